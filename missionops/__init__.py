@@ -1,0 +1,3 @@
+"""Takes in spacecraft telemetry, keeps it, checks it against limits and tells the right people at once."""
+
+__version__ = "0.1.0"
