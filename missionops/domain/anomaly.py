@@ -1,0 +1,107 @@
+"""Anomalies: what one check of a snapshot against its spacecraft's limits found."""
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from missionops.domain import number
+from missionops.domain.limits import Rule, Rules
+from missionops.domain.snapshot import Snapshot
+
+
+class Severity(StrEnum):
+    """How bad it is."""
+
+    LOW = "LOW"
+    MEDIUM = "MEDIUM"
+    HIGH = "HIGH"
+    CRITICAL = "CRITICAL"
+
+
+class Limit(msgspec.Struct, frozen=True, gc=False):
+    """The limit that was broken."""
+
+    name: str
+    value: float
+
+
+class Anomaly(msgspec.Struct, frozen=True, rename="camel", gc=False):
+    """One parameter of one snapshot outside its limits; in the order and with the names of the wire."""
+
+    id: str
+    spacecraft_id: str
+    timestamp: datetime
+    parameter: str
+    value: float
+    severity: Severity
+    description: str
+    limit: Limit
+    snapshot_id: str
+    config_version: int
+    detected_at: datetime
+
+    @property
+    def kind(self) -> str:
+        """Which check it failed: CRIT_LOW, WARN_LOW, CRIT_HIGH or WARN_HIGH."""
+        return self.id.rpartition(":")[2]
+
+
+def judge(snapshot: Snapshot, rules: Rules, config_version: int, received_at: datetime) -> list[Anomaly]:
+    """Every parameter of `snapshot` outside its limits, by name in code point order; at a limit is nominal.
+
+    `received_at` is the stream's time of the message, so that judging it again says the same.
+    """
+    found = [
+        _anomaly(snapshot, name, value, rule, config_version, received_at)
+        for name, value, rule in _outside(snapshot, rules)
+    ]
+    found.sort(key=lambda anomaly: anomaly.parameter)
+    return found
+
+
+def _outside(snapshot: Snapshot, rules: Rules) -> list[tuple[str, float, Rule]]:
+    """The numbers beyond `low` or `high` of their rule. The hot loop: it walks whichever side is shorter."""
+    parameters = snapshot.parameters
+    found = []
+    for name in rules if len(rules) < len(parameters) else parameters:
+        rule = rules.get(name)
+        value = parameters.get(name)
+        # The exact class: a boolean is an int to isinstance, and is never judged.
+        if rule is None or (value.__class__ is not float and value.__class__ is not int):
+            continue
+        if value < rule.low or value > rule.high:  # type: ignore[operator] # the class was just checked
+            found.append((name, value, rule))
+    return found  # type: ignore[return-value] # likewise
+
+
+def _anomaly(  # noqa: PLR0917 - one value for each thing that an anomaly is made from
+    snapshot: Snapshot, parameter: str, value: float, rule: Rule, config_version: int, received_at: datetime
+) -> Anomaly:
+    kind, name, severity, side, limit = _broken(value, rule)
+    return Anomaly(
+        id=f"{snapshot.id}:{parameter}:{kind}",
+        spacecraft_id=snapshot.spacecraft_id,
+        timestamp=snapshot.timestamp,
+        parameter=parameter,
+        value=value,
+        severity=severity,
+        description=f"Parameter {parameter} {side} {name} {number.text(limit)}",
+        limit=Limit(name, limit),
+        snapshot_id=snapshot.id,
+        config_version=config_version,
+        detected_at=received_at,
+    )
+
+
+def _broken(value: float, rule: Rule) -> tuple[str, str, Severity, str, float]:
+    """The first limit that `value` breaks, in the contract's order."""
+    if rule.crit_low is not None and value < rule.crit_low:
+        return "CRIT_LOW", "critLow", Severity.HIGH, "below", rule.crit_low
+    if rule.warn_low is not None and value < rule.warn_low:
+        return "WARN_LOW", "warnLow", Severity.MEDIUM, "below", rule.warn_low
+    if rule.crit_high is not None and value > rule.crit_high:
+        return "CRIT_HIGH", "critHigh", Severity.HIGH, "above", rule.crit_high
+    if rule.warn_high is not None and value > rule.warn_high:
+        return "WARN_HIGH", "warnHigh", Severity.MEDIUM, "above", rule.warn_high
+    raise AssertionError("judged only beyond a limit")

@@ -1,0 +1,87 @@
+"""Limits: a config document checked by a person's rules and compiled into what judging needs."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from missionops.domain import number
+from missionops.errors import Detail, InvalidRequest
+
+NAMES = ("critLow", "warnLow", "warnHigh", "critHigh")
+"""The limits of a rule, in the order in which their values must rise."""
+
+MAX_NAME = 256
+MAX_PARAMETERS = 10_000
+
+
+class Rule(NamedTuple):
+    """The limits of one parameter; None where there is none. Beyond `low` or `high` at least one is broken."""
+
+    low: float
+    high: float
+    crit_low: float | None
+    warn_low: float | None
+    warn_high: float | None
+    crit_high: float | None
+
+
+Rules = Mapping[str, Rule]
+
+
+def compile_rules(document: Mapping[str, Any]) -> Rules:
+    """The rules of a config document; InvalidRequest names the path of every fault in it."""
+    faults = list(_faults(document))
+    if faults:
+        raise InvalidRequest(f"Config refused: {faults[0].path}: {faults[0].message}", tuple(faults))
+    rules: Mapping[str, Mapping[str, float]] = document.get("parameters", {})
+    return {name: _rule(limits) for name, limits in rules.items() if limits}
+
+
+def _rule(limits: Mapping[str, float]) -> Rule:
+    crit_low, warn_low, warn_high, crit_high = (_limit(limits.get(name)) for name in NAMES)
+    low = next((limit for limit in (warn_low, crit_low) if limit is not None), -math.inf)
+    high = next((limit for limit in (warn_high, crit_high) if limit is not None), math.inf)
+    return Rule(low, high, crit_low, warn_low, warn_high, crit_high)
+
+
+def _limit(limit: float | None) -> float | None:
+    return None if limit is None else number.kept(limit)
+
+
+def _faults(document: Mapping[str, Any]) -> Iterator[Detail]:
+    parameters = document.get("parameters", {})
+    if not isinstance(parameters, dict):
+        yield Detail("parameters", "must be an object: parameter name → limits")
+        return
+    if len(parameters) > MAX_PARAMETERS:
+        yield Detail("parameters", f"may hold at most {MAX_PARAMETERS} parameters")
+        return
+    for name, limits in parameters.items():
+        yield from _rule_faults(f"parameters.{name}", name, limits)
+
+
+def _rule_faults(path: str, name: str, limits: object) -> Iterator[Detail]:
+    if not 1 <= len(name) <= MAX_NAME:
+        yield Detail(path[:MAX_NAME], f"a parameter's name has 1 to {MAX_NAME} characters")
+    elif not isinstance(limits, dict):
+        yield Detail(path, f"must be an object with any of {', '.join(NAMES)}")
+    else:
+        faults = [*_key_faults(path, limits)]
+        yield from faults or _order_faults(path, limits)
+
+
+def _key_faults(path: str, limits: Mapping[str, Any]) -> Iterator[Detail]:
+    for key, limit in limits.items():
+        if key not in NAMES:
+            yield Detail(f"{path}.{key}", f"is no limit; the limits are {', '.join(NAMES)}")
+        elif isinstance(limit, bool) or not isinstance(limit, int | float):
+            yield Detail(f"{path}.{key}", "must be a number")
+        elif number.kept(limit) is None:
+            yield Detail(f"{path}.{key}", "is beyond what a double can hold")
+
+
+def _order_faults(path: str, limits: Mapping[str, float]) -> Iterator[Detail]:
+    present = [(name, limits[name]) for name in NAMES if name in limits]
+    for (lower, low), (upper, high) in zip(present, present[1:], strict=False):
+        if low > high:
+            yield Detail(f"{path}.{upper}", f"{upper} {high} is below {lower} {low}; {' ≤ '.join(NAMES)} must hold")

@@ -1,0 +1,70 @@
+"""Times on the wire: RFC 3339 with an offset, from 1900 to 2199 UTC, in whole microseconds."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+LATEST = datetime(2199, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_RFC_3339 = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]+)?([Zz]|[+-][0-2][0-9]:[0-5][0-9])",
+)
+
+
+class InvalidMoment(ValueError):
+    """Text or a number that is no time we keep; says why."""
+
+
+def parse(text: str) -> datetime:
+    """The UTC time that `text` (RFC 3339) names; digits past the microsecond are cut."""
+    found = _RFC_3339.fullmatch(text)
+    if not found:
+        raise InvalidMoment(_fault(text))
+    day, clock, fraction, offset = found.groups()
+    if clock > "24" or clock.endswith(":60"):  # 24:00 and leap seconds: later Pythons would take the first
+        raise InvalidMoment(_fault(text))
+    offset = "+00:00" if offset in "Zz" else offset
+    try:
+        moment = datetime.fromisoformat(f"{day}T{clock}{(fraction or '.0')[:7]}{offset}").astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise InvalidMoment(_fault(text)) from None
+    return within(moment)
+
+
+def within(moment: datetime) -> datetime:
+    """`moment` itself if it lies in the years that are kept."""
+    if EARLIEST <= moment <= LATEST:
+        return moment
+    raise InvalidMoment("must lie between 1900-01-01 and 2199-12-31 UTC")
+
+
+def from_unix(seconds: int, nanoseconds: int) -> datetime:
+    """The time at `seconds` since 1970 and `nanoseconds` past that; what is past the microsecond is cut."""
+    try:
+        return within(_EPOCH + timedelta(seconds=seconds, microseconds=nanoseconds // 1000))
+    except OverflowError:
+        raise InvalidMoment("must lie between 1900-01-01 and 2199-12-31 UTC") from None
+
+
+def from_nanoseconds(nanoseconds: int) -> datetime:
+    """The time at `nanoseconds` since 1970, as JetStream counts; what is past the microsecond is cut."""
+    return _EPOCH + timedelta(microseconds=nanoseconds // 1000)
+
+
+def to_nanoseconds(text: str) -> int:
+    """Nanoseconds since 1970 of a time that JetStream printed, exactly."""
+    whole, _, rest = text.partition(".")
+    digits = re.match(r"[0-9]*", rest)
+    fraction = digits.group() if digits else ""
+    offset = rest[len(fraction) :] if rest else ""
+    moment = datetime.fromisoformat((whole + offset).replace("Z", "+00:00"))
+    return (moment - _EPOCH) // timedelta(seconds=1) * 1_000_000_000 + int(fraction.ljust(9, "0")[:9] or 0)
+
+
+def _fault(text: str) -> str:
+    if re.fullmatch(r".{10}[Tt ].*:60(\.[0-9]+)?([Zz]|[+-].*)", text):
+        return "is a leap second (:60), which is not kept"
+    if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9:.]+", text):
+        return "has no offset: end it with Z or +hh:mm"
+    return "is no RFC 3339 time such as 2025-01-01T00:00:00Z"

@@ -1,0 +1,43 @@
+"""Numbers: which are kept, and how they print."""
+
+import math
+
+LEAST_INTEGER = -(2**63)
+GREATEST_INTEGER = 2**64 - 1
+
+
+def kept(number: float) -> float | None:
+    """`number` as it is kept: a 64-bit integer exactly, else the nearest double; None if no finite double holds it."""
+    if isinstance(number, int) and LEAST_INTEGER <= number <= GREATEST_INTEGER:
+        return number
+    try:
+        double = float(number)
+    except OverflowError:
+        return None
+    return double if math.isfinite(double) else None
+
+
+def text(number: float) -> str:
+    """`number` as ECMAScript's Number::toString prints it: `45`, `0.6632`, `1e+21` (ECMA-262, 6.1.6.1.20)."""
+    sign, digits, point = _shortest(float(number))
+    count = len(digits)
+    if count <= point <= 21:  # noqa: PLR2004 - the standard's own bounds, here and below
+        return sign + digits + "0" * (point - count)
+    if 0 < point <= 21:  # noqa: PLR2004
+        return f"{sign}{digits[:point]}.{digits[point:]}"
+    if -6 < point <= 0:  # noqa: PLR2004
+        return f"{sign}0.{'0' * -point}{digits}"
+    mantissa = digits if count == 1 else f"{digits[0]}.{digits[1:]}"
+    return f"{sign}{mantissa}e{point - 1:+d}"
+
+
+def _shortest(number: float) -> tuple[str, str, int]:
+    """Sign, the shortest digits that read back as `number`, and where the point stands: 0.d × 10^point."""
+    if number == 0:
+        return "", "0", 1
+    mantissa, _, exponent = f"{abs(number)!r}".partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    digits = (whole + fraction).lstrip("0")
+    leading = len(whole + fraction) - len(digits)
+    point = len(whole) - leading + int(exponent or 0)
+    return "-" if number < 0 else "", digits.rstrip("0"), point

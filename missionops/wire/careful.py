@@ -1,0 +1,221 @@
+"""One snapshot decoded part by part: accepts all that the contract accepts, and names what is wrong with the rest."""
+
+import json
+import math
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from missionops.domain import moment, number, snapshot
+from missionops.domain.limits import MAX_NAME, MAX_PARAMETERS
+from missionops.domain.snapshot import Snapshot, Value
+from missionops.wire.fault import Faulty
+
+MAX_ID = 128
+_TIMESTAMP_EXTENSION = -1  # the MessagePack specification's number for it
+
+
+class _Parts(msgspec.Struct, rename="camel"):
+    timestamp: Raw | UnsetType = UNSET
+    parameters: Raw | UnsetType = UNSET
+    id: Raw | UnsetType = UNSET
+    spacecraft_id: Raw | UnsetType = UNSET
+
+
+class Notation(NamedTuple):
+    """How one encoding is taken apart."""
+
+    name: str
+    parts: Callable[[bytes], _Parts]
+    named: Callable[[Raw], dict[str, Raw]]
+    value: Callable[[Raw], Any]
+    moment: Callable[[Raw], datetime]
+
+
+def json_moment(raw: Raw) -> datetime:
+    """The time that a JSON string names."""
+    text = _value(raw, JSON, "timestamp")
+    if not isinstance(text, str):
+        raise Faulty("invalid", "timestamp: must be a string such as 2025-01-01T00:00:00Z")
+    return _parsed(text)
+
+
+def msgpack_moment(raw: Raw) -> datetime:
+    """The time that a MessagePack string or timestamp extension names."""
+    said = _value(raw, MSGPACK, "timestamp")
+    if isinstance(said, str):
+        return _parsed(said)
+    if isinstance(said, msgspec.msgpack.Ext):
+        return _extension(bytes(said.data))
+    raise Faulty("invalid", "timestamp: must be a string such as 2025-01-01T00:00:00Z or a timestamp extension")
+
+
+def _extension(data: bytes) -> datetime:
+    """The time in a timestamp extension of 4, 8 or 12 bytes; seconds may be negative in the last."""
+    if len(data) == 4:  # noqa: PLR2004 - the format's lengths
+        seconds, nanoseconds = int.from_bytes(data, "big"), 0
+    elif len(data) == 8:  # noqa: PLR2004
+        both = int.from_bytes(data, "big")
+        seconds, nanoseconds = both & (1 << 34) - 1, both >> 34
+    elif len(data) == 12:  # noqa: PLR2004
+        seconds, nanoseconds = int.from_bytes(data[4:], "big", signed=True), int.from_bytes(data[:4], "big")
+    else:
+        raise Faulty("malformed", "timestamp: a timestamp extension has 4, 8 or 12 bytes")
+    if nanoseconds > 999_999_999:  # noqa: PLR2004
+        raise Faulty("malformed", "timestamp: a timestamp extension with more than a second of nanoseconds")
+    try:
+        return moment.from_unix(seconds, nanoseconds)
+    except moment.InvalidMoment as error:
+        raise Faulty("invalid", f"timestamp: {error}") from None
+
+
+def _parsed(text: str) -> datetime:
+    try:
+        return moment.parse(text)
+    except moment.InvalidMoment as error:
+        raise Faulty("invalid", f"timestamp: {error}") from None
+
+
+JSON = Notation(
+    "JSON",
+    msgspec.json.Decoder(_Parts).decode,
+    msgspec.json.Decoder(dict[str, Raw]).decode,
+    msgspec.json.Decoder().decode,
+    json_moment,
+)
+
+
+def _msgpack_value(raw: Raw) -> Any:
+    """A value; the timestamp extension stays as its bytes, since msgspec would round it."""
+    written = bytes(raw)
+    if written[:2] in {b"\xd6\xff", b"\xd7\xff"}:
+        return msgspec.msgpack.Ext(_TIMESTAMP_EXTENSION, written[2:])
+    if written[:1] == b"\xc7" and written[2:3] == b"\xff":
+        return msgspec.msgpack.Ext(_TIMESTAMP_EXTENSION, written[3:])
+    return msgspec.msgpack.decode(raw)
+
+
+MSGPACK = Notation(
+    "MessagePack",
+    msgspec.msgpack.Decoder(_Parts).decode,
+    msgspec.msgpack.Decoder(dict[str, Raw]).decode,
+    _msgpack_value,
+    msgpack_moment,
+)
+
+
+def decode(spacecraft_id: str, body: bytes, notation: Notation) -> Snapshot:
+    """The snapshot in `body`, or Faulty with the first thing that is wrong."""
+    parts = _parts(body, notation)
+    if isinstance(parts.timestamp, UnsetType):
+        raise Faulty("invalid", "timestamp: is required")
+    if isinstance(parts.parameters, UnsetType):
+        raise Faulty("invalid", "parameters: is required")
+    at = notation.moment(parts.timestamp)
+    parameters = _parameters(parts.parameters, notation)
+    text = snapshot.text(parameters)
+    given = None if isinstance(parts.id, UnsetType) else _id(_value(parts.id, notation, "id"))
+    if not isinstance(parts.spacecraft_id, UnsetType):
+        _refuse_other_spacecraft(spacecraft_id, _value(parts.spacecraft_id, notation, "spacecraftId"))
+    return Snapshot(spacecraft_id, at, given or snapshot.derived_id(at, text), parameters, text)
+
+
+def _parts(body: bytes, notation: Notation) -> _Parts:
+    try:
+        return notation.parts(body)
+    except msgspec.ValidationError:
+        raise Faulty("invalid", "body: must be an object with timestamp and parameters") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _malformed("body", body, notation, error) from None
+    except RecursionError:
+        raise Faulty("malformed", "body: nested too deeply") from None
+
+
+def _parameters(raw: Raw, notation: Notation) -> dict[str, Value]:
+    try:
+        named = notation.named(raw)
+    except msgspec.ValidationError:
+        raise Faulty("invalid", "parameters: must be an object: name → number, string or boolean") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _malformed("parameters", bytes(raw), notation, error) from None
+    except RecursionError:
+        raise Faulty("malformed", "parameters: nested too deeply") from None
+    if len(named) > MAX_PARAMETERS:
+        raise Faulty("too_large", f"parameters: {len(named)} of them, at most {MAX_PARAMETERS} may come in a snapshot")
+    return {_name(name): _parameter(name, value, notation) for name, value in named.items()}
+
+
+def _name(name: str) -> str:
+    if not 1 <= len(name) <= MAX_NAME:
+        raise Faulty("invalid", f"parameters.{name}: a name has 1 to {MAX_NAME} characters")
+    if "\0" in name:
+        raise Faulty("invalid", f"parameters.{name}: U+0000 is no part of a name")
+    return name
+
+
+def _parameter(name: str, raw: Raw, notation: Notation) -> Value:
+    field = f"parameters.{name}"
+    value = _value(raw, notation, field)
+    if isinstance(value, str):
+        if "\0" in value:
+            raise Faulty("invalid", f"{field}: U+0000 is no part of a string")
+        return value
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int | float):
+        return _number(field, value)
+    raise Faulty("invalid", f"{field}: must be a number, a string or a boolean")
+
+
+def _number(field: str, value: float) -> float:
+    kept = number.kept(value)
+    if kept is None:
+        fault = "is beyond what a double can hold" if isinstance(value, int) or math.isinf(value) else "is no number"
+        raise Faulty("invalid", f"{field}: {fault}")
+    return kept
+
+
+def _id(given: object) -> str:
+    if not isinstance(given, str) or not 1 <= len(given) <= MAX_ID:
+        raise Faulty("invalid", f"id: must be a string of 1 to {MAX_ID} characters")
+    if "\0" in given:
+        raise Faulty("invalid", "id: U+0000 is no part of a string")
+    return given
+
+
+def _refuse_other_spacecraft(subject: str, body: object) -> None:
+    if not isinstance(body, str):
+        raise Faulty("invalid", "spacecraftId: must be a string")
+    if body != subject:
+        raise Faulty("subject_mismatch", f"spacecraftId: the body says {body}, the subject says {subject}")
+
+
+def _value(raw: Raw, notation: Notation, field: str) -> Any:
+    try:
+        return notation.value(raw)
+    except msgspec.ValidationError:  # what decodes as nothing in particular can only be out of a number's range
+        raise Faulty("invalid", f"{field}: is beyond what a double can hold") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _malformed(field, bytes(raw), notation, error) from None
+    except RecursionError:
+        raise Faulty("invalid", f"{field}: nested too deeply") from None
+
+
+def _malformed(field: str, body: bytes, notation: Notation, error: Exception) -> Faulty:
+    if notation is JSON and _has_half_a_pair(body):
+        return Faulty("malformed", f"{field}: a string holds half of a surrogate pair")
+    return Faulty("malformed", f"{field}: not {notation.name}: {error}")
+
+
+def _has_half_a_pair(body: bytes) -> bool:
+    """Whether JSON that msgspec calls truncated is whole but for a lone surrogate."""
+    try:
+        json.dumps(json.loads(body), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    except (ValueError, RecursionError):
+        return False
+    return False

@@ -1,0 +1,117 @@
+"""Arrays cut into their items' own bytes, so that a bad item does not take its neighbours along."""
+
+import re
+
+import msgspec
+
+from missionops.wire.fault import Faulty
+
+_json_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_msgpack_items = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
+
+_WHITE_SPACE = b" \t\n\r"
+_JSON_STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*"|["\[\]{},]', re.DOTALL)
+
+
+def is_json_array(body: bytes) -> bool:
+    """Whether a JSON body is an array, by its first character."""
+    return body[:1] == b"[" or body.lstrip(_WHITE_SPACE)[:1] == b"["
+
+
+def is_msgpack_array(body: bytes) -> bool:
+    """Whether a MessagePack body is an array, by its first byte."""
+    return body[:1] != b"" and (body[0] & 0xF0 == 0x90 or body[0] in {0xDC, 0xDD})  # noqa: PLR2004 - the format's
+
+
+def of_json_array(body: bytes) -> list[bytes]:
+    """The bytes of each item."""
+    try:
+        return [bytes(item) for item in _json_items(body)]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _of_odd_json_array(body)
+
+
+def of_msgpack_array(body: bytes) -> list[bytes]:
+    """The bytes of each item."""
+    try:
+        return [bytes(item) for item in _msgpack_items(body)]
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Faulty("malformed", f"body: not MessagePack: {error}") from None
+    except RecursionError:
+        return _of_deep_msgpack_array(body)
+
+
+def _of_odd_json_array(body: bytes) -> list[bytes]:
+    """The items of an array that was refused whole though the fault may be one item's.
+
+    NaN, half a surrogate pair, deep nesting: cut at the commas of the first level, looking at brackets and strings
+    alone, and never by recursion.
+    """
+    depth, start, found = 0, 0, []
+    for token in _JSON_STRUCTURE.finditer(body):
+        mark = token.group()
+        if mark in b"[{":
+            depth += 1
+            start = start or token.end()
+        elif mark == b'"':
+            raise Faulty("malformed", f"body: not JSON: the string at byte {token.start()} has no end")
+        elif mark in b"]}":
+            depth -= 1
+        if (depth == 1 and mark == b",") or depth == 0:
+            found.append(body[start : token.start()].strip(_WHITE_SPACE))
+            start = token.end()
+        if depth == 0:
+            break
+    if depth or not all(found) or body[start:].strip(_WHITE_SPACE):
+        raise Faulty("malformed", "body: not JSON: it begins as an array and does not end as one")
+    return found
+
+
+def _of_deep_msgpack_array(body: bytes) -> list[bytes]:
+    """The items of an array nested too deeply for the decoder, found by their lengths alone."""
+    count, at = _msgpack_head(body, 0)
+    found = []
+    for _ in range(count):
+        start, pending = at, 1
+        while pending:
+            inner, at = _msgpack_head(body, at)
+            pending += inner - 1
+        found.append(body[start:at])
+    if at != len(body):
+        raise Faulty("malformed", "body: not MessagePack: bytes after its end, or none where it should go on")
+    return found
+
+
+# MessagePack's first bytes, from its specification's table: how many bytes hold the length, and follow it uncounted;
+# how many bytes follow; how many bytes hold the count, and how many objects each counts for.
+_MSGPACK_SIZED = {
+    0xC4: (1, 0), 0xC5: (2, 0), 0xC6: (4, 0), 0xC7: (1, 1), 0xC8: (2, 1), 0xC9: (4, 1), 0xD9: (1, 0), 0xDA: (2, 0),
+    0xDB: (4, 0),
+}  # fmt: skip
+_MSGPACK_FIXED = {
+    0xC0: 0, 0xC1: 0, 0xC2: 0, 0xC3: 0, 0xCA: 4, 0xCB: 8, 0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8, 0xD0: 1, 0xD1: 2,
+    0xD2: 4, 0xD3: 8, 0xD4: 2, 0xD5: 3, 0xD6: 5, 0xD7: 9, 0xD8: 17,
+}  # fmt: skip
+_MSGPACK_NESTED = {0xDC: (2, 1), 0xDD: (4, 1), 0xDE: (2, 2), 0xDF: (4, 2)}
+
+
+def _msgpack_head(body: bytes, at: int) -> tuple[int, int]:
+    """How many objects lie inside the one at `at`, and where the next begins (past it, or its first)."""
+    if at >= len(body):
+        raise Faulty("malformed", "body: not MessagePack: it ends too early")
+    first = body[at]
+    if first in _MSGPACK_FIXED:
+        return 0, at + 1 + _MSGPACK_FIXED[first]
+    if first in _MSGPACK_SIZED:
+        width, extra = _MSGPACK_SIZED[first]
+        return 0, at + 1 + width + extra + int.from_bytes(body[at + 1 : at + 1 + width], "big")
+    if first in _MSGPACK_NESTED:
+        width, unit = _MSGPACK_NESTED[first]
+        return unit * int.from_bytes(body[at + 1 : at + 1 + width], "big"), at + 1 + width
+    if first & 0xF0 == 0x80:  # noqa: PLR2004 - a small map; the format's bits, here and below
+        return 2 * (first & 0x0F), at + 1
+    if first & 0xF0 == 0x90:  # noqa: PLR2004 - a small array
+        return first & 0x0F, at + 1
+    if first & 0xE0 == 0xA0:  # noqa: PLR2004 - a short string
+        return 0, at + 1 + (first & 0x1F)
+    return 0, at + 1  # a small integer
