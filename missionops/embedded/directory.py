@@ -1,0 +1,157 @@
+"""The directory that holds everything our embedded servers keep."""
+
+import asyncio
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from missionops import errors
+from missionops.embedded import postgres
+
+MARKER = "missionops.json"
+LOCK = "lock"
+LAYOUT = {"layout": 1, "postgres": postgres.MAJOR}
+NOT_OURS_BUT_HARMLESS = {LOCK, "lost+found"}
+RELEASE_SECONDS = 10.0
+POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class DataDirectory:
+    """A directory that is ours alone for as long as it is open.
+
+    `lock` is the open file that says so. Servers inherit it: while one of them lives, nobody else opens the directory.
+    `remove` is what disappears with us.
+    """
+
+    path: Path
+    lock: int
+    remove: tuple[Path, ...] = ()
+
+    @property
+    def nats(self) -> Path:
+        """The streams."""
+        return self.path / "nats"
+
+    @property
+    def postgres(self) -> Path:
+        """The database."""
+        return self.path / "postgres"
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, path: Path) -> AsyncIterator["DataDirectory"]:
+        """Opens a directory that is ours, empty or absent; anything else is refused with what to do about it."""
+        path = await asyncio.to_thread(_admit, path)
+        lock = await _lock(path)
+        try:
+            await asyncio.to_thread(_mark, path)
+            yield cls(path, lock)
+        finally:
+            os.close(lock)
+
+    @classmethod
+    @asynccontextmanager
+    async def ephemeral(cls) -> AsyncIterator["DataDirectory"]:
+        """A private directory that is gone afterwards, even if we are killed."""
+        path = Path(tempfile.mkdtemp(prefix="missionops-data-"))
+        try:
+            async with cls.open(path) as directory:
+                yield cls(directory.path, directory.lock, (directory.path,))
+        finally:
+            await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
+
+
+def _admit(path: Path) -> Path:
+    """Touches nothing that might be somebody else's."""
+    path = path.absolute()
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        present = {entry.name for entry in path.iterdir()}
+    except (FileExistsError, NotADirectoryError):
+        raise errors.Unfit(f"{path} is not a directory: name another one.") from None
+    except PermissionError:
+        raise _forbidden(path) from None
+    if MARKER in present:
+        _check_owner(path)
+    elif present - NOT_OURS_BUT_HARMLESS:
+        raise errors.Unfit(f"{path} is not empty and not a data directory of missionops: name an empty or a new one.")
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        raise _forbidden(path)
+    return path
+
+
+def _check_owner(path: Path) -> None:
+    # As root we could open another user's directory, and would leave files in it that this user cannot open.
+    if (owner := (path / MARKER).stat().st_uid) != os.geteuid():
+        raise errors.Unfit(f"{path} belongs to the user with id {owner}: start as that user, or name another one.")
+
+
+def _forbidden(path: Path) -> errors.Unfit:
+    return errors.Unfit(f"{path} may not be read and written by this user: change its owner, or name another one.")
+
+
+async def _lock(path: Path) -> int:
+    descriptor = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        await _acquire(path, descriptor)
+        os.truncate(descriptor, 0)
+        os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+async def _acquire(path: Path, descriptor: int) -> None:
+    deadline = asyncio.get_running_loop().time() + RELEASE_SECONDS
+    while not _try_lock(descriptor):
+        holder = os.pread(descriptor, 32, 0).decode().strip()
+        if _is_alive(holder):
+            raise errors.Unfit(f"{path} is in use by process {holder}: stop it, or name another directory.")
+        if asyncio.get_running_loop().time() > deadline:
+            raise errors.Unfit(f"{path} is still in use by the servers of process {holder}, which is gone: stop them.")
+        await asyncio.sleep(POLL_SECONDS)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_alive(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ValueError, ProcessLookupError):
+        return False  # Not written yet, or gone.
+    except PermissionError:
+        return True
+    return True
+
+
+def _mark(path: Path) -> None:
+    marker = path / MARKER
+    if not marker.exists():
+        marker.write_text(json.dumps(LAYOUT) + "\n")
+    found = _layout(marker)
+    if found != LAYOUT:
+        raise errors.Unfit(f"{path} was made by another version ({found}, not {LAYOUT}): name another directory.")
+    version = path / "postgres" / "PG_VERSION"
+    if version.exists() and (major := version.read_text().strip()) != str(postgres.MAJOR):
+        raise errors.Unfit(f"{path} holds data of PostgreSQL {major}, not {postgres.MAJOR}: name another directory.")
+
+
+def _layout(marker: Path) -> object:
+    try:
+        return json.loads(marker.read_text())
+    except ValueError:
+        return "unreadable"

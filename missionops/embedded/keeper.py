@@ -1,0 +1,105 @@
+"""Keeps one server for exactly as long as its owner lives; run as a script, with the standard library only.
+
+The owner holds the other end of our standard input. A byte there says "stop the server". Its end says that the owner
+is gone, by whatever signal: then the server is stopped too, and what the owner meant to remove is removed.
+We write the server's process id to standard output, and exit when it exits, with its code.
+"""
+
+import argparse
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+REMOVAL_TRIES = 10
+
+
+def main() -> int:
+    arguments = _arguments()
+    _outlive_signals()
+    shares = [_share(directory) for directory in arguments.remove]
+    server = _launch(arguments)
+    _tell(server.pid)
+    orphaned = threading.Event()
+    threading.Thread(target=_end_with_owner, args=(server, arguments.grace, orphaned), daemon=True).start()
+    code = server.wait()
+    if orphaned.is_set():
+        for directory, share in zip(arguments.remove, shares, strict=True):
+            _remove_if_last(directory, share)
+    return code if code >= 0 else 128 - code
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--remove", type=Path, action="append", default=[])
+    parser.add_argument("--inherit", type=int, action="append", default=[])
+    parser.add_argument("--user", type=int)
+    parser.add_argument("--group", type=int)
+    parser.add_argument("--cwd")
+    parser.add_argument("--grace", type=float, default=3)
+    parser.add_argument("command", nargs="+")
+    return parser.parse_args()
+
+
+def _outlive_signals() -> None:
+    # A handler, not SIG_IGN: the server would inherit SIG_IGN, and Go programs honour it.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)
+
+
+def _share(directory: Path) -> int:
+    """Counts us among those who use the directory."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    return descriptor
+
+
+def _launch(arguments: argparse.Namespace) -> "subprocess.Popen[bytes]":
+    # The working directory is entered before the user changes: it may lie where that user cannot go by name.
+    return subprocess.Popen(  # noqa: S603 - the command is our owner's
+        arguments.command,
+        stdin=subprocess.DEVNULL,
+        stdout=sys.stderr.fileno(),
+        cwd=arguments.cwd,
+        pass_fds=arguments.inherit,
+        user=arguments.user,
+        group=arguments.group,
+        extra_groups=None if arguments.user is None else [],
+    )
+
+
+def _tell(pid: int) -> None:
+    with contextlib.suppress(BrokenPipeError):  # The owner is gone already; our standard input says so too.
+        os.write(sys.stdout.fileno(), b"%d" % pid)
+
+
+def _end_with_owner(server: "subprocess.Popen[bytes]", grace: float, orphaned: threading.Event) -> None:
+    if not os.read(sys.stdin.fileno(), 1):
+        orphaned.set()
+    server.send_signal(signal.SIGINT)
+    try:
+        server.wait(grace)
+    except subprocess.TimeoutExpired:
+        server.kill()
+
+
+def _remove_if_last(directory: Path, share: int) -> None:
+    try:
+        fcntl.flock(share, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return  # Another keeper still uses it, and removes it.
+    for _ in range(REMOVAL_TRIES):
+        shutil.rmtree(directory, ignore_errors=True)
+        if not directory.exists():
+            return
+        time.sleep(0.1)  # A killed server's own children may still be writing.
+
+
+if __name__ == "__main__":
+    sys.exit(main())

