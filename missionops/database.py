@@ -1,0 +1,111 @@
+"""PostgreSQL connections, as everything here expects them: UTC, JSON as bytes, faults in our own words."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypeAlias
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from missionops.errors import Unavailable, Unfit
+
+OLDEST = 17
+"""transaction_timeout, which frees the locks of a stopped writer, came with this version."""
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+
+_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,  # shutdown, crash of another backend, a cancelled query
+    asyncpg.InsufficientResourcesError,  # too many connections, disk full
+)
+
+
+def _identity(value: bytes) -> bytes:
+    return value
+
+
+async def prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """JSON crosses the wire as the bytes that it is, in both directions."""
+    await connection.set_type_codec("json", schema="pg_catalog", encoder=_identity, decoder=bytes, format="binary")
+
+
+async def connect(dsn: str, **settings: str) -> "asyncpg.Connection[asyncpg.Record]":
+    """A connection of one's own; Unavailable if PostgreSQL is away, Unfit if it refuses us."""
+    try:
+        connection = await asyncpg.connect(
+            dsn, timeout=5, server_settings={"application_name": "missionops", "timezone": "UTC", **settings}
+        )
+    except _AWAY as error:
+        raise Unavailable(f"Cannot reach PostgreSQL: {str(error) or type(error).__name__}.") from error
+    except (asyncpg.PostgresError, ValueError) as error:
+        raise Unfit(f"PostgreSQL refuses MISSIONOPS_DATABASE_URL: {error}.") from error
+    await prepare(connection)
+    return connection
+
+
+@asynccontextmanager
+async def connected(dsn: str, **settings: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    """A connection for the time of a block."""
+    connection = await connect(dsn, **settings)
+    try:
+        yield connection
+    finally:
+        connection.terminate() if connection.is_closed() else await connection.close(timeout=2)
+
+
+class Database:
+    """A pool for requests; the ingest path has connections of its own."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", dsn: str) -> None:
+        self.dsn = dsn
+        self._pool = pool
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A connection in a transaction; Unavailable if there is none to be had or it breaks."""
+        try:
+            async with self._pool.acquire(timeout=2) as connection, connection.transaction():
+                yield connection
+        except _AWAY as error:
+            raise Unavailable("The database is away or too slow; try again later.") from error
+
+    async def is_reachable(self) -> bool:
+        """Whether a query is answered within a second."""
+        try:
+            async with asyncio.timeout(1), self.transaction() as connection:
+                await connection.execute("SELECT 1")
+        except (Unavailable, TimeoutError):
+            return False
+        return True
+
+
+@asynccontextmanager
+async def opened(dsn: str) -> AsyncIterator[Database]:
+    """The pool for the time of a block; it opens even while PostgreSQL is away."""
+    pool = asyncpg.create_pool(
+        dsn,
+        min_size=0,
+        max_size=8,
+        timeout=5,
+        init=prepare,
+        server_settings={
+            "application_name": "missionops",
+            "timezone": "UTC",
+            "statement_timeout": "4s",  # a request is answered within 5 s
+            "transaction_timeout": "5s",
+        },
+    )
+    await pool
+    try:
+        yield Database(pool, dsn)
+    finally:
+        try:
+            async with asyncio.timeout(3):
+                await pool.close()
+        except TimeoutError:
+            pool.terminate()

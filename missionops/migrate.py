@@ -1,0 +1,108 @@
+"""Migrations: numbered SQL files, applied once, in order, under a lock, and never edited afterwards."""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+
+import asyncpg
+
+from missionops import database
+from missionops.errors import Unfit
+
+_LOCK = 0x6D697373_6F707331  # any number that is ours alone: "missops1"
+_NAME = re.compile(r"([0-9]{4})_[a-z0-9_]+\.sql")
+
+_LEDGER = """
+CREATE TABLE IF NOT EXISTS app.migration (
+    number     integer PRIMARY KEY,
+    name       text NOT NULL,
+    checksum   text NOT NULL,  -- SHA-256 of the file
+    applied_at timestamptz NOT NULL DEFAULT now()
+)"""
+
+
+class Migration(NamedTuple):
+    """One numbered file."""
+
+    number: int
+    name: str
+    sql: str
+
+    @property
+    def checksum(self) -> str:
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def folder() -> Path:
+    """The migrations inside the installed package, else those of the checkout it runs from."""
+    packaged = Path(str(resources.files("missionops"))) / "migrations"
+    return packaged if packaged.is_dir() else packaged.parent.parent / "migrations"
+
+
+def available(where: Path | None = None) -> Sequence[Migration]:
+    """The migrations in a folder by number; Unfit if they are not 1, 2, 3 and so on."""
+    files = sorted((where or folder()).glob("*.sql"))
+    found = [Migration(int(file.name[:4]), file.stem, file.read_text()) for file in files if _NAME.fullmatch(file.name)]
+    if not found or [migration.number for migration in found] != list(range(1, len(files) + 1)):
+        raise Unfit(f"{where or folder()} must hold migrations 0001_….sql, 0002_….sql and so on, each once.")
+    return found
+
+
+async def apply(dsn: str, where: Path | None = None) -> Sequence[Migration]:
+    """Apply what is missing and return it; Unfit if an applied file was edited or is newer than this program."""
+    wanted = available(where)
+    async with database.connected(dsn) as connection, _locked(connection):
+        await connection.execute("CREATE SCHEMA IF NOT EXISTS app")
+        await connection.execute(_LEDGER)
+        missing = await _missing(connection, wanted)
+        for migration in missing:
+            await _apply_one(connection, migration)
+        return missing
+
+
+async def check(connection: "asyncpg.Connection[asyncpg.Record]", where: Path | None = None) -> None:
+    """Unfit if the schema is not exactly what this program was written for."""
+    if await connection.fetchval("SELECT to_regclass('app.migration')") is None:
+        raise Unfit("The database has no missionops schema yet: run `missionops migrate`.")
+    missing = await _missing(connection, available(where))
+    if missing:
+        raise Unfit(f"The database lacks migration {missing[0].name}: run `missionops migrate`.")
+
+
+async def _apply_one(connection: "asyncpg.Connection[asyncpg.Record]", migration: Migration) -> None:
+    async with connection.transaction():
+        await connection.execute(migration.sql)
+        await connection.execute(
+            "INSERT INTO app.migration (number, name, checksum) VALUES ($1, $2, $3)",
+            migration.number,
+            migration.name,
+            migration.checksum,
+        )
+
+
+async def _missing(
+    connection: "asyncpg.Connection[asyncpg.Record]", wanted: Sequence[Migration]
+) -> Sequence[Migration]:
+    applied = await connection.fetch("SELECT number, name, checksum FROM app.migration ORDER BY number")
+    if len(applied) > len(wanted):
+        raise Unfit(f"The database is newer than this program (it has {applied[-1]['name']}): upgrade missionops.")
+    for row, migration in zip(applied, wanted, strict=False):
+        if row["checksum"] != migration.checksum:
+            raise Unfit(f"{migration.name}.sql was edited after it was applied: restore it and add a new migration.")
+    return wanted[len(applied) :]
+
+
+@asynccontextmanager
+async def _locked(connection: "asyncpg.Connection[asyncpg.Record]") -> AsyncIterator[None]:
+    """One migrator at a time. Polled: a blocking wait would hold a snapshot that CREATE INDEX CONCURRENTLY waits for."""
+    while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
+        await asyncio.sleep(0.1)
+    try:
+        yield
+    finally:
+        await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)

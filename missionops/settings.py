@@ -1,0 +1,52 @@
+"""Settings: read once from the environment (`MISSIONOPS_…`), frozen, and refused by name."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from missionops.errors import Unfit
+
+PREFIX = "MISSIONOPS_"
+
+_Seconds = Annotated[float, Field(gt=0)]
+_Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Settings(BaseSettings):
+    """How the service reaches its servers and what it may use; see the table in the README."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    nats_url: str = Field("nats://127.0.0.1:4222", description="Where NATS is; several servers by commas.")
+    database_url: str = Field("postgresql://127.0.0.1:5432/missionops", description="Where PostgreSQL is.")
+    http_host: str = Field("127.0.0.1", description="The address that HTTP listens on.")
+    http_port: _Port = Field(8000, description="The port that HTTP listens on; 0 picks a free one.")
+
+    lease: _Seconds = Field(5, description="Seconds without a sign of life after which a standby takes over.")
+    batch_parameters: int = Field(100_000, ge=1_000, description="Parameters that one transaction may hold, about.")
+    pull_bytes: int = Field(
+        4 << 20, ge=1 << 16, description="Bytes that one pull request may bring, at least a message."
+    )
+
+    telemetry_max_bytes: int = Field(8 << 30, ge=1 << 20, description="Size at which the stream refuses telemetry.")
+    telemetry_max_age: _Seconds = Field(86_400, description="Seconds for which handled telemetry stays in the stream.")
+    duplicate_window: _Seconds = Field(120, description="Seconds in which the streams drop a repeated Nats-Msg-Id.")
+    outgoing_max_age: _Seconds = Field(30 * 86_400, description="Seconds for which anomalies and dead letters stay.")
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
+    log_format: Literal["auto", "text", "json"] = Field("auto", description="auto: text on a terminal, else JSON.")
+
+
+def read(**given: object) -> Settings:
+    """The settings from the environment, with what is `given` in their place; Unfit names each that is wrong."""
+    try:
+        return Settings(**given)  # type: ignore[arg-type] # pydantic checks them
+    except ValidationError as error:
+        raise Unfit("; ".join(_fault(dict(fault)) for fault in error.errors())) from None
+
+
+def _fault(fault: dict[str, object]) -> str:
+    location = fault["loc"]
+    name = str(location[0] if isinstance(location, tuple) and location else "").upper()
+    return f"{PREFIX}{name} is {fault['input']!r}: {fault['msg']}"
