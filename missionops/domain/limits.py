@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from itertools import islice, pairwise
 from typing import Any, NamedTuple
 
 from missionops.domain import number
@@ -12,6 +13,8 @@ NAMES = ("critLow", "warnLow", "warnHigh", "critHigh")
 
 MAX_NAME = 256
 MAX_PARAMETERS = 10_000
+MAX_FAULTS = 100
+"""How many faults of one document are named: the answer has to fit into a message."""
 
 
 class Rule(NamedTuple):
@@ -29,8 +32,8 @@ Rules = Mapping[str, Rule]
 
 
 def compile_rules(document: Mapping[str, Any]) -> Rules:
-    """The rules of a config document; InvalidRequest names the path of every fault in it."""
-    faults = list(_faults(document))
+    """The rules of a config document; InvalidRequest names the paths of its faults."""
+    faults = list(islice(_faults(document), MAX_FAULTS))
     if faults:
         raise InvalidRequest(f"Config refused: {faults[0].path}: {faults[0].message}", tuple(faults))
     rules: Mapping[str, Mapping[str, float]] = document.get("parameters", {})
@@ -57,12 +60,14 @@ def _faults(document: Mapping[str, Any]) -> Iterator[Detail]:
         yield Detail("parameters", f"may hold at most {MAX_PARAMETERS} parameters")
         return
     for name, limits in parameters.items():
-        yield from _rule_faults(f"parameters.{name}", name, limits)
+        yield from _rule_faults(f"parameters.{name[:MAX_NAME]}", name, limits)
 
 
 def _rule_faults(path: str, name: str, limits: object) -> Iterator[Detail]:
     if not 1 <= len(name) <= MAX_NAME:
-        yield Detail(path[:MAX_NAME], f"a parameter's name has 1 to {MAX_NAME} characters")
+        yield Detail(path, f"a parameter's name has 1 to {MAX_NAME} characters")
+    elif "\0" in name:
+        yield Detail(path, "U+0000 is no part of a name")
     elif not isinstance(limits, dict):
         yield Detail(path, f"must be an object with any of {', '.join(NAMES)}")
     else:
@@ -73,7 +78,7 @@ def _rule_faults(path: str, name: str, limits: object) -> Iterator[Detail]:
 def _key_faults(path: str, limits: Mapping[str, Any]) -> Iterator[Detail]:
     for key, limit in limits.items():
         if key not in NAMES:
-            yield Detail(f"{path}.{key}", f"is no limit; the limits are {', '.join(NAMES)}")
+            yield Detail(f"{path}.{key[:MAX_NAME]}", f"is no limit; the limits are {', '.join(NAMES)}")
         elif isinstance(limit, bool) or not isinstance(limit, int | float):
             yield Detail(f"{path}.{key}", "must be a number")
         elif number.kept(limit) is None:
@@ -82,6 +87,6 @@ def _key_faults(path: str, limits: Mapping[str, Any]) -> Iterator[Detail]:
 
 def _order_faults(path: str, limits: Mapping[str, float]) -> Iterator[Detail]:
     present = [(name, limits[name]) for name in NAMES if name in limits]
-    for (lower, low), (upper, high) in zip(present, present[1:], strict=False):
+    for (lower, low), (upper, high) in pairwise(present):
         if low > high:
             yield Detail(f"{path}.{upper}", f"{upper} {high} is below {lower} {low}; {' ≤ '.join(NAMES)} must hold")
