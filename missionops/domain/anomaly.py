@@ -70,9 +70,9 @@ def _outside(snapshot: Snapshot, rules: Rules) -> list[tuple[str, float, Rule]]:
         # The exact class: a boolean is an int to isinstance, and is never judged.
         if rule is None or (value.__class__ is not float and value.__class__ is not int):
             continue
-        if value < rule.low or value > rule.high:  # type: ignore[operator] # the class was just checked
+        if value < rule.low or value > rule.high:
             found.append((name, value, rule))
-    return found  # type: ignore[return-value] # likewise
+    return found
 
 
 def _anomaly(  # noqa: PLR0917 - one value for each thing that an anomaly is made from

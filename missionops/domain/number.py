@@ -32,7 +32,7 @@ def text(number: float) -> str:
 
 
 def _shortest(number: float) -> tuple[str, str, int]:
-    """Sign, the shortest digits that read back as `number`, and where the point stands: 0.d × 10^point."""
+    """Sign, the shortest digits that read back as `number`, and where the point stands: 0.d times 10^point."""
     if number == 0:
         return "", "0", 1
     mantissa, _, exponent = f"{abs(number)!r}".partition("e")
