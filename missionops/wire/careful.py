@@ -12,10 +12,13 @@ from msgspec import UNSET, Raw, UnsetType
 from missionops.domain import moment, number, snapshot
 from missionops.domain.limits import MAX_NAME, MAX_PARAMETERS
 from missionops.domain.snapshot import Snapshot, Value
-from missionops.wire.fault import Faulty
+from missionops.wire.fault import Faulty, shown
 
 MAX_ID = 128
-_TIMESTAMP_EXTENSION = -1  # the MessagePack specification's number for it
+
+# MessagePack's number for timestamps, and where an extension's data begins: its type is the byte before.
+_TIMESTAMP_EXTENSION = -1
+_EXTENSION_DATA = {0xC7: 3, 0xC8: 4, 0xC9: 6, 0xD4: 2, 0xD5: 2, 0xD6: 2, 0xD7: 2, 0xD8: 2}
 
 
 class _Parts(msgspec.Struct, rename="camel"):
@@ -48,7 +51,7 @@ def msgpack_moment(raw: Raw) -> datetime:
     said = _value(raw, MSGPACK, "timestamp")
     if isinstance(said, str):
         return _parsed(said)
-    if isinstance(said, msgspec.msgpack.Ext):
+    if isinstance(said, msgspec.msgpack.Ext) and said.code == _TIMESTAMP_EXTENSION:
         return _extension(bytes(said.data))
     raise Faulty("invalid", "timestamp: must be a string such as 2025-01-01T00:00:00Z or a timestamp extension")
 
@@ -91,10 +94,9 @@ JSON = Notation(
 def _msgpack_value(raw: Raw) -> Any:
     """A value; the timestamp extension stays as its bytes, since msgspec would round it."""
     written = bytes(raw)
-    if written[:2] in {b"\xd6\xff", b"\xd7\xff"}:
-        return msgspec.msgpack.Ext(_TIMESTAMP_EXTENSION, written[2:])
-    if written[:1] == b"\xc7" and written[2:3] == b"\xff":
-        return msgspec.msgpack.Ext(_TIMESTAMP_EXTENSION, written[3:])
+    start = _EXTENSION_DATA.get(written[0])
+    if start and written[start - 1] == 0xFF:  # noqa: PLR2004 - -1 as a byte
+        return msgspec.msgpack.Ext(_TIMESTAMP_EXTENSION, written[start:])
     return msgspec.msgpack.decode(raw)
 
 
@@ -150,14 +152,14 @@ def _parameters(raw: Raw, notation: Notation) -> dict[str, Value]:
 
 def _name(name: str) -> str:
     if not 1 <= len(name) <= MAX_NAME:
-        raise Faulty("invalid", f"parameters.{name}: a name has 1 to {MAX_NAME} characters")
+        raise Faulty("invalid", f"parameters.{shown(name)}: a name has 1 to {MAX_NAME} characters")
     if "\0" in name:
-        raise Faulty("invalid", f"parameters.{name}: U+0000 is no part of a name")
+        raise Faulty("invalid", f"parameters.{shown(name)}: U+0000 is no part of a name")
     return name
 
 
 def _parameter(name: str, raw: Raw, notation: Notation) -> Value:
-    field = f"parameters.{name}"
+    field = f"parameters.{shown(name)}"
     value = _value(raw, notation, field)
     if isinstance(value, str):
         if "\0" in value:
@@ -190,7 +192,7 @@ def _refuse_other_spacecraft(subject: str, body: object) -> None:
     if not isinstance(body, str):
         raise Faulty("invalid", "spacecraftId: must be a string")
     if body != subject:
-        raise Faulty("subject_mismatch", f"spacecraftId: the body says {body}, the subject says {subject}")
+        raise Faulty("subject_mismatch", f"spacecraftId: the body says {shown(body)}, the subject says {subject}")
 
 
 def _value(raw: Raw, notation: Notation, field: str) -> Any:

@@ -2,6 +2,8 @@
 
 from typing import Literal, NamedTuple
 
+MAX_SHOWN = 256
+
 Code = Literal["malformed", "invalid", "subject_mismatch", "too_large", "refused"]
 
 
@@ -15,8 +17,14 @@ class Fault(NamedTuple):
     body: bytes
 
 
-class Faulty(Exception):  # noqa: N818 - control flow inside this room: a fault on its way to becoming a value
-    """The part at hand can never be stored."""
+def shown(text: str) -> str:
+    """`text` from outside as it may stand in a reason: cut, and on one line."""
+    cut = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in cut)
+
+
+class Faulty(Exception):
+    """The part at hand can never be stored: a fault on its way to becoming a value."""
 
     def __init__(self, code: Code, reason: str) -> None:
         super().__init__(reason)

@@ -10,7 +10,7 @@ _json_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _msgpack_items = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 
 _WHITE_SPACE = b" \t\n\r"
-_JSON_STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*"|["\[\]{},]', re.DOTALL)
+_JSON_STRUCTURE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["\[\]{},]', re.DOTALL)
 
 
 def is_json_array(body: bytes) -> bool:
@@ -35,10 +35,8 @@ def of_msgpack_array(body: bytes) -> list[bytes]:
     """The bytes of each item."""
     try:
         return [bytes(item) for item in _msgpack_items(body)]
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Faulty("malformed", f"body: not MessagePack: {error}") from None
-    except RecursionError:
-        return _of_deep_msgpack_array(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _of_odd_msgpack_array(body)
 
 
 def _of_odd_json_array(body: bytes) -> list[bytes]:
@@ -47,7 +45,7 @@ def _of_odd_json_array(body: bytes) -> list[bytes]:
     NaN, half a surrogate pair, deep nesting: cut at the commas of the first level, looking at brackets and strings
     alone, and never by recursion.
     """
-    depth, start, found = 0, 0, []
+    depth, start, mark, found = 0, 0, b"", []
     for token in _JSON_STRUCTURE.finditer(body):
         mark = token.group()
         if mark in b"[{":
@@ -62,13 +60,13 @@ def _of_odd_json_array(body: bytes) -> list[bytes]:
             start = token.end()
         if depth == 0:
             break
-    if depth or not all(found) or body[start:].strip(_WHITE_SPACE):
+    if depth or mark != b"]" or not all(found) or body[start:].strip(_WHITE_SPACE):
         raise Faulty("malformed", "body: not JSON: it begins as an array and does not end as one")
     return found
 
 
-def _of_deep_msgpack_array(body: bytes) -> list[bytes]:
-    """The items of an array nested too deeply for the decoder, found by their lengths alone."""
+def _of_odd_msgpack_array(body: bytes) -> list[bytes]:
+    """The items of an array that was refused whole though the fault may be one item's, found by their lengths alone."""
     count, at = _msgpack_head(body, 0)
     found = []
     for _ in range(count):
@@ -93,6 +91,11 @@ _MSGPACK_FIXED = {
     0xD2: 4, 0xD3: 8, 0xD4: 2, 0xD5: 3, 0xD6: 5, 0xD7: 9, 0xD8: 17,
 }  # fmt: skip
 _MSGPACK_NESTED = {0xDC: (2, 1), 0xDD: (4, 1), 0xDE: (2, 2), 0xDF: (4, 2)}
+# Small ones say all in their first byte: how many objects lie inside, or how many bytes follow.
+_MSGPACK_INSIDE = {0x80 + count: 2 * count for count in range(16)} | {0x90 + count: count for count in range(16)}
+_MSGPACK_FIXED |= {0xA0 + length: length for length in range(32)} | dict.fromkeys(
+    (*range(0x80), *range(0xE0, 0x100)), 0
+)
 
 
 def _msgpack_head(body: bytes, at: int) -> tuple[int, int]:
@@ -102,16 +105,14 @@ def _msgpack_head(body: bytes, at: int) -> tuple[int, int]:
     first = body[at]
     if first in _MSGPACK_FIXED:
         return 0, at + 1 + _MSGPACK_FIXED[first]
+    if first in _MSGPACK_INSIDE:
+        return _MSGPACK_INSIDE[first], at + 1
     if first in _MSGPACK_SIZED:
         width, extra = _MSGPACK_SIZED[first]
-        return 0, at + 1 + width + extra + int.from_bytes(body[at + 1 : at + 1 + width], "big")
-    if first in _MSGPACK_NESTED:
-        width, unit = _MSGPACK_NESTED[first]
-        return unit * int.from_bytes(body[at + 1 : at + 1 + width], "big"), at + 1 + width
-    if first & 0xF0 == 0x80:  # noqa: PLR2004 - a small map; the format's bits, here and below
-        return 2 * (first & 0x0F), at + 1
-    if first & 0xF0 == 0x90:  # noqa: PLR2004 - a small array
-        return first & 0x0F, at + 1
-    if first & 0xE0 == 0xA0:  # noqa: PLR2004 - a short string
-        return 0, at + 1 + (first & 0x1F)
-    return 0, at + 1  # a small integer
+        return 0, at + 1 + width + extra + _msgpack_length(body, at + 1, width)
+    width, unit = _MSGPACK_NESTED[first]
+    return unit * _msgpack_length(body, at + 1, width), at + 1 + width
+
+
+def _msgpack_length(body: bytes, at: int, width: int) -> int:
+    return int.from_bytes(body[at : at + width], "big")

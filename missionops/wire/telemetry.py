@@ -51,9 +51,7 @@ class Encoding(NamedTuple):
     items: Callable[[bytes], list[bytes]]
 
 
-JSON = Encoding(
-    "JSON", msgspec.json.Decoder(_JsonBody).decode, careful.JSON, items.is_json_array, items.of_json_array
-)
+JSON = Encoding("JSON", msgspec.json.Decoder(_JsonBody).decode, careful.JSON, items.is_json_array, items.of_json_array)
 MSGPACK = Encoding(
     "MessagePack",
     msgspec.msgpack.Decoder(_MsgpackBody).decode,
@@ -74,12 +72,17 @@ def decode(spacecraft_id: str, body: bytes, encoding: Encoding = JSON) -> list[S
     try:
         if not encoding.is_array(body):
             return [_snapshot(spacecraft_id, body, encoding)]
-        parts = encoding.items(body)
-        if len(parts) > MAX_ITEMS:
-            raise Faulty("too_large", f"body: {len(parts)} snapshots, at most {MAX_ITEMS} may come in one message")
+        parts = _items(body, encoding)
     except Faulty as faulty:
         return [Fault(faulty.code, faulty.reason, None, body)]
     return [_item(spacecraft_id, part, index, encoding) for index, part in enumerate(parts)]
+
+
+def _items(body: bytes, encoding: Encoding) -> list[bytes]:
+    parts = encoding.items(body)
+    if len(parts) > MAX_ITEMS:
+        raise Faulty("too_large", f"body: {len(parts)} snapshots, at most {MAX_ITEMS} may come in one message")
+    return parts
 
 
 def _item(spacecraft_id: str, part: bytes, index: int, encoding: Encoding) -> Snapshot | Fault:
