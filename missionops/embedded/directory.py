@@ -76,14 +76,14 @@ def _admit(path: Path) -> Path:
         present = {entry.name for entry in path.iterdir()}
     except (FileExistsError, NotADirectoryError):
         raise errors.Unfit(f"{path} is not a directory: name another one.") from None
-    except PermissionError:
-        raise _forbidden(path) from None
+    except OSError as error:
+        raise errors.Unfit(f"{path} cannot be opened ({error.strerror}): name another directory.") from None
     if MARKER in present:
         _check_owner(path)
     elif present - NOT_OURS_BUT_HARMLESS:
         raise errors.Unfit(f"{path} is not empty and not a data directory of missionops: name an empty or a new one.")
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-        raise _forbidden(path)
+        raise errors.Unfit(f"{path} may not be written by this user: change its owner, or name another directory.")
     return path
 
 
@@ -91,10 +91,6 @@ def _check_owner(path: Path) -> None:
     # As root we could open another user's directory, and would leave files in it that this user cannot open.
     if (owner := (path / MARKER).stat().st_uid) != os.geteuid():
         raise errors.Unfit(f"{path} belongs to the user with id {owner}: start as that user, or name another one.")
-
-
-def _forbidden(path: Path) -> errors.Unfit:
-    return errors.Unfit(f"{path} may not be read and written by this user: change its owner, or name another one.")
 
 
 async def _lock(path: Path) -> int:

@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import fcntl
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -26,10 +27,9 @@ def main() -> int:
     shares = [_share(directory) for directory in arguments.remove]
     server = _launch(arguments)
     _tell(server.pid)
-    orphaned = threading.Event()
-    threading.Thread(target=_end_with_owner, args=(server, arguments.grace, orphaned), daemon=True).start()
+    threading.Thread(target=_end_on_word, args=(server, arguments.grace), daemon=True).start()
     code = server.wait()
-    if orphaned.is_set():
+    if _owner_is_gone():
         for directory, share in zip(arguments.remove, shares, strict=True):
             _remove_if_last(directory, share)
     return code if code >= 0 else 128 - code
@@ -79,14 +79,19 @@ def _tell(pid: int) -> None:
         os.write(sys.stdout.fileno(), b"%d" % pid)
 
 
-def _end_with_owner(server: "subprocess.Popen[bytes]", grace: float, orphaned: threading.Event) -> None:
-    if not os.read(sys.stdin.fileno(), 1):
-        orphaned.set()
+def _end_on_word(server: "subprocess.Popen[bytes]", grace: float) -> None:
+    os.read(sys.stdin.fileno(), 1)  # Blocks until there is a byte, or nobody left to write one.
     server.send_signal(signal.SIGINT)
     try:
         server.wait(grace)
     except subprocess.TimeoutExpired:
         server.kill()
+
+
+def _owner_is_gone() -> bool:
+    poll = select.poll()
+    poll.register(sys.stdin.fileno(), 0)  # A hang-up is reported unasked.
+    return bool(poll.poll(0))
 
 
 def _remove_if_last(directory: Path, share: int) -> None:

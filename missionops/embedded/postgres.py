@@ -62,7 +62,7 @@ class PostgresServer(Server):
 
     async def start(self) -> None:
         """Returns when it accepts connections, after recovery from a crash if there was one."""
-        account = await asyncio.to_thread(self._prepare)
+        account = self._prepare()  # Not in a thread: cancelled, that would go on making what `stop` has removed.
         if not (self.directory / "PG_VERSION").exists():
             await self._initialise(account)
         lock = await self._lock()
@@ -114,6 +114,8 @@ class PostgresServer(Server):
         if await self.process.wait() != 0:
             raise self._refusal(self.process)
         fresh.rename(self.directory)
+        if self._durable:
+            _sync(self.directory.parent)
 
     def _options(self) -> list[str]:
         settings = {
@@ -179,6 +181,14 @@ def _make_private(directory: Path, account: Account | None) -> None:
     directory.mkdir(mode=0o700)
     if account:
         os.chown(directory, *account)
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _forget_dead_postmaster(data: Path) -> None:

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
@@ -38,7 +39,8 @@ from missionops.embedded.directory import DataDirectory
 async def main(where):
     opening = DataDirectory.open(Path(where)) if where else DataDirectory.ephemeral()
     async with opening as directory, stack.running(directory) as servers:
-        facts = {"path": str(directory.path), "nats": servers.nats_url, "database": servers.database_url}
+        facts = {"path": str(directory.path), "database": servers.database_url}
+        facts |= {"nats": servers.nats_url, "pid": servers.nats.pid}
         print(json.dumps(facts), flush=True)
         await asyncio.Event().wait()
 
@@ -56,10 +58,11 @@ except errors.Unfit as refusal:
 class Owner:
     """The process, and what it said about its servers."""
 
-    def __init__(self, process: asyncio.subprocess.Process, facts: dict[str, str]) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, facts: dict[str, Any]) -> None:
         self.process = process
         self.path = Path(facts["path"])
         self.nats_url = facts["nats"]
+        self.nats_pid = facts["pid"]
         self.database_url = facts["database"]
         self.sockets = Path(parse_qs(urlsplit(self.database_url).query)["host"][0])
 
@@ -281,6 +284,17 @@ async def test_nothing_is_left_of_an_ephemeral_run_that_is_killed(loop: str) -> 
         await becomes_true(lambda: not owner.path.exists() and not owner.sockets.exists())
 
 
+async def test_nothing_is_left_of_an_ephemeral_run_that_is_killed_while_it_stops() -> None:
+    async with owner_of("") as owner:
+        os.kill(owner.nats_pid, signal.SIGSTOP)
+        owner.process.send_signal(signal.SIGINT)
+        await asyncio.sleep(0.5)
+        assert owner.process.returncode is None
+        await owner.die()
+        await becomes_true(lambda: not processes_about(owner.path, owner.sockets))
+        await becomes_true(lambda: not owner.path.exists() and not owner.sockets.exists())
+
+
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 async def test_the_next_run_takes_over_from_one_that_was_killed(tmp_path: Path, loop: str) -> None:
     async with owner_of(tmp_path / "data", loop) as owner:
@@ -301,6 +315,18 @@ async def test_a_run_killed_while_it_starts_leaves_nothing_that_stops_the_next(t
     await process.wait()
     async with running(tmp_path / "data") as servers:
         assert await asyncpg_answers(servers.database_url)
+
+
+async def test_an_interrupted_ephemeral_run_leaves_nothing() -> None:
+    async with owner_of("") as owner:
+        owner.process.send_signal(signal.SIGINT)
+        await owner.process.wait()
+        assert not processes_about(owner.path, owner.sockets)
+        assert not names_present(owner.path, owner.sockets)
+
+
+def names_present(*paths: Path) -> list[Path]:
+    return [path for path in paths if path.exists()]
 
 
 async def test_a_terminated_owner_leaves_nothing(tmp_path: Path) -> None:
@@ -439,7 +465,7 @@ async def test_a_missing_extra_is_named(tmp_path: Path) -> None:
     run = await asyncio.create_subprocess_exec(
         *(sys.executable, "-I", "-S", "-c", script, "asyncio", str(tmp_path / "data")),
         stderr=subprocess.PIPE,
-        env={"PATH": ""},
+        env=os.environ | {"PATH": ""},
     )
     _, said = await run.communicate()
     assert "is not installed: pip install 'missionops[embedded]'" in said.decode()
