@@ -1,0 +1,52 @@
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from missionops.domain import snapshot
+
+AT = datetime(2025, 1, 1, tzinfo=UTC)
+
+
+def test_the_text_is_sorted_json_without_white_space():
+    parameters = {"b": 1, "a": 1.0, "é": "ü", "B": True, "😀": False, "ﬀ": -0.5}
+    assert snapshot.text(parameters) == '{"B":true,"a":1.0,"b":1,"é":"ü","ﬀ":-0.5,"😀":false}'.encode()
+
+
+@given(st.dictionaries(st.text(max_size=3), st.booleans() | st.integers(0, 9) | st.text(max_size=3)))
+def test_the_text_does_not_depend_on_the_order_of_the_names(parameters):
+    assert snapshot.text(dict(reversed(parameters.items()))) == snapshot.text(parameters)
+
+
+def test_a_derived_id_is_ts_and_32_hex_digits_and_stays_what_it_was():
+    # Stored telemetry is known by these: another hash would store all of a replayed stream twice.
+    assert snapshot.derived_id(AT, b"{}") == "ts_e88812425ac66539d8a61a6983c9c6b5"
+    assert snapshot.derived_id(AT, b'{"temp":42}') == "ts_470c29f304527fe84d36871de0bd9446"
+
+
+def test_a_derived_id_is_of_the_time_in_utc():
+    elsewhere = AT.astimezone(timezone(timedelta(hours=5, minutes=30)))
+    assert snapshot.derived_id(elsewhere, b"{}") == snapshot.derived_id(AT, b"{}")
+
+
+@pytest.mark.parametrize(
+    ("at", "text"),
+    [
+        (AT, b'{"temp":42.0}'),
+        (AT, b'{"temp":"42"}'),
+        (AT, b'{"temp":true}'),
+        (AT, b'{"Temp":42}'),
+        (AT, b"{}"),
+        (AT + timedelta(microseconds=1), b'{"temp":42}'),
+        (AT + timedelta(days=365), b'{"temp":42}'),
+    ],
+)
+def test_other_content_has_another_id(at, text):
+    assert snapshot.derived_id(at, text) != snapshot.derived_id(AT, b'{"temp":42}')
+
+
+def test_two_snapshots_are_the_same_by_spacecraft_time_and_id():
+    one = snapshot.Snapshot("SC-1", AT, "a", {"temp": 1}, b'{"temp":1}')
+    other = snapshot.Snapshot("SC-1", AT, "a", {"temp": 2}, b'{"temp":2}')
+    assert one.identity == other.identity == ("SC-1", AT, "a")
