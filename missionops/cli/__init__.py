@@ -1,0 +1,57 @@
+"""The command line: each command parses and prints, and imports what it needs when it is run."""
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Annotated
+
+import typer
+
+import missionops
+from missionops import errors
+from missionops.cli import config, demo, publish, service, terminal, watch
+
+app = typer.Typer(
+    name="missionops",
+    help="Takes in spacecraft telemetry over NATS, checks it against limits and tells the right people at once.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+
+
+def main() -> None:
+    """The `missionops` program: a fault of ours or of the caller's is one sentence and exit code 1."""
+    try:
+        app()
+    except errors.MissionopsError as error:
+        terminal.complain(error)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(terminal.INTERRUPTED)
+
+
+def _say_version(wanted: bool) -> None:  # noqa: FBT001 - Typer's callback
+    if wanted:
+        terminal.result(f"missionops {missionops.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _missionops(
+    _version: Annotated[  # noqa: FBT002 - Typer's flag
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """What every command has in common: nothing, so far."""
+
+
+_PANELS: Mapping[str, Mapping[str, Callable[..., None]]] = {
+    "Start here": {"demo": demo.demo, "up": service.up},
+    "Telemetry": {"publish": publish.publish, "watch": watch.watch},
+    "Configs": {"get-config": config.get_config, "set-config": config.set_config},
+    "Operate": {"serve": service.serve, "migrate": service.migrate},
+}
+
+for _panel, _commands in _PANELS.items():
+    for _name, _command in _commands.items():
+        app.command(_name, rich_help_panel=_panel)(_command)

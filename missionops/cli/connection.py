@@ -1,0 +1,146 @@
+"""A command's connection to NATS: quick to say that nobody is there, patient once somebody was."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import nats.errors
+from nats.aio.client import Client
+
+from missionops import errors, nats_guard
+
+CONNECT_SECONDS = 2
+REPLY_SECONDS = 6.0
+RECONNECT_PAUSE_SECONDS = 0.25
+RECONNECT_TRIES = 120
+FOR_EVER = -1
+
+ErrorCallback = Callable[[Exception], Awaitable[None]]
+
+_REFUSED: Mapping[str, type[errors.Refused]] = {
+    kind.code: kind for kind in (errors.InvalidRequest, errors.NotFound, errors.Conflict, errors.TooLarge)
+}
+
+
+class _Detail(msgspec.Struct):
+    path: str
+    message: str
+
+
+class _Error(msgspec.Struct):
+    code: str
+    message: str
+    details: list[_Detail] = []
+
+
+class _Reply(msgspec.Struct):
+    error: _Error | None = None
+
+
+_decode_reply = msgspec.json.Decoder(_Reply).decode
+
+
+@asynccontextmanager
+async def connected(
+    server: str, *, reconnect_tries: int = RECONNECT_TRIES, on_error: ErrorCallback | None = None
+) -> AsyncIterator[Client]:
+    """A client that is connected; Unavailable in one sentence if it cannot be."""
+    client = Client()
+    nats_guard.install(client)
+    await _connect(client, server, on_error)
+    # Nobody there at the start is the user's to mend; a server that goes away later is waited for.
+    client.options["max_reconnect_attempts"] = reconnect_tries
+    client.options["reconnect_time_wait"] = RECONNECT_PAUSE_SECONDS
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+async def request(client: Client, subject: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> bytes:
+    """The reply's body as it came; the error that it holds is raised."""
+    try:
+        reply = await client.request(subject, body, timeout=REPLY_SECONDS, headers=dict(headers) if headers else None)
+    except nats.errors.NoRespondersError:
+        raise errors.Unavailable(
+            f"No missionops service answers {subject} on this NATS server: start one with `missionops serve` or "
+            "`missionops up`."
+        ) from None
+    except nats.errors.MaxPayloadError:
+        raise errors.TooLarge(f"NATS takes at most {client.max_payload} bytes, and this is {len(body)}.") from None
+    except nats.errors.TimeoutError:
+        raise errors.Unavailable(_silence(client, subject)) from None
+    except nats.errors.Error as error:
+        raise errors.Unavailable(f"The connection to NATS failed: {error}.") from None
+    raise_error_of(reply.data)
+    return reply.data
+
+
+def raise_error_of(reply: bytes) -> None:
+    """Raises the error that a reply holds, if it holds one."""
+    try:
+        error = _decode_reply(reply).error
+    except msgspec.DecodeError:
+        return  # An array, say; an error is always an object.
+    if error is None:
+        return
+    details = tuple(errors.Detail(detail.path, detail.message) for detail in error.details)
+    if kind := _REFUSED.get(error.code):
+        raise kind(error.message, details)
+    if error.code == errors.Unavailable.code:
+        raise errors.Unavailable(error.message)
+    raise errors.MissionopsError(f"The service failed ({error.code}): {error.message}")
+
+
+def forbidden(client: Client, subject: str) -> bool:
+    """Whether the server has just said that this user may not use the subject."""
+    said = str(client.last_error or "").lower()
+    return "permissions violation" in said and f'"{subject.lower()}"' in said
+
+
+async def _connect(client: Client, server: str, on_error: ErrorCallback | None) -> None:
+    said: list[str] = []
+
+    async def hear(error: Exception) -> None:
+        said.append(str(error) or type(error).__name__)
+        if on_error and client.is_connected:
+            await on_error(error)
+
+    options: dict[str, Any] = {"max_reconnect_attempts": 1, "reconnect_time_wait": 0.05}
+    try:
+        async with asyncio.timeout(2 * CONNECT_SECONDS + 1):
+            await client.connect(
+                [url.strip() for url in server.split(",")],
+                name="missionops",
+                connect_timeout=CONNECT_SECONDS,
+                error_cb=hear,
+                **options,
+            )
+    except (nats.errors.Error, OSError, TimeoutError, ValueError) as error:
+        raise _unreachable(server, [*said, str(error)]) from None
+
+
+def _unreachable(server: str, said: list[str]) -> errors.MissionopsError:
+    address = ", ".join(_without_password(url.strip()) for url in server.split(","))
+    everything = " ".join(said).lower()
+    if "authorization" in everything:
+        return errors.Unfit(f"NATS at {address} refuses this user: give nats://user:password@host:port with --server.")
+    if "invalid connect url" in everything or "port could not be cast" in everything or "out of range" in everything:
+        return errors.Unfit(f"{address!r} is no NATS URL such as nats://127.0.0.1:4222: give one with --server.")
+    return errors.Unavailable(
+        f'Cannot reach NATS at {address}: start it with "missionops up", or name another server with --server.'
+    )
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    return url.replace(f"{parts.netloc.rpartition('@')[0]}@", "") if "@" in parts.netloc else url
+
+
+def _silence(client: Client, subject: str) -> str:
+    if forbidden(client, subject):
+        return f"NATS does not let this user ask {subject}."
+    return f"No answer to {subject} within {REPLY_SECONDS:.0f} s; it may work later."

@@ -1,0 +1,14 @@
+"""`missionops demo`: the whole service on ESA's own telemetry, with one command."""
+
+from missionops.cli import terminal
+
+
+def demo() -> None:
+    """See it all work on ESA's own telemetry, in a minute.
+
+    Starts its own servers, replays half a year of the satellite OPS-SAT-1, and compares the anomalies that come out
+    with the mission's own fault log. Leaves nothing behind.
+    """
+    from missionops.cli import show  # noqa: PLC0415 - the command's cost, not the help's
+
+    terminal.run(show.run())

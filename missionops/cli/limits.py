@@ -1,0 +1,78 @@
+"""A spacecraft's limits, asked for, put in force and shown."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from missionops import errors
+from missionops.cli import connection, terminal
+from missionops.domain import limits, number
+
+_COLOURS = {"critLow": "red", "warnLow": "yellow", "warnHigh": "yellow", "critHigh": "red"}
+
+
+class _InForce(msgspec.Struct, rename="camel"):
+    spacecraft_id: str
+    config: dict[str, Any]
+    version: int
+    source: str
+    updated_at: str
+
+
+async def get(spacecraft_id: str, server_url: str) -> bytes:
+    """The service's reply about the config in force."""
+    async with connection.connected(server_url) as client:
+        return await connection.request(client, f"missionops.config.get.{spacecraft_id}")
+
+
+async def put(spacecraft_id: str, document: bytes, server_url: str) -> int:
+    """Puts a config in force and returns its version; every fault in it is named."""
+    async with connection.connected(server_url) as client:
+        reply = await connection.request(client, f"missionops.config.set.{spacecraft_id}", document)
+    return _decoded(reply).version
+
+
+def read(file: Path) -> bytes:
+    """The file's content, as far as it is JSON."""
+    try:
+        document = sys.stdin.buffer.read() if file == Path("-") else file.read_bytes()
+        msgspec.json.decode(document)
+    except OSError as error:
+        raise errors.InvalidRequest(f"{file} cannot be read: {error.strerror}.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise errors.InvalidRequest(f"{file} is not JSON: {error}.") from None
+    return document
+
+
+def show(reply: bytes) -> None:
+    """The limits as a table, and whatever else the config holds."""
+    found = _decoded(reply)
+    console = Console(highlight=False)
+    title = f"{found.spacecraft_id}: config version {found.version}, since {found.updated_at}, source {found.source}"
+    terminal.result(terminal.printable(title))
+    console.print(_table(found), markup=False)
+    others = [key for key in found.config if key != "parameters"]
+    if others:
+        terminal.result(terminal.printable(f"Also in this config: {', '.join(others)} (see --json)."))
+
+
+def _table(found: _InForce) -> Table:
+    table = Table()
+    table.add_column("parameter", overflow="fold")
+    for name in limits.NAMES:
+        table.add_column(name, justify="right", style=_COLOURS[name])
+    for name, rule in found.config.get("parameters", {}).items():
+        values = (number.text(rule[limit]) if limit in rule else "" for limit in limits.NAMES)
+        table.add_row(terminal.printable(name), *values)
+    return table
+
+
+def _decoded(reply: bytes) -> _InForce:
+    try:
+        return msgspec.json.decode(reply, type=_InForce)
+    except msgspec.DecodeError as error:
+        raise errors.Unavailable(f"The answer is not a config ({error}): is another program listening there?") from None
