@@ -30,7 +30,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root starts Postgre
 
 # A process of its own that runs both servers until it is killed, as `missionops up` would.
 OWNER = """
-import asyncio, json, sys
+import asyncio, json, signal, sys
 from pathlib import Path
 from missionops import errors
 from missionops.embedded import stack
@@ -44,6 +44,7 @@ async def main(where):
         print(json.dumps(facts), flush=True)
         await asyncio.Event().wait()
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # A shell's background job is started without it.
 if sys.argv[1] == "uvloop":
     from uvloop import run
 else:
