@@ -46,6 +46,7 @@ CREATE TABLE app.anomaly (
     partition       smallint NOT NULL,
     incarnation     integer NOT NULL,   -- of the stream it came from
     stream_sequence bigint NOT NULL,    -- of the message it came from
+    ordinal         integer NOT NULL,   -- among the anomalies of that message
     PRIMARY KEY (spacecraft_id, "timestamp", snapshot_id, parameter)
 );
 -- Rows arrive in stream order, so a few pages of this answer "what came after sequence N" at nearly no cost to a write.

@@ -99,8 +99,8 @@ async def _missing(
 
 @asynccontextmanager
 async def _locked(connection: "asyncpg.Connection[asyncpg.Record]") -> AsyncIterator[None]:
-    """One migrator at a time. Polled: a blocking wait would hold a snapshot that CREATE INDEX CONCURRENTLY waits for."""
-    while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
+    """One migrator at a time; polled, since CREATE INDEX CONCURRENTLY would wait for a waiting statement's snapshot."""
+    while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):  # noqa: ASYNC110 - another process
         await asyncio.sleep(0.1)
     try:
         yield

@@ -18,8 +18,8 @@ from nats.protocol import parser
 _BROKEN = "Missionops-Broken-Headers"
 
 # As in nats-py, but a subject ends at a space, as it does for the server, not at any white space.
-_MSG = re.compile(rb"\AMSG ([^ \t\r\n]+) ([^ \t\r\n]+) (([^ \t\r\n]+)[ \t]+)?(\d+)\r\n")
-_HMSG = re.compile(rb"\AHMSG ([^ \t\r\n]+) ([^ \t\r\n]+) (([^ \t\r\n]+)[ \t]+)?(\d+) (\d+)\r\n")
+_MSG = re.compile(rb"\AMSG[ \t]+([^ \t\r\n]+)[ \t]+([^ \t\r\n]+)[ \t]+(([^ \t\r\n]+)[ \t]+)?(\d+)\r\n")
+_HMSG = re.compile(rb"\AHMSG[ \t]+([^ \t\r\n]+)[ \t]+([^ \t\r\n]+)[ \t]+(([^ \t\r\n]+)[ \t]+)?(\d+)[ \t]+(\d+)\r\n")
 
 
 def install(client: Client) -> None:
@@ -42,8 +42,8 @@ def install(client: Client) -> None:
         try:
             return build_message(sid, subject, reply, data, headers)
         except UnicodeDecodeError:
-            names = (name.decode("utf-8", "backslashreplace") for name in (subject, reply))
-            return Msg(client, *names, data, headers, _sid=sid)
+            name, inbox = (text.decode("utf-8", "backslashreplace") for text in (subject, reply))
+            return Msg(client, name, inbox, data, headers, _sid=sid)
 
     client._process_headers = guarded_headers  # type: ignore[method-assign,assignment] # noqa: SLF001
     client._build_message = guarded_message  # type: ignore[method-assign] # noqa: SLF001

@@ -1,5 +1,7 @@
 """`missionops demo`: the whole service on ESA's own telemetry, with one command."""
 
+import typer
+
 from missionops.cli import terminal
 
 
@@ -11,4 +13,5 @@ def demo() -> None:
     """
     from missionops.cli import show  # noqa: PLC0415 - the command's cost, not the help's
 
-    terminal.run(show.run())
+    is_exact = terminal.run(show.run())
+    raise typer.Exit(0 if is_exact else 1)

@@ -24,7 +24,7 @@ def as_json(message: Msg) -> str:
         if telemetry.encoding_of(_content_type(message)) is telemetry.MSGPACK:
             return msgspec.json.encode(msgspec.msgpack.decode(message.data)).decode()
         return msgspec.json.format(message.data, indent=-1).decode()
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError):
+    except (msgspec.DecodeError, RecursionError, TypeError, ValueError):
         return msgspec.json.encode(message.data.decode("utf-8", "backslashreplace")).decode()
 
 
@@ -38,7 +38,7 @@ def as_line(message: Msg) -> str:
     write = _KINDS.get(kind, _anything)
     try:
         return write(message, rest, body)
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, LookupError, TypeError, ValueError):
         return _anything(message, rest, body)  # Anybody may publish anything there.
 
 
@@ -97,7 +97,7 @@ def _content_type(message: Msg) -> str | None:
 def _time(timestamp: object) -> str:
     if isinstance(timestamp, datetime):
         timestamp = timestamp.astimezone(UTC).isoformat()
-    return _short(str(timestamp)).replace("T", " ").replace("Z", "").replace("+00:00", "").ljust(19)
+    return _short(str(timestamp)).replace("T", " ").replace("Z", "").replace("+00:00", "").ljust(23)
 
 
 def _now() -> str:

@@ -1,18 +1,101 @@
 """`missionops up`, `serve` and `migrate`: the service, staying up."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
 from missionops import errors
+from missionops.cli import terminal
+
+if TYPE_CHECKING:
+    from missionops.settings import Settings
+
+DataDir = Annotated[
+    Path, typer.Option("--data-dir", help="Where data is kept between runs.", show_default=".missionops")
+]
+Ephemeral = Annotated[bool, typer.Option("--ephemeral", help="Keep nothing: the data goes when the command ends.")]
+NatsPort = Annotated[int, typer.Option("--nats-port", min=0, max=65535, help="The port for NATS; 0 picks a free one.")]
+HttpPort = Annotated[int, typer.Option("--http-port", min=0, max=65535, help="The port for HTTP; 0 picks a free one.")]
+ReadyFile = Annotated[
+    Path | None,
+    typer.Option("--ready-file", help="Write the addresses here, as JSON, once everything is ready to be used."),
+]
 
 
-def up() -> None:
-    """Start NATS, PostgreSQL and the service, and stay up."""
-    raise errors.Unfit("not built yet")
+def up(
+    data_dir: DataDir = Path(".missionops"),
+    *,
+    ephemeral: Ephemeral = False,
+    nats_port: NatsPort = 4222,
+    http_port: HttpPort = 8000,
+    ready_file: ReadyFile = None,
+) -> None:
+    """Start NATS, PostgreSQL and the service on this machine, and stay up until Ctrl-C.
+
+    Nothing else needs to be installed. Everything listens on this machine alone.
+
+    Examples:
+      missionops up
+      missionops up --data-dir /srv/mission --nats-port 4333
+      missionops up --ephemeral --ready-file /tmp/ready.json
+    """
+    from missionops import logs, settings, signals  # noqa: PLC0415 - the command's cost, not the help's, as below
+
+    logs.configure(settings.read())
+    terminal.run(signals.until_stopped(_up(None if ephemeral else data_dir, nats_port, http_port, ready_file)))
+
+
+async def _up(directory: Path | None, nats_port: int, http_port: int, ready_file: Path | None) -> None:
+    from missionops import up as stack  # noqa: PLC0415
+
+    async with stack.running(directory, nats_port, http_port) as running:
+        with stack.ready_file(ready_file, running.addresses):
+            _announce(running.addresses, directory)
+            raise errors.Unfit(await running.servers.died())
+
+
+def _announce(addresses: dict[str, str], directory: Path | None) -> None:
+    terminal.note("missionops is up. Ctrl-C stops it.")
+    terminal.note(f"  NATS      {addresses['nats']}")
+    terminal.note(f"  HTTP      {addresses['http']}/health/ready")
+    terminal.note(f"  Database  {addresses['database']}")
+    terminal.note(f"  Data      {directory.absolute() if directory else 'is thrown away at the end'}")
 
 
 def serve() -> None:
-    """Run the service against NATS and PostgreSQL given by settings."""
-    raise errors.Unfit("not built yet")
+    """Run the service against the NATS and the PostgreSQL that settings name.
+
+    Settings are environment variables (MISSIONOPS_NATS_URL, MISSIONOPS_DATABASE_URL, ...); the README lists them.
+
+    Example:
+      MISSIONOPS_NATS_URL=nats://nats:4222 MISSIONOPS_DATABASE_URL=postgresql://app@db/missionops missionops serve
+    """
+    from missionops import logs, settings, signals  # noqa: PLC0415
+
+    given = settings.read()
+    logs.configure(given)
+    terminal.run(signals.until_stopped(_serve(given)))
+
+
+async def _serve(given: "Settings") -> None:
+    from missionops import app  # noqa: PLC0415
+
+    async with app.running(given) as service:
+        await service.until_ready()
+        terminal.note(f"missionops serves {given.nats_url}, HTTP on {service.http_url}. Ctrl-C stops it.")
+        await service.ingest
 
 
 def migrate() -> None:
-    """Bring the database's schema up to date."""
-    raise errors.Unfit("not built yet")
+    """Bring the schema of the database up to date, under a lock; what is applied already stays as it is.
+
+    Example:
+      MISSIONOPS_DATABASE_URL=postgresql://owner@db/missionops missionops migrate
+    """
+    from missionops import migrate as migrations  # noqa: PLC0415
+    from missionops import settings  # noqa: PLC0415
+
+    for applied in terminal.run(migrations.apply(settings.read().database_url)) or ():
+        terminal.note(f"applied {applied.name}")
+    terminal.note("the schema is up to date")

@@ -1,8 +1,134 @@
-"""The demo on the terminal."""
+"""The demo, from its first server to its last table."""
 
-from missionops import errors
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+from collections.abc import AsyncIterator
+
+import asyncpg
+import msgspec
+import typer
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from missionops import demo, errors, replay
+from missionops.cli import connection, summary, terminal
+from missionops.cli.screen import Screen, State, screen
+from publishers.telemetry import Outcome, TelemetryPublisher
+
+POLL_SECONDS = 0.2
+PATIENCE_SECONDS = 20.0
+"""Without anything new stored or heard, the demo ends with what there is."""
+TERMINATED = 128 + signal.SIGTERM
+
+_COUNTS = "SELECT (SELECT count(*) FROM app.telemetry), (SELECT count(*) FROM app.anomaly)"
+
+_decode = msgspec.json.Decoder(demo.Anomaly).decode
 
 
-async def run() -> None:
-    """Runs it from the first server to the last table."""
-    raise errors.Unfit("not built yet")
+async def run() -> bool:
+    """Runs it all; whether the service found exactly what the mission did."""
+    task = asyncio.current_task()
+    assert task  # noqa: S101 - we run in one
+    # As with Ctrl-C: the servers are stopped in order and nothing is left behind.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel, "terminated")
+    logging.getLogger("nats").setLevel(logging.CRITICAL)
+    try:
+        return await _run()
+    except asyncio.CancelledError as cancelled:
+        if cancelled.args != ("terminated",):
+            raise
+        raise typer.Exit(TERMINATED) from None
+
+
+async def _run() -> bool:
+    began = time.monotonic()
+    summary.introduce()
+    async with demo.staged() as stage, connection.connected(stage.nats_url) as client:
+        summary.step(f"NATS, PostgreSQL and the service are running ({time.monotonic() - began:.1f} s)")
+        await connection.request(client, f"missionops.config.set.{demo.SPACECRAFT}", demo.LIMITS.read_bytes())
+        summary.step(f"{demo.SPACECRAFT}'s limits are in force")
+        database = await asyncpg.connect(stage.database_url)
+        try:
+            result = await _Course(client, database).run()
+        finally:
+            await database.close()
+    result = result._replace(total_seconds=time.monotonic() - began)
+    return summary.conclude(result)
+
+
+class _Course:
+    """The replay, and what came of it so far."""
+
+    def __init__(self, client: Client, database: "asyncpg.Connection[asyncpg.Record]") -> None:
+        self._client = client
+        self._database = database
+        self._heard = demo.Heard()
+        self._state = State()
+        self._refused: list[str] = []
+
+    async def run(self) -> summary.Result:
+        await self._client.subscribe(f"anomalies.{demo.SPACECRAFT}", cb=self._hear)
+        await self._client.flush()
+        began = time.monotonic()
+        with screen(demo.SNAPSHOTS) as shown:
+            async with self._counted(shown):
+                await self._send()
+                await self._until_all_came()
+        return summary.Result(self._state, self._heard, time.monotonic() - began)
+
+    async def _send(self) -> None:
+        with replay.opened(demo.RECORDING) as recording:
+            async with TelemetryPublisher(self._client, self._settle) as publisher:
+                async for batch in replay.read(recording, None):
+                    for item in batch.items:
+                        if isinstance(item, replay.Refusal):
+                            raise errors.Unfit(f"The sample is damaged at line {item.place}: {item.reason}.")
+                        await publisher.publish(item.spacecraft_id, item.body, item.place)
+                        self._state.sent += 1
+        if self._refused:
+            raise errors.Unavailable(f"{len(self._refused)} snapshots were not taken: {self._refused[0]}.")
+
+    def _settle(self, outcome: Outcome[int]) -> None:
+        if outcome.refusal:
+            self._refused.append(f"line {outcome.mark}: {outcome.refusal}")
+
+    async def _hear(self, message: Msg) -> None:
+        anomaly = _decode(message.data)
+        self._heard.add(anomaly)
+        self._state.hear(anomaly)
+
+    @contextlib.asynccontextmanager
+    async def _counted(self, shown: Screen) -> AsyncIterator[None]:
+        async def keep_counting() -> None:
+            while True:
+                await self._count()
+                shown.show(self._state)
+                await asyncio.sleep(POLL_SECONDS)
+
+        task = asyncio.create_task(keep_counting())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            shown.show(self._state)
+
+    async def _count(self) -> None:
+        row = await self._database.fetchrow(_COUNTS)
+        assert row  # noqa: S101 - counts always answer
+        self._state.stored, self._state.stored_anomalies = row
+
+    async def _until_all_came(self) -> None:
+        """Until nothing is missing, or nothing has come for so long that nothing will."""
+        before, since = (-1, -1), time.monotonic()
+        while not self._state.is_complete:
+            now = self._state.stored, self._state.heard
+            if now != before:
+                before, since = now, time.monotonic()
+            elif time.monotonic() - since > PATIENCE_SECONDS:
+                return
+            await asyncio.sleep(POLL_SECONDS / 2)

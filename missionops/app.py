@@ -1,0 +1,118 @@
+"""The composition root: opens everything in order, wires it, and closes it in reverse."""
+
+import asyncio
+import logging
+import os
+import socket
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from faststream import FastStream
+from nats.aio.client import Client
+
+from missionops import __version__, broker, database, migrate, streams
+from missionops.database import Database
+from missionops.errors import Unfit
+from missionops.progress import Progress
+from missionops.settings import Settings
+from subscribers import http, requests
+from subscribers.telemetry import TelemetrySubscriber
+
+log = logging.getLogger(__name__)
+
+_STOP_TIME = 10.0
+
+
+class Service:
+    """The running service, as its owner sees it."""
+
+    def __init__(self, http_url: str, progress: Progress, ingest: asyncio.Task[None]) -> None:
+        self.http_url = http_url
+        self.progress = progress
+        self.ingest = ingest
+
+    async def until_ready(self) -> None:
+        """Wait until telemetry is handled, by this instance or by another that it stands by for."""
+        while not self.progress.is_ready and not self.ingest.done():  # noqa: ASYNC110 - a matter of milliseconds
+            await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Service]:
+    """The service for the time of a block; Unfit or Unavailable if it cannot start."""
+    await _check_database(settings.database_url)
+    progress = Progress()
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(database.opened(settings.database_url))
+        subscriber = TelemetrySubscriber(_owner(), settings, progress)
+        nats_broker = broker.make(settings.nats_url, subscriber.reconnected)
+        client = await broker.connect(nats_broker)
+        application = FastStream(nats_broker, logger=None)
+        await application.start()
+        stack.push_async_callback(application.stop)
+        await streams.provision(client, settings)
+        ingest = await stack.enter_async_context(_ingesting(subscriber, client))
+        await stack.enter_async_context(requests.served(client, pool))
+        health = _Health(client, pool, progress)
+        url = await stack.enter_async_context(http.served(settings.http_host, settings.http_port, health.report))
+        yield Service(url, progress, ingest)
+
+
+@asynccontextmanager
+async def _ingesting(subscriber: TelemetrySubscriber, client: Client) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(subscriber.run(client), name="ingest")
+    try:
+        yield task
+    finally:
+        subscriber.stop()
+        await asyncio.wait([task], timeout=_STOP_TIME)
+        if not task.done():
+            log.warning("the batch in hand cannot be finished; it stays in the stream")
+            task.cancel()
+            await asyncio.wait([task], timeout=1)
+
+
+async def _check_database(dsn: str) -> None:
+    async with database.connected(dsn) as connection:
+        version = connection.get_server_version().major
+        if version < database.OLDEST:
+            raise Unfit(f"PostgreSQL {version} is too old: missionops needs {database.OLDEST} or newer.")
+        await migrate.check(connection)
+
+
+def _owner() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+
+
+class _Health:
+    """What the service says of itself."""
+
+    def __init__(self, client: Client, pool: Database, progress: Progress) -> None:
+        self._client = client
+        self._pool = pool
+        self._progress = progress
+
+    async def report(self) -> tuple[bool, dict[str, Any]]:
+        """Whether it is ready, and why not."""
+        connected = self._client.is_connected
+        reachable = await self._pool.is_reachable()
+        ready = connected and reachable and self._progress.is_ready
+        progress = self._progress
+        return ready, {
+            "status": "ready" if ready else "not ready",
+            "version": __version__,
+            "nats": "up" if connected else "down",
+            "database": "up" if reachable else "down",
+            "ingest": {
+                "role": progress.role,
+                "trouble": progress.trouble,
+                "sequence": progress.sequence,
+                "stored": progress.stored,
+                "duplicates": progress.duplicates,
+                "lost": progress.lost,
+                "anomalies": dict(progress.anomalies),
+                "deadLetters": dict(progress.dead_letters),
+            },
+        }

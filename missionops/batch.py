@@ -1,0 +1,108 @@
+"""A batch: what arrived while earlier work was in flight, decoded; handled in one transaction or not at all."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import NamedTuple
+
+from missionops.domain import moment, spacecraft
+from missionops.domain.snapshot import Identity, Snapshot
+from missionops.nats_guard import is_broken
+from missionops.wire import telemetry
+from missionops.wire.fault import Fault
+
+
+class Delivery(NamedTuple):
+    """One message of the stream TELEMETRY."""
+
+    token: str
+    """The last token of its subject: the spacecraft's id, if it is one."""
+    sequence: int
+    time: int
+    """The stream's time of it, in nanoseconds since 1970."""
+    body: bytes
+    headers: Mapping[str, str] | None
+    reply: str
+
+
+class Entry(NamedTuple):
+    """A snapshot and where it came from."""
+
+    snapshot: Snapshot
+    received_at: datetime
+    delivery: Delivery
+    item: int
+
+
+class Letter(NamedTuple):
+    """A fault and the message it came from: a dead letter before it is written."""
+
+    fault: Fault
+    delivery: Delivery
+
+
+class Batch:
+    """Messages in stream order; within it the first snapshot of an identity wins."""
+
+    def __init__(self, after: int) -> None:
+        self.entries: dict[Identity, Entry] = {}
+        self.letters: list[Letter] = []
+        self.sequence = after
+        self.time = 0
+        self.messages = 0
+        self.weight = 0
+        """About how many values it holds; what it costs in memory and in the database grows with that."""
+        self.duplicates = 0
+        self.missing = 0
+        """Messages that the stream no longer had between those that came."""
+        self.last: Delivery | None = None
+
+    def add(self, delivery: Delivery) -> None:
+        """Decode a message and take in what is in it."""
+        self.missing += delivery.sequence - self.sequence - 1
+        self.sequence, self.time, self.last = delivery.sequence, delivery.time, delivery
+        self.messages += 1
+        self.weight += 1
+        received_at = moment.from_nanoseconds(delivery.time)
+        for item, found in enumerate(_decoded(delivery)):
+            if isinstance(found, Fault):
+                self.letters.append(Letter(found, delivery))
+                self.weight += 1
+            else:
+                self._add_entry(Entry(found, received_at, delivery, item))
+
+    def _add_entry(self, entry: Entry) -> None:
+        self.weight += 1 + len(entry.snapshot.parameters)
+        if self.entries.setdefault(entry.snapshot.identity, entry) is not entry:
+            self.duplicates += 1
+
+    def drop(self, identities: Mapping[Identity, object]) -> None:
+        """Leave out what an earlier batch, not committed yet, holds already."""
+        for identity in self.entries.keys() & identities.keys():
+            del self.entries[identity]
+            self.duplicates += 1
+
+    @property
+    def spacecraft_ids(self) -> set[str]:
+        return {identity[0] for identity in self.entries}
+
+    @property
+    def months(self) -> set[date]:
+        return {date(identity[1].year, identity[1].month, 1) for identity in self.entries}
+
+
+def _decoded(delivery: Delivery) -> list[Snapshot | Fault]:
+    if is_broken(delivery.headers):
+        return [Fault("malformed", "headers: cannot be read", None, delivery.body)]
+    if not spacecraft.is_id(delivery.token):
+        reason = f"subject: {delivery.token} is no spacecraft id ({spacecraft.ID_RULE})"
+        return [Fault("invalid", reason, None, delivery.body)]
+    return telemetry.decode(delivery.token, delivery.body, encoding(delivery.headers))
+
+
+def encoding(headers: Mapping[str, str] | None) -> telemetry.Encoding:
+    """How a body is written, by its `Content-Type`, in whatever case that header's name is."""
+    if headers:
+        for name, content_type in headers.items():
+            if name.lower() == "content-type":
+                return telemetry.encoding_of(content_type)
+    return telemetry.JSON

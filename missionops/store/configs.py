@@ -1,0 +1,82 @@
+"""Spacecraft and the versions of their configs, in and out of the tables."""
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+from missionops.database import Connection
+
+
+class Config(NamedTuple):
+    """One version of a spacecraft's config."""
+
+    spacecraft_id: str
+    version: int
+    document: bytes
+    status: str
+    source: str
+    updated_at: datetime
+
+
+_VERSIONS = "SELECT spacecraft_id, config_version FROM app.spacecraft WHERE spacecraft_id = ANY($1::text[])"
+
+
+async def versions(connection: Connection, spacecraft_ids: Collection[str]) -> dict[str, int]:
+    """The config version in force for each that is registered; 0 where it has none."""
+    return dict(await connection.fetch(_VERSIONS, list(spacecraft_ids)))  # type: ignore[arg-type] # a Record is a pair
+
+
+_REGISTER = "INSERT INTO app.spacecraft (spacecraft_id) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING"
+
+
+async def register(connection: Connection, spacecraft_ids: Iterable[str]) -> None:
+    """Register spacecraft that were heard for the first time; in order, so that two writers cannot deadlock."""
+    await connection.execute(_REGISTER, sorted(spacecraft_ids))
+
+
+_DOCUMENTS = """
+SELECT spacecraft_id, version, document FROM app.config
+JOIN unnest($1::text[], $2::integer[]) AS wanted (spacecraft_id, version) USING (spacecraft_id, version)
+"""
+
+
+async def documents(connection: Connection, wanted: Mapping[str, int]) -> dict[tuple[str, int], bytes]:
+    """The documents of these versions."""
+    rows = await connection.fetch(_DOCUMENTS, list(wanted.keys()), list(wanted.values()))
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
+_IN_FORCE = """
+SELECT config.spacecraft_id, version, document, status, source, config.updated_at
+FROM app.spacecraft JOIN app.config USING (spacecraft_id)
+WHERE spacecraft_id = $1 AND version = config_version
+"""
+
+
+async def in_force(connection: Connection, spacecraft_id: str) -> Config | None:
+    """The config that telemetry is judged by now."""
+    row = await connection.fetchrow(_IN_FORCE, spacecraft_id)
+    return Config(*row) if row else None
+
+
+# The row lock on the spacecraft numbers versions without gaps and makes two sets of one spacecraft take turns.
+_RAISE_VERSION = """
+INSERT INTO app.spacecraft AS s (spacecraft_id, config_version) VALUES ($1, 1)
+ON CONFLICT (spacecraft_id) DO UPDATE SET config_version = s.config_version + 1, updated_at = clock_timestamp()
+RETURNING config_version
+"""
+
+_ADD = """
+INSERT INTO app.config (spacecraft_id, version, document, status, source, updated_at)
+VALUES ($1, $2, $3, 'approved', $4, clock_timestamp())
+RETURNING spacecraft_id, version, document, status, source, updated_at
+"""
+
+
+async def put(connection: Connection, spacecraft_id: str, document: bytes, source: str) -> Config:
+    """Put a new version in force, registering the spacecraft if need be."""
+    version = await connection.fetchval(_RAISE_VERSION, spacecraft_id)
+    row = await connection.fetchrow(_ADD, spacecraft_id, version, document, source)
+    if row is None:
+        raise AssertionError("INSERT … RETURNING returns")
+    return Config(*row)

@@ -1,0 +1,113 @@
+"""The JetStream streams: created where they are absent, checked where they are not, never rewritten."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from nats.aio.client import Client
+
+from missionops.errors import Unavailable, Unfit
+from missionops.settings import Settings
+
+TELEMETRY = "TELEMETRY"
+ANOMALIES = "ANOMALIES"
+DEADLETTERS = "DEADLETTERS"
+
+OLDEST_SERVER = (2, 14)
+"""A consumer can be reset to a position since this version."""
+
+_NO_SPACE = 10047
+_NOT_FOUND = 10059
+_TIMEOUT = 5.0
+
+
+def _wanted(settings: Settings) -> Iterator[dict[str, Any]]:
+    window = _nanoseconds(settings.duplicate_window)
+    yield {
+        "name": TELEMETRY,
+        "subjects": ["telemetry.*"],
+        # The partition of a spacecraft stands in the stored subject, so that there can be more than one writer later.
+        "subject_transform": {"src": "telemetry.*", "dest": "telemetry.{{partition(1,1)}}.{{wildcard(1)}}"},
+        "retention": "limits",
+        "discard": "new",  # a full stream refuses telemetry; it does not forget what was not read yet
+        "max_bytes": settings.telemetry_max_bytes,
+        "storage": "file",
+        "allow_direct": True,
+        "duplicate_window": window,
+    }
+    for name, subject in ((ANOMALIES, "anomalies.*"), (DEADLETTERS, "deadletters.telemetry.*")):
+        yield {
+            "name": name,
+            "subjects": [subject],
+            "retention": "limits",
+            "discard": "old",
+            "max_age": _nanoseconds(settings.outgoing_max_age),
+            "storage": "file",
+            "allow_direct": True,
+            "allow_atomic": True,
+            "duplicate_window": min(window, _nanoseconds(settings.outgoing_max_age)),
+        }
+
+
+# What the service cannot work without. Sizes, ages, replicas and placement are the operator's.
+_NEEDED = ("subjects", "subject_transform", "retention", "allow_direct", "allow_atomic")
+
+
+async def provision(client: Client, settings: Settings) -> None:
+    """Create the streams that are absent; Unfit names the first that exists and cannot be worked with."""
+    refuse_old_server(client)
+    for wanted in _wanted(settings):
+        found = await _config(client, wanted["name"])
+        if found is None:
+            await _create(client, wanted)
+        else:
+            _refuse_unfit(wanted, found)
+
+
+def refuse_old_server(client: Client) -> None:
+    """Unfit if the server lacks what the ingest path is built on."""
+    version = client.connected_server_version
+    if (version.major, version.minor) < OLDEST_SERVER:
+        oldest = ".".join(map(str, OLDEST_SERVER))
+        raise Unfit(f"nats-server {version.major}.{version.minor} is too old: missionops needs {oldest} or newer.")
+
+
+def _refuse_unfit(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    for key in _NEEDED:
+        if key in wanted and found.get(key) != wanted[key]:
+            raise Unfit(
+                f"The stream {wanted['name']} exists with {key} = {json.dumps(found.get(key))}; missionops needs "
+                f"{json.dumps(wanted[key])}. Change the stream, or remove it so that missionops makes its own."
+            )
+    if wanted["name"] == TELEMETRY and (found.get("max_age") or found.get("discard") != "new"):
+        raise Unfit("The stream TELEMETRY would drop telemetry that was not stored: it needs max_age 0, discard new.")
+
+
+async def _config(client: Client, name: str) -> dict[str, Any] | None:
+    answer = await ask(client, f"STREAM.INFO.{name}", accepted=_NOT_FOUND)
+    config: dict[str, Any] | None = answer.get("config")
+    return config
+
+
+async def _create(client: Client, wanted: Mapping[str, Any]) -> None:
+    answer = await ask(client, f"STREAM.CREATE.{wanted['name']}", wanted, accepted=_NO_SPACE)
+    if "error" in answer:
+        raise Unfit(
+            f"NATS has no room for the stream {wanted['name']}: lower MISSIONOPS_TELEMETRY_MAX_BYTES "
+            f"({wanted.get('max_bytes')}) or raise the server's max_file_store."
+        )
+
+
+async def ask(client: Client, subject: str, request: Mapping[str, Any] | None = None, accepted: int = 0) -> Any:
+    """The answer of the JetStream API; Unavailable if it is an error other than the `accepted` one."""
+    body = json.dumps(request or {}).encode()
+    reply = await client.request(f"$JS.API.{subject}", body, timeout=_TIMEOUT)
+    answer = json.loads(reply.data)
+    error = answer.get("error")
+    if error and error.get("err_code") != accepted:
+        raise Unavailable(f"JetStream refuses {subject}: {error['description']}.")
+    return answer
+
+
+def _nanoseconds(seconds: float) -> int:
+    return int(seconds * 1_000_000_000)

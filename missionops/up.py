@@ -1,0 +1,76 @@
+"""The whole stack in one command: embedded servers and the service on them."""
+
+import json
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from missionops import app, database, migrate, settings
+from missionops.app import Service
+from missionops.embedded import stack
+from missionops.embedded.directory import DataDirectory
+from missionops.embedded.stack import Servers
+from missionops.errors import Unfit
+from missionops.store import position
+
+
+class Stack(NamedTuple):
+    """What is running, and where."""
+
+    servers: Servers
+    service: Service
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Where its parts can be reached."""
+        return {
+            "nats": self.servers.nats_url,
+            "http": self.service.http_url,
+            "database": self.servers.database_url,
+        }
+
+
+@asynccontextmanager
+async def running(directory: Path | None, nats_port: int = 0, http_port: int = 0) -> AsyncIterator[Stack]:
+    """Servers and service for the time of a block, with data in `directory`, or with none kept."""
+    async with AsyncExitStack() as exits:
+        opened = DataDirectory.open(directory) if directory else DataDirectory.ephemeral()
+        servers = await exits.enter_async_context(
+            stack.running(await exits.enter_async_context(opened), nats_port=nats_port)
+        )
+        await migrate.apply(servers.database_url)
+        await _forget_dead_owners(servers.database_url)
+        given = settings.read(
+            nats_url=servers.nats_url,
+            database_url=servers.database_url,
+            http_port=http_port,
+        )
+        service = await exits.enter_async_context(app.running(given))
+        await service.until_ready()
+        yield Stack(servers, service)
+
+
+@contextmanager
+def ready_file(path: Path | None, addresses: dict[str, str]) -> Iterator[None]:
+    """A file that is there while everything is ready, and says where; by rename, so that nobody reads half of it."""
+    if path is None:
+        yield
+        return
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(json.dumps(addresses) + "\n")
+        temporary.replace(path)
+    except OSError as error:
+        raise Unfit(f"The ready file {path} cannot be written ({error.strerror}): name another one.") from error
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+async def _forget_dead_owners(dsn: str) -> None:
+    """Whoever owned a partition of this database died with its server: nobody need wait for the lease to run out."""
+    async with database.connected(dsn) as connection:
+        await position.release_all(connection)

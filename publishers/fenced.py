@@ -1,0 +1,192 @@
+"""Publishing each message once, though its publisher may be killed, stopped, replaced or cut off at any moment.
+
+A stream drops a repeated Nats-Msg-Id only within a window, so that alone is not enough: an owner that was stopped
+after its commit may wake up an hour later. Two things are added. Every batch says which message of each subject it
+believes to be the last (Nats-Expected-Last-Subject-Sequence), so a batch of one who missed something is refused whole.
+And whoever is in doubt - at its start, after a refusal, a time-out, a lost connection - reads the end of the stream
+from the last place it is sure of, and leaves out what is there.
+"""
+
+import asyncio
+import json
+import logging
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from missionops.errors import Lost, Unavailable
+
+log = logging.getLogger(__name__)
+
+_MESSAGES = 1_000  # the server's bound for one atomic batch (ADR-50)
+_BYTES = 4 << 20
+_SUBJECTS_KNOWN = 50_000
+_SUBJECTS_ASKED = 50  # each answer carries a whole message, up to a dead letter of 1 MB
+_TIMEOUT = 5.0
+
+
+class Message(NamedTuple):
+    """What is to be published once; two with one id are the same message."""
+
+    subject: str
+    id: str
+    body: bytes
+    headers: Mapping[str, str] = {}  # noqa: RUF012 - never written to
+
+
+class _Doubt(Exception):  # noqa: N818 - control flow: we do not know what the stream holds
+    """The stream refused a batch or did not answer."""
+
+
+class FencedPublisher:
+    """Publishes to one stream. `is_owner` tells whether we may still speak for our partition."""
+
+    def __init__(self, client: Client, stream: str, is_owner: Callable[[], Awaitable[bool]]) -> None:
+        self._client = client
+        self._stream = stream
+        self._is_owner = is_owner
+        self._last: dict[str, int] = {}
+        self._held: set[str] = set()
+        self.sequence = 0
+        """The end of the stream as far as we know it: all of our own messages up to here are in it."""
+
+    async def resume(self, after: int) -> None:
+        """Learn what the stream holds past `after`, where it ended when it was last written down."""
+        info = await self._ask(f"STREAM.INFO.{self._stream}", {})
+        end = int(info["state"]["last_seq"])
+        # An end before `after` is another stream under the same name, or an older one: all of it is new to us.
+        self.sequence = after if after <= end else 0
+        self._held.clear()
+        await self._read_tail()
+
+    async def publish(self, messages: Iterable[Message]) -> None:
+        """Publish in order, leaving out what the stream holds; returns once the stream has it all.
+
+        Lost if somebody else speaks for our partition now.
+        """
+        for batch in _batches(messages):
+            await self._publish_batch(batch)
+
+    async def _publish_batch(self, batch: Sequence[Message]) -> None:
+        delay = 0.05
+        while batch := self._without_held(batch):
+            try:
+                await self._send(batch)
+                return
+            except (_Doubt, Unavailable, OSError, TimeoutError, nats.errors.Error) as doubt:
+                log.warning("%s: a batch of %d is in doubt: %s", self._stream, len(batch), doubt)
+            await asyncio.sleep(delay)
+            delay = min(2 * delay, 2.0)
+            await self._settle_doubt()
+
+    async def _settle_doubt(self) -> None:
+        if not await self._is_owner():
+            raise Lost(f"another instance publishes to {self._stream}")
+        self._last.clear()
+        try:
+            await self._read_tail()
+        except (Unavailable, OSError, TimeoutError, nats.errors.Error) as error:
+            log.warning("%s: cannot be read: %s", self._stream, error)
+
+    def _without_held(self, batch: Sequence[Message]) -> Sequence[Message]:
+        if not self._held:
+            return batch
+        left = [message for message in batch if message.id not in self._held]
+        self._held.difference_update(message.id for message in batch)
+        return left
+
+    async def _send(self, batch: Sequence[Message]) -> None:
+        await self._learn_last({message.subject for message in batch} - self._last.keys())
+        if max(self._last[message.subject] for message in batch) > self.sequence:
+            raise _Doubt("somebody else has published since it was read")
+        headers = list(self._headers(batch))
+        for message, header in zip(batch[:-1], headers[:-1], strict=True):
+            await self._client.publish(message.subject, message.body, headers=header)
+        reply = await self._client.request(batch[-1].subject, batch[-1].body, timeout=_TIMEOUT, headers=headers[-1])
+        self._accept(batch, json.loads(reply.data))
+
+    def _headers(self, batch: Sequence[Message]) -> Iterator[dict[str, str]]:
+        name, seen = uuid.uuid4().hex, set[str]()
+        for number, message in enumerate(batch, start=1):
+            headers = {**message.headers, "Nats-Msg-Id": message.id, "Nats-Expected-Stream": self._stream}
+            if len(batch) > 1:
+                headers |= {"Nats-Batch-Id": name, "Nats-Batch-Sequence": str(number)}
+            if message.subject not in seen:
+                seen.add(message.subject)
+                headers["Nats-Expected-Last-Subject-Sequence"] = str(self._last[message.subject])
+            if number == len(batch) > 1:
+                headers["Nats-Batch-Commit"] = "1"
+            yield headers
+
+    def _accept(self, batch: Sequence[Message], ack: Mapping[str, Any]) -> None:
+        if "error" in ack or ack.get("duplicate"):
+            raise _Doubt(ack.get("error", "it holds one of them"))
+        first = int(ack["seq"]) - len(batch) + 1  # an atomic batch takes consecutive sequences
+        if len(self._last) > _SUBJECTS_KNOWN:
+            self._last.clear()
+        self._last.update((message.subject, first + index) for index, message in enumerate(batch))
+        self.sequence = max(self.sequence, int(ack["seq"]))
+
+    async def _read_tail(self) -> None:
+        async for message in self._direct({"seq": self.sequence + 1, "batch": 1_000, "max_bytes": _BYTES}):
+            headers = message.headers or {}
+            self.sequence = int(headers["Nats-Sequence"])
+            if "Nats-Msg-Id" in headers:
+                self._held.add(headers["Nats-Msg-Id"])
+
+    async def _learn_last(self, subjects: Iterable[str]) -> None:
+        """Learn the last sequence of these subjects, 0 where a subject has no message."""
+        subjects = iter(subjects)
+        while some := list(islice(subjects, _SUBJECTS_ASKED)):
+            self._last.update(dict.fromkeys(some, 0))
+            async for message in self._direct({"multi_last": some}, again=False):
+                headers = message.headers or {}
+                self._last[headers["Nats-Subject"]] = int(headers["Nats-Sequence"])
+
+    async def _direct(self, request: dict[str, Any], *, again: bool = True) -> AsyncIterator[Msg]:
+        """Messages by the stream's direct get (ADR-31), page by page while there are more."""
+        inbox = self._client.new_inbox()
+        subscription = await self._client.subscribe(inbox)
+        try:
+            more = True
+            while more:
+                await self._client.publish(f"$JS.API.DIRECT.GET.{self._stream}", json.dumps(request).encode(), inbox)
+                more = False
+                while "Status" not in (headers := (message := await subscription.next_msg(_TIMEOUT)).headers or {}):
+                    yield message
+                    request["seq"] = int(headers["Nats-Sequence"]) + 1
+                    more = again
+                _check_end(self._stream, headers)
+                more = more and headers.get("Nats-Num-Pending", "0") != "0"
+        finally:
+            await subscription.unsubscribe()
+
+    async def _ask(self, subject: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        reply = await self._client.request(f"$JS.API.{subject}", json.dumps(request).encode(), timeout=_TIMEOUT)
+        answer: dict[str, Any] = json.loads(reply.data)
+        if "error" in answer:
+            raise Unavailable(f"{self._stream}: {answer['error']['description']}")
+        return answer
+
+
+def _check_end(stream: str, headers: Mapping[str, str]) -> None:
+    if headers["Status"] not in {"204", "404"}:  # the end of the page; nothing there
+        raise Unavailable(f"{stream}: a direct get was answered {headers['Status']}")
+
+
+def _batches(messages: Iterable[Message]) -> Iterator[Sequence[Message]]:
+    batch: list[Message] = []
+    size = 0
+    for message in messages:
+        size += len(message.body)
+        if batch and (len(batch) == _MESSAGES or size > _BYTES):
+            yield batch
+            batch, size = [], len(message.body)
+        batch.append(message)
+    if batch:
+        yield batch

@@ -1,0 +1,182 @@
+"""Overlapping pull requests on one durable consumer: messages in stream order, as many as have arrived.
+
+The next request is on its way before the last one is served, so that the server never waits for us, and each is
+bounded in messages and bytes, so that what is in flight is bounded too, whatever the backlog. Order is proven, not
+hoped for: the consumer's sequence must have no gap and the stream's must rise, else the place is Lost.
+"""
+
+import asyncio
+import json
+import logging
+from collections import deque
+from collections.abc import Mapping
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+
+from missionops import streams
+from missionops.batch import Delivery
+from missionops.errors import Lost
+
+log = logging.getLogger(__name__)
+
+_REQUEST_MESSAGES = 2_000
+_HEARTBEAT = 1.0
+_EXPIRES = 2.5  # within the lease, so that a request of a former owner does not outlive its right for long
+_SILENCE = 4 * _HEARTBEAT
+
+# What ends one request and says nothing bad of the consumer.
+_REQUEST_ENDS = ("Request Timeout", "Message Size Exceeds MaxBytes", "Batch Completed", "Server Shutdown")
+
+
+class Pull:
+    """Deliveries after a place in the stream, until it is closed or the place is Lost."""
+
+    def __init__(self, client: Client, consumer: str, request_bytes: int) -> None:
+        self._client = client
+        self._consumer = consumer
+        self._request_bytes = max(request_bytes, client.max_payload + (64 << 10))
+        self._inbox = client.new_inbox()
+        self._subscription: Subscription | None = None
+        self._arrived: deque[Delivery] = deque()
+        self._arrived_bytes = 0
+        self._wanted = 0  # messages asked for that have neither come nor been refused
+        self._requests = 0
+        self._consumer_sequence = 0
+        self._sequence = 0
+        self._heard = 0.0
+        self._fault: Lost | None = None
+        self._changed = asyncio.Event()
+        self._stopping = False
+
+    async def start(self, after: int) -> None:
+        """Set the consumer to the message after `after` and begin to ask for messages."""
+        self._sequence = after
+        self._heard = _now()
+        await streams.ask(self._client, f"CONSUMER.CREATE.{streams.TELEMETRY}.{self._consumer}", self._config())
+        reset = f"CONSUMER.RESET.{streams.TELEMETRY}.{self._consumer}"
+        await streams.ask(self._client, reset, {"seq": after + 1})
+        # Limits that cannot be met: what may be in flight is bounded by what was asked for.
+        self._subscription = await self._client.subscribe(
+            f"{self._inbox}.*", cb=self._receive, pending_msgs_limit=0, pending_bytes_limit=0
+        )
+        await self.ask_for_more()
+
+    def _config(self) -> dict[str, object]:
+        config = {
+            "durable_name": self._consumer,
+            "deliver_policy": "all",
+            "ack_policy": "all",
+            "ack_wait": 3_600 * 1_000_000_000,  # redelivery is by reset, from the database's position
+            "max_deliver": -1,
+            "max_ack_pending": -1,
+            "replay_policy": "instant",
+        }
+        return {"stream_name": streams.TELEMETRY, "config": config}
+
+    async def wait(self) -> bool:
+        """Wait for a delivery; False once stopping. Lost if the place in the stream is."""
+        while not self._arrived:
+            if self._fault or self._stopping:
+                break
+            await self.ask_for_more()
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(_HEARTBEAT):
+                    await self._changed.wait()
+            except TimeoutError:
+                self._refuse_silence()
+        if self._fault:
+            raise self._fault
+        return not self._stopping
+
+    def take(self) -> Delivery | None:
+        """The next delivery, if one has arrived."""
+        if not self._arrived:
+            return None
+        delivery = self._arrived.popleft()
+        self._arrived_bytes -= len(delivery.body)
+        return delivery
+
+    async def acknowledge(self, delivery: Delivery) -> None:
+        """Tell the server that all up to here is handled; for its own books, the truth is in the database."""
+        await self._client.publish(delivery.reply)
+
+    def lose(self, reason: str) -> None:
+        """Give the place up: what is in flight cannot be trusted any more."""
+        self._fault = self._fault or Lost(reason)
+        self._changed.set()
+
+    def stop(self) -> None:
+        """Take no more; what has arrived stays in the stream for whoever comes next."""
+        self._stopping = True
+        self._changed.set()
+
+    async def close(self) -> None:
+        """End the subscription."""
+        if self._subscription and not self._client.is_closed:
+            await self._subscription.unsubscribe()
+
+    async def ask_for_more(self) -> None:
+        """Ask for as much as there is room for; to be called after a batch was taken."""
+        while not self._stopping and self._wanted <= _REQUEST_MESSAGES and self._arrived_bytes <= self._request_bytes:
+            self._requests += 1
+            self._wanted += _REQUEST_MESSAGES
+            request = {
+                "batch": _REQUEST_MESSAGES,
+                "max_bytes": self._request_bytes,
+                "expires": int(_EXPIRES * 1e9),
+                "idle_heartbeat": int(_HEARTBEAT * 1e9),
+            }
+            subject = f"$JS.API.CONSUMER.MSG.NEXT.{streams.TELEMETRY}.{self._consumer}"
+            await self._client.publish(subject, json.dumps(request).encode(), f"{self._inbox}.{self._requests}")
+
+    async def _receive(self, message: Msg) -> None:
+        self._heard = _now()
+        if message.reply:
+            self._deliver(message)
+        else:
+            self._heed(message.headers or {})
+        self._changed.set()
+
+    def _deliver(self, message: Msg) -> None:
+        """Put a delivery in the queue; its reply subject says where in the stream it stands (ADR-15)."""
+        if self._fault:
+            return
+        *_, delivered, sequence, consumer_sequence, time, _ = _ack_tokens(message.reply)
+        self._wanted -= 1
+        if int(consumer_sequence) != self._consumer_sequence + 1 or int(sequence) <= self._sequence:
+            self._fault = Lost(
+                f"the consumer's order broke at {sequence} (delivery {delivered}, {consumer_sequence} "
+                f"after {self._consumer_sequence}): another reader or a reset"
+            )
+            return
+        self._consumer_sequence, self._sequence = int(consumer_sequence), int(sequence)
+        token = message.subject.rpartition(".")[2]
+        self._arrived.append(Delivery(token, int(sequence), int(time), message.data, message.headers, message.reply))
+        self._arrived_bytes += len(message.data)
+
+    def _heed(self, headers: Mapping[str, str]) -> None:
+        """Note what the server says of a request: it lives, it is over, or there is nobody to serve it."""
+        status, reason = headers.get("Status", ""), headers.get("Description", "")
+        if status == "100":
+            return
+        if reason.startswith(_REQUEST_ENDS):
+            self._wanted -= int(headers.get("Nats-Pending-Messages", _REQUEST_MESSAGES))
+        else:
+            self._fault = Lost(f"the consumer {self._consumer} ended: {status} {reason.strip()}")
+
+    def _refuse_silence(self) -> None:
+        if _now() - self._heard > _SILENCE:
+            self._fault = Lost(f"nothing was heard of the consumer {self._consumer} for {_SILENCE:.0f} s")
+
+
+def _ack_tokens(reply: str) -> list[str]:
+    """The tokens from the consumer's name to the number pending; newer servers may put an account before, more after."""
+    tokens = reply.split(".")
+    return tokens[3:9] if len(tokens) == 9 else tokens[5:11]  # noqa: PLR2004 - ADR-15's two forms
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
