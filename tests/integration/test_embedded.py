@@ -100,7 +100,9 @@ async def running(path: Path) -> AsyncIterator[stack.Servers]:
         yield servers
 
 
-async def becomes_true(condition: Callable[[], bool], seconds: float = 5) -> None:
+async def becomes_true(
+    condition: Callable[[], bool], seconds: float = 10
+) -> None:  # Twice what we promise: the machine may be busy.
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
