@@ -1,0 +1,186 @@
+"""Real servers for the tests: from the embedded binaries, from containers, or named by the environment."""
+
+import os
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+import nats
+import pytest
+from nats.aio.client import Client
+
+from missionops import app, migrate, nats_guard
+from missionops.app import Service
+from missionops.embedded.nats import NatsServer
+from missionops.embedded.postgres import PostgresServer
+from missionops.settings import Settings
+
+TEMPLATE = "missionops_template"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--services",
+        choices=("embedded", "containers", "external"),
+        default="embedded",
+        help="Where NATS and PostgreSQL come from; external: TEST_NATS_URL and TEST_DATABASE_URL (a superuser's).",
+    )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _scrubbed_environment() -> Iterator[None]:
+    """No setting of the person who runs the tests reaches the product."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in os.environ:
+            if name.startswith("MISSIONOPS_"):
+                patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session")
+def services(request: pytest.FixtureRequest) -> str:
+    return str(request.config.getoption("--services"))
+
+
+@pytest.fixture(scope="session")
+async def postgres_dsn(services: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """A PostgreSQL server, as its superuser, for the whole run."""
+    async with AsyncExitStack() as stack:
+        yield await _postgres(services, tmp_path_factory.mktemp("postgres"), stack)
+
+
+async def _postgres(services: str, directory: Path, stack: AsyncExitStack) -> str:
+    if services == "external":
+        return os.environ["TEST_DATABASE_URL"]
+    if services == "containers":
+        from testcontainers.community.postgres import PostgresContainer  # noqa: PLC0415 - needs an engine
+
+        container = stack.enter_context(PostgresContainer("postgres:18", driver=None))
+        return str(container.get_connection_url())
+    server = PostgresServer(directory / "data", durable=False)
+    stack.push_async_callback(server.stop)
+    await server.start()
+    return server.dsn()
+
+
+@pytest.fixture(scope="session")
+async def template(postgres_dsn: str) -> str:
+    """A database with every migration applied, to be cloned."""
+    await _execute(postgres_dsn, f"DROP DATABASE IF EXISTS {TEMPLATE}")
+    await _execute(postgres_dsn, f"CREATE DATABASE {TEMPLATE}")
+    await migrate.apply(_in_database(postgres_dsn, TEMPLATE))
+    return TEMPLATE
+
+
+@pytest.fixture
+async def database_url(postgres_dsn: str, template: str) -> AsyncIterator[str]:
+    """A migrated database of the test's own."""
+    async with _database(postgres_dsn, f"TEMPLATE {template}") as dsn:
+        yield dsn
+
+
+@pytest.fixture
+async def empty_database_url(postgres_dsn: str) -> AsyncIterator[str]:
+    """A database of the test's own with nothing in it."""
+    async with _database(postgres_dsn) as dsn:
+        yield dsn
+
+
+@asynccontextmanager
+async def _database(postgres_dsn: str, options: str = "") -> AsyncIterator[str]:
+    name = f"test_{uuid.uuid4().hex}"
+    await _execute(postgres_dsn, f"CREATE DATABASE {name} {options}")
+    try:
+        yield _in_database(postgres_dsn, name)
+    finally:
+        await _execute(postgres_dsn, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def _execute(dsn: str, sql: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(sql)
+    finally:
+        await connection.close()
+
+
+def _in_database(dsn: str, name: str) -> str:
+    before, _, query = dsn.partition("?")
+    return f"{before.rpartition('/')[0]}/{name}{f'?{query}' if query else ''}"
+
+
+@pytest.fixture
+async def nats_server(services: str, tmp_path: Path) -> AsyncIterator[NatsServer]:
+    """A nats-server of the test's own, that it may stop, kill and start again."""
+    if services != "embedded":
+        pytest.skip("needs a server of its own to kill")
+    server = NatsServer(tmp_path / "nats")
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
+
+
+@pytest.fixture
+def nats_url(services: str, request: pytest.FixtureRequest) -> str:
+    """A NATS server without streams."""
+    if services == "embedded":
+        server: NatsServer = request.getfixturevalue("nats_server")
+        return server.url
+    url: str = request.getfixturevalue("cleared_nats_url")
+    return url
+
+
+@pytest.fixture
+async def cleared_nats_url(shared_nats_url: str) -> str:
+    client = await nats.connect(shared_nats_url)
+    for stream in await client.jsm().streams_info():
+        await client.jsm().delete_stream(stream.config.name or "")
+    await client.close()
+    return shared_nats_url
+
+
+@pytest.fixture(scope="session")
+def shared_nats_url(services: str) -> Iterator[str]:
+    if services == "external":
+        yield os.environ["TEST_NATS_URL"]
+        return
+    from testcontainers.core.container import DockerContainer  # noqa: PLC0415 - needs an engine
+    from testcontainers.core.wait_strategies import LogMessageWaitStrategy  # noqa: PLC0415
+
+    container = DockerContainer("nats:2.15").with_command("-js").with_exposed_ports(4222)
+    with container.waiting_for(LogMessageWaitStrategy("Server is ready")):
+        yield f"nats://{container.get_container_host_ip()}:{container.get_exposed_port(4222)}"
+
+
+@pytest.fixture
+def settings(nats_url: str, database_url: str) -> Settings:
+    return Settings(nats_url=nats_url, database_url=database_url, http_port=0, lease=1)
+
+
+@pytest.fixture
+async def service(settings: Settings) -> AsyncIterator[Service]:
+    """The service, ready, in this process."""
+    async with app.running(settings) as running:
+        await running.until_ready()
+        yield running
+
+
+@pytest.fixture
+async def client(nats_url: str) -> AsyncIterator[Client]:
+    """A plain NATS client."""
+    connection = await nats.connect(nats_url)
+    nats_guard.install(connection)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def database(database_url: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+    """A plain PostgreSQL connection."""
+    connection = await asyncpg.connect(database_url, server_settings={"timezone": "UTC"})
+    yield connection
+    await connection.close()
