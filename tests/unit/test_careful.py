@@ -254,6 +254,7 @@ def test_the_timestamp_extension_is_a_time_cut_to_the_microsecond(extension, at)
         seconds_and_nanoseconds(2**63 - 1, 0),
         seconds_and_nanoseconds(-(2**63), 0),
         b"\xd7\xff" + (2**34 - 1).to_bytes(8, "big"),
+        b"\xd7\xff" + (2**33).to_bytes(8, "big"),
     ],
 )
 def test_a_timestamp_extension_out_of_range_is_invalid(extension):

@@ -45,6 +45,7 @@ BAD = {
     "number": b"5",
     "string": b'"x]"',
     "word": b"nil",
+    "form feed": b"\x0c5\x0b",
     "array": b"[%s]" % snapshot(b"1"),
     "empty array": b"[]",
     "empty object": b"{}",
@@ -156,6 +157,26 @@ def test_an_odd_messagepack_array_is_cut_where_its_items_end(parts):
     # 0xC1 alone sends the whole array to be cut by lengths.
     faults = telemetry.decode("SC-1", array([b"\xc1", *parts]), telemetry.MSGPACK)
     assert [fault.body for fault in faults if isinstance(fault, Fault)] == [b"\xc1", *parts]
+
+
+# One object of every format in MessagePack's specification, in the order of its table.
+EVERY_FORMAT = [
+    b"\x7f", b"\x81\x01\x02", b"\x92\x01\x02", b"\xa2ab", b"\xc0", b"\xc1", b"\xc2", b"\xc3",
+    b"\xc4\x02ab", b"\xc5\0\x02ab", b"\xc6\0\0\0\x02ab",
+    b"\xc7\x02\x05ab", b"\xc8\0\x02\x05ab", b"\xc9\0\0\0\x02\x05ab",
+    b"\xca1234", b"\xcb12345678", b"\xcc1", b"\xcd12", b"\xce1234", b"\xcf12345678",
+    b"\xd01", b"\xd112", b"\xd21234", b"\xd312345678",
+    b"\xd4\x051", b"\xd5\x0512", b"\xd6\x051234", b"\xd7\x0512345678", b"\xd8\x051234567812345678",
+    b"\xd9\x02ab", b"\xda\0\x02ab", b"\xdb\0\0\0\x02ab",
+    b"\xdc\0\x02\x01\x02", b"\xdd\0\0\0\x02\x01\x02", b"\xde\0\x01\x01\x02", b"\xdf\0\0\0\x01\x01\x02", b"\xff",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("part", EVERY_FORMAT, ids=lambda part: part[:1].hex())
+def test_an_odd_messagepack_array_is_cut_behind_every_format(part):
+    results = telemetry.decode("SC-1", array([b"\xc1", part, PACKED_GOOD[0]]), telemetry.MSGPACK)
+    assert [result.body for result in results[:2] if isinstance(result, Fault)] == [b"\xc1", part]
+    assert isinstance(results[2], Snapshot)
 
 
 @pytest.mark.parametrize(("encoding", "part"), [(telemetry.JSON, GOOD[0]), (telemetry.MSGPACK, PACKED_GOOD[0])])
