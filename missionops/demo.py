@@ -2,8 +2,7 @@
 
 import csv
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
@@ -11,10 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from missionops import app, migrate, settings
 from missionops.domain import moment
-from missionops.embedded import stack
-from missionops.embedded.directory import DataDirectory
 
 SPACECRAFT = "OPS-SAT-1"
 SNAPSHOTS = 36_950
@@ -114,21 +110,3 @@ def _compare(device: Device, logged: set[datetime], heard: Heard) -> Comparison:
     said = set().union(*(heard.moments.get((device.parameter, kind), set()) for kind in device.kinds))
     found = {at for at in said if at < END_OF_LOG}
     return Comparison(device, len(logged), len(found & logged), len(logged - found), len(found - logged))
-
-
-class Stage(NamedTuple):
-    """Servers of the demo's own, with our service running on them."""
-
-    nats_url: str
-    database_url: str
-
-
-@asynccontextmanager
-async def staged() -> AsyncIterator[Stage]:
-    """Everything that `missionops up` starts, on data that are thrown away."""
-    async with DataDirectory.ephemeral() as directory, stack.running(directory) as servers:
-        await migrate.apply(servers.database_url)
-        wanted = settings.read(nats_url=servers.nats_url, database_url=servers.database_url, http_port=0)
-        async with app.running(wanted) as service:
-            await service.until_ready()
-            yield Stage(servers.nats_url, servers.database_url)

@@ -1,5 +1,6 @@
 """`missionops up`, `serve` and `migrate`: the service, staying up."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -83,7 +84,8 @@ async def _serve(given: "Settings") -> None:
 
     async with app.running(given) as service:
         await service.until_ready()
-        terminal.note(f"missionops serves {given.nats_url}, HTTP on {service.http_url}. Ctrl-C stops it.")
+        nats = re.sub("//[^@/,]*@", "//", given.nats_url)  # without a password
+        terminal.note(f"missionops serves {nats}, HTTP on {service.http_url}. Ctrl-C stops it.")
         await service.ingest
 
 

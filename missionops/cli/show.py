@@ -13,12 +13,13 @@ import typer
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from missionops import demo, errors, replay
-from missionops.cli import connection, summary, terminal
+from missionops import demo, errors, replay, up
+from missionops.cli import connection, summary
 from missionops.cli.screen import Screen, State, screen
 from publishers.telemetry import Outcome, TelemetryPublisher
 
 POLL_SECONDS = 0.2
+START_SECONDS = 60.0
 PATIENCE_SECONDS = 20.0
 """Without anything new stored or heard, the demo ends with what there is."""
 TERMINATED = 128 + signal.SIGTERM
@@ -34,6 +35,7 @@ async def run() -> bool:
     assert task  # noqa: S101 - we run in one
     # As with Ctrl-C: the servers are stopped in order and nothing is left behind.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel, "terminated")
+    logging.basicConfig(level=logging.ERROR)  # What the service says of itself would run through the picture.
     logging.getLogger("nats").setLevel(logging.CRITICAL)
     try:
         return await _run()
@@ -46,17 +48,29 @@ async def run() -> bool:
 async def _run() -> bool:
     began = time.monotonic()
     summary.introduce()
-    async with demo.staged() as stage, connection.connected(stage.nats_url) as client:
+    async with _stack() as addresses, connection.connected(addresses["nats"]) as client:
         summary.step(f"NATS, PostgreSQL and the service are running ({time.monotonic() - began:.1f} s)")
         await connection.request(client, f"missionops.config.set.{demo.SPACECRAFT}", demo.LIMITS.read_bytes())
         summary.step(f"{demo.SPACECRAFT}'s limits are in force")
-        database = await asyncpg.connect(stage.database_url)
+        database = await asyncpg.connect(addresses["database"])
         try:
             result = await _Course(client, database).run()
         finally:
             await database.close()
     result = result._replace(total_seconds=time.monotonic() - began)
     return summary.conclude(result)
+
+
+@contextlib.asynccontextmanager
+async def _stack() -> AsyncIterator[dict[str, str]]:
+    """All that `missionops up` starts, on data that are thrown away."""
+    async with contextlib.AsyncExitStack() as exits:
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                stack = await exits.enter_async_context(up.running(None))
+        except TimeoutError:
+            raise errors.Unavailable(f"The service was not ready within {START_SECONDS:.0f} s.") from None
+        yield stack.addresses
 
 
 class _Course:

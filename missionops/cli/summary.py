@@ -1,5 +1,6 @@
 """What the demo says at its beginning and at its end."""
 
+import os
 from typing import NamedTuple
 
 from rich import box
@@ -11,15 +12,14 @@ from missionops.cli import terminal
 from missionops.cli.screen import STYLES, State
 
 NEXT = (
-    ("missionops up", "the same servers and service, staying up, for telemetry of your own"),
+    ("missionops up", "the same, staying up"),
     ("missionops watch", "anomalies as they come"),
-    ("missionops set-config SC-001 --file limits.json", "limits for a spacecraft of yours"),
-    ("missionops publish SC-001 --param temp=42", "one snapshot; --file sends a whole recording"),
+    ("missionops set-config SC-001 --file limits.json", "limits of your own"),
+    ("missionops publish SC-001 --param temp=42", "telemetry of your own"),
+    ("missionops publish --file telemetry.ndjson", "a recording of it"),
 )
-SOURCE = (
-    "Telemetry and fault log: OPS-SAT-1, European Space Agency; MIT licence, © 2021 Georges Labrèche and others, "
-    "github.com/georgeslabreche/opssat-orbitai."
-)
+SOURCE = """Telemetry and fault log: OPS-SAT-1, European Space Agency, from
+github.com/georgeslabreche/opssat-orbitai (MIT licence, © 2021 Georges Labrèche and others)."""
 
 
 class Result(NamedTuple):
@@ -95,7 +95,7 @@ def _faults(result: Result, comparisons: list[demo.Comparison]) -> list[str]:
         faults.append(f"{state.sent:,} snapshots were sent and {state.stored:,} are stored")
     if heard.count != state.stored_anomalies or heard.repeated:
         faults.append(
-            f"{state.stored_anomalies:,} anomalies are stored and {heard.count:,} came, {heard.repeated:,} of them again"
+            f"{state.stored_anomalies:,} anomalies are stored, {heard.count:,} came, {heard.repeated:,} of them again"
         )
     return faults
 
@@ -103,7 +103,9 @@ def _faults(result: Result, comparisons: list[demo.Comparison]) -> list[str]:
 def _look_ahead(console: Console) -> None:
     terminal.result(terminal.paint("\nTry next", None, bold=True))
     table = Table.grid(padding=(0, 2))
+    # Whoever came by `uv run` has no `missionops` of their own on the path.
+    prefix = "uv run " if "UV_RUN_RECURSION_DEPTH" in os.environ else ""
     for command, purpose in NEXT:
-        table.add_row(f"  {command}", purpose)
+        table.add_row(f"  {prefix}{command}", purpose)
     console.print(table, markup=False)
     terminal.result(f"\n{SOURCE}")
