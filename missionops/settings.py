@@ -1,16 +1,40 @@
 """Settings: read once from the environment (`MISSIONOPS_…`), frozen, and refused by name."""
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from missionops.errors import Unfit
 
 PREFIX = "MISSIONOPS_"
 
-_Seconds = Annotated[float, Field(gt=0)]
+_CENTURY = 100 * 365 * 86_400.0  # in nanoseconds it still fits 64 bits
+
+
+def _is_postgresql(url: str) -> str:
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise ValueError("it has to begin with postgresql://")
+    return url
+
+
+def _are_hosts(urls: str) -> str:
+    for url in urls.split(","):
+        try:
+            parts = urlsplit(url.strip() if "://" in url else f"nats://{url.strip()}")
+            is_server = parts.hostname and parts.port != 0
+        except ValueError:
+            is_server = False  # whose words would repeat a part of it
+        if not is_server:
+            raise ValueError("each server has to be like nats://host:4222")
+    return urls
+
+
+_Seconds = Annotated[float, Field(gt=0, le=_CENTURY)]
 _Port = Annotated[int, Field(ge=0, le=65535)]
+_NatsUrl = Annotated[str, AfterValidator(_are_hosts)]
+_DatabaseUrl = Annotated[str, AfterValidator(_is_postgresql)]
 
 
 class Settings(BaseSettings):
@@ -18,12 +42,14 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
-    nats_url: str = Field("nats://127.0.0.1:4222", description="Where NATS is; several servers by commas.")
-    database_url: str = Field("postgresql://127.0.0.1:5432/missionops", description="Where PostgreSQL is.")
+    nats_url: _NatsUrl = Field("nats://127.0.0.1:4222", description="Where NATS is; several servers by commas.")
+    database_url: _DatabaseUrl = Field("postgresql://127.0.0.1:5432/missionops", description="Where PostgreSQL is.")
     http_host: str = Field("127.0.0.1", description="The address that HTTP listens on.")
     http_port: _Port = Field(8000, description="The port that HTTP listens on; 0 picks a free one.")
 
-    lease: _Seconds = Field(5, description="Seconds without a sign of life after which a standby takes over.")
+    lease: float = Field(
+        5, ge=0.1, le=3_600, description="Seconds without a sign of life after which a standby takes over."
+    )
     batch_parameters: int = Field(100_000, ge=1_000, description="Parameters that one transaction may hold, about.")
     pull_bytes: int = Field(
         4 << 20, ge=1 << 16, description="Bytes that one pull request may bring, at least a message."
@@ -49,4 +75,6 @@ def read(**given: object) -> Settings:
 def _fault(fault: dict[str, object]) -> str:
     location = fault["loc"]
     name = str(location[0] if isinstance(location, tuple) and location else "").upper()
+    if name.endswith("_URL"):
+        return f"{PREFIX}{name} cannot be used: {fault['msg']}"  # not shown: there may be a password in it
     return f"{PREFIX}{name} is {fault['input']!r}: {fault['msg']}"
