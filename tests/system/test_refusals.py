@@ -1,0 +1,148 @@
+"""What cannot work is refused: one clear sentence that names what to change, a non-zero exit, and no traceback."""
+
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from installed import Place, Up
+
+FREE_PORTS = ("--nats-port", "0", "--http-port", "0")
+NOBODY_THERE = "nats://127.0.0.1:1"
+
+
+@pytest.fixture
+def port() -> Iterator[str]:
+    """A port where somebody listens."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield str(listener.getsockname()[1])
+
+
+@pytest.mark.parametrize("option", ["--nats-port", "--http-port"])
+def test_a_port_in_use(place: Place, port: str, option: str) -> None:
+    done = place.run("up", "--ephemeral", *FREE_PORTS, option, port)
+    assert port in done.sentence
+    assert "choose another port" in done.sentence
+    assert (place.processes(), place.files()) == ({}, [])
+
+
+def test_a_data_directory_in_use(place: Place) -> None:
+    first = place.up("--data-dir", "data")
+    done = place.run("up", "--data-dir", "data", *FREE_PORTS)
+    assert f"data is in use by process {first.pid}" in done.sentence
+
+
+def test_a_data_directory_of_another_version(place: Place) -> None:
+    assert place.up("--data-dir", "data").stop().code == 0
+    shutil.copytree(place.work / "data", place.work / "older")
+    (place.work / "data" / "missionops.json").write_text('{"layout": 999}\n')
+    (place.work / "older" / "postgres" / "PG_VERSION").write_text("17\n")
+    assert "another version" in place.run("up", "--data-dir", "data", *FREE_PORTS).sentence
+    assert "PostgreSQL 17" in place.run("up", "--data-dir", "older", *FREE_PORTS).sentence
+
+
+def test_somebody_elses_directory_and_no_directory(place: Place) -> None:
+    (place.work / "photos").mkdir()
+    (place.work / "photos" / "cat.jpg").touch()
+    (place.work / "file").touch()
+    before = place.files()
+    assert "is not empty and not a data directory" in place.run("up", "--data-dir", "photos", *FREE_PORTS).sentence
+    assert "is not a directory" in place.run("up", "--data-dir", "file", *FREE_PORTS).sentence
+    assert "is not a directory" in place.run("up", "--data-dir", "file/data", *FREE_PORTS).sentence
+    assert place.files() == before
+
+
+@pytest.mark.parametrize("name", ["closed", "closed/data"])
+def test_a_directory_that_may_not_be_written(place: Place, name: str) -> None:
+    (place.work / "closed").mkdir(mode=0o500)
+    if os.geteuid() == 0:
+        if not shutil.which("setpriv"):
+            pytest.skip("nothing is closed to root")
+        place.prefix = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all", "--")
+    done = place.run("up", "--data-dir", name, *FREE_PORTS)
+    assert str(place.work / "closed") in done.sentence
+
+
+def test_a_ready_file_that_cannot_be_written(place: Place) -> None:
+    done = place.run("up", "--ephemeral", *FREE_PORTS, "--ready-file", "nowhere/ready.json")
+    assert "nowhere/ready.json cannot be written" in place_of_the_complaint(done.err)
+    assert done.code == 1
+    assert "Traceback" not in done.err
+    assert (place.processes(), place.files()) == ({}, [])
+
+
+def place_of_the_complaint(err: str) -> str:
+    return next(line for line in err.splitlines() if line.startswith("Error:"))
+
+
+@pytest.mark.parametrize("command", [("up", "--ephemeral"), ("serve",), ("migrate",)], ids=lambda command: command[0])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MISSIONOPS_LEASE", "abc"),
+        ("MISSIONOPS_LEASE", "0"),
+        ("MISSIONOPS_HTTP_PORT", "70000"),
+        ("MISSIONOPS_LOG_FORMAT", "xml"),
+    ],
+)
+def test_a_bad_setting(place: Place, command: tuple[str, ...], name: str, value: str) -> None:
+    done = place.run(*command, **{name: value})
+    assert name in done.sentence
+    assert value in done.sentence
+
+
+def test_serve_without_a_database(place: Place, up: Up) -> None:
+    done = place.run("serve", MISSIONOPS_NATS_URL=up.nats, MISSIONOPS_DATABASE_URL="postgresql://127.0.0.1:1/nothing")
+    assert "PostgreSQL" in done.sentence
+
+
+def test_serve_waits_for_nats_and_says_so(place: Place, up: Up) -> None:
+    waiting = place.start("serve", MISSIONOPS_NATS_URL=NOBODY_THERE, MISSIONOPS_DATABASE_URL=up.database)
+    waiting.said("NATS: ")
+    done = waiting.stop()
+    assert done.code == 0
+    assert "Traceback" not in done.err
+
+
+def test_passwords_are_not_repeated(place: Place) -> None:
+    done = place.run("serve", MISSIONOPS_DATABASE_URL="postgres+asyncpg://app:secret@127.0.0.1/app")
+    assert "MISSIONOPS_DATABASE_URL" in done.sentence
+    assert "secret" not in done.sentence
+
+
+@pytest.mark.parametrize("url", ["nonsense", "mysql://127.0.0.1/app", "postgresql://127.0.0.1:port/app", ""])
+def test_a_database_url_that_is_none(place: Place, up: Up, url: str) -> None:
+    for command in ("serve", "migrate"):
+        done = place.run(command, MISSIONOPS_NATS_URL=up.nats, MISSIONOPS_DATABASE_URL=url)
+        assert "MISSIONOPS_DATABASE_URL" in done.sentence
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:port", "nats://127.0.0.1:99999", ""])
+def test_a_nats_url_that_is_none(place: Place, up: Up, url: str) -> None:
+    done = place.run("serve", MISSIONOPS_NATS_URL=url, MISSIONOPS_DATABASE_URL=up.database)
+    assert "MISSIONOPS_NATS_URL" in done.sentence
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("publish", "SC-1", "--param", "t=1"), ("watch",), ("get-config", "SC-1"), ("set-config", "SC-1", "--file", "c")],
+    ids=lambda command: command[0],
+)
+def test_a_command_without_a_server(place: Place, command: tuple[str, ...]) -> None:
+    Path(place.work / "c").write_text("{}")
+    done = place.run(*command, "--server", NOBODY_THERE)
+    assert "Cannot reach NATS at nats://127.0.0.1:1" in done.sentence
+    assert not done.out
+
+
+def test_a_config_that_does_not_fit(place: Place, up: Up) -> None:
+    rules = '{"parameters": {"temp": {"warnHigh": 70, "critHigh": 45}}}'
+    done = place.run("set-config", "REFUSED", "--file", "-", "--server", up.nats, stdin=rules)
+    assert done.code == 1
+    assert "parameters.temp" in done.err
+    assert not done.out
+    assert "Config not found" in place.run("get-config", "REFUSED", "--server", up.nats).sentence
