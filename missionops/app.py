@@ -7,14 +7,16 @@ import socket
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
 
+import nats.errors
 from faststream import FastStream
 from nats.aio.client import Client
 
 from missionops import __version__, broker, database, migrate, streams
 from missionops.database import Database
-from missionops.errors import Unfit
+from missionops.errors import Unavailable, Unfit
+from missionops.operations.health import Health, Ingest
+from missionops.operations.operation import Context
 from missionops.progress import Progress
 from missionops.settings import Settings
 from subscribers import http, requests
@@ -54,9 +56,10 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         stack.push_async_callback(application.stop)
         await streams.provision(client, settings)
         ingest = await stack.enter_async_context(_ingesting(subscriber, client))
-        await stack.enter_async_context(requests.served(client, pool))
         health = _Health(client, pool, progress)
-        url = await stack.enter_async_context(http.served(settings.http_host, settings.http_port, health.report))
+        context = Context(pool, health.health)
+        await stack.enter_async_context(requests.served(client, context))
+        url = await stack.enter_async_context(http.served(settings.http_host, settings.http_port, health.health))
         yield Service(url, progress, ingest)
 
 
@@ -94,25 +97,35 @@ class _Health:
         self._pool = pool
         self._progress = progress
 
-    async def report(self) -> tuple[bool, dict[str, Any]]:
-        """Whether it is ready, and why not."""
+    async def health(self) -> Health:
+        """Whether it is ready, and what keeps it from that."""
         connected = self._client.is_connected
         reachable = await self._pool.is_reachable()
-        ready = connected and reachable and self._progress.is_ready
         progress = self._progress
-        return ready, {
-            "status": "ready" if ready else "not ready",
-            "version": __version__,
-            "nats": "up" if connected else "down",
-            "database": "up" if reachable else "down",
-            "ingest": {
-                "role": progress.role,
-                "trouble": progress.trouble,
-                "sequence": progress.sequence,
-                "stored": progress.stored,
-                "duplicates": progress.duplicates,
-                "lost": progress.lost,
-                "anomalies": dict(progress.anomalies),
-                "deadLetters": dict(progress.dead_letters),
-            },
-        }
+        return Health(
+            "ready" if connected and reachable and progress.is_ready else "not ready",
+            __version__,
+            "up" if connected else "down",
+            "up" if reachable else "down",
+            Ingest(
+                progress.role,
+                progress.trouble,
+                await self._lag() if connected else None,
+                progress.sequence,
+                progress.stored,
+                progress.duplicates,
+                progress.lost,
+                dict(progress.anomalies),
+                dict(progress.dead_letters),
+            ),
+        )
+
+    async def _lag(self) -> int | None:
+        """Messages in the stream that this instance, while it is the owner, has not handled."""
+        if self._progress.role != "owner":
+            return None
+        try:
+            info = await streams.ask(self._client, f"STREAM.INFO.{streams.TELEMETRY}", timeout=1)
+        except (Unavailable, TimeoutError, nats.errors.Error):
+            return None
+        return max(0, int(info["state"]["last_seq"]) - self._progress.sequence)

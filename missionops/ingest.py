@@ -47,8 +47,8 @@ async def record(
     `one_by_one`: find the rows that the database refuses as data and leave them out; without it, such a row fails
     the transaction.
     """
-    known = await telemetry.stored(connection, batch.entries.keys())
-    fresh = [entry for identity, entry in batch.entries.items() if identity not in known]
+    stored = await telemetry.stored(connection, batch.entries.keys())
+    fresh = [entry for identity, entry in batch.entries.items() if identity not in stored]
     refused: list[Letter] = []
     if one_by_one:
         fresh, refused = await _add_willing(connection, fresh)
@@ -58,7 +58,7 @@ async def record(
     await anomalies.add(connection, rows)
     return Outcome(
         stored=len(fresh),
-        duplicates=batch.duplicates + len(known),
+        duplicates=batch.duplicates + len(stored),
         letters=sorted((*batch.letters, *refused), key=_place),
         anomalies=[Stored(*row[:5], row[7]) for row in rows],
         severities=_count(rows),

@@ -2,7 +2,8 @@
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 import msgspec
@@ -33,7 +34,7 @@ class Rulebook:
         self._compiled: OrderedDict[bytes, tuple[Rules, int]] = OrderedDict()
         self._bytes = 0
 
-    async def read(self, connection: Connection, spacecraft_ids: Set[str]) -> Mapping[str, InForce]:
+    async def read(self, connection: Connection, spacecraft_ids: AbstractSet[str]) -> Mapping[str, InForce]:
         """What is in force now for each of `spacecraft_ids`; who is not registered yet, is now."""
         versions = await configs.versions(connection, spacecraft_ids)
         unknown = spacecraft_ids - versions.keys()

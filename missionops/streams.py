@@ -98,10 +98,16 @@ async def _create(client: Client, wanted: Mapping[str, Any]) -> None:
         )
 
 
-async def ask(client: Client, subject: str, request: Mapping[str, Any] | None = None, accepted: int = 0) -> Any:
+async def ask(
+    client: Client,
+    subject: str,
+    request: Mapping[str, Any] | None = None,
+    accepted: int = 0,
+    timeout: float = _TIMEOUT,  # noqa: ASYNC109 - nats-py's own, passed on
+) -> Any:
     """The answer of the JetStream API; Unavailable if it is an error other than the `accepted` one."""
     body = json.dumps(request or {}).encode()
-    reply = await client.request(f"$JS.API.{subject}", body, timeout=_TIMEOUT)
+    reply = await client.request(f"$JS.API.{subject}", body, timeout=timeout)
     answer = json.loads(reply.data)
     error = answer.get("error")
     if error and error.get("err_code") != accepted:

@@ -36,10 +36,10 @@ class Message(NamedTuple):
     subject: str
     id: str
     body: bytes
-    headers: Mapping[str, str] = {}  # noqa: RUF012 - never written to
+    headers: Mapping[str, str] = {}
 
 
-class _Doubt(Exception):  # noqa: N818 - control flow: we do not know what the stream holds
+class _Doubt(Exception):
     """The stream refused a batch or did not answer."""
 
 
@@ -74,15 +74,19 @@ class FencedPublisher:
 
     async def _publish_batch(self, batch: Sequence[Message]) -> None:
         delay = 0.05
-        while batch := self._without_held(batch):
-            try:
-                await self._send(batch)
-                return
-            except (_Doubt, Unavailable, OSError, TimeoutError, nats.errors.Error) as doubt:
-                log.warning("%s: a batch of %d is in doubt: %s", self._stream, len(batch), doubt)
+        while (batch := self._without_held(batch)) and not await self._sent(batch):
             await asyncio.sleep(delay)
             delay = min(2 * delay, 2.0)
             await self._settle_doubt()
+
+    async def _sent(self, batch: Sequence[Message]) -> bool:
+        """Send; whether the stream has it now. If not, it may have it all the same."""
+        try:
+            await self._send(batch)
+        except (_Doubt, Unavailable, OSError, TimeoutError, nats.errors.Error) as doubt:
+            log.warning("%s: a batch of %d is in doubt: %s", self._stream, len(batch), doubt)
+            return False
+        return True
 
     async def _settle_doubt(self) -> None:
         if not await self._is_owner():

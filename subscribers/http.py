@@ -7,16 +7,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from missionops.errors import Unfit
+from missionops.operations.health import Health
 
-Health = Callable[[], Awaitable[tuple[bool, dict[str, Any]]]]
-"""Whether the service is ready, and what it says of itself."""
+HealthCheck = Callable[[], Awaitable[Health]]
 
 
 class _Server(uvicorn.Server):
@@ -27,7 +28,7 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def served(host: str, port: int, health: Health) -> AsyncIterator[str]:
+async def served(host: str, port: int, health: HealthCheck) -> AsyncIterator[str]:
     """Serve HTTP for the time of a block; yields its URL. Unfit if the port cannot be had."""
     config = uvicorn.Config(
         _application(health), log_config=None, access_log=False, lifespan="off", server_header=False
@@ -55,12 +56,14 @@ def _bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _application(health: Health) -> Starlette:
+def _application(health: HealthCheck) -> Starlette:
     async def live(_: Request) -> JSONResponse:
         return JSONResponse({"status": "live"})
 
-    async def ready(_: Request) -> JSONResponse:
-        is_ready, body = await health()
-        return JSONResponse(body, status_code=200 if is_ready else 503)
+    async def ready(_: Request) -> Response:
+        found = await health()
+        return Response(
+            msgspec.json.encode(found), 200 if found.status == "ready" else 503, media_type="application/json"
+        )
 
     return Starlette(routes=[Route("/health/live", live), Route("/health/ready", ready)])

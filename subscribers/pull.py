@@ -173,7 +173,7 @@ class Pull:
 
 
 def _ack_tokens(reply: str) -> list[str]:
-    """The tokens from the consumer's name to the number pending; newer servers may put an account before, more after."""
+    """From the consumer's name to the number pending; the longer form has domain and account before, more after."""
     tokens = reply.split(".")
     return tokens[3:9] if len(tokens) == 9 else tokens[5:11]  # noqa: PLR2004 - ADR-15's two forms
 

@@ -1,29 +1,33 @@
 """Requests over NATS: `missionops.<resource>.<verb>[.<spacecraftId>]`, each answered, whatever is in it."""
 
 import asyncio
-import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import msgspec
 from nats import micro
-from nats.micro.request import Request as MicroRequest
 from nats.aio.client import Client
+from nats.micro.request import Request as MicroRequest
 
 from missionops import __version__
-from missionops.database import Database
-from missionops.errors import InvalidRequest, Refused, Unavailable
+from missionops.errors import InvalidRequest
 from missionops.nats_guard import is_broken
-from missionops.operations import OPERATIONS, Operation, Request, perform
+from missionops.operations import asking, pages, performing
+from missionops.operations.operation import Answer, Asked, Context, Operation
+from missionops.operations.performing import Failure
+from missionops.operations.table import OPERATIONS
 
 log = logging.getLogger(__name__)
 
 _AT_ONCE = 64
-_TIME = 4.5  # an answer comes within 5 s
+_MAX_BYTES = 900_000
+_RESERVED = 4_096  # of a message's greatest size, for headers
+_STOP_TIME = 5.0
 
 
 @asynccontextmanager
-async def served(client: Client, database: Database) -> AsyncIterator[None]:
+async def served(client: Client, context: Context) -> AsyncIterator[None]:
     """Answer requests for the time of a block, and list them under `$SRV`; at its end those under way are answered."""
     tasks: set[asyncio.Task[None]] = set()
     slots = asyncio.Semaphore(_AT_ONCE)
@@ -31,24 +35,45 @@ async def served(client: Client, database: Database) -> AsyncIterator[None]:
         client, name="missionops", version=__version__, queue_group="missionops", description="Spacecraft telemetry"
     )
     for operation in OPERATIONS:
-        endpoint = _Endpoint(operation, database, tasks, slots)
-        await service.add_endpoint(name=operation.name, subject=operation.subject, handler=endpoint.receive)
+        endpoint = _Endpoint(operation, context, client.max_payload - _RESERVED, tasks, slots)
+        await service.add_endpoint(
+            name=operation.name.replace(".", "-"),
+            subject=operation.subject,
+            handler=endpoint.receive,
+            metadata=_schemas(operation),
+        )
     try:
         yield
     finally:
         await service.stop()
         if tasks:
-            await asyncio.wait(tasks, timeout=_TIME)
+            await asyncio.wait(tasks, timeout=_STOP_TIME)
+
+
+def _schemas(operation: Operation) -> dict[str, str]:
+    """What `nats service info` shows: the request and the reply as JSON Schema."""
+    request = operation.request or dict
+    return {
+        "summary": operation.summary,
+        "request": msgspec.json.encode(msgspec.json.schema(request)).decode(),
+        "reply": msgspec.json.encode(msgspec.json.schema(operation.reply)).decode(),
+    }
 
 
 class _Endpoint:
     """One operation; requests of one endpoint do not wait for one another."""
 
     def __init__(
-        self, operation: Operation, database: Database, tasks: set[asyncio.Task[None]], slots: asyncio.Semaphore
+        self,
+        operation: Operation,
+        context: Context,
+        max_reply: int,
+        tasks: set[asyncio.Task[None]],
+        slots: asyncio.Semaphore,
     ) -> None:
         self._operation = operation
-        self._database = database
+        self._context = context
+        self._max_reply = max_reply
         self._tasks = tasks
         self._slots = slots
 
@@ -63,33 +88,33 @@ class _Endpoint:
         self._tasks.discard(task)
         self._slots.release()
         if not task.cancelled() and task.exception():
-            log.error("a request could not be answered", exc_info=task.exception())
+            log.warning("an answer could not be sent", exc_info=task.exception())
 
     async def _answer(self, request: MicroRequest) -> None:
-        try:
-            async with asyncio.timeout(_TIME):
-                body = await perform(self._operation, self._database, _asked(request))
-        except Refused as error:
-            await _refuse(request, error.status, error.code, error)
-        except (Unavailable, TimeoutError) as error:
-            late = Unavailable("The answer would take too long; try again later.")
-            await _refuse(request, 503, "unavailable", error if isinstance(error, Unavailable) else late)
-        except Exception:
-            log.exception("%s failed", request.subject)
-            await _refuse(request, 500, "internal", Refused("The service failed; its log says why."))
+        reply = await performing.perform(self._operation, self._context, lambda: self._asked(request))
+        if isinstance(reply, Answer) and len(reply.body) > self._max_reply:
+            message = f"One item of the answer has {len(reply.body)} bytes, more than NATS carries: ask over HTTP."
+            reply = Failure(413, "too_large", message)
+        if isinstance(reply, Failure):
+            await request.respond_error(str(reply.status), _header(reply.message), reply.body)
         else:
-            await request.respond(body)
+            headers = {pages.CURSOR_HEADER: reply.cursor} if reply.cursor else None
+            await request.respond(reply.body, headers)
+
+    def _asked(self, request: MicroRequest) -> Asked:
+        headers = request.headers or {}
+        if is_broken(headers):
+            raise InvalidRequest("The headers cannot be read")
+        spacecraft_id = request.subject.rpartition(".")[2] if self._operation.about_spacecraft else ""
+        return Asked(
+            asking.spacecraft_id(spacecraft_id) if spacecraft_id else "",
+            asking.from_body(request.data, self._operation.request) if self._operation.request else request.data,
+            asking.source(headers),
+            min(_MAX_BYTES, self._max_reply),
+        )
 
 
-def _asked(request: MicroRequest) -> Request:
-    headers = request.headers or {}
-    if is_broken(headers):
-        raise InvalidRequest("The headers cannot be read")
-    lowered = {name.lower(): value for name, value in headers.items()}
-    return Request(request.subject.rpartition(".")[2], request.data, lowered)
-
-
-async def _refuse(request: MicroRequest, status: int, code: str, error: Exception) -> None:
-    details = [detail._asdict() for detail in getattr(error, "details", ())]
-    body = {"error": {"code": code, "message": str(error), "details": details}}
-    await request.respond_error(str(status), str(error), json.dumps(body, ensure_ascii=False).encode())
+def _header(message: str) -> str:
+    """A message as one line of printable ASCII, as a header needs it."""
+    printable = "".join(character if character.isprintable() else " " for character in message)
+    return printable.encode("ascii", "backslashreplace")[:512].decode()

@@ -35,7 +35,7 @@ async def publish_rest(connection: Connection, claim: Claim, place: Place, publi
 
 
 async def find_place(client: Client, connection: Connection, claim: Claim, place: Place) -> Place:
-    """The place to go on from, in the stream as it is now: another stream, one that went back, or one that lost some."""
+    """The place to go on from in the stream as it is now: another one, one that went back, or one that lost some."""
     info = await streams.ask(client, f"STREAM.INFO.{streams.TELEMETRY}")
     found = place
     if place.stream_created is None:

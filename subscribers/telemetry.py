@@ -1,7 +1,8 @@
 """Telemetry in: claim a partition, then batch by batch: decode, judge, ONE TRANSACTION, publish, acknowledge.
 
 Two batches overlap. Each goes through the same steps in its own task, and takes three turns in the order of the
-stream: to read the configs, to commit, and to publish. Whatever goes wrong, everything in hand is forgotten and the
+stream: to read the configs (and register what is new, so that neither waits for a row of the other), to commit, and
+to publish. Whatever goes wrong, everything in hand is forgotten and the
 work starts again from the position in the database.
 """
 
@@ -17,6 +18,7 @@ import nats.errors
 from nats.aio.client import Client
 
 from missionops import database, ingest, streams
+from missionops.acquaintance import Acquaintance
 from missionops.batch import Batch
 from missionops.errors import Lost, MissionopsError, Unavailable
 from missionops.ingest import Origin, Outcome
@@ -72,6 +74,7 @@ class Tenure:
         self._settings = settings
         self._progress = progress
         self._rulebook = Rulebook()
+        self._acquaintance = Acquaintance()
         self._slots = asyncio.Semaphore(_IN_FLIGHT)
         self._months: set[object] = set()
         self._writers: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
@@ -140,8 +143,10 @@ class Tenure:
             return await position.is_current(self._steward, self._claim)
 
     async def _carry_batches(self, tasks: asyncio.TaskGroup) -> None:
-        """Start a batch whenever there is a slot and something has arrived: alone in the night a snapshot goes
-        straight through, under load batches grow by themselves."""
+        """Start a batch whenever there is a slot and something has arrived.
+
+        Alone in the night a snapshot goes straight through; under load batches grow by themselves.
+        """
         step: _Step | None = None
         after = self._place.sequence
         while True:
@@ -192,6 +197,7 @@ class Tenure:
             async with writer.transaction():
                 await step.turn("configs_read")
                 in_force = await self._rulebook.read(writer, step.batch.spacecraft_ids)
+                await self._acquaintance.note(writer, step.batch.entries.values())
                 step.configs_read.set()
                 origin = Origin(self._claim.partition, self._place.incarnation)
                 outcome = await ingest.record(writer, step.batch, in_force, origin, one_by_one=one_by_one)

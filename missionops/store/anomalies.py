@@ -1,10 +1,13 @@
 """Anomalies in and out of the table."""
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
-from typing import NamedTuple
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from missionops.database import Connection
+from missionops.domain import moment
+from missionops.store import reading
+from missionops.store.telemetry import Between
 
 Row = tuple[str, datetime, str, str, str, str, int, bytes, int, int, int, int]
 
@@ -48,3 +51,58 @@ async def after(
     while rows := await connection.fetch(_AFTER, partition, incarnation, *place, size):
         yield [Stored(*row[2:]) for row in rows]
         place = rows[-1][0], rows[-1][1]
+
+
+class Listed(NamedTuple):
+    """A stored anomaly in a listing."""
+
+    timestamp: datetime
+    id: str
+    snapshot_id: str
+    message: bytes
+
+
+class Place(NamedTuple):
+    """A place in the order of time, then id; snapshot ids part the few that share both."""
+
+    timestamp: datetime
+    id: str
+    snapshot_id: str
+
+
+_FIRST = Place(moment.EARLIEST, "", "")
+_PAST = Place(moment.LATEST + timedelta(microseconds=1), "", "")
+
+# The primary key gives the order of time; only those of one time are sorted by id, which is no column.
+_NEWEST = """
+SELECT "timestamp", label, snapshot_id, message
+FROM app.anomaly CROSS JOIN LATERAL (SELECT (snapshot_id || ':' || parameter || ':' || kind) COLLATE "C") AS _ (label)
+WHERE spacecraft_id = $1 AND "timestamp" <= $2 AND ("timestamp", label, snapshot_id) < ($2, $3, $4)
+ORDER BY "timestamp" DESC, label DESC, snapshot_id DESC LIMIT $5
+"""
+
+
+def newest(connection: Connection, spacecraft_id: str, before: Place | None, count: int) -> AsyncIterator[Listed]:
+    """Anomalies before a place, newest first."""
+    return _listed(connection, _NEWEST, spacecraft_id, *(before or _PAST), count)
+
+
+_OLDEST = """
+SELECT "timestamp", label, snapshot_id, message
+FROM app.anomaly CROSS JOIN LATERAL (SELECT (snapshot_id || ':' || parameter || ':' || kind) COLLATE "C") AS _ (label)
+WHERE spacecraft_id = $1 AND "timestamp" BETWEEN $2 AND $3 AND "timestamp" >= $4
+      AND ("timestamp", label, snapshot_id) > ($4, $5, $6)
+ORDER BY "timestamp", label, snapshot_id LIMIT $7
+"""
+
+
+def oldest(
+    connection: Connection, spacecraft_id: str, between: Between, after: Place | None, count: int
+) -> AsyncIterator[Listed]:
+    """Anomalies between two times after a place, oldest first."""
+    return _listed(connection, _OLDEST, spacecraft_id, *between, *(after or _FIRST), count)
+
+
+async def _listed(connection: Connection, query: str, *arguments: Any) -> AsyncIterator[Listed]:
+    async for row in reading.rows(connection, query, *arguments):
+        yield Listed(*row)

@@ -1,0 +1,64 @@
+"""Anomalies that were found when their snapshots came in."""
+
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from missionops.domain.anomaly import Anomaly
+from missionops.operations import asking, pages
+from missionops.operations.asking import Limit, Moment
+from missionops.operations.operation import Answer, Asked, Context, Operation, Route
+from missionops.operations.pages import Item
+from missionops.store import anomalies
+from missionops.store.anomalies import Listed, Place
+
+
+class ListRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """How many, newest first."""
+
+    limit: Limit = 20
+    cursor: str | None = None
+
+
+async def list_newest(context: Context, asked: Asked) -> Answer:
+    """Stored anomalies, newest first."""
+    request: ListRequest = asked.request
+    before = pages.read(request.cursor, Place)
+    async with context.database.transaction() as connection:
+        rows = anomalies.newest(connection, asked.spacecraft_id, before, request.limit + 1)
+        return await pages.page(_items(rows), request.limit, asked.max_bytes)
+
+
+class TimelineRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """All between `from` and `to`, inclusive, oldest first."""
+
+    start: Moment = msgspec.field(name="from")
+    end: Moment = msgspec.field(name="to")
+    cursor: str | None = None
+
+
+async def timeline(context: Context, asked: Asked) -> Answer:
+    """Stored anomalies, oldest first."""
+    request: TimelineRequest = asked.request
+    between = asking.between(request.start, request.end)
+    after = pages.read(request.cursor, Place)
+    async with context.database.transaction() as connection:
+        rows = anomalies.oldest(connection, asked.spacecraft_id, between, after, pages.MAX_ITEMS + 1)
+        return await pages.page(_items(rows), pages.MAX_ITEMS, asked.max_bytes)
+
+
+async def _items(rows: AsyncIterator[Listed]) -> AsyncIterator[Item]:
+    async for row in rows:
+        yield Item(row.message, (row.timestamp, row.id, row.snapshot_id))
+
+
+OPERATIONS = (
+    Operation(
+        "anomalies.list", "Stored anomalies, newest first", ListRequest, list[Anomaly], list_newest,
+        (Route("GET", "/anomalies"),),
+    ),
+    Operation(
+        "anomalies.timeline", "Stored anomalies of a time, oldest first", TimelineRequest, list[Anomaly], timeline,
+        (Route("GET", "/anomalies/timeline"),),
+    ),
+)  # fmt: skip

@@ -1,0 +1,43 @@
+"""What the service says of itself."""
+
+from typing import Literal
+
+import msgspec
+
+from missionops.operations.operation import Answer, Asked, Context, Nothing, Operation
+
+
+class Ingest(msgspec.Struct, rename="camel"):
+    """The way of telemetry, as this instance sees it."""
+
+    role: str
+    trouble: str | None
+    lag: int | None
+    """Messages in the stream that are not handled yet; None while NATS cannot tell."""
+    sequence: int
+    stored: int
+    duplicates: int
+    lost: int
+    anomalies: dict[str, int]
+    dead_letters: dict[str, int]
+
+
+class Health(msgspec.Struct):
+    """Whether the service does its work, and what keeps it from it."""
+
+    status: Literal["ready", "not ready"]
+    version: str
+    nats: Literal["up", "down"]
+    database: Literal["up", "down"]
+    ingest: Ingest
+
+
+async def health(context: Context, asked: Asked) -> Answer:
+    """What the service says of itself."""
+    del asked
+    return Answer(msgspec.json.encode(await context.health()))
+
+
+OPERATIONS = (
+    Operation("health", "Whether the service does its work", Nothing, Health, health, about_spacecraft=False),
+)

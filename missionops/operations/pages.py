@@ -1,0 +1,59 @@
+"""Listings: bounded pages, and cursors that continue them while new rows arrive."""
+
+import base64
+import binascii
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+
+from missionops.operations.asking import refused
+from missionops.operations.operation import Answer
+
+CURSOR_HEADER = "Missionops-Next-Cursor"
+MAX_ITEMS = 10_000
+
+T = TypeVar("T")
+
+
+class Item(NamedTuple):
+    """One item of a listing, as JSON, and the cursor that continues after it."""
+
+    body: bytes
+    after: Sequence[Any]
+
+
+async def page(items: AsyncIterator[Item], limit: int, max_bytes: int) -> Answer:
+    """The first of `items` that fit, as a JSON array; whatever comes first, `limit`, 10,000 or `max_bytes`, ends it."""
+    bodies: list[bytes] = []
+    size, after = 2, None
+    async for item in items:
+        size += len(item.body) + 1
+        if len(bodies) == min(limit, MAX_ITEMS) or (size > max_bytes and bodies):
+            return Answer(b"[%b]" % b",".join(bodies), None if after is None else written(after))
+        bodies.append(item.body)
+        after = item.after
+    return Answer(b"[%b]" % b",".join(bodies))
+
+
+def read(cursor: str | None, kind: type[T]) -> T | None:
+    """What a cursor says; None where there is none. It is refused if it is not one of ours."""
+    if cursor is None:
+        return None
+    try:
+        return msgspec.json.decode(base64.urlsafe_b64decode(cursor.encode()), type=kind)
+    except (binascii.Error, ValueError, msgspec.MsgspecError):
+        raise refused("cursor", "is none that this service gave out") from None
+
+
+def written(after: Sequence[Any]) -> str:
+    """The cursor that continues after a place."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(after)).decode()
+
+
+class Place(NamedTuple):
+    """A place in a listing: by time, then by id."""
+
+    timestamp: datetime
+    id: str

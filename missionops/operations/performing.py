@@ -1,0 +1,51 @@
+"""One request through one operation, whichever way it came in: bounded in time, every fault in our own words."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import msgspec
+
+from missionops.errors import Refused, Unavailable
+from missionops.operations.operation import Answer, Asked, Context, Operation
+
+log = logging.getLogger(__name__)
+
+_TIME = 4.5
+"""Seconds; an answer comes within 5 s, its way included."""
+
+
+class Failure(msgspec.Struct):
+    """What a caller is told instead of an answer."""
+
+    status: int
+    code: str
+    message: str
+    details: list[dict[str, str]] = []
+
+    @property
+    def body(self) -> bytes:
+        """As every error looks on the wire."""
+        error = {"code": self.code, "message": self.message, "details": self.details}
+        return msgspec.json.encode({"error": error})
+
+
+async def perform(operation: Operation, context: Context, read: Callable[[], Asked]) -> Answer | Failure:
+    """The answer to what `read` decodes, or why there is none; never an exception."""
+    try:
+        async with asyncio.timeout(_TIME):
+            return await operation.perform(context, read())
+    except Refused as error:
+        return refusal(error)
+    except Unavailable as error:
+        return Failure(error.status, error.code, str(error))
+    except TimeoutError:
+        return Failure(503, "unavailable", "The answer would take too long; ask for less, or try again later.")
+    except Exception:
+        log.exception("%s failed", operation.name)
+        return Failure(500, "internal", "The service failed; its log says why.")
+
+
+def refusal(error: Refused) -> Failure:
+    """A refusal as the caller is told it."""
+    return Failure(error.status, error.code, str(error), [detail._asdict() for detail in error.details])

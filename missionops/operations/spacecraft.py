@@ -1,0 +1,179 @@
+"""Spacecraft: registrations and how each one does."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from missionops.domain import limits
+from missionops.domain.anomaly import Severity
+from missionops.errors import NotFound
+from missionops.operations.asking import Limit
+from missionops.operations.operation import Answer, Asked, Context, Nothing, Operation, Route
+from missionops.store import configs, reading, spacecraft
+from missionops.store.spacecraft import Condition, Registered
+
+_encode = msgspec.json.Encoder().encode
+
+_Text = Annotated[str, Meta(min_length=1, max_length=256)]
+
+
+class RegisterRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """What to call it; what is not given stays as it is."""
+
+    name: _Text | None = None
+    mission_type: _Text | None = None
+
+
+class Registration(msgspec.Struct, rename="camel"):
+    """A registered spacecraft."""
+
+    spacecraft_id: str
+    name: str | None
+    mission_type: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+async def register(context: Context, asked: Asked) -> Answer:
+    """Register a spacecraft, or change its name or mission type."""
+    request: RegisterRequest = asked.request
+    async with context.database.transaction() as connection:
+        row = await spacecraft.register(connection, asked.spacecraft_id, request.name, request.mission_type)
+    return Answer(_encode(Registration(*row)))
+
+
+class Spacecraft(msgspec.Struct, rename="camel"):
+    """A registration with its config in force."""
+
+    spacecraft_id: str
+    name: str | None
+    mission_type: str | None
+    config: msgspec.Raw
+    status: str | None
+    source: str | None
+    version: int | None
+    created_at: datetime
+    updated_at: datetime
+
+
+async def get(context: Context, asked: Asked) -> Answer:
+    """One spacecraft."""
+    async with context.database.transaction() as connection:
+        found = await spacecraft.get(connection, asked.spacecraft_id)
+    if found is None:
+        raise NotFound("Spacecraft not found")
+    return Answer(_item(found))
+
+
+class ListRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Which of them, by id."""
+
+    limit: Limit = 20
+    offset: Annotated[int, Meta(ge=0, le=2**62)] = 0
+
+
+class SpacecraftList(msgspec.Struct):
+    """Some of the registered spacecraft, by id."""
+
+    total: int
+    count: int
+    limit: int
+    offset: int
+    items: list[msgspec.Raw]
+
+
+async def list_by_id(context: Context, asked: Asked) -> Answer:
+    """Registered spacecraft; `count` is below `limit` where more would not fit into one answer."""
+    request: ListRequest = asked.request
+    items: list[msgspec.Raw] = []
+    room = asked.max_bytes - 200
+    async with context.database.transaction() as connection:
+        total = await spacecraft.count(connection)
+        async for row in reading.rows(connection, spacecraft.LIST, request.limit, request.offset):
+            item = _item(Registered(*row))
+            room -= len(item) + 1
+            if room < 0 and items:
+                break
+            items.append(msgspec.Raw(item))
+    return Answer(_encode(SpacecraftList(total, len(items), request.limit, request.offset, items)))
+
+
+def _item(row: Registered) -> bytes:
+    shown = row._asdict() | {"config": msgspec.Raw(row.config or b"null")}
+    return _encode(Spacecraft(**shown))
+
+
+class Anomalies(msgspec.Struct):
+    """How many there were in the last hours."""
+
+    last1h: int
+    last6h: int
+    last24h: int
+
+
+Monitoring = Literal["UNKNOWN", "SILENT", "NOT_CONFIGURED", "ACTIVE"]
+
+
+class Status(msgspec.Struct, rename="camel"):
+    """How a spacecraft does, and what its silence means."""
+
+    spacecraft_id: str
+    last_telemetry_timestamp: datetime | None
+    anomalies: Anomalies
+    highest_severity_last24h: Severity = msgspec.field(name="highestSeverityLast24h")
+    overall_status: Literal["NOMINAL", "WARNING", "CRITICAL", "UNKNOWN"]
+    monitoring: Monitoring
+
+
+_HIGHEST = (Severity.LOW, Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL)
+_OVERALL: tuple[Literal["NOMINAL", "WARNING", "CRITICAL"], ...] = ("NOMINAL", "WARNING", "CRITICAL", "CRITICAL")
+
+
+async def status(context: Context, asked: Asked) -> Answer:
+    """How a spacecraft does."""
+    async with context.database.transaction() as connection:
+        config = await configs.in_force(connection, asked.spacecraft_id)
+        ruled = limits.compile_rules(msgspec.json.decode(config.document)) if config else {}
+        found = await spacecraft.condition(connection, asked.spacecraft_id, datetime.now(UTC), list(ruled))
+    monitoring = _monitoring(found)
+    return Answer(
+        _encode(
+            Status(
+                asked.spacecraft_id,
+                found.last_telemetry,
+                Anomalies(found.last_hour, found.last_six_hours, found.last_day),
+                _HIGHEST[found.highest],
+                "UNKNOWN" if monitoring == "UNKNOWN" else _OVERALL[found.highest],
+                monitoring,
+            )
+        )
+    )
+
+
+def _monitoring(found: Condition) -> Monitoring:
+    """What silence means: the first that holds."""
+    if not found.is_known:
+        return "UNKNOWN"
+    if not found.was_heard:
+        return "SILENT"
+    return "ACTIVE" if found.is_ruled else "NOT_CONFIGURED"
+
+
+_PATH = "/spacecraft/{spacecraftId}"
+
+OPERATIONS = (
+    Operation(
+        "spacecraft.register", "Register a spacecraft", RegisterRequest, Registration, register,
+        (Route("PUT", _PATH),),
+    ),
+    Operation("spacecraft.get", "One spacecraft", Nothing, Spacecraft, get, (Route("GET", _PATH),)),
+    Operation(
+        "spacecraft.list", "Registered spacecraft, by id", ListRequest, SpacecraftList, list_by_id,
+        (Route("GET", "/spacecraft"),), about_spacecraft=False,
+    ),
+    Operation(
+        "spacecraft.status", "How a spacecraft does", Nothing, Status, status, (Route("GET", f"{_PATH}/status"),),
+    ),
+)  # fmt: skip

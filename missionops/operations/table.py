@@ -1,0 +1,12 @@
+"""Everything that can be asked of the service."""
+
+from missionops.operations import anomalies, configs, health, spacecraft, telemetry
+from missionops.operations.operation import Operation
+
+OPERATIONS: tuple[Operation, ...] = (
+    *configs.OPERATIONS,
+    *telemetry.OPERATIONS,
+    *anomalies.OPERATIONS,
+    *spacecraft.OPERATIONS,
+    *health.OPERATIONS,
+)

@@ -1,0 +1,153 @@
+"""Telemetry: what was reported, and what is wrong with it under the config of today."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+
+from missionops.database import Connection
+from missionops.domain import anomaly, limits
+from missionops.domain.anomaly import Anomaly
+from missionops.domain.limits import Rules
+from missionops.domain.snapshot import Snapshot as Judged
+from missionops.operations import asking, pages
+from missionops.operations.asking import Limit, Moment, refused
+from missionops.operations.operation import Answer, Asked, Context, Operation, Route
+from missionops.operations.pages import Item, Place
+from missionops.store import configs, telemetry
+from missionops.store.telemetry import Stored
+
+_SCANNED = 20_000
+"""Snapshots that one request judges; a range with more is continued by the cursor, though nothing may have come."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Snapshot(msgspec.Struct, rename="camel"):
+    """What one spacecraft reported at one time."""
+
+    id: str
+    spacecraft_id: str
+    timestamp: datetime
+    parameters: msgspec.Raw
+    received_at: datetime
+
+
+class ListRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Which snapshots, newest first; `from` and `to` are inclusive."""
+
+    limit: Limit = 20
+    start: Moment | None = msgspec.field(default=None, name="from")
+    end: Moment | None = msgspec.field(default=None, name="to")
+    cursor: str | None = None
+
+
+async def list_newest(context: Context, asked: Asked) -> Answer:
+    """Snapshots, newest first."""
+    request: ListRequest = asked.request
+    between = asking.between(request.start, request.end)
+    before = pages.read(request.cursor, Place)
+    async with context.database.transaction() as connection:
+        rows = telemetry.newest(connection, asked.spacecraft_id, between, before, request.limit + 1)
+        return await pages.page(_items(asked.spacecraft_id, rows), request.limit, asked.max_bytes)
+
+
+async def _items(spacecraft_id: str, rows: AsyncIterator[Stored]) -> AsyncIterator[Item]:
+    async for row in rows:
+        shown = Snapshot(row.id, spacecraft_id, row.timestamp, msgspec.Raw(row.parameters), row.received_at)
+        yield Item(_encode(shown), (row.timestamp, row.id))
+
+
+class AnalyzeRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """The newest `limit` snapshots, or all between `from` and `to`, inclusive, oldest first."""
+
+    limit: Limit = 20
+    start: Moment | None = msgspec.field(default=None, name="from")
+    end: Moment | None = msgspec.field(default=None, name="to")
+    cursor: str | None = None
+
+
+class _Reached(NamedTuple):
+    """How far an analysis came: the snapshot, its last parameter that was told, and how many snapshots before it."""
+
+    timestamp: datetime
+    id: str
+    parameter: str
+    snapshots: int
+
+
+async def analyze(context: Context, asked: Asked) -> Answer:
+    """Anomalies under the config of today."""
+    request: AnalyzeRequest = asked.request
+    if (request.start is None) != (request.end is None):
+        raise refused("to" if request.end is None else "from", "is required: give from and to, or neither")
+    reached = pages.read(request.cursor, _Reached)
+    async with context.database.transaction() as connection:
+        config = await configs.in_force(connection, asked.spacecraft_id)
+        if config is None:
+            return Answer(b"[]")
+        rules = limits.compile_rules(msgspec.json.decode(config.document))
+        analysis = _Analysis(asked.spacecraft_id, rules, config.version, reached)
+        items = analysis.items(_chosen(connection, asked.spacecraft_id, request, reached))
+        answer = await pages.page(items, pages.MAX_ITEMS, asked.max_bytes)
+    if answer.cursor is None and analysis.unseen:
+        return answer._replace(cursor=pages.written(analysis.unseen))
+    return answer
+
+
+def _chosen(
+    connection: Connection, spacecraft_id: str, request: AnalyzeRequest, reached: _Reached | None
+) -> AsyncIterator[Stored]:
+    """The snapshots to judge, beginning with the one that was reached; in a range one more than are judged at once."""
+    place = reached and (reached.timestamp, reached.id)
+    if request.start is None:
+        left = request.limit - (reached.snapshots if reached else 0)
+        return telemetry.newest_from(connection, spacecraft_id, place, max(left, 0))
+    between = asking.between(request.start, request.end)
+    return telemetry.oldest_from(connection, spacecraft_id, between, place, _SCANNED + 1)
+
+
+class _Analysis:
+    """One pass over snapshots in order, that can be taken up where another ended."""
+
+    def __init__(self, spacecraft_id: str, rules: Rules, version: int, reached: _Reached | None) -> None:
+        self._spacecraft_id = spacecraft_id
+        self._rules = rules
+        self._version = version
+        self._reached = reached
+        self.unseen: _Reached | None = None
+        """The first snapshot that this pass left for the next."""
+
+    async def items(self, rows: AsyncIterator[Stored]) -> AsyncIterator[Item]:
+        """The anomalies of `rows`; those of the first that were told already are left out."""
+        before = self._reached.snapshots if self._reached else 0
+        told = self._reached
+        scanned = 0
+        async for row in rows:
+            if scanned == _SCANNED:
+                self.unseen = _Reached(row.timestamp, row.id, "", before)
+                return
+            skipped = told.parameter if told and (told.timestamp, told.id) == (row.timestamp, row.id) else ""
+            for found in self._judge(row):
+                if found.parameter > skipped:
+                    yield Item(_encode(found), _Reached(row.timestamp, row.id, found.parameter, before))
+            scanned += 1
+            before += 1
+
+    def _judge(self, row: Stored) -> list[Anomaly]:
+        parameters = msgspec.json.decode(row.parameters)
+        snapshot = Judged(self._spacecraft_id, row.timestamp, row.id, parameters, row.parameters)
+        return anomaly.judge(snapshot, self._rules, self._version, row.received_at)
+
+
+OPERATIONS = (
+    Operation(
+        "telemetry.list", "Snapshots, newest first", ListRequest, list[Snapshot], list_newest,
+        (Route("GET", "/telemetry"),),
+    ),
+    Operation(
+        "telemetry.analyze", "Anomalies under the config of today", AnalyzeRequest, list[Anomaly], analyze,
+        (Route("GET", "/telemetry/analyze"),),
+    ),
+)  # fmt: skip

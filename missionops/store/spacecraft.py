@@ -1,0 +1,142 @@
+"""Registrations, and what is known of a spacecraft beside its telemetry."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from missionops.database import Connection
+
+
+class Registration(NamedTuple):
+    """A registered spacecraft."""
+
+    spacecraft_id: str
+    name: str | None
+    mission_type: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+_REGISTER = """
+INSERT INTO app.spacecraft AS s (spacecraft_id, name, mission_type) VALUES ($1, $2, $3)
+ON CONFLICT (spacecraft_id) DO UPDATE SET
+    name = coalesce(excluded.name, s.name), mission_type = coalesce(excluded.mission_type, s.mission_type),
+    updated_at = clock_timestamp()
+RETURNING spacecraft_id, name, mission_type, created_at, updated_at
+"""
+
+
+async def register(
+    connection: Connection, spacecraft_id: str, name: str | None, mission_type: str | None
+) -> Registration:
+    """Register a spacecraft, or change what is given of one that is."""
+    row = await connection.fetchrow(_REGISTER, spacecraft_id, name, mission_type)
+    if row is None:
+        raise AssertionError("INSERT … RETURNING returns")
+    return Registration(*row)
+
+
+class Registered(NamedTuple):
+    """A registration with its config in force; what belongs to the config is None where there is none."""
+
+    spacecraft_id: str
+    name: str | None
+    mission_type: str | None
+    config: bytes | None
+    status: str | None
+    source: str | None
+    version: int | None
+    created_at: datetime
+    updated_at: datetime
+
+
+_GET = """
+SELECT s.spacecraft_id, name, mission_type, document, status, source, version, created_at,
+       greatest(s.updated_at, c.updated_at)
+FROM app.spacecraft AS s LEFT JOIN app.config AS c ON c.spacecraft_id = s.spacecraft_id AND version = config_version
+WHERE s.spacecraft_id = $1
+"""
+
+
+async def get(connection: Connection, spacecraft_id: str) -> Registered | None:
+    """One spacecraft."""
+    row = await connection.fetchrow(_GET, spacecraft_id)
+    return Registered(*row) if row else None
+
+
+_COUNT = "SELECT count(*) FROM app.spacecraft"
+
+
+async def count(connection: Connection) -> int:
+    """How many are registered."""
+    return int(await connection.fetchval(_COUNT))
+
+
+LIST = """
+SELECT s.spacecraft_id, name, mission_type, document, status, source, version, created_at,
+       greatest(s.updated_at, c.updated_at)
+FROM (SELECT * FROM app.spacecraft ORDER BY spacecraft_id LIMIT $1 OFFSET $2) AS s
+LEFT JOIN app.config AS c ON c.spacecraft_id = s.spacecraft_id AND version = config_version
+ORDER BY s.spacecraft_id
+"""
+"""By id: `limit`, `offset`; rows of Registered."""
+
+_HEAR = """
+UPDATE app.spacecraft SET heard_at = heard.at
+FROM (SELECT * FROM unnest($1::text[], $2::timestamptz[]) AS _ (id, at) ORDER BY id) AS heard
+WHERE spacecraft_id = heard.id
+"""
+
+
+async def hear(connection: Connection, heard: Sequence[tuple[str, datetime]]) -> None:
+    """Note when spacecraft were last heard."""
+    await connection.execute(_HEAR, *map(list, zip(*heard, strict=True)))
+
+
+_ADD_PARAMETERS = """
+INSERT INTO app.parameter (spacecraft_id, name)
+SELECT * FROM unnest($1::text[], $2::text[]) AS _ (id, name) ORDER BY id, name
+ON CONFLICT DO NOTHING
+"""
+
+
+async def add_parameters(connection: Connection, reported: Iterable[tuple[str, str]]) -> None:
+    """Note parameters (spacecraft_id, name) that spacecraft have reported."""
+    await connection.execute(_ADD_PARAMETERS, *map(list, zip(*reported, strict=True)))
+
+
+class Condition(NamedTuple):
+    """What a status is made of."""
+
+    last_telemetry: datetime | None
+    last_hour: int
+    last_six_hours: int
+    last_day: int
+    highest: int
+    """0 where nothing is worse than LOW, 1 for MEDIUM, 2 for HIGH, 3 for CRITICAL."""
+    is_known: bool
+    was_heard: bool
+    is_ruled: bool
+
+
+_CONDITION = """
+SELECT
+    (SELECT "timestamp" FROM app.telemetry WHERE spacecraft_id = $1 ORDER BY "timestamp" DESC, id DESC LIMIT 1),
+    count(*) FILTER (WHERE "timestamp" > $2 - interval '1 hour'),
+    count(*) FILTER (WHERE "timestamp" > $2 - interval '6 hours'),
+    count(*),
+    coalesce(max(array_position(ARRAY['MEDIUM', 'HIGH', 'CRITICAL'], severity)), 0),
+    EXISTS (SELECT FROM app.spacecraft WHERE spacecraft_id = $1),
+    EXISTS (SELECT FROM app.spacecraft WHERE spacecraft_id = $1 AND heard_at > $2 - interval '24 hours'),
+    EXISTS (SELECT FROM app.parameter WHERE spacecraft_id = $1 AND name = ANY ($3))
+FROM app.anomaly
+WHERE spacecraft_id = $1 AND "timestamp" > $2 - interval '24 hours' AND "timestamp" <= $2
+"""
+
+
+async def condition(connection: Connection, spacecraft_id: str, now: datetime, ruled: Sequence[str]) -> Condition:
+    """How a spacecraft does at `now`; `ruled` are the parameters that its config has rules for."""
+    row = await connection.fetchrow(_CONDITION, spacecraft_id, now, ruled)
+    if row is None:
+        raise AssertionError("an aggregate answers one row")
+    return Condition(*row)
