@@ -21,6 +21,7 @@ app = typer.Typer(
 
 def main() -> None:
     """The `missionops` program: a fault of ours or of the caller's is one sentence and exit code 1."""
+    terminal.prepare()
     try:
         app()
     except errors.MissionopsError as error:

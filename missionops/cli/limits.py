@@ -26,7 +26,12 @@ class _InForce(msgspec.Struct, rename="camel"):
 async def get(spacecraft_id: str, server_url: str) -> bytes:
     """The service's reply about the config in force."""
     async with connection.connected(server_url) as client:
-        return await connection.request(client, f"missionops.config.get.{spacecraft_id}")
+        try:
+            return await connection.request(client, f"missionops.config.get.{spacecraft_id}")
+        except errors.NotFound:
+            raise errors.NotFound(
+                f"{spacecraft_id} has no config yet: `missionops set-config {spacecraft_id} --file limits.json` sets one."
+            ) from None
 
 
 async def put(spacecraft_id: str, document: bytes, server_url: str) -> int:

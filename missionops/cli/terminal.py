@@ -1,5 +1,6 @@
 """What a command and the terminal say to each other: results on standard output, all else on standard error."""
 
+import io
 import os
 import sys
 from collections.abc import Coroutine
@@ -11,6 +12,13 @@ from missionops import errors
 
 INTERRUPTED = 130
 T = TypeVar("T")
+
+
+def prepare() -> None:
+    """A terminal that lacks a character shows another in its place; that is no reason to fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def run(command: Coroutine[Any, Any, T]) -> T:
