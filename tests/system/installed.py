@@ -125,8 +125,9 @@ class Place:
         self._logs = self.root / "logs"
         self._token = uuid.uuid4().hex
         self._started: list[Running] = []
+        self.command = COMMAND
         self.prefix: Sequence[str] = ()
-        """What commands are started with, as `setpriv …`."""
+        """What the command is started with, as `setpriv …`."""
         for directory in (self.root, self.work, self.temporary, self._logs):
             directory.mkdir(exist_ok=True)
 
@@ -154,7 +155,7 @@ class Place:
         given.write_text(stdin or "")
         with given.open("rb") as read, out.open("wb") as write, err.open("wb") as complain:
             process = subprocess.Popen(
-                [*self.prefix, COMMAND, *arguments],
+                [*self.prefix, self.command, *arguments],
                 cwd=self.work,
                 env=self.environment | environment,
                 stdin=read,

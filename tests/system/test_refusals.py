@@ -80,19 +80,10 @@ def place_of_the_complaint(err: str) -> str:
 
 
 @pytest.mark.parametrize("command", [("up", "--ephemeral"), ("serve",), ("migrate",)], ids=lambda command: command[0])
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("MISSIONOPS_LEASE", "abc"),
-        ("MISSIONOPS_LEASE", "0"),
-        ("MISSIONOPS_HTTP_PORT", "70000"),
-        ("MISSIONOPS_LOG_FORMAT", "xml"),
-    ],
-)
-def test_a_bad_setting(place: Place, command: tuple[str, ...], name: str, value: str) -> None:
-    done = place.run(*command, **{name: value})
-    assert name in done.sentence
-    assert value in done.sentence
+def test_bad_settings_are_all_named(place: Place, command: tuple[str, ...]) -> None:
+    done = place.run(*command, MISSIONOPS_LEASE="abc", MISSIONOPS_LOG_FORMAT="xml")
+    assert "MISSIONOPS_LEASE is 'abc'" in done.sentence
+    assert "MISSIONOPS_LOG_FORMAT is 'xml'" in done.sentence
 
 
 def test_serve_without_a_database(place: Place, up: Up) -> None:
@@ -114,17 +105,11 @@ def test_passwords_are_not_repeated(place: Place) -> None:
     assert "secret" not in done.sentence
 
 
-@pytest.mark.parametrize("url", ["nonsense", "mysql://127.0.0.1/app", "postgresql://127.0.0.1:port/app", ""])
-def test_a_database_url_that_is_none(place: Place, up: Up, url: str) -> None:
-    for command in ("serve", "migrate"):
-        done = place.run(command, MISSIONOPS_NATS_URL=up.nats, MISSIONOPS_DATABASE_URL=url)
-        assert "MISSIONOPS_DATABASE_URL" in done.sentence
-
-
-@pytest.mark.parametrize("url", ["127.0.0.1:port", "nats://127.0.0.1:99999", ""])
-def test_a_nats_url_that_is_none(place: Place, up: Up, url: str) -> None:
-    done = place.run("serve", MISSIONOPS_NATS_URL=url, MISSIONOPS_DATABASE_URL=up.database)
+@pytest.mark.parametrize("command", ["serve", "migrate"])
+def test_addresses_that_are_none(place: Place, command: str) -> None:
+    done = place.run(command, MISSIONOPS_NATS_URL="127.0.0.1:port", MISSIONOPS_DATABASE_URL="mysql://127.0.0.1/app")
     assert "MISSIONOPS_NATS_URL" in done.sentence
+    assert "MISSIONOPS_DATABASE_URL" in done.sentence
 
 
 @pytest.mark.parametrize(
