@@ -30,7 +30,7 @@ from missionops.store.position import Claim, Place
 from missionops.streams import ANOMALIES, DEADLETTERS
 from publishers import anomalies, dead_letters
 from publishers.fenced import FencedPublisher
-from subscribers import resume
+from subscribers import resume, retention
 from subscribers.pull import Pull
 
 log = logging.getLogger(__name__)
@@ -91,8 +91,10 @@ class Tenure:
                 async with asyncio.TaskGroup() as tasks:
                     renewal = tasks.create_task(self._keep_lease())
                     await self._resume()
+                    purge = tasks.create_task(self._purge())
                     await self._carry_batches(tasks)
                     renewal.cancel()
+                    purge.cancel()
             finally:
                 await self._pull.close()
             await position.release(self._steward, self._claim)
@@ -137,6 +139,10 @@ class Tenure:
             await asyncio.sleep(self._settings.lease / 3)
             async with self._steward_lock:
                 await position.renew(self._steward, self._claim, self._settings.lease)
+
+    async def _purge(self) -> None:
+        # What progress says is committed and published; the place here may be on its way still.
+        await retention.purge_handled(self._client, lambda: self._progress.sequence, self._settings)
 
     async def _is_owner(self) -> bool:
         async with self._steward_lock:
