@@ -16,6 +16,9 @@ from missionops.errors import Unfit
 from missionops.store import position
 
 
+_STREAM_BYTES = 1 << 30
+
+
 class Stack(NamedTuple):
     """What is running, and where."""
 
@@ -42,14 +45,19 @@ async def running(directory: Path | None, nats_port: int = 0, http_port: int = 0
         )
         await migrate.apply(servers.database_url)
         await _forget_dead_owners(servers.database_url)
-        given = settings.read(
-            nats_url=servers.nats_url,
-            database_url=servers.database_url,
-            http_port=http_port,
-        )
-        service = await exits.enter_async_context(app.running(given))
+        service = await exits.enter_async_context(app.running(_settings(servers, http_port)))
         await service.until_ready()
         yield Stack(servers, service)
+
+
+def _settings(servers: Servers, http_port: int) -> settings.Settings:
+    """The settings of the environment, but on this machine alone, and with a stream that fits on a small disk."""
+    given = settings.read(
+        nats_url=servers.nats_url, database_url=servers.database_url, http_host="127.0.0.1", http_port=http_port
+    )
+    if "telemetry_max_bytes" in given.model_fields_set:
+        return given
+    return given.model_copy(update={"telemetry_max_bytes": _STREAM_BYTES})
 
 
 @contextmanager
