@@ -1,7 +1,7 @@
 """The connection to NATS: FastStream's broker, set up so that it waits for a server that is away."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from faststream.nats import NatsBroker
 from nats.aio.client import Client
@@ -15,7 +15,18 @@ log = logging.getLogger(__name__)
 def make(url: str, reconnected: Callable[[], None]) -> NatsBroker:
     """A broker for the servers in `url` (several by commas); `reconnected` is called when a lost connection is back."""
 
+    last_error = ""
+
+    async def report(error: Exception) -> None:
+        nonlocal last_error
+        said = str(error) or type(error).__name__
+        if said != last_error:  # while a server is away, every attempt fails in the same words
+            log.warning("NATS: %s", said)
+        last_error = said
+
     async def on_reconnect() -> None:
+        nonlocal last_error
+        last_error = ""
         log.warning("connected to NATS again")
         reconnected()
 
@@ -28,8 +39,7 @@ def make(url: str, reconnected: Callable[[], None]) -> NatsBroker:
         ping_interval=10,
         max_outstanding_pings=2,
         reconnected_cb=on_reconnect,
-        disconnected_cb=_warn("the connection to NATS is lost"),
-        error_cb=_report,
+        error_cb=report,
         logger=None,
     )
 
@@ -42,14 +52,3 @@ async def connect(broker: NatsBroker) -> Client:
         raise Unavailable(f"Cannot reach NATS: {str(error) or type(error).__name__}.") from error
     nats_guard.install(client)
     return client
-
-
-def _warn(sentence: str) -> Callable[[], Awaitable[None]]:
-    async def warn() -> None:
-        log.warning(sentence)
-
-    return warn
-
-
-async def _report(error: Exception) -> None:
-    log.warning("NATS: %s", str(error) or type(error).__name__)

@@ -15,7 +15,6 @@ from missionops.embedded.stack import Servers
 from missionops.errors import Unfit
 from missionops.store import position
 
-
 _STREAM_BYTES = 1 << 30
 
 
