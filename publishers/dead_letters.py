@@ -10,8 +10,14 @@ from missionops.nats_guard import is_broken
 from publishers.fenced import Message
 
 _REASON_BYTES = 512
+_HEADER_BYTES = 65_535  # a stream takes no more
 _RESERVED = 1_024  # for the headers that publishing adds
-_NAME = re.compile(r"[!#-9;-~]+")  # what a header's name may be: printable ASCII without `"` and `:`
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # what nats-py can send; one it cannot would stop the stream
+_ORIGINAL_ID = "Missionops-Original-Msg-Id"
+_OURS = frozenset({
+    "missionops-error-code", "missionops-error", "missionops-stream-sequence", "missionops-item",
+    "missionops-truncated", _ORIGINAL_ID.lower(),
+})  # fmt: skip
 
 
 def messages(letters: Iterable[Letter], stream: str, max_payload: int) -> Iterator[Message]:
@@ -23,16 +29,15 @@ def messages(letters: Iterable[Letter], stream: str, max_payload: int) -> Iterat
 def _message(letter: Letter, stream: str, room: int) -> Message:
     fault, delivery = letter
     token = delivery.token if spacecraft.is_id(delivery.token) else "_unknown"
-    ours, original = _headers(letter), _original(delivery.headers)
-    if _size(ours) + _size(original) > room:
-        original = {}
-    room -= _size(ours) + _size(original)
+    headers = _headers(letter, min(room, _HEADER_BYTES - _RESERVED))
+    room -= _size(headers)
     if len(fault.body) > room:
-        ours["Missionops-Truncated"] = str(len(fault.body))
-    return Message(f"deadletters.telemetry.{token}", _id(letter, stream), fault.body[:room], original | ours)
+        headers["Missionops-Truncated"] = str(len(fault.body))
+    return Message(f"deadletters.telemetry.{token}", _id(letter, stream), fault.body[:room], headers)
 
 
-def _headers(letter: Letter) -> dict[str, str]:
+def _headers(letter: Letter, room: int) -> dict[str, str]:
+    """Ours, and as many of the original ones as there is room for."""
     fault, delivery = letter
     headers = {
         "Missionops-Error-Code": fault.code,
@@ -41,19 +46,28 @@ def _headers(letter: Letter) -> dict[str, str]:
     }
     if fault.item is not None:
         headers["Missionops-Item"] = str(fault.item)
-    for name, value in (delivery.headers or {}).items():
-        if name.lower() == "nats-msg-id":
-            headers["Missionops-Original-Msg-Id"] = value
+    room -= _size(headers)
+    for name, value in _original(delivery.headers):
+        if name == _ORIGINAL_ID:
+            value = _cut(value, room - _size({name: ""}))  # noqa: PLW2901 - an id of 64 kB is kept as far as it goes
+        if (size := _size({name: value})) <= room:
+            headers[name] = value
+            room -= size
     return headers
 
 
-def _original(headers: Mapping[str, str] | None) -> dict[str, str]:
-    """The headers it came with; those that begin with `Nats-` would be obeyed by the stream of dead letters."""
+def _original(headers: Mapping[str, str] | None) -> Iterator[tuple[str, str]]:
+    """The headers it came with, first its id under the name that we give it.
+
+    Those that begin with `Nats-` would be obeyed by the stream of dead letters; those named as ours would pass for
+    ours.
+    """
     if headers is None or is_broken(headers):
-        return {}
-    return {
-        name: value for name, value in headers.items() if not name.lower().startswith("nats-") and _NAME.fullmatch(name)
-    }
+        return
+    yield from ((_ORIGINAL_ID, value) for name, value in headers.items() if name.lower() == "nats-msg-id")
+    for name, value in headers.items():
+        if _NAME.fullmatch(name) and not name.lower().startswith("nats-") and name.lower() not in _OURS:
+            yield name, value
 
 
 def _one_line(reason: str) -> str:
@@ -61,10 +75,15 @@ def _one_line(reason: str) -> str:
     return printable.encode("ascii", "backslashreplace")[:_REASON_BYTES].decode()
 
 
+def _cut(text: str, size: int) -> str:
+    return text.encode()[:size].decode(errors="ignore")
+
+
 def _size(headers: Mapping[str, str]) -> int:
     return sum(len(name) + len(value.encode()) + 4 for name, value in headers.items())
 
 
 def _id(letter: Letter, stream: str) -> str:
-    text = f"{stream} {letter.delivery.sequence} {letter.fault.item}"
+    # Its time too: a stream that went back uses its sequences again, for other messages.
+    text = f"{stream} {letter.delivery.sequence} {letter.delivery.time} {letter.fault.item}"
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
