@@ -15,7 +15,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.protocol import parser
 
-_BROKEN = "Missionops-Broken-Headers"
+_BROKEN = "broken headers"  # no publisher can send it: a name with white space is left out when it is read
 
 # As in nats-py, but a subject ends at a space, as it does for the server, not at any white space.
 _MSG = re.compile(rb"\AMSG[ \t]+([^ \t\r\n]+)[ \t]+([^ \t\r\n]+)[ \t]+(([^ \t\r\n]+)[ \t]+)?(\d+)\r\n")
@@ -33,10 +33,10 @@ def install(client: Client) -> None:
             return None
         try:
             if not re.match(rb"NATS/1\.0(\r\n| )", block):
-                return {_BROKEN: "they do not begin with NATS/1.0"}
+                return _broken(block, "they do not begin with NATS/1.0")
             return await process_headers(block)
         except Exception as error:  # noqa: BLE001 - whatever it is, the read loop must outlive it
-            return {_BROKEN: str(error)}
+            return _broken(block, str(error))
 
     def guarded_message(sid: int, subject: bytes, reply: bytes, data: bytes, headers: Any) -> Any:
         try:
@@ -47,6 +47,11 @@ def install(client: Client) -> None:
 
     client._process_headers = guarded_headers  # type: ignore[method-assign,assignment] # noqa: SLF001
     client._build_message = guarded_message  # type: ignore[method-assign] # noqa: SLF001
+
+
+def _broken(block: bytes, reason: str) -> dict[str, str]:
+    """The mark, and the lines that can be read: the server adds its own to a broken block that it hands out."""
+    return {**Client._parse_header_lines(block), _BROKEN: reason}  # noqa: SLF001 - see the module's docstring
 
 
 def is_broken(headers: Mapping[str, str] | None) -> bool:

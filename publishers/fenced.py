@@ -28,6 +28,8 @@ _BYTES = 4 << 20
 _SUBJECTS_KNOWN = 50_000
 _SUBJECTS_ASKED = 50  # each answer carries a whole message, up to a dead letter of 1 MB
 _TIMEOUT = 5.0
+_DELAYS = (0.05, 0.1, 0.2, 0.4, 0.8)  # between attempts; then the fault is somebody else's business
+_DUPLICATE_IN_BATCH = 10201
 
 
 class Message(NamedTuple):
@@ -36,11 +38,11 @@ class Message(NamedTuple):
     subject: str
     id: str
     body: bytes
-    headers: Mapping[str, str] = {}
+    headers: Mapping[str, str] = {}  # never written to
 
 
 class _Doubt(Exception):
-    """The stream refused a batch or did not answer."""
+    """The stream refused a batch or did not answer: we do not know what it holds."""
 
 
 class FencedPublisher:
@@ -57,45 +59,45 @@ class FencedPublisher:
 
     async def resume(self, after: int) -> None:
         """Learn what the stream holds past `after`, where it ended when it was last written down."""
-        info = await self._ask(f"STREAM.INFO.{self._stream}", {})
-        end = int(info["state"]["last_seq"])
-        # An end before `after` is another stream under the same name, or an older one: all of it is new to us.
-        self.sequence = after if after <= end else 0
+        self.sequence = after
+        self._last.clear()
         self._held.clear()
         await self._read_tail()
 
     async def publish(self, messages: Iterable[Message]) -> None:
         """Publish in order, leaving out what the stream holds; returns once the stream has it all.
 
-        Lost if somebody else speaks for our partition now.
+        Lost if somebody else speaks for our partition now, Unavailable if the stream goes on refusing.
         """
         for batch in _batches(messages):
             await self._publish_batch(batch)
 
     async def _publish_batch(self, batch: Sequence[Message]) -> None:
-        delay = 0.05
-        while (batch := self._without_held(batch)) and not await self._sent(batch):
+        reason: Exception | None = None
+        for delay in _DELAYS:
+            if not (batch := self._without_held(batch)):
+                return
+            reason = await self._fault(batch)
+            if reason is None:
+                return
             await asyncio.sleep(delay)
-            delay = min(2 * delay, 2.0)
             await self._settle_doubt()
+        raise Unavailable(f"The stream {self._stream} does not take what is published: {reason}.")
 
-    async def _sent(self, batch: Sequence[Message]) -> bool:
-        """Send; whether the stream has it now. If not, it may have it all the same."""
+    async def _fault(self, batch: Sequence[Message]) -> Exception | None:
+        """Send; why the stream may not have it now, although it may have it all the same."""
         try:
             await self._send(batch)
         except (_Doubt, Unavailable, OSError, TimeoutError, nats.errors.Error) as doubt:
             log.warning("%s: a batch of %d is in doubt: %s", self._stream, len(batch), doubt)
-            return False
-        return True
+            return doubt
+        return None
 
     async def _settle_doubt(self) -> None:
         if not await self._is_owner():
             raise Lost(f"another instance publishes to {self._stream}")
         self._last.clear()
-        try:
-            await self._read_tail()
-        except (Unavailable, OSError, TimeoutError, nats.errors.Error) as error:
-            log.warning("%s: cannot be read: %s", self._stream, error)
+        await self._read_tail()
 
     def _without_held(self, batch: Sequence[Message]) -> Sequence[Message]:
         if not self._held:
@@ -112,7 +114,14 @@ class FencedPublisher:
         for message, header in zip(batch[:-1], headers[:-1], strict=True):
             await self._client.publish(message.subject, message.body, headers=header)
         reply = await self._client.request(batch[-1].subject, batch[-1].body, timeout=_TIMEOUT, headers=headers[-1])
-        self._accept(batch, json.loads(reply.data))
+        ack = json.loads(reply.data)
+        if len(batch) > 1 and ack.get("error", {}).get("err_code") == _DUPLICATE_IN_BATCH:
+            for message in batch:  # it holds one of them and does not say which; alone, each is told apart
+                await self._send([message])
+        elif "error" in ack:
+            raise _Doubt(ack["error"].get("description"))
+        else:
+            await self._accept(batch, ack)
 
     def _headers(self, batch: Sequence[Message]) -> Iterator[dict[str, str]]:
         name, seen = uuid.uuid4().hex, set[str]()
@@ -127,16 +136,25 @@ class FencedPublisher:
                 headers["Nats-Batch-Commit"] = "1"
             yield headers
 
-    def _accept(self, batch: Sequence[Message], ack: Mapping[str, Any]) -> None:
-        if "error" in ack or ack.get("duplicate"):
-            raise _Doubt(ack.get("error", "it holds one of them"))
+    async def _accept(self, batch: Sequence[Message], ack: Mapping[str, Any]) -> None:
+        if ack.get("duplicate"):
+            self._last.pop(batch[0].subject)
+            return
         first = int(ack["seq"]) - len(batch) + 1  # an atomic batch takes consecutive sequences
         if len(self._last) > _SUBJECTS_KNOWN:
             self._last.clear()
         self._last.update((message.subject, first + index) for index, message in enumerate(batch))
-        self.sequence = max(self.sequence, int(ack["seq"]))
+        if first == self.sequence + 1:
+            self.sequence = int(ack["seq"])
+            return
+        # Somebody else published in between, perhaps what we have yet to publish; or the stream was made anew.
+        await self._read_tail()
+        self._held.difference_update(message.id for message in batch)
 
     async def _read_tail(self) -> None:
+        info = await self._ask(f"STREAM.INFO.{self._stream}", {})
+        if int(info["state"]["last_seq"]) < self.sequence:
+            self.sequence = 0  # another stream under the same name, or an older one: all of it is new to us
         async for message in self._direct({"seq": self.sequence + 1, "batch": 1_000, "max_bytes": _BYTES}):
             headers = message.headers or {}
             self.sequence = int(headers["Nats-Sequence"])
@@ -161,7 +179,8 @@ class FencedPublisher:
             while more:
                 await self._client.publish(f"$JS.API.DIRECT.GET.{self._stream}", json.dumps(request).encode(), inbox)
                 more = False
-                while "Status" not in (headers := (message := await subscription.next_msg(_TIMEOUT)).headers or {}):
+                # Not by a `Status`: a publisher may have set one.
+                while "Nats-Sequence" in (headers := (message := await subscription.next_msg(_TIMEOUT)).headers or {}):
                     yield message
                     request["seq"] = int(headers["Nats-Sequence"]) + 1
                     more = again
@@ -179,18 +198,22 @@ class FencedPublisher:
 
 
 def _check_end(stream: str, headers: Mapping[str, str]) -> None:
-    if headers["Status"] not in {"204", "404"}:  # the end of the page; nothing there
-        raise Unavailable(f"{stream}: a direct get was answered {headers['Status']}")
+    if headers.get("Status") not in {"204", "404"}:  # the end of the page; nothing there
+        raise Unavailable(f"{stream}: a direct get was answered {headers.get('Status')}")
 
 
 def _batches(messages: Iterable[Message]) -> Iterator[Sequence[Message]]:
     batch: list[Message] = []
     size = 0
     for message in messages:
-        size += len(message.body)
+        size += _size(message)
         if batch and (len(batch) == _MESSAGES or size > _BYTES):
             yield batch
-            batch, size = [], len(message.body)
+            batch, size = [], _size(message)
         batch.append(message)
     if batch:
         yield batch
+
+
+def _size(message: Message) -> int:
+    return len(message.body) + sum(len(name) + len(value) for name, value in message.headers.items())
