@@ -41,20 +41,18 @@ class Rulebook:
         if unknown:
             await configs.register(connection, unknown)
         configured = {name: version for name, version in versions.items() if version}
-        missing = {name: version for name, version in configured.items() if not self._knows(name, version)}
-        fetched = await self._compile(connection, missing) if missing else {}
-        return {name: self._in_force(name, configured.get(name, 0), fetched) for name in spacecraft_ids}
+        # Taken out first: compiling what is missing may push out what is known.
+        rules = {
+            name: known for name, version in configured.items() if (known := self._known(name, version)) is not None
+        }
+        missing = {name: version for name, version in configured.items() if name not in rules}
+        if missing:
+            rules |= await self._compile(connection, missing)
+        return {name: InForce(configured[name], rules[name]) if name in rules else _NONE for name in spacecraft_ids}
 
-    def _knows(self, name: str, version: int) -> bool:
-        return self._digests.get((name, version)) in self._compiled
-
-    def _in_force(self, name: str, version: int, fetched: Mapping[str, Rules]) -> InForce:
-        if not version:
-            return _NONE
-        if name in fetched:
-            return InForce(version, fetched[name])
-        rules, _ = self._compiled[self._digests[name, version]]
-        return InForce(version, rules)
+    def _known(self, name: str, version: int) -> Rules | None:
+        digest = self._digests.get((name, version), b"")
+        return self._compiled[digest][0] if digest in self._compiled else None
 
     async def _compile(self, connection: Connection, wanted: Mapping[str, int]) -> dict[str, Rules]:
         documents = await configs.documents(connection, wanted)

@@ -121,6 +121,8 @@ class Pull:
     async def ask_for_more(self) -> None:
         """Ask for as much as there is room for; to be called after a batch was taken."""
         while not self._stopping and self._wanted <= _REQUEST_MESSAGES and self._arrived_bytes <= self._request_bytes:
+            if self._wanted <= 0:
+                self._heard = _now()  # nothing was asked for, so nothing could be heard
             self._requests += 1
             self._wanted += _REQUEST_MESSAGES
             request = {

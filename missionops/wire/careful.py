@@ -129,11 +129,20 @@ def _parts(body: bytes, notation: Notation) -> _Parts:
     try:
         return notation.parts(body)
     except msgspec.ValidationError:
-        raise Faulty("invalid", "body: must be an object with timestamp and parameters") from None
+        raise _no_object(body, notation) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _malformed("body", body, notation, error) from None
     except RecursionError:
         raise Faulty("malformed", "body: nested too deeply") from None
+
+
+def _no_object(body: bytes, notation: Notation) -> Faulty:
+    try:
+        _value(Raw(body), notation, "body")
+    except Faulty as faulty:
+        if faulty.code == "malformed":  # it only begins as JSON or MessagePack
+            return faulty
+    return Faulty("invalid", "body: must be an object with timestamp and parameters")
 
 
 def _parameters(raw: Raw, notation: Notation) -> dict[str, Value]:
