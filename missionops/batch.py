@@ -1,6 +1,7 @@
 """A batch: what arrived while earlier work was in flight, decoded; handled in one transaction or not at all."""
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -9,6 +10,8 @@ from missionops.domain.snapshot import Identity, Snapshot
 from missionops.nats_guard import is_broken
 from missionops.wire import telemetry
 from missionops.wire.fault import Fault
+
+_FAULT_WEIGHT = 20  # finding out what is wrong, and a dead letter, cost about as much as a whole snapshot
 
 
 class Delivery(NamedTuple):
@@ -45,6 +48,8 @@ class Batch:
 
     def __init__(self, after: int) -> None:
         self.entries: dict[Identity, Entry] = {}
+        self.repeats: dict[Identity, deque[Entry]] = {}
+        """Later snapshots of an identity; should the database refuse the first, the next one's turn comes."""
         self.letters: list[Letter] = []
         self.sequence = after
         self.time = 0
@@ -66,13 +71,15 @@ class Batch:
         for item, found in enumerate(_decoded(delivery)):
             if isinstance(found, Fault):
                 self.letters.append(Letter(found, delivery))
-                self.weight += 1
+                self.weight += _FAULT_WEIGHT
             else:
                 self._add_entry(Entry(found, received_at, delivery, item))
 
     def _add_entry(self, entry: Entry) -> None:
         self.weight += 1 + len(entry.snapshot.parameters)
-        if self.entries.setdefault(entry.snapshot.identity, entry) is not entry:
+        identity = entry.snapshot.identity
+        if self.entries.setdefault(identity, entry) is not entry:
+            self.repeats.setdefault(identity, deque()).append(entry)
             self.duplicates += 1
 
     def drop(self, identities: Mapping[Identity, object]) -> None:
@@ -80,6 +87,10 @@ class Batch:
         for identity in self.entries.keys() & identities.keys():
             del self.entries[identity]
             self.duplicates += 1
+
+    def next_of(self, identities: Iterable[Identity]) -> list[Entry]:
+        """The next snapshot of each identity whose last one was refused, where there is one."""
+        return [self.repeats[identity].popleft() for identity in identities if self.repeats.get(identity)]
 
     @property
     def spacecraft_ids(self) -> set[str]:

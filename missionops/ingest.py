@@ -1,6 +1,6 @@
 """What a batch means: new snapshots stored, judged, and their anomalies stored with them, on one connection."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import asyncpg
@@ -22,6 +22,12 @@ REFUSED_AS_DATA = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 """SQLSTATE classes 22 and 23: this row will never be taken. Everything else may pass, or is ours."""
 
 
+# Halving thousands of refused rows takes longer than the lease, and would be begun again for ever.
+_TAKE_TIME = "SET LOCAL transaction_timeout = 0; SET LOCAL transaction_timeout = '60s'"
+
+_Refusal = tuple[Entry, Exception]
+
+
 class Origin(NamedTuple):
     """Which stream a batch came from."""
 
@@ -34,65 +40,86 @@ class Outcome(NamedTuple):
 
     stored: int
     duplicates: int
+    refused: int
+    """Rows that the database refused; they are among the letters."""
     letters: Sequence[Letter]
     anomalies: Sequence[Stored]
     severities: Mapping[str, int]
 
 
-async def record(
-    connection: Connection, batch: Batch, in_force: Mapping[str, InForce], origin: Origin, *, one_by_one: bool
-) -> Outcome:
+async def record(connection: Connection, batch: Batch, in_force: Mapping[str, InForce], origin: Origin) -> Outcome:
     """Store what is new in `batch`, judge it, and store what was found, in the caller's transaction.
 
-    `one_by_one`: find the rows that the database refuses as data and leave them out; without it, such a row fails
-    the transaction.
+    Rows that the database refuses as data are left out and become letters.
     """
     stored = await telemetry.stored(connection, batch.entries.keys())
     fresh = [entry for identity, entry in batch.entries.items() if identity not in stored]
-    refused: list[Letter] = []
-    if one_by_one:
-        fresh, refused = await _add_willing(connection, fresh)
-    else:
-        await _add(connection, fresh)
-    rows = _judged(fresh, in_force, origin)
+    added, refused = await _add_all(connection, batch, fresh)
+    rows = _judged(added, in_force, origin)
     await anomalies.add(connection, rows)
     return Outcome(
-        stored=len(fresh),
-        duplicates=batch.duplicates + len(stored),
+        stored=len(added),
+        duplicates=batch.duplicates + len(stored) + len(fresh) - len(added) - len(refused),
+        refused=len(refused),
         letters=sorted((*batch.letters, *refused), key=_place),
         anomalies=[Stored(*row[:5], row[7]) for row in rows],
         severities=_count(rows),
     )
 
 
-async def _add(connection: Connection, entries: Sequence[Entry]) -> None:
-    await telemetry.add(
-        connection,
-        [(s.spacecraft_id, s.timestamp, s.id, s.text, received_at) for s, received_at, _, _ in entries],
-    )
+async def _add_all(
+    connection: Connection, batch: Batch, entries: Sequence[Entry]
+) -> tuple[Sequence[Entry], Sequence[Letter]]:
+    """Add what the database takes of `entries`; where it refuses one, of those that repeat its identity."""
+    added, refused = await _add_willing(connection, entries)
+    letters = [*_letters(refused)]
+    while refused and (entries := batch.next_of(entry.snapshot.identity for entry, _ in refused)):
+        more, refused = await _add_willing(connection, entries)
+        added = sorted((*added, *more), key=_position)
+        letters += _letters(refused)
+    return added, letters
 
 
-async def _add_willing(connection: Connection, entries: list[Entry]) -> tuple[list[Entry], list[Letter]]:
+async def _add_willing(connection: Connection, entries: Sequence[Entry]) -> tuple[Sequence[Entry], Sequence[_Refusal]]:
     """Add all that the database takes, halving what it does not until each refused row stands alone."""
+    error = await _try_to_add(connection, entries)
+    if error is None:
+        return entries, []
+    if len(entries) == 1:
+        return [], [(entries[0], error)]
+    await connection.execute(_TAKE_TIME)
+    middle = len(entries) // 2
+    first, refused_first = await _add_willing(connection, entries[:middle])
+    second, refused_second = await _add_willing(connection, entries[middle:])
+    return [*first, *second], [*refused_first, *refused_second]
+
+
+async def _try_to_add(connection: Connection, entries: Sequence[Entry]) -> Exception | None:
+    """Add all or none; returns why none."""
+    rows = [(s.spacecraft_id, s.timestamp, s.id, s.text, received_at) for s, received_at, _, _ in entries]
+    # By hand: after an error asyncpg's own nested transaction stays open, and thousands inside one another
+    # use up the server's locks.
+    await connection.execute("SAVEPOINT attempt")
     try:
-        async with connection.transaction():
-            await _add(connection, entries)
+        await telemetry.add(connection, rows)
     except REFUSED_AS_DATA as error:
-        if len(entries) == 1:
-            return [], [_refused(entries[0], error)]
-        middle = len(entries) // 2
-        first, refused_first = await _add_willing(connection, entries[:middle])
-        second, refused_second = await _add_willing(connection, entries[middle:])
-        return first + second, refused_first + refused_second
-    return entries, []
+        await connection.execute("ROLLBACK TO attempt; RELEASE attempt")
+        return error
+    await connection.execute("RELEASE attempt")
+    return None
 
 
-def _refused(entry: Entry, error: Exception) -> Letter:
-    encoding = batches.encoding(entry.delivery.headers)
-    body, item = entry.delivery.body, None
-    if encoding.is_array(body):
-        body, item = encoding.items(body)[entry.item], entry.item
-    return Letter(Fault("refused", f"body: the database refuses it: {error}", item, body), entry.delivery)
+def _letters(refused: Iterable[_Refusal]) -> Iterator[Letter]:
+    parts: dict[int, list[bytes]] = {}  # of an array with many refused items, cut once
+    for (_, _, delivery, item), error in refused:
+        reason = f"body: the database refuses it: {error}"
+        encoding = batches.encoding(delivery.headers)
+        if not encoding.is_array(delivery.body):
+            yield Letter(Fault("refused", reason, None, delivery.body), delivery)
+            continue
+        if delivery.sequence not in parts:
+            parts[delivery.sequence] = encoding.items(delivery.body)
+        yield Letter(Fault("refused", reason, item, parts[delivery.sequence][item]), delivery)
 
 
 def _judged(entries: Sequence[Entry], in_force: Mapping[str, InForce], origin: Origin) -> list[anomalies.Row]:
@@ -131,6 +158,10 @@ def _count(rows: Sequence[anomalies.Row]) -> dict[str, int]:
     for row in rows:
         counts[row[5]] = counts.get(row[5], 0) + 1
     return counts
+
+
+def _position(entry: Entry) -> tuple[int, int]:
+    return entry.delivery.sequence, entry.item
 
 
 def _place(letter: Letter) -> tuple[int, int]:

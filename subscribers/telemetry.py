@@ -20,7 +20,7 @@ from nats.aio.client import Client
 from missionops import database, ingest, streams
 from missionops.acquaintance import Acquaintance
 from missionops.batch import Batch
-from missionops.errors import Lost, MissionopsError, Unavailable
+from missionops.errors import Lost, Unavailable
 from missionops.ingest import Origin, Outcome
 from missionops.progress import Progress
 from missionops.rulebook import Rulebook
@@ -40,6 +40,7 @@ CONSUMER = f"missionops-{PARTITION}"
 
 _IN_FLIGHT = 3  # two in transactions, one being published
 _WRITERS = 2
+_PAUSE_WEIGHT = 5_000  # some milliseconds of decoding
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -166,11 +167,12 @@ class Tenure:
 
     async def _collect(self, after: int) -> Batch:
         """Whatever has arrived, up to what one transaction may hold."""
-        batch = Batch(after)
+        batch, pause = Batch(after), _PAUSE_WEIGHT
         while batch.weight < self._settings.batch_parameters and (delivery := self._pull.take()):
             batch.add(delivery)
-            if batch.messages % 64 == 0:
+            if batch.weight > pause:
                 await asyncio.sleep(0)  # requests and heartbeats go on while a large batch is decoded
+                pause = batch.weight + _PAUSE_WEIGHT
         await self._pull.ask_for_more()
         return batch
 
@@ -178,7 +180,11 @@ class Tenure:
         """One batch, from the first turn to the acknowledgement."""
         if step.before:
             step.batch.drop(step.before.batch.entries)
-        outcome = await self._commit(step)
+        outcome = await self._transact(step)
+        if outcome.refused:
+            self._count(step.batch, outcome)
+            # The batch after this one left out what this one was to store; as some was refused, it must think again.
+            raise Lost(f"the database refused {outcome.refused} rows of the batch up to {step.batch.sequence}")
         step.committed.set()
         await step.turn("published")
         await self._publish(step.batch, outcome)
@@ -187,16 +193,7 @@ class Tenure:
         self._count(step.batch, outcome)
         self._slots.release()
 
-    async def _commit(self, step: _Step) -> Outcome:
-        try:
-            return await self._transact(step, one_by_one=False)
-        except ingest.REFUSED_AS_DATA as error:
-            log.warning("the database refuses something in the batch up to %d: %s", step.batch.sequence, error)
-        self._count(step.batch, await self._transact(step, one_by_one=True))
-        # The batch after this one left out what this one was to store; if that was refused, it must think again.
-        raise Lost(f"a batch with refused rows was stored, up to {step.batch.sequence}")
-
-    async def _transact(self, step: _Step, *, one_by_one: bool) -> Outcome:
+    async def _transact(self, step: _Step) -> Outcome:
         writer = await self._writers.get()
         try:
             await self._ensure_months(writer, step.batch)
@@ -206,7 +203,7 @@ class Tenure:
                 await self._acquaintance.note(writer, step.batch.entries.values())
                 step.configs_read.set()
                 origin = Origin(self._claim.partition, self._place.incarnation)
-                outcome = await ingest.record(writer, step.batch, in_force, origin, one_by_one=one_by_one)
+                outcome = await ingest.record(writer, step.batch, in_force, origin)
                 await step.turn("committed")
                 await self._move(writer, step.batch, outcome)
         finally:
@@ -271,12 +268,10 @@ class TelemetrySubscriber:
         while not self._stopping.is_set():
             try:
                 await self._own(client)
-            except (MissionopsError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                self._note(error)
-            except nats.errors.Error as error:
-                self._note(error)
             except ExceptionGroup as group:
                 self._note(_first(group))
+            except Exception as error:  # noqa: BLE001 - whatever it is, telemetry waits in the stream for the next
+                self._note(error)
             await self._pause()
         self._progress.role = "stopped"
 
