@@ -14,7 +14,6 @@ log = logging.getLogger(__name__)
 
 def make(url: str, reconnected: Callable[[], None]) -> NatsBroker:
     """A broker for the servers in `url` (several by commas); `reconnected` is called when a lost connection is back."""
-
     last_error = ""
 
     async def report(error: Exception) -> None:
