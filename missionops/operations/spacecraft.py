@@ -123,7 +123,7 @@ class Status(msgspec.Struct, rename="camel"):
     last_telemetry_timestamp: datetime | None
     anomalies: Anomalies
     highest_severity_last24h: Severity = msgspec.field(name="highestSeverityLast24h")
-    overall_status: Literal["NOMINAL", "WARNING", "CRITICAL", "UNKNOWN"]
+    overall_status: Literal["NOMINAL", "WARNING", "CRITICAL"]
     monitoring: Monitoring
 
 
@@ -137,7 +137,6 @@ async def status(context: Context, asked: Asked) -> Answer:
         config = await configs.in_force(connection, asked.spacecraft_id)
         ruled = limits.compile_rules(msgspec.json.decode(config.document)) if config else {}
         found = await spacecraft.condition(connection, asked.spacecraft_id, datetime.now(UTC), list(ruled))
-    monitoring = _monitoring(found)
     return Answer(
         _encode(
             Status(
@@ -145,8 +144,8 @@ async def status(context: Context, asked: Asked) -> Answer:
                 found.last_telemetry,
                 Anomalies(found.last_hour, found.last_six_hours, found.last_day),
                 _HIGHEST[found.highest],
-                "UNKNOWN" if monitoring == "UNKNOWN" else _OVERALL[found.highest],
-                monitoring,
+                _OVERALL[found.highest],
+                _monitoring(found),
             )
         )
     )

@@ -122,15 +122,15 @@ class Condition(NamedTuple):
 _CONDITION = """
 SELECT
     (SELECT "timestamp" FROM app.telemetry WHERE spacecraft_id = $1 ORDER BY "timestamp" DESC, id DESC LIMIT 1),
-    count(*) FILTER (WHERE "timestamp" > $2 - interval '1 hour'),
-    count(*) FILTER (WHERE "timestamp" > $2 - interval '6 hours'),
+    count(*) FILTER (WHERE "timestamp" > $2::timestamptz - interval '1 hour'),
+    count(*) FILTER (WHERE "timestamp" > $2::timestamptz - interval '6 hours'),
     count(*),
     coalesce(max(array_position(ARRAY['MEDIUM', 'HIGH', 'CRITICAL'], severity)), 0),
     EXISTS (SELECT FROM app.spacecraft WHERE spacecraft_id = $1),
-    EXISTS (SELECT FROM app.spacecraft WHERE spacecraft_id = $1 AND heard_at > $2 - interval '24 hours'),
+    EXISTS (SELECT FROM app.spacecraft WHERE spacecraft_id = $1 AND heard_at > $2::timestamptz - interval '24 hours'),
     EXISTS (SELECT FROM app.parameter WHERE spacecraft_id = $1 AND name = ANY ($3))
 FROM app.anomaly
-WHERE spacecraft_id = $1 AND "timestamp" > $2 - interval '24 hours' AND "timestamp" <= $2
+WHERE spacecraft_id = $1 AND "timestamp" > $2::timestamptz - interval '24 hours' AND "timestamp" <= $2::timestamptz
 """
 
 
