@@ -20,7 +20,19 @@ COMMAND = Path(sys.executable).with_name("missionops")
 SAMPLES = Path(__file__).parents[2] / "missionops" / "samples"
 PATIENCE = 60.0
 _MARK = "SYSTEM_TEST"
-_CONFUSING = ("MISSIONOPS_", "PG", "NATS_", "PYTEST_", "COV_", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TERM")
+_CONFUSING = (
+    "MISSIONOPS_",
+    "PYTHON",
+    "PG",
+    "NATS_",
+    "PYTEST_",
+    "COV_",
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "COLUMNS",
+    "LINES",
+    "TERM",
+)
 
 
 def until(is_so: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
