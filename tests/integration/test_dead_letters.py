@@ -35,7 +35,7 @@ class Letter(NamedTuple):
 
 async def until(condition: Callable[[], Awaitable[object]]) -> None:
     async with asyncio.timeout(30):
-        while not await condition():  # noqa: ASYNC110 - what happens, happens in other processes
+        while not await condition():
             await asyncio.sleep(0.02)
 
 
