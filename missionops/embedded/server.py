@@ -39,10 +39,10 @@ class Server(ABC):
         await self._running.kill()
 
     async def died(self) -> str:
-        """Waits until it has ended, and says so in one sentence, followed by the end of its log."""
+        """Waits until it has ended, and says so in one sentence, with the last line of its log."""
         process = self._running
         code = await process.wait()
-        return f"{self.name} ended with code {code}; the end of {self.log}:\n{process.log_tail()}"
+        return f"{self.name} ended with code {code}; the last line of {self.log}: {process.log_tail(1)}"
 
     @property
     def pid(self) -> int | None:
@@ -65,4 +65,4 @@ class Server(ABC):
                 raise errors.Unfit(f"{self.name} did not answer within {START_SECONDS:.0f} s; see {self.log}.")
 
     def _refusal(self, process: Process) -> errors.Unfit:
-        return errors.Unfit(f"{self.name} did not start; the end of {self.log}:\n{process.log_tail()}")
+        return errors.Unfit(f"{self.name} did not start; the last line of {self.log}: {process.log_tail(1)}")
