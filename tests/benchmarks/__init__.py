@@ -1,0 +1,1 @@
+"""How fast, how lean and how steady: figures to be read by people, on real servers; nothing here asserts a time."""

@@ -1,0 +1,82 @@
+"""A past: months of telemetry of many spacecraft put straight into the tables, as if it had been handled long ago."""
+
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import msgspec
+
+from tests.benchmarks.workload import LIMITS, Snapshot, Workload
+
+_SPAN = timedelta(days=365)
+_PORTION = 50_000
+_POOL = 2_000
+_TELEMETRY = ("spacecraft_id", "timestamp", "id", "parameters", "received_at")
+_ANOMALY = (
+    "spacecraft_id", "timestamp", "snapshot_id", "parameter", "kind", "severity", "config_version", "message",
+    "partition", "incarnation", "stream_sequence", "ordinal",
+)  # fmt: skip
+
+Row = tuple[object, ...]
+
+
+async def load(dsn: str, count: int, end: datetime) -> None:
+    """So many snapshots over the year before `end`, in the order of time, one in a hundred anomalous."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.set_type_codec("json", schema="pg_catalog", encoder=bytes, decoder=bytes, format="binary")
+        await _make_months(connection, end)
+        rows = _rows(count, end)
+        while portion := [row for row, _ in zip(rows, range(_PORTION), strict=False)]:
+            await connection.copy_records_to_table(
+                "telemetry", schema_name="app", columns=_TELEMETRY, records=[row for row, _ in portion]
+            )
+            anomalies = [anomaly for _, anomaly in portion if anomaly]
+            await connection.copy_records_to_table("anomaly", schema_name="app", columns=_ANOMALY, records=anomalies)
+        await connection.execute("VACUUM (ANALYZE, FREEZE)")
+        await connection.execute("CHECKPOINT")
+    finally:
+        await connection.close()
+
+
+async def _make_months(connection: "asyncpg.Connection[asyncpg.Record]", end: datetime) -> None:
+    for days in range(_SPAN.days + 1):
+        if days == 0 or (end - timedelta(days=days)).day == 1:
+            await connection.execute("SELECT app.ensure_telemetry_month($1)", (end - timedelta(days=days)).date())
+    await connection.execute("SELECT app.ensure_telemetry_month($1)", (end - _SPAN).date())
+
+
+def _rows(count: int, end: datetime) -> Iterator[tuple[Row, Row | None]]:
+    ids = Workload().spacecraft_ids
+    pool = [msgspec.json.encode(snapshot.parameters, order="deterministic") for snapshot in _some()]
+    chosen = random.Random(2)  # noqa: S311 - to be repeated, not to be secret
+    interval = _SPAN / (count // len(ids) + 1)
+    for number in range(count):
+        tick, index = divmod(number, len(ids))
+        at = end - _SPAN + tick * interval + index * timedelta(milliseconds=100)
+        row = ids[index], at, f"past{number:08x}", pool[int(chosen.random() * _POOL)], at
+        yield row, _anomaly(row, number) if chosen.random() < 0.01 else None
+
+
+def _some() -> Iterator[Snapshot]:
+    return Workload(snapshots=_POOL, anomalous=0).all()
+
+
+def _anomaly(row: Row, number: int) -> Row:
+    spacecraft_id, at, snapshot_id, *_ = row
+    message = {
+        "id": f"{snapshot_id}:temp_00:WARN_HIGH", "spacecraftId": spacecraft_id, "timestamp": at,
+        "parameter": "temp_00", "value": 60.5, "severity": "MEDIUM",
+        "description": "Parameter temp_00 above warnHigh 50",
+        "limit": {"name": "warnHigh", "value": LIMITS["warnHigh"]}, "snapshotId": snapshot_id, "configVersion": 1,
+        "detectedAt": at,
+    }  # fmt: skip
+    # Of a stream that never was: else the service would find them unpublished.
+    rest = "temp_00", "WARN_HIGH", "MEDIUM", 1, msgspec.json.encode(message), 0, -1, number, 0
+    return spacecraft_id, at, snapshot_id, *rest
+
+
+def ends() -> datetime:
+    """Now, and so that nothing of the workload falls into another time than now."""
+    return datetime.now(UTC).replace(microsecond=0) - timedelta(hours=6)
