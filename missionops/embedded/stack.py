@@ -30,7 +30,7 @@ class Servers:
         return self.postgres.dsn(DATABASE)
 
     async def died(self) -> str:
-        """Waits until either has ended, and says which, with the last line of its log; cancel it before you stop them."""
+        """Waits until either ends, and says which, with the last line of its log; cancel it before you stop them."""
         watches = [asyncio.create_task(server.died()) for server in (self.nats, self.postgres)]
         try:
             done, _ = await asyncio.wait(watches, return_when=asyncio.FIRST_COMPLETED)
