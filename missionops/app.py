@@ -6,7 +6,7 @@ import os
 import socket
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import nats.errors
 from faststream import FastStream
@@ -19,7 +19,9 @@ from missionops.operations.health import Health, Ingest
 from missionops.operations.operation import Context
 from missionops.progress import Progress
 from missionops.settings import Settings
-from subscribers import http, requests
+from publishers.intake import Intake
+from subscribers import requests
+from subscribers.http import server as http
 from subscribers.telemetry import TelemetrySubscriber
 
 log = logging.getLogger(__name__)
@@ -53,13 +55,13 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         client = await broker.connect(nats_broker)
         application = FastStream(nats_broker, logger=None)
         await application.start()
-        stack.push_async_callback(application.stop)
+        stack.push_async_callback(_stop, application, client)
         await streams.provision(client, settings)
         ingest = await stack.enter_async_context(_ingesting(subscriber, client))
         health = _Health(client, pool, progress)
-        context = Context(pool, health.health)
+        context = Context(pool, health.health, progress, Intake(client))
         await stack.enter_async_context(requests.served(client, context))
-        url = await stack.enter_async_context(http.served(settings.http_host, settings.http_port, health.health))
+        url = await stack.enter_async_context(http.served(settings, context))
         yield Service(url, progress, ingest)
 
 
@@ -75,6 +77,14 @@ async def _ingesting(subscriber: TelemetrySubscriber, client: Client) -> AsyncIt
             log.warning("the batch in hand cannot be finished; it stays in the stream")
             task.cancel()
             await asyncio.wait([task], timeout=1)
+
+
+async def _stop(application: FastStream, client: Client) -> None:
+    try:
+        await application.stop()
+    except (nats.errors.Error, TimeoutError):  # NATS is away: there is nobody to take leave of
+        with suppress(RuntimeError, OSError, nats.errors.Error):  # nor to send what is left in the buffer
+            await client.close()
 
 
 async def _check_database(dsn: str) -> None:

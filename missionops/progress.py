@@ -1,5 +1,6 @@
 """What the ingest path is doing, for health and metrics."""
 
+import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
@@ -22,6 +23,17 @@ class Progress:
     batches: int = 0
     dead_letters: Counter[str] = field(default_factory=Counter)
     anomalies: Counter[str] = field(default_factory=Counter)
+    _moved: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def move(self, sequence: int) -> None:
+        """Everything up to `sequence` is decided."""
+        self.sequence = sequence
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    async def until_moved(self) -> None:
+        """Wait for the next move."""
+        await self._moved.wait()
 
     @property
     def is_ready(self) -> bool:

@@ -1,5 +1,6 @@
 """Settings: read once from the environment (`MISSIONOPS_…`), frozen, and refused by name."""
 
+import re
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -31,7 +32,15 @@ def _are_hosts(urls: str) -> str:
     return urls
 
 
+def _are_origins(origins: str) -> str:
+    for origin in filter(None, map(str.strip, origins.split(","))):
+        if origin != "*" and not re.fullmatch(r"https?://[^/\s?#@]+", origin):
+            raise ValueError("each origin has to be like https://host:8443, without a path, or *")
+    return origins
+
+
 _Seconds = Annotated[float, Field(gt=0, le=_CENTURY)]
+_Origins = Annotated[str, AfterValidator(_are_origins)]
 _Port = Annotated[int, Field(ge=0, le=65535)]
 _NatsUrl = Annotated[str, AfterValidator(_are_hosts)]
 _DatabaseUrl = Annotated[str, AfterValidator(_is_postgresql)]
@@ -46,6 +55,7 @@ class Settings(BaseSettings):
     database_url: _DatabaseUrl = Field("postgresql://127.0.0.1:5432/missionops", description="Where PostgreSQL is.")
     http_host: str = Field("127.0.0.1", description="The address that HTTP listens on.")
     http_port: _Port = Field(8000, description="The port that HTTP listens on; 0 picks a free one.")
+    cors_origins: _Origins = Field("", description="Web origins whose pages may ask, by commas; * means all.")
 
     lease: float = Field(
         5, ge=0.1, le=3_600, description="Seconds without a sign of life after which a standby takes over."
@@ -62,6 +72,11 @@ class Settings(BaseSettings):
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
     log_format: Literal["auto", "text", "json"] = Field("auto", description="auto: text on a terminal, else JSON.")
+
+    @property
+    def allowed_origins(self) -> list[str]:
+        """The origins in `cors_origins`."""
+        return [origin for origin in map(str.strip, self.cors_origins.split(",")) if origin]
 
 
 def read(**given: object) -> Settings:

@@ -130,7 +130,8 @@ class Tenure:
         self._place = await resume.publish_rest(writer, self._claim, self._place, self._anomalies)
         self._place = await resume.find_place(self._client, writer, self._claim, self._place)
         self._writers.put_nowait(writer)
-        self._progress.sequence, self._progress.lost = self._place.sequence, self._place.lost
+        self._progress.move(self._place.sequence)
+        self._progress.lost = self._place.lost
         await self._pull.start(self._place.sequence)
         self._progress.role, self._progress.trouble, self._progress.epoch = "owner", None, self._claim.epoch
         log.info("owner of partition %d, epoch %d, from sequence %d", *self._claim, self._place.sequence)
@@ -242,7 +243,7 @@ class Tenure:
 
     def _count(self, batch: Batch, outcome: Outcome) -> None:
         progress = self._progress
-        progress.sequence = batch.sequence
+        progress.move(batch.sequence)
         progress.batches += 1
         progress.stored += outcome.stored
         progress.duplicates += outcome.duplicates

@@ -1,13 +1,25 @@
 """What an operation is: one thing that can be asked for, whichever way it comes in."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any, Literal, NamedTuple
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
 from missionops.database import Database
+from missionops.progress import Progress
 
 Method = Literal["GET", "POST", "PUT"]
+
+
+class Stream(Protocol):
+    """The stream that telemetry is given to."""
+
+    @property
+    def max_payload(self) -> int:
+        """How long one message may be."""
+
+    async def publish(self, messages: Sequence[tuple[str, bytes]]) -> int:
+        """Give it messages, each for a spacecraft's id; returns the last one's sequence once the stream has all."""
 
 
 class Context(NamedTuple):
@@ -16,6 +28,8 @@ class Context(NamedTuple):
     database: Database
     health: Callable[[], Awaitable[Any]]
     """What the service says of itself: a msgspec Struct."""
+    progress: Progress
+    stream: Stream
 
 
 class Asked(NamedTuple):
@@ -37,6 +51,8 @@ class Answer(NamedTuple):
     body: bytes
     cursor: str | None = None
     """What continues the listing; None where nothing remains."""
+    is_pending: bool = False
+    """What was asked for is safe, and not done yet."""
 
 
 class Route(NamedTuple):
@@ -46,6 +62,9 @@ class Route(NamedTuple):
     path: str
     """With `{spacecraftId}` or `{documentId}` where they stand in the path."""
     status: int = 200
+    pending_status: int | None = None
+    """The status of an answer that is pending; None where none can be."""
+    max_body: int = 1 << 20
 
 
 class Operation(NamedTuple):
@@ -62,6 +81,8 @@ class Operation(NamedTuple):
     routes: tuple[Route, ...] = ()
     about_spacecraft: bool = True
     """Whether the subject ends in a spacecraft's id."""
+    document: Any = None
+    """The type of the document that it takes, for the schemas; it is read by the operation itself."""
 
     @property
     def subject(self) -> str:

@@ -83,7 +83,7 @@ class Running:
 
     def said(self, text: str) -> str:
         """Wait until standard error holds the text, and return all of it."""
-        until(lambda: text in self.err or self.process.poll() is not None, f"{text!r} from {self.process.args}")
+        until(lambda: text in self.err or self.process.poll() is not None, f"{text!r} from {self.process.args!r}")
         assert text in self.err, self.err
         return self.err
 
@@ -107,6 +107,7 @@ class Up(Running):
     """`missionops up`, ready."""
 
     addresses: Mapping[str, str]
+    ready_file: Path
 
     @property
     def nats(self) -> str:
@@ -136,48 +137,48 @@ class Place:
         self.temporary = self.root / "tmp"
         self._logs = self.root / "logs"
         self._token = uuid.uuid4().hex
-        self._started: list[Running] = []
+        self._started: list[subprocess.Popen[bytes]] = []
         self.command = COMMAND
         self.prefix: Sequence[str] = ()
         """What the command is started with, as `setpriv …`."""
         for directory in (self.root, self.work, self.temporary, self._logs):
             directory.mkdir(exist_ok=True)
 
-    def run(self, *arguments: str | Path, stdin: str | None = None, **environment: str) -> Done:
+    def run(self, *arguments: str | Path, stdin: str = "", **environment: str) -> Done:
         """Run a command to its end."""
-        return self._start(Running, arguments, stdin, environment).end()
+        return Running(*self._start(arguments, environment, stdin)).end()
 
     def start(self, *arguments: str | Path, **environment: str) -> Running:
         """Start a command that stays."""
-        return self._start(Running, arguments, None, environment)
+        return Running(*self._start(arguments, environment))
 
     def up(self, *arguments: str | Path, **environment: str) -> Up:
         """`missionops up` on free ports; returns when its ready file says that it may be used."""
         ready = self._logs / f"{uuid.uuid4().hex}.json"
         ports = ("--nats-port", "0", "--http-port", "0")
-        found = self._start(Up, ("up", *ports, "--ready-file", ready, *arguments), None, environment)
-        until(lambda: ready.exists() or found.process.poll() is not None, "the ready file")
-        assert ready.exists(), found.err
-        found.addresses = json.loads(ready.read_text())
-        found.ready_file = ready  # type: ignore[attr-defined] # read by one test
-        return found
+        up = Up(*self._start(("up", *ports, "--ready-file", ready, *arguments), environment))
+        until(lambda: ready.exists() or up.process.poll() is not None, "the ready file")
+        assert ready.exists(), up.err
+        up.ready_file, up.addresses = ready, json.loads(ready.read_text())
+        return up
 
-    def _start(self, kind: Any, arguments: Any, stdin: str | None, environment: Mapping[str, str]) -> Any:
+    def _start(
+        self, arguments: Sequence[str | Path], environment: Mapping[str, str], stdin: str = ""
+    ) -> "tuple[subprocess.Popen[bytes], Path, Path]":
         out, err, given = (self._logs / f"{len(self._started)}.{name}" for name in ("out", "err", "in"))
-        given.write_text(stdin or "")
+        given.write_text(stdin)
         with given.open("rb") as read, out.open("wb") as write, err.open("wb") as complain:
             process = subprocess.Popen(
                 [*self.prefix, self.command, *arguments],
                 cwd=self.work,
-                env=self.environment | environment,
+                env={**self.environment, **environment},
                 stdin=read,
                 stdout=write,
                 stderr=complain,
                 start_new_session=True,
             )
-        started = kind(process, out, err)
-        self._started.append(started)
-        return started
+        self._started.append(process)
+        return process, out, err
 
     @property
     def environment(self) -> dict[str, str]:
@@ -198,10 +199,11 @@ class Place:
 
     def leave(self) -> None:
         """End what still runs, by its own means first, and remove all files; fails if there was nothing to do it."""
-        for started in self._started:
-            if started.process.poll() is None:
-                started.signal(signal.SIGCONT)
-                started.stop()
+        for process in self._started:
+            if process.poll() is None:
+                process.send_signal(signal.SIGCONT)
+                process.terminate()
+                process.wait(PATIENCE)
         try:
             self.until_nothing_runs()
         finally:
