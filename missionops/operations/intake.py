@@ -1,0 +1,246 @@
+"""Telemetry that comes as a request: checked at once, given to the stream, and answered when it is stored."""
+
+import asyncio
+import contextlib
+from collections.abc import Collection, Iterator, Sequence
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from missionops.domain import spacecraft
+from missionops.domain.limits import MAX_NAME, MAX_PARAMETERS
+from missionops.domain.snapshot import Identity, Snapshot
+from missionops.errors import Detail, InvalidRequest, TooLarge, Unavailable
+from missionops.operations import asking
+from missionops.operations.asking import Moment, refused
+from missionops.operations.operation import Answer, Asked, Context, Operation, Route
+from missionops.store import telemetry as stored_telemetry
+from missionops.wire import items, telemetry
+from missionops.wire.careful import MAX_ID
+from missionops.wire.fault import Fault
+
+_PATIENCE = 4.0
+"""Seconds; an answer comes within 5 s, its way included."""
+_FIRST_PAUSE = 0.05
+_LONGEST_PAUSE = 0.5
+_CHECKED_AT_ONCE = 64
+
+_encode = msgspec.json.Encoder().encode
+
+_Id = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+_Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
+_Parameters = Annotated[dict[_Name, bool | int | float | str], Meta(max_length=MAX_PARAMETERS)]
+
+
+class Item(msgspec.Struct, rename="camel"):
+    """A snapshot in a batch."""
+
+    timestamp: Moment
+    parameters: _Parameters
+    id: Annotated[str, Meta(min_length=1, max_length=MAX_ID)] | UnsetType = UNSET
+    spacecraft_id: _Id | UnsetType = UNSET
+
+
+class NewSnapshot(msgspec.Struct, rename="camel"):
+    """What one spacecraft reports at one time."""
+
+    spacecraft_id: _Id
+    timestamp: Moment
+    parameters: _Parameters
+    id: Annotated[str, Meta(min_length=1, max_length=MAX_ID)] | UnsetType = UNSET
+
+
+class NewSnapshots(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """Snapshots; `spacecraftId` is that of those that name none."""
+
+    snapshots: Annotated[list[Item], Meta(max_length=telemetry.MAX_ITEMS)]
+    spacecraft_id: _Id | UnsetType = UNSET
+
+
+class Accepted(msgspec.Struct):
+    """The id of the snapshot: its own, or the one made from its content."""
+
+    id: str
+
+
+class AcceptedCount(msgspec.Struct):
+    """How many snapshots there were."""
+
+    count: int
+
+
+class _Addressed(msgspec.Struct, rename="camel"):
+    """Of a snapshot, whose it is; the rest is read by the rules of the stream."""
+
+    spacecraft_id: Any = UNSET
+
+
+class _Batch(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    snapshots: Annotated[list[msgspec.Raw], Meta(max_length=telemetry.MAX_ITEMS)]
+    spacecraft_id: str | None = None
+
+
+class _Checked(NamedTuple):
+    """A snapshot that will be stored, and its bytes as they came."""
+
+    identity: Identity
+    body: bytes
+
+
+async def take(context: Context, asked: Asked) -> Answer:
+    """Take in one snapshot."""
+    deadline = _deadline()
+    body: bytes = asked.request
+    spacecraft_id = asking.from_body(body, _Addressed).spacecraft_id
+    if spacecraft_id is UNSET:
+        raise refused("spacecraftId", "is required")
+    found = _check(_id(spacecraft_id), body)
+    if isinstance(found, Fault):
+        raise _refusal(found)
+    if len(body) > context.stream.max_payload:
+        raise TooLarge(f"The snapshot has {len(body)} bytes; the stream takes {context.stream.max_payload}.")
+    is_stored = await _store(context, [_Checked(found.identity, body)], deadline)
+    return Answer(_encode(Accepted(found.id)), is_pending=not is_stored)
+
+
+async def take_batch(context: Context, asked: Asked) -> Answer:
+    """Take in many snapshots, or none if one of them is bad."""
+    deadline = _deadline()
+    batch = asking.from_body(asked.request, _Batch)
+    default = None if batch.spacecraft_id is None else _id(batch.spacecraft_id)
+    checked: list[_Checked] = []
+    faults: list[Detail] = []
+    for index, item in enumerate(batch.snapshots):
+        found = _check_item(default, bytes(item), context.stream.max_payload)
+        if isinstance(found, Detail):
+            faults.append(found._replace(path=f"snapshots.{index}.{found.path}".removesuffix(".")))
+        else:
+            checked.append(found)
+        if index % _CHECKED_AT_ONCE == 0:
+            await asyncio.sleep(0)  # others go on meanwhile
+    if faults:
+        count = f"{len(faults)} of {len(batch.snapshots)} snapshots"
+        raise InvalidRequest(f"{count}: {faults[0].path} {faults[0].message}", tuple(faults))
+    is_stored = await _store(context, checked, deadline)
+    return Answer(_encode(AcceptedCount(len(checked))), is_pending=not is_stored)
+
+
+def _deadline() -> float:
+    return asyncio.get_running_loop().time() + _PATIENCE
+
+
+def _id(given: object) -> str:
+    if not isinstance(given, str):
+        raise refused("spacecraftId", "must be a string")
+    return asking.spacecraft_id(given)
+
+
+def _check_item(default: str | None, body: bytes, max_bytes: int) -> _Checked | Detail:
+    """An item, or what is wrong with it, by its path within the item."""
+    try:
+        own = asking.from_body(body, _Addressed).spacecraft_id
+    except InvalidRequest as error:
+        return error.details[0]._replace(path="")
+    spacecraft_id = default if own is UNSET else own
+    if spacecraft_id is None:
+        return Detail("spacecraftId", "is required, here or for the whole batch")
+    if not isinstance(spacecraft_id, str) or not spacecraft.is_id(spacecraft_id):
+        return Detail("spacecraftId", f"must be {spacecraft.ID_RULE}")
+    found = _check(spacecraft_id, body)
+    if isinstance(found, Fault):
+        return _detail(found)
+    if len(body) > max_bytes:
+        return Detail("", f"has {len(body)} bytes; the stream takes {max_bytes}")
+    return _Checked(found.identity, body)
+
+
+def _check(spacecraft_id: str, body: bytes) -> Snapshot | Fault:
+    """The one snapshot in a body, by the rules of the stream."""
+    if items.is_json_array(body):
+        return Fault("invalid", "body: must be one object with timestamp and parameters", None, body)
+    (found,) = telemetry.decode(spacecraft_id, body)
+    return found
+
+
+def _refusal(fault: Fault) -> InvalidRequest | TooLarge:
+    detail = _detail(fault)
+    kind = TooLarge if fault.code == "too_large" else InvalidRequest
+    return kind(f"{detail.path or 'body'} {detail.message}", (detail,))
+
+
+def _detail(fault: Fault) -> Detail:
+    path, _, message = fault.reason.partition(": ")
+    return Detail("" if path == "body" else path, message)
+
+
+async def _store(context: Context, checked: Sequence[_Checked], deadline: float) -> bool:
+    """Give snapshots to the stream; whether they were stored in time. Unavailable if the stream has not all of them."""
+    if not checked:
+        return True
+    try:
+        async with asyncio.timeout_at(deadline):
+            sequence = await context.stream.publish(list(_messages(checked, context.stream.max_payload)))
+    except TimeoutError:
+        raise Unavailable("The stream does not acknowledge telemetry in time; send it again later.") from None
+    try:
+        async with asyncio.timeout_at(deadline):
+            await _until_stored(context, sequence, {snapshot.identity for snapshot in checked})
+    except TimeoutError:
+        return False
+    return True
+
+
+def _messages(checked: Sequence[_Checked], max_bytes: int) -> Iterator[tuple[str, bytes]]:
+    """Messages for the stream: of each spacecraft arrays in the order given, as long as a message may be."""
+    bodies: dict[str, list[bytes]] = {}
+    for identity, body in checked:
+        bodies.setdefault(identity[0], []).append(body)
+    for spacecraft_id, own in bodies.items():
+        for array in _arrays(own, max_bytes):
+            yield spacecraft_id, array[0] if len(array) == 1 else b"[%b]" % b",".join(array)
+
+
+def _arrays(bodies: Sequence[bytes], max_bytes: int) -> Iterator[list[bytes]]:
+    array: list[bytes] = []
+    size = 2
+    for body in bodies:
+        if array and size + len(body) + 1 > max_bytes:
+            yield array
+            array, size = [], 2
+        array.append(body)
+        size += len(body) + 1
+    yield array
+
+
+async def _until_stored(context: Context, sequence: int, identities: Collection[Identity]) -> None:
+    """Wait until a query shows the snapshots; the database is asked when it may have them."""
+    progress, pause = context.progress, _FIRST_PAUSE
+    while True:
+        if (progress.role != "owner" or progress.sequence >= sequence) and await _are_stored(context, identities):
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await progress.until_moved()
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+async def _are_stored(context: Context, identities: Collection[Identity]) -> bool:
+    try:
+        async with context.database.transaction() as connection:
+            return len(await stored_telemetry.stored(connection, identities)) == len(identities)
+    except Unavailable:
+        return False  # it is safe in the stream
+
+
+OPERATIONS = (
+    Operation(
+        "telemetry.take", "Take in a snapshot", None, Accepted, take,
+        (Route("POST", "/telemetry", 201, 202),), about_spacecraft=False, document=NewSnapshot,
+    ),
+    Operation(
+        "telemetry.takeBatch", "Take in many snapshots, or none if one is bad", None, AcceptedCount, take_batch,
+        (Route("POST", "/telemetry/batch", 201, 202, 8 << 20),), about_spacecraft=False, document=NewSnapshots,
+    ),
+)  # fmt: skip
+"""Over HTTP alone: over NATS telemetry goes into the stream."""
