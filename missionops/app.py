@@ -5,7 +5,7 @@ import logging
 import os
 import socket
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import nats.errors
@@ -32,15 +32,19 @@ _STOP_TIME = 10.0
 class Service:
     """The running service, as its owner sees it."""
 
-    def __init__(self, http_url: str, progress: Progress, ingest: asyncio.Task[None]) -> None:
+    def __init__(self, http_url: str, progress: Progress, closed: asyncio.Future[str]) -> None:
         self.http_url = http_url
         self.progress = progress
-        self.ingest = ingest
+        self._closed = closed
 
     async def until_ready(self) -> None:
         """Wait until telemetry is handled, by this instance or by another that it stands by for."""
-        while not self.progress.is_ready and not self.ingest.done():  # noqa: ASYNC110 - a matter of milliseconds
+        while not self.progress.is_ready and not self._closed.done():  # noqa: ASYNC110 - a matter of milliseconds
             await asyncio.sleep(0.01)
+
+    async def failed(self) -> str:
+        """Wait until the service cannot go on, and say why in one sentence."""
+        return f"NATS has closed the connection for good ({await self._closed}): start the service again."
 
 
 @asynccontextmanager
@@ -51,25 +55,26 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(database.opened(settings.database_url))
         subscriber = TelemetrySubscriber(_owner(), settings, progress)
-        nats_broker = broker.make(settings.nats_url, subscriber.reconnected)
+        closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        nats_broker = broker.make(settings.nats_url, subscriber.reconnected, _resolve(closed))
         client = await broker.connect(nats_broker)
         application = FastStream(nats_broker, logger=None)
         await application.start()
         stack.push_async_callback(_stop, application, client)
         await streams.provision(client, settings)
-        ingest = await stack.enter_async_context(_ingesting(subscriber, client))
+        await stack.enter_async_context(_ingesting(subscriber, client))
         health = _Health(client, pool, progress)
         context = Context(pool, health.health, progress, Intake(client))
         await stack.enter_async_context(requests.served(client, context))
         url = await stack.enter_async_context(http.served(settings, context))
-        yield Service(url, progress, ingest)
+        yield Service(url, progress, closed)
 
 
 @asynccontextmanager
-async def _ingesting(subscriber: TelemetrySubscriber, client: Client) -> AsyncIterator[asyncio.Task[None]]:
+async def _ingesting(subscriber: TelemetrySubscriber, client: Client) -> AsyncIterator[None]:
     task = asyncio.create_task(subscriber.run(client), name="ingest")
     try:
-        yield task
+        yield
     finally:
         subscriber.stop()
         await asyncio.wait([task], timeout=_STOP_TIME)
@@ -77,6 +82,14 @@ async def _ingesting(subscriber: TelemetrySubscriber, client: Client) -> AsyncIt
             log.warning("the batch in hand cannot be finished; it stays in the stream")
             task.cancel()
             await asyncio.wait([task], timeout=1)
+
+
+def _resolve(future: asyncio.Future[str]) -> Callable[[str], None]:
+    def resolve(reason: str) -> None:
+        if not future.done():
+            future.set_result(reason)
+
+    return resolve
 
 
 async def _stop(application: FastStream, client: Client) -> None:

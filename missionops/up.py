@@ -1,5 +1,6 @@
 """The whole stack in one command: embedded servers and the service on them."""
 
+import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Iterator
@@ -23,6 +24,16 @@ class Stack(NamedTuple):
 
     servers: Servers
     service: Service
+
+    async def failed(self) -> str:
+        """Wait until a server or the service cannot go on, and say why in one sentence."""
+        waiting = [asyncio.ensure_future(part) for part in (self.servers.died(), self.service.failed())]
+        try:
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            return done.pop().result()
+        finally:
+            for part in waiting:
+                part.cancel()
 
     @property
     def addresses(self) -> dict[str, str]:

@@ -1,0 +1,73 @@
+"""The connection to NATS: what it outlives, and what ends it."""
+
+import asyncio
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from missionops import broker
+from missionops.embedded import nats as embedded
+
+ADMITTED = "authorization { user: missionops, password: secret }"
+LOCKED_OUT = "authorization { user: missionops, password: changed }"
+
+
+class Server:
+    """nats-server with a configuration that changes while it is away."""
+
+    def __init__(self, directory: Path) -> None:
+        self._config = directory / "nats.conf"
+        self._ports = directory
+        self.port = -1
+
+    async def start(self, more: str) -> None:
+        self._config.write_text(f"listen: 127.0.0.1:{self.port}\n{more}\n")
+        command = [str(embedded._binary()), "--config", str(self._config), "--ports_file_dir", str(self._ports)]
+        self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL)  # noqa: ASYNC220 - returns at once
+        ports = self._ports / f"nats-server_{self._process.pid}.ports"
+        async with asyncio.timeout(10):
+            while not ports.exists() or '"]' not in ports.read_text():
+                await asyncio.sleep(0.01)
+        self.port = int(ports.read_text().partition('"nats://127.0.0.1:')[2].partition('"')[0])
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+@pytest.fixture
+async def server(services: str, tmp_path: Path):
+    if services != "embedded":
+        pytest.skip("needs a server of its own to kill")
+    server = Server(tmp_path)
+    await server.start(ADMITTED)
+    yield server
+    server.kill()
+
+
+async def test_a_server_that_comes_back_is_no_end_and_one_that_locks_us_out_is(server: Server):
+    back, over = asyncio.Event(), asyncio.Queue[str]()
+    made = broker.make(f"nats://missionops:secret@127.0.0.1:{server.port}", back.set, over.put_nowait)
+    client = await broker.connect(made)
+    server.kill()
+    await server.start(ADMITTED)
+    async with asyncio.timeout(10):
+        await back.wait()
+    assert over.empty()
+    server.kill()
+    await server.start(LOCKED_OUT)
+    async with asyncio.timeout(10):
+        assert "Authorization Violation" in await over.get()
+    await client.close()
+
+
+async def test_a_server_that_takes_us_for_faulty_ends_it_with_its_reason(server: Server):
+    over = asyncio.Queue[str]()
+    made = broker.make(f"nats://missionops:secret@127.0.0.1:{server.port}", lambda: None, over.put_nowait)
+    client = await broker.connect(made)
+    client._max_payload = 1 << 30
+    await client.publish("anything", b"x" * (2 << 20))
+    async with asyncio.timeout(10):
+        assert await over.get()
+    await client.close()
