@@ -15,8 +15,9 @@ log = logging.getLogger(__name__)
 def make(url: str, reconnected: Callable[[], None], closed: Callable[[str], None]) -> NatsBroker:
     """A broker for the servers in `url` (several by commas).
 
-    `reconnected` is called when a lost connection is back, `closed` (once or more) when it is over for good, with the
-    last word of NATS: the server may do that to a client that it takes for faulty, and nats-py does not come back from it.
+    `reconnected` is called when a lost connection is back; `closed`, once or more, when it is over for good, with the
+    last word of NATS. The server ends it for a client that it takes for faulty or no longer knows, and nats-py does
+    not come back from that.
     """
     last_error = ""
 

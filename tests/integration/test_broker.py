@@ -59,6 +59,8 @@ async def test_a_server_that_comes_back_is_no_end_and_one_that_locks_us_out_is(s
     await server.start(LOCKED_OUT)
     async with asyncio.timeout(10):
         assert "Authorization Violation" in await over.get()
+        await asyncio.wait([client._reconnection_task])
+    assert client._reconnection_task.exception()  # looked at, lest the loop complains when it is collected
     await client.close()
 
 
