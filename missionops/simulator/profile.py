@@ -1,0 +1,54 @@
+"""A mission: who it is, what it reports within which limits, what can break, and how it behaves."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+from missionops.domain import limits
+from missionops.domain.snapshot import Value
+from missionops.simulator.fault import Active, Fault
+from missionops.simulator.noise import Noise
+
+
+class Parameter(NamedTuple):
+    """One thing that is reported."""
+
+    name: str
+    unit: str
+    meaning: str
+    limits: tuple[float | None, float | None, float | None, float | None] = (None, None, None, None)
+    """critLow, warnLow, warnHigh, critHigh."""
+
+    @property
+    def rule(self) -> dict[str, float]:
+        """The limits that there are, as a config has them."""
+        return {name: limit for name, limit in zip(limits.NAMES, self.limits, strict=True) if limit is not None}
+
+
+class Model(Protocol):
+    """The state of a spacecraft; `at` is in seconds after J2000."""
+
+    def advance(self, seconds: float, at: float, active: Active) -> None:
+        """Lets a short time pass, up to `at`."""
+
+    def report(self, at: float, active: Active) -> Mapping[str, Value]:
+        """What the spacecraft says of itself."""
+
+
+class Profile(NamedTuple):
+    """One mission."""
+
+    spacecraft_id: str
+    name: str
+    mission_type: str
+    overview: str
+    parameters: tuple[Parameter, ...]
+    faults: tuple[Fault, ...]
+    model: Callable[[Noise], Model]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The config document with its limits."""
+        return {
+            "mission": {"name": self.name, "type": self.mission_type},
+            "parameters": {parameter.name: parameter.rule for parameter in self.parameters if parameter.rule},
+        }
