@@ -87,7 +87,9 @@ def test_kill_9_leaves_nothing_of_an_ephemeral_one(place: Place) -> None:
 
 def test_the_next_one_need_not_wait_for_the_killed_one(place: Place) -> None:
     data = place.work / "data"
-    place.up("--data-dir", data).signal(signal.SIGKILL)
+    killed = place.up("--data-dir", data)
+    killed.signal(signal.SIGKILL)
+    killed.end()  # its servers may still be ending
     assert place.up("--data-dir", data).stop().code == 0
 
 
