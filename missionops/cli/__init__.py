@@ -8,7 +8,21 @@ import typer
 
 import missionops
 from missionops import errors
-from missionops.cli import config, demo, publish, service, terminal, watch
+from missionops.cli import (
+    anomalies,
+    config,
+    dead_letters,
+    demo,
+    documents,
+    events,
+    fleet,
+    publish,
+    service,
+    simulator,
+    telemetry,
+    terminal,
+    watch,
+)
 
 app = typer.Typer(
     name="missionops",
@@ -48,11 +62,38 @@ def _missionops(
 
 _PANELS: Mapping[str, Mapping[str, Callable[..., None]]] = {
     "Start here": {"demo": demo.demo, "up": service.up},
-    "Telemetry": {"publish": publish.publish, "watch": watch.watch},
-    "Configs": {"get-config": config.get_config, "set-config": config.set_config},
+    "Telemetry": {
+        "publish": publish.publish,
+        "ingest-telemetry": telemetry.ingest_telemetry,
+        "list-telemetry": telemetry.list_telemetry,
+        "analyze-telemetry": telemetry.analyze_telemetry,
+        "list-anomalies": anomalies.list_anomalies,
+        "watch": watch.watch,
+    },
+    "Spacecraft": {
+        "list-spacecraft": fleet.list_spacecraft,
+        "status": fleet.status,
+        "register": fleet.register,
+        "get-config": config.get_config,
+        "set-config": config.set_config,
+    },
+    "Events and documents": {
+        "list-events": events.list_events,
+        "record-event": events.record_event,
+        "search-docs": documents.search_docs,
+        "get-doc": documents.get_doc,
+        "create-doc": documents.create_doc,
+    },
+    "Made-up missions": {
+        "seed-demo-data": simulator.seed_demo_data,
+        "seed-demo-docs": simulator.seed_demo_docs,
+        "simulate": simulator.simulate,
+    },
     "Operate": {"serve": service.serve, "migrate": service.migrate},
 }
 
 for _panel, _commands in _PANELS.items():
     for _name, _command in _commands.items():
         app.command(_name, rich_help_panel=_panel)(_command)
+
+app.add_typer(dead_letters.app, rich_help_panel="Operate")

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 import nats.errors
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 
 from missionops import errors, nats_guard
 
@@ -62,6 +63,11 @@ async def connected(
 
 async def request(client: Client, subject: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> bytes:
     """The reply's body as it came; the error that it holds is raised."""
+    return (await ask(client, subject, body, headers)).data
+
+
+async def ask(client: Client, subject: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Msg:
+    """The reply with its headers; the error that it holds is raised."""
     try:
         reply = await client.request(subject, body, timeout=REPLY_SECONDS, headers=dict(headers) if headers else None)
     except nats.errors.NoRespondersError:
@@ -76,7 +82,7 @@ async def request(client: Client, subject: str, body: bytes = b"", headers: Mapp
     except nats.errors.Error as error:
         raise errors.Unavailable(f"The connection to NATS failed: {error}.") from None
     raise_error_of(reply.data)
-    return reply.data
+    return reply
 
 
 def raise_error_of(reply: bytes) -> None:

@@ -16,11 +16,12 @@ Injections = Mapping[str, tuple[Injection, ...]]
 def find(names: Iterable[str]) -> tuple[Profile, ...]:
     """The missions of these spacecraft, in whatever case their ids are written; all where none is named."""
     known = {profile.spacecraft_id.lower(): profile for profile in PROFILES}
-    found = dict.fromkeys(name.lower() for name in names)
-    for name in found:
-        if name not in known:
-            raise InvalidRequest(f"There is no profile {name!r}; there are {', '.join(_ids(PROFILES))}.")
-    return tuple(known[name] for name in found) or PROFILES
+    found = []
+    for name in names:
+        if name.lower() not in known:
+            raise InvalidRequest(f"There is no profile {name!r}; there are {_all(PROFILES)}.")
+        found.append(known[name.lower()])
+    return tuple(dict.fromkeys(found)) or PROFILES
 
 
 def inject(texts: Iterable[str], profiles: Iterable[Profile] = PROFILES) -> Injections:
@@ -31,15 +32,13 @@ def inject(texts: Iterable[str], profiles: Iterable[Profile] = PROFILES) -> Inje
 
 
 def _known(injection: Injection, profiles: tuple[Profile, ...]) -> Injection:
-    if not any(_concerns(injection, profile) for profile in profiles):
-        owner = injection.spacecraft_id
-        named = [profile for profile in profiles if owner in (None, profile.spacecraft_id)]
-        if not named:
-            raise InvalidRequest(f"No profile here is called {owner!r}; there are {', '.join(_ids(profiles))}.")
-        names = sorted({one.name for profile in named for one in profile.faults})
-        whose = f"{owner} has" if owner else f"{_all(profiles)} have"
-        raise InvalidRequest(f"There is no fault {injection.name!r}; {whose} {', '.join(names)}.")
-    return injection
+    if any(_concerns(injection, profile) for profile in profiles):
+        return injection
+    named = [profile for profile in profiles if injection.spacecraft_id in (None, profile.spacecraft_id)]
+    if not named:
+        raise InvalidRequest(f"No profile here is called {injection.spacecraft_id!r}; there is {_all(profiles)}.")
+    names = sorted({one.name for profile in named for one in profile.faults})
+    raise InvalidRequest(f"There is no fault {injection.name!r} of {_all(named)}; there is {', '.join(names)}.")
 
 
 def _concerns(injection: Injection, profile: Profile) -> bool:
@@ -47,9 +46,5 @@ def _concerns(injection: Injection, profile: Profile) -> bool:
     return is_its and any(one.name == injection.name for one in profile.faults)
 
 
-def _all(profiles: tuple[Profile, ...]) -> str:
-    return "the profiles" if len(profiles) > 1 else profiles[0].spacecraft_id
-
-
-def _ids(profiles: Iterable[Profile]) -> list[str]:
-    return [profile.spacecraft_id for profile in profiles]
+def _all(profiles: Iterable[Profile]) -> str:
+    return ", ".join(profile.spacecraft_id for profile in profiles)

@@ -1,0 +1,78 @@
+"""`missionops list-spacecraft`, `status` and `register`."""
+
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from missionops.cli import options, server, terminal
+
+_Limit = Annotated[int, typer.Option("--limit", "-l", min=1, metavar="N", help="At most so many, by id.")]
+_Name = Annotated[str | None, typer.Option("--name", metavar="TEXT", help="What people call it.")]
+_MissionType = Annotated[
+    str | None, typer.Option("--mission-type", metavar="TEXT", help="What it is for, as LEO imaging.")
+]
+
+
+def list_spacecraft(
+    *, limit: _Limit = 100, as_json: options.Json = False, server_url: server.Server = server.DEFAULT
+) -> None:
+    """List the spacecraft there are.
+
+    missionops list-spacecraft
+    """
+    from missionops.cli import registry, tables  # noqa: PLC0415 - the command's cost, not the help's
+
+    found = terminal.run(registry.collect(limit, server_url))
+    if as_json:
+        terminal.result(msgspec.json.encode(found.items).decode())
+    elif found.items:
+        tables.spacecraft(msgspec.json.decode(item) for item in found.items)
+    if not found.items:
+        terminal.note("No spacecraft is registered: its first telemetry or config registers it.")
+    elif found.total > len(found.items):
+        terminal.note(f"{len(found.items):,} of {found.total:,}: --limit shows more.")
+
+
+def status(
+    spacecraft_id: options.Spacecraft, *, as_json: options.Json = False, server_url: server.Server = server.DEFAULT
+) -> None:
+    """Show how a spacecraft does, and whether it is watched at all.
+
+    missionops status SC-001
+    """
+    reply = _answer(f"missionops.spacecraft.status.{spacecraft_id}", {}, server_url)
+    if as_json:
+        terminal.result(reply.decode())
+        return
+    from missionops.cli import tables  # noqa: PLC0415 - the command's cost, not the help's
+
+    tables.status(msgspec.json.decode(reply))
+
+
+def register(
+    spacecraft_id: options.Spacecraft,
+    *,
+    name: _Name = None,
+    mission_type: _MissionType = None,
+    as_json: options.Json = False,
+    server_url: server.Server = server.DEFAULT,
+) -> None:
+    """Register a spacecraft, or change what it is called.
+
+    missionops register SC-001 --name "First light" --mission-type "LEO imaging"
+    """
+    request = {"name": name, "missionType": mission_type}
+    reply = _answer(f"missionops.spacecraft.register.{spacecraft_id}", request, server_url)
+    if as_json:
+        terminal.result(reply.decode())
+        return
+    said = msgspec.json.decode(reply)
+    told = ", ".join(terminal.printable(text) for text in (said["name"], said["missionType"]) if text)
+    terminal.result(f"{spacecraft_id} registered{f': {told}' if told else ''}")
+
+
+def _answer(subject: str, request: dict[str, Any], server_url: str) -> bytes:
+    from missionops.cli import listing  # noqa: PLC0415 - the command's cost, not the help's
+
+    return terminal.run(listing.answer(subject, request, server_url))

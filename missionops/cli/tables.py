@@ -1,0 +1,167 @@
+"""What is listed, as tables for people."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from missionops.cli import terminal
+from missionops.domain import number
+
+SEVERITIES = {"LOW": "cyan", "MEDIUM": "yellow", "HIGH": "red", "CRITICAL": "bold red"}
+STATES = {
+    "NOMINAL": "green", "WARNING": "yellow", "CRITICAL": "bold red",
+    "ACTIVE": "green", "SILENT": "yellow", "NOT_CONFIGURED": "yellow",
+}  # fmt: skip
+SNIPPET = 100
+
+Item = Mapping[str, Any]
+
+
+def telemetry(snapshots: Iterable[Item]) -> None:
+    """Snapshots with all they say."""
+    table = _table("time (UTC)", "parameters")
+    for snapshot in snapshots:
+        table.add_row(_time(snapshot["timestamp"]), _parameters(snapshot["parameters"]))
+    _print(table)
+
+
+def anomalies(found: Iterable[Item]) -> None:
+    """Anomalies with the limits that they break."""
+    table = _table("time (UTC)", "severity", "parameter", "value", "limit", right=("value", "limit"))
+    for anomaly in found:
+        limit = anomaly["limit"]
+        table.add_row(
+            _time(anomaly["timestamp"]),
+            _severity(anomaly["severity"]),
+            _text(anomaly["parameter"]),
+            _text(_value(anomaly["value"])),
+            _text(f"{limit['name']} {_value(limit['value'])}"),
+        )
+    _print(table)
+
+
+def events(found: Iterable[Item]) -> None:
+    """Mission events."""
+    table = _table("time (UTC)", "type", "severity", "message")
+    for event in found:
+        metadata = event.get("metadata")
+        said = event["message"] + (f"  {msgspec.json.encode(metadata).decode()}" if metadata else "")
+        table.add_row(_time(event["timestamp"]), _text(event["type"]), _severity(event["severity"]), _text(said))
+    _print(table)
+
+
+def documents(found: Iterable[Item]) -> None:
+    """Documents, the best match first, with how each begins."""
+    table = _table("document", "about", "title and beginning")
+    for document in found:
+        body = " ".join(document["body"].split())
+        beginning = body[:SNIPPET] + ("…" if len(body) > SNIPPET else "")
+        told = Text.assemble((terminal.printable(document["title"]), "bold"), "\n", terminal.printable(beginning))
+        about = f"{document['spacecraftId'] or 'all'}\n{document['category']}"
+        table.add_row(_text(document["id"]), Text("\n").join(map(_text, about.split("\n"))), told)
+    _print(table)
+
+
+def spacecraft(found: Iterable[Item]) -> None:
+    """The fleet."""
+    table = _table("spacecraft", "name", "mission", "config", "registered (UTC)")
+    for item in found:
+        config = f"version {item['version']}" if item["version"] is not None else "none"
+        table.add_row(
+            _text(item["spacecraftId"]),
+            _text(item["name"] or ""),
+            _text(item["missionType"] or ""),
+            _text(config),
+            _time(item["createdAt"])[:19],
+        )
+    _print(table)
+
+
+def status(found: Item) -> None:
+    """How one spacecraft does."""
+    counts = found["anomalies"]
+    last = found["lastTelemetryTimestamp"]
+    overall, monitoring, highest = found["overallStatus"], found["monitoring"], found["highestSeverityLast24h"]
+    table = Table(box=box.SIMPLE, show_header=False)
+    table.add_row("spacecraft", _text(found["spacecraftId"]))
+    table.add_row("status", Text(overall, STATES.get(overall, "")))
+    table.add_row("monitoring", Text(monitoring, STATES.get(monitoring, "")))
+    table.add_row("last telemetry", Text.assemble(_time(last), " UTC") if last else Text("none"))
+    table.add_row(
+        "anomalies", f"{counts['last1h']:,} in 1 h, {counts['last6h']:,} in 6 h, {counts['last24h']:,} in 24 h"
+    )
+    table.add_row("highest severity", _severity(highest) if counts["last24h"] else Text("none in 24 h"))
+    _print(table)
+
+
+def letters(found: Iterable[Item]) -> None:
+    """Dead letters with their reasons."""
+    table = _table("letter", "time (UTC)", "spacecraft", "code", "reason", "bytes", right=("letter", "bytes"))
+    for letter in found:
+        headers = letter["headers"]
+        item = f"item {headers['Missionops-Item']}: " if "Missionops-Item" in headers else ""
+        table.add_row(
+            str(letter["sequence"]),
+            _time(letter["time"])[:19],
+            _text(letter["spacecraftId"]),
+            Text(terminal.printable(headers.get("Missionops-Error-Code", "")), "yellow"),
+            _text(f"{item}{headers.get('Missionops-Error', '')}"),
+            f"{letter['size']:,}",
+        )
+    _print(table)
+
+
+def plain(columns: Iterable[str], rows: Iterable[Iterable[str]], right: Iterable[str] = ()) -> None:
+    """Any other table of texts."""
+    table = _table(*columns, right=right)
+    for row in rows:
+        table.add_row(*map(_text, row))
+    _print(table)
+
+
+def _table(*columns: str, right: Iterable[str] = ()) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    for column in columns:
+        # What is short stays on its line; only what may be long is folded.
+        is_long = column in {"parameters", "message", "title and beginning", "reason", "symptom", "parameter"}
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold", no_wrap=not is_long)
+    return table
+
+
+def _print(table: Table) -> None:
+    try:
+        Console(highlight=False).print(table, markup=False)
+    except BrokenPipeError:
+        terminal.result("")
+
+
+def _text(text: str) -> Text:
+    return Text(terminal.printable(text))
+
+
+def _severity(severity: str) -> Text:
+    return Text(terminal.printable(severity), SEVERITIES.get(severity, ""))
+
+
+def _parameters(parameters: Item) -> Text:
+    told = Text()
+    for name, value in parameters.items():
+        told.append(f"{terminal.printable(name)}=", "dim")
+        told.append(f"{terminal.printable(_value(value))}  ")
+    told.rstrip()
+    return told
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return number.text(value) if isinstance(value, float) else str(value)
+
+
+def _time(timestamp: str) -> str:
+    return terminal.printable(timestamp).replace("T", " ").removesuffix("Z")
