@@ -1,0 +1,146 @@
+"""Everything that a run consists of: servers, services, the network between them, and our own way in."""
+
+import asyncio
+import os
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import asyncpg
+import nats
+from nats.aio.client import Client
+
+from missionops import migrate
+from missionops.embedded.nats import NatsServer
+from missionops.embedded.postgres import PORT, PostgresServer
+from tests.chaos.proxy import Proxy, Streams
+from tests.chaos.service import Service
+
+DATABASE = "missionops"
+INSTALLED = (str(Path(sys.executable).with_name("missionops")), "serve")
+_HURRIED = {
+    "MISSIONOPS_LEASE": "1",
+    "MISSIONOPS_HTTP_PORT": "0",
+    "MISSIONOPS_BATCH_PARAMETERS": "2000",  # small batches overlap more often
+    "MISSIONOPS_TELEMETRY_MAX_BYTES": str(2 << 30),
+}
+# When a row was committed, by PostgreSQL's own word.
+_POSTGRES = {"track_commit_timestamp": "on"}
+
+
+class World:
+    """Servers that run; services as many as were asked for."""
+
+    def __init__(self, directory: Path, postgres: PostgresServer, database: str) -> None:
+        self.directory = directory
+        self.postgres = postgres
+        self.nats = NatsServer(directory / "nats")
+        self.database = database
+        self.services: list[Service] = []
+        self.publishing = Proxy(self._connect_nats)
+        self._exits = AsyncExitStack()
+        self._began = time.monotonic()
+
+    @property
+    def dsn(self) -> str:
+        return self.postgres.dsn(self.database)
+
+    def say(self, text: str) -> None:
+        """For whoever reads the output of a run that failed."""
+        sys.stdout.write(f"{time.monotonic() - self._began:7.2f}  {text}\n")
+        sys.stdout.flush()
+
+    async def add_service(
+        self, command: Sequence[str] = INSTALLED, environment: Mapping[str, str] | None = None
+    ) -> Service:
+        """A service that is not started yet."""
+        to_nats, to_database = Proxy(self._connect_nats), Proxy(self._connect_postgres)
+        for proxy in (to_nats, to_database):
+            await proxy.start()
+            self._exits.push_async_callback(proxy.stop)
+        name = f"service-{len(self.services)}"
+        servers = {
+            "MISSIONOPS_NATS_URL": f"nats://127.0.0.1:{to_nats.port}",
+            "MISSIONOPS_DATABASE_URL": f"postgresql://postgres@127.0.0.1:{to_database.port}/{self.database}",
+        }
+        given = {**_HURRIED, **servers, **(environment or {})}
+        service = Service(name, command, given, to_nats, to_database, self.directory / f"{name}.log")
+        self._exits.push_async_callback(service.kill)
+        self.services.append(service)
+        return service
+
+    async def client(self, port: int | None = None) -> Client:
+        """A NATS client that waits for a server that is away; straight to the server unless a proxy's port is given."""
+
+        async def ignore(_: Exception) -> None:
+            """The server is away: that is why we are here."""
+
+        client = await nats.connect(
+            f"nats://127.0.0.1:{port or self.nats.port}",
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.1,
+            connect_timeout=2,
+            error_cb=ignore,
+        )
+        self._exits.push_async_callback(client.close)
+        return client
+
+    async def fetch(self, query: str, *arguments: Any) -> Sequence[asyncpg.Record]:
+        """Ask the database, straight and on a connection of the moment."""
+        connection = await asyncpg.connect(self.dsn, timeout=5, server_settings={"timezone": "UTC"})
+        try:
+            return await connection.fetch(query, *arguments)
+        finally:
+            connection.terminate()
+
+    async def until(self, is_so: Callable[[], Awaitable[Any]], seconds: float) -> bool:
+        """Wait for something to be so, though servers may be away meanwhile; False if it did not come."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            try:
+                if await is_so():
+                    return True
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, nats.errors.Error):
+                pass
+            await asyncio.sleep(0.02)
+        return False
+
+    async def _connect_nats(self) -> Streams:
+        return await asyncio.open_connection("127.0.0.1", self.nats.port)
+
+    async def _connect_postgres(self) -> Streams:
+        sockets = parse_qs(urlsplit(self.dsn).query)["host"][0]
+        return await asyncio.open_unix_connection(f"{sockets}/.s.PGSQL.{PORT}")
+
+
+@asynccontextmanager
+async def postgres() -> AsyncIterator[PostgresServer]:
+    """A PostgreSQL of our own, with its data on disk."""
+    with tempfile.TemporaryDirectory(prefix="chaos-", dir="/tmp") as place:
+        os.chmod(place, 0o755)  # noqa: PTH101, S103 - the account that runs PostgreSQL walks through it
+        server = PostgresServer(Path(place) / "postgres", settings=_POSTGRES)
+        try:
+            await server.start()
+            yield server
+        finally:
+            await server.stop()
+
+
+@asynccontextmanager
+async def world(server: PostgresServer, database: str = DATABASE) -> AsyncIterator[World]:
+    """A world with a database and a nats-server of its own, and no service yet."""
+    with tempfile.TemporaryDirectory(prefix="chaos-", dir="/tmp") as place:
+        found = World(Path(place), server, database)
+        await server.create_database(database)
+        await migrate.apply(found.dsn)
+        async with found._exits:
+            found._exits.push_async_callback(found.nats.stop)
+            await found.nats.start()
+            await found.publishing.start()
+            found._exits.push_async_callback(found.publishing.stop)
+            yield found
