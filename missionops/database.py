@@ -29,22 +29,31 @@ def _identity(value: bytes) -> bytes:
     return value
 
 
+_SETTINGS = {
+    "application_name": "missionops",
+    "timezone": "UTC",
+    "jit": "off",  # nothing here runs long enough to win back what compiling costs
+}
+
+# asyncpg asks the server about a type when it first meets it, which takes long on a busy machine: the array types of
+# our queries are met here, and not in a transaction whose time is limited.
+_TYPES = "SELECT $1::text[], $2::timestamptz[], $3::integer[]"
+
+
 async def prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    """JSON crosses the wire as the bytes that it is, in both directions."""
+    """Make a connection ready for our queries: JSON crosses the wire as the bytes that it is, in both directions."""
     await connection.set_type_codec("json", schema="pg_catalog", encoder=_identity, decoder=bytes, format="binary")
+    await connection.prepare(_TYPES)
 
 
 async def connect(dsn: str, **settings: str) -> "asyncpg.Connection[asyncpg.Record]":
     """A connection of one's own; Unavailable if PostgreSQL is away, Unfit if it refuses us."""
     try:
-        connection = await asyncpg.connect(
-            dsn, timeout=5, server_settings={"application_name": "missionops", "timezone": "UTC", **settings}
-        )
+        connection = await asyncpg.connect(dsn, timeout=5, server_settings=_SETTINGS | settings)
     except _AWAY as error:
         raise Unavailable(f"Cannot reach PostgreSQL: {str(error) or type(error).__name__}.") from error
     except (asyncpg.PostgresError, ValueError) as error:
         raise Unfit(f"PostgreSQL refuses MISSIONOPS_DATABASE_URL: {error}.") from error
-    await prepare(connection)
     return connection
 
 
@@ -93,9 +102,8 @@ async def opened(dsn: str) -> AsyncIterator[Database]:
         max_size=8,
         timeout=5,
         init=prepare,
-        server_settings={
-            "application_name": "missionops",
-            "timezone": "UTC",
+        server_settings=_SETTINGS
+        | {
             "statement_timeout": "4s",  # a request is answered within 5 s
             "transaction_timeout": "5s",
         },

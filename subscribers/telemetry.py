@@ -68,8 +68,12 @@ class _Step:
 class Tenure:
     """The time for which we own a partition; it ends with the first fault."""
 
-    def __init__(self, client: Client, claim: Claim, place: Place, settings: Settings, progress: Progress) -> None:
+    def __init__(
+        self, client: Client, claimed: tuple[Claim, Place], weight: int, settings: Settings, progress: Progress
+    ) -> None:
+        claim, place = claimed
         self._client = client
+        self._weight = weight
         self._claim = claim
         self._place = place
         self._settings = settings
@@ -118,6 +122,7 @@ class Tenure:
             for _ in range(_WRITERS):
                 # A stopped owner's open transaction would hold its locks against whoever takes over.
                 writer = await stack.enter_async_context(database.connected(dsn, transaction_timeout=limit))
+                await database.prepare(writer)
                 self._writers.put_nowait(writer)
             yield
 
@@ -169,7 +174,7 @@ class Tenure:
     async def _collect(self, after: int) -> Batch:
         """Whatever has arrived, up to what one transaction may hold."""
         batch, pause = Batch(after), _PAUSE_WEIGHT
-        while batch.weight < self._settings.batch_parameters and (delivery := self._pull.take()):
+        while batch.weight < self._weight and (delivery := self._pull.take()):
             batch.add(delivery)
             if batch.weight > pause:
                 await asyncio.sleep(0)  # requests and heartbeats go on while a large batch is decoded
@@ -262,6 +267,7 @@ class TelemetrySubscriber:
         self._settings = settings
         self._progress = progress
         self._tenure: Tenure | None = None
+        self._weight = settings.batch_parameters
         self._stopping = asyncio.Event()
 
     async def run(self, client: Client) -> None:
@@ -293,13 +299,19 @@ class TelemetrySubscriber:
         if claimed is None:
             self._progress.role, self._progress.trouble = "standby", None
             return
-        self._tenure = Tenure(client, *claimed, self._settings, self._progress)
+        self._tenure = Tenure(client, claimed, self._weight, self._settings, self._progress)
         if self._stopping.is_set():
             self._tenure.stop()
+        batches = self._progress.batches
         try:
             await self._tenure.run()
         finally:
             self._tenure = None
+            self._weigh(self._progress.batches > batches)
+
+    def _weigh(self, has_moved: bool) -> None:  # noqa: FBT001 - the name says it
+        """Try smaller batches after a tenure that finished none: on a slow machine one may not fit into the lease."""
+        self._weight = self._settings.batch_parameters if has_moved else max(self._weight // 4, 1)
 
     def _note(self, error: BaseException) -> None:
         expected = isinstance(error, (Lost, Unavailable, OSError, TimeoutError, nats.errors.Error))
