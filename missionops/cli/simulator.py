@@ -75,7 +75,7 @@ def seed_demo_data(
 ) -> None:
     """Fill in the past of four made-up missions: spacecraft, limits and telemetry.
 
-    A history that ends now, or at --end; sent twice, it is stored once.
+    A history that ends now, or at --end; sent twice with the same --end and --seed, it is stored once.
 
       missionops seed-demo-data
 
