@@ -54,6 +54,7 @@ async def connect(dsn: str, **settings: str) -> "asyncpg.Connection[asyncpg.Reco
         raise Unavailable(f"Cannot reach PostgreSQL: {str(error) or type(error).__name__}.") from error
     except (asyncpg.PostgresError, ValueError) as error:
         raise Unfit(f"PostgreSQL refuses MISSIONOPS_DATABASE_URL: {error}.") from error
+    await prepare(connection)
     return connection
 
 
