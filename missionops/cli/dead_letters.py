@@ -18,7 +18,7 @@ app = typer.Typer(
 _Limit = Annotated[int, typer.Option("--limit", "-l", min=1, metavar="N", help="At most so many, the oldest first.")]
 _Sequence = Annotated[int, typer.Argument(metavar="LETTER", min=1, help="Its number, as `dead-letters list` shows it.")]
 _Sequences = Annotated[
-    list[int] | None, typer.Argument(metavar="[LETTER]...", min=1, help="Their numbers, as `dead-letters list` shows.")
+    list[int] | None, typer.Argument(metavar="LETTER", min=1, help="Their numbers, as `dead-letters list` shows.")
 ]
 _All = Annotated[bool, typer.Option("--all", help="All there are now; with --spacecraft-id all of one spacecraft.")]
 
@@ -103,7 +103,8 @@ def replay_letters(
     try:
         terminal.run(letters.replay(sequences or [], spacecraft_id, settle, server_url))
     except errors.MissionopsError:
-        terminal.note(f"{counts[True]:,} replayed before this.")
+        if counts[True]:
+            terminal.note(f"{counts[True]:,} replayed before this.")
         raise
     refused = f", {counts[False]:,} refused" if counts[False] else ""
     terminal.result(f"{counts[True]:,} replayed{refused}")

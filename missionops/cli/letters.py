@@ -109,24 +109,19 @@ class Box:
 
     async def get(self, sequence: int) -> Letter:
         """One letter; NotFound if it is not there."""
-        subject = f"$JS.API.DIRECT.GET.{DEADLETTERS}"
-        with _translated(self._client, subject):
-            message = await self._client.request(subject, json.dumps({"seq": sequence}).encode(), timeout=TIMEOUT)
-        if "Nats-Sequence" in (headers := message.headers or {}):
-            return _letter(message)
-        _check_end(headers)
+        # Not by a request: nats-py takes a letter's own `Status` for that of the answer.
+        for message in await self._page({"seq": sequence, "batch": 1}):
+            letter = _letter(message)
+            if letter.sequence == sequence:
+                return letter
         raise errors.NotFound(f"There is no dead letter {sequence}.")
 
     async def read(self, spacecraft_id: str | None, first: int = 1) -> AsyncIterator[Letter]:
         """All from `first` on, of one spacecraft or of all, the oldest first (direct get, ADR-31)."""
         request = {"next_by_subj": f"{SUBJECT}{spacecraft_id or '*'}", "batch": PAGE, "max_bytes": PAGE_BYTES}
-        more = True
-        while more:
-            more = False
-            async for message in self._page(request | {"seq": first}):
-                letter = _letter(message)
+        while page := await self._page(request | {"seq": first}):
+            for letter in map(_letter, page):
                 first = letter.sequence + 1
-                more = True
                 yield letter
 
     async def delete(self, sequence: int) -> None:
@@ -152,12 +147,13 @@ class Box:
             reason = (acknowledgement.get("error") or {}).get("description", "the answer is no acknowledgement")
             raise errors.Unavailable(f"Letter {letter.sequence} is not replayed, {TELEMETRY} refused it: {reason}.")
 
-    async def _page(self, request: Mapping[str, Any]) -> AsyncIterator[Msg]:
+    async def _page(self, request: Mapping[str, Any]) -> list[Msg]:
         inbox = self._client.new_inbox()
         subject = f"$JS.API.DIRECT.GET.{DEADLETTERS}"
         subscription = await self._client.subscribe(inbox)
         try:
             await self._client.publish(subject, json.dumps(request).encode(), inbox)
+            messages: list[Msg] = []
             while True:
                 with _translated(self._client, subject):
                     message = await subscription.next_msg(TIMEOUT)
@@ -165,8 +161,8 @@ class Box:
                 # Not by a `Status`: a publisher may have set one.
                 if "Nats-Sequence" not in headers:
                     _check_end(headers)
-                    return
-                yield message
+                    return messages
+                messages.append(message)
         finally:
             await subscription.unsubscribe()
 

@@ -23,11 +23,9 @@ def _list_faults(wanted: bool) -> None:  # noqa: FBT001 - Typer's callback
     raise typer.Exit
 
 
-_Minutes = Annotated[
-    int, typer.Argument(metavar="[MINUTES]", min=1, max=_TEN_YEARS, help="How long a history.", show_default=True)
-]
+_Minutes = Annotated[int, typer.Argument(metavar="MINUTES", min=1, max=_TEN_YEARS, help="How long a history.")]
 _Interval = Annotated[
-    int, typer.Argument(metavar="[INTERVAL_SECONDS]", min=1, max=86_400, help="From one snapshot to the next.")
+    int, typer.Argument(metavar="INTERVAL_SECONDS", min=1, max=86_400, help="From one snapshot to the next.")
 ]
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Send nothing; with --json print the snapshots, one a line.")]
 _Seed = Annotated[int, typer.Option("--seed", metavar="N", help="The same seed and times give the same values.")]
@@ -49,7 +47,7 @@ _Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace documents
 _Profiles = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[PROFILE]...",
+        metavar="PROFILE",
         help="Sat-Imager-001, GNSS-Nav-Alpha, GEO-Comms-01, Cube-001; all four if none is given.",
     ),
 ]
