@@ -11,6 +11,7 @@ from missionops.settings import Settings
 
 TELEMETRY = "TELEMETRY"
 ANOMALIES = "ANOMALIES"
+EVENTS = "EVENTS"
 DEADLETTERS = "DEADLETTERS"
 
 OLDEST_SERVER = (2, 14)
@@ -35,7 +36,7 @@ def _wanted(settings: Settings) -> Iterator[dict[str, Any]]:
         "allow_direct": True,
         "duplicate_window": window,
     }
-    for name, subject in ((ANOMALIES, "anomalies.*"), (DEADLETTERS, "deadletters.telemetry.*")):
+    for name, subject in ((ANOMALIES, "anomalies.*"), (EVENTS, "events.*"), (DEADLETTERS, "deadletters.telemetry.*")):
         yield {
             "name": name,
             "subjects": [subject],

@@ -27,9 +27,10 @@ from missionops.rulebook import Rulebook
 from missionops.settings import Settings
 from missionops.store import position, telemetry
 from missionops.store.position import Claim, Place
-from missionops.streams import ANOMALIES, DEADLETTERS
+from missionops.streams import ANOMALIES, DEADLETTERS, EVENTS
 from publishers import anomalies, dead_letters
 from publishers.fenced import FencedPublisher
+from publishers.outbox import Outbox
 from subscribers import resume, retention
 from subscribers.pull import Pull
 
@@ -87,6 +88,8 @@ class Tenure:
         self._steward_lock = asyncio.Lock()
         self._anomalies = FencedPublisher(client, ANOMALIES, self._is_owner)
         self._dead_letters = FencedPublisher(client, DEADLETTERS, self._is_owner)
+        events = FencedPublisher(client, EVENTS, self._is_owner)
+        self._outbox = Outbox(client, settings.database_url, claim, events)
         self._pull = Pull(client, CONSUMER, settings.pull_bytes)
 
     async def run(self) -> None:
@@ -97,7 +100,9 @@ class Tenure:
                     renewal = tasks.create_task(self._keep_lease())
                     await self._resume()
                     purge = tasks.create_task(self._purge())
+                    tasks.create_task(self._outbox.run())
                     await self._carry_batches(tasks)
+                    self._outbox.stop()
                     renewal.cancel()
                     purge.cancel()
             finally:
@@ -122,7 +127,6 @@ class Tenure:
             for _ in range(_WRITERS):
                 # A stopped owner's open transaction would hold its locks against whoever takes over.
                 writer = await stack.enter_async_context(database.connected(dsn, transaction_timeout=limit))
-                await database.prepare(writer)
                 self._writers.put_nowait(writer)
             yield
 

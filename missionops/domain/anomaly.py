@@ -7,6 +7,7 @@ import msgspec
 
 from missionops.domain import number
 from missionops.domain.limits import Rule, Rules
+from missionops.domain.moment import Instant
 from missionops.domain.snapshot import Snapshot
 
 
@@ -31,7 +32,7 @@ class Anomaly(msgspec.Struct, frozen=True, rename="camel", gc=False):
 
     id: str
     spacecraft_id: str
-    timestamp: datetime
+    timestamp: Instant
     parameter: str
     value: float
     severity: Severity
@@ -39,7 +40,7 @@ class Anomaly(msgspec.Struct, frozen=True, rename="camel", gc=False):
     limit: Limit
     snapshot_id: str
     config_version: int
-    detected_at: datetime
+    detected_at: Instant
 
     @property
     def kind(self) -> str:

@@ -2,9 +2,10 @@
 
 import re
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-
+ID_PATTERN = "[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 ID_RULE = "1 to 64 letters, digits, _ or -, the first a letter or digit"
+
+_ID = re.compile(ID_PATTERN)
 
 
 def is_id(text: str) -> bool:

@@ -1,24 +1,45 @@
 """Configs: the limits that telemetry is judged by."""
 
-from datetime import datetime
+from typing import Annotated
 
 import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
+from missionops.domain import limits
+from missionops.domain.event import Event, EventType
+from missionops.domain.moment import Instant
 from missionops.errors import NotFound
-from missionops.operations import document
+from missionops.operations import document, events
 from missionops.operations.operation import Answer, Asked, Context, Nothing, Operation, Route
 from missionops.store import configs
+
+_Name = Annotated[str, Meta(min_length=1, max_length=limits.MAX_NAME)]
+
+
+class Rule(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """The limits of one parameter, in rising order; each may be absent."""
+
+    crit_low: float | UnsetType = UNSET
+    warn_low: float | UnsetType = UNSET
+    warn_high: float | UnsetType = UNSET
+    crit_high: float | UnsetType = UNSET
+
+
+class NewConfig(msgspec.Struct):
+    """A config document: rules by the names of parameters, and whatever else its author keeps."""
+
+    parameters: Annotated[dict[_Name, Rule], Meta(max_length=limits.MAX_PARAMETERS)] | UnsetType = UNSET
 
 
 class Config(msgspec.Struct, rename="camel"):
     """A config in force."""
 
     spacecraft_id: str
-    config: msgspec.Raw
+    config: Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "object"})]
     status: str
     source: str
     version: int
-    updated_at: datetime
+    updated_at: Instant
 
 
 async def get(context: Context, asked: Asked) -> Answer:
@@ -34,7 +55,19 @@ async def put(context: Context, asked: Asked) -> Answer:
     """Put a new version in force: what is published after the reply is judged by it."""
     kept = document.read(asked.request)
     async with context.database.transaction() as connection:
-        return _shown(await configs.put(connection, asked.spacecraft_id, kept, asked.source))
+        stored = await configs.put(connection, asked.spacecraft_id, kept, asked.source)
+        await events.tell(connection, _changed(stored))
+    return _shown(stored)
+
+
+def _changed(stored: configs.Config) -> Event:
+    return events.own(
+        EventType.CONFIG_CHANGED,
+        stored.spacecraft_id,
+        stored.updated_at,
+        f"Config version {stored.version} in force",
+        {"version": stored.version, "source": stored.source},
+    )
 
 
 def _shown(stored: configs.Config) -> Answer:
@@ -47,5 +80,5 @@ _PATH = "/spacecraft/{spacecraftId}/config"
 
 OPERATIONS = (
     Operation("config.get", "The config in force", Nothing, Config, get, (Route("GET", _PATH),)),
-    Operation("config.set", "Put a config in force", None, Config, put, (Route("PUT", _PATH),)),
+    Operation("config.set", "Put a config in force", None, Config, put, (Route("PUT", _PATH),), document=NewConfig),
 )

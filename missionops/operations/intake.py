@@ -28,12 +28,12 @@ _CHECKED_AT_ONCE = 64
 
 _encode = msgspec.json.Encoder().encode
 
-_Id = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+_Id = Annotated[str, Meta(pattern=f"^{spacecraft.ID_PATTERN}$")]
 _Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
 _Parameters = Annotated[dict[_Name, bool | int | float | str], Meta(max_length=MAX_PARAMETERS)]
 
 
-class Item(msgspec.Struct, rename="camel"):
+class ReportedSnapshot(msgspec.Struct, rename="camel"):
     """A snapshot in a batch."""
 
     timestamp: Moment
@@ -54,7 +54,7 @@ class NewSnapshot(msgspec.Struct, rename="camel"):
 class NewSnapshots(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """Snapshots; `spacecraftId` is that of those that name none."""
 
-    snapshots: Annotated[list[Item], Meta(max_length=telemetry.MAX_ITEMS)]
+    snapshots: Annotated[list[ReportedSnapshot], Meta(max_length=telemetry.MAX_ITEMS)]
     spacecraft_id: _Id | UnsetType = UNSET
 
 

@@ -1,13 +1,14 @@
 """Spacecraft: registrations and how each one does."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 import msgspec
 from msgspec import Meta
 
 from missionops.domain import limits
 from missionops.domain.anomaly import Severity
+from missionops.domain.moment import Instant
 from missionops.errors import NotFound
 from missionops.operations.asking import Limit
 from missionops.operations.operation import Answer, Asked, Context, Nothing, Operation, Route
@@ -32,8 +33,8 @@ class Registration(msgspec.Struct, rename="camel"):
     spacecraft_id: str
     name: str | None
     mission_type: str | None
-    created_at: datetime
-    updated_at: datetime
+    created_at: Instant
+    updated_at: Instant
 
 
 async def register(context: Context, asked: Asked) -> Answer:
@@ -50,12 +51,12 @@ class Spacecraft(msgspec.Struct, rename="camel"):
     spacecraft_id: str
     name: str | None
     mission_type: str | None
-    config: msgspec.Raw
+    config: Annotated[msgspec.Raw, Meta(extra_json_schema={"type": ["object", "null"]})]
     status: str | None
     source: str | None
     version: int | None
-    created_at: datetime
-    updated_at: datetime
+    created_at: Instant
+    updated_at: Instant
 
 
 async def get(context: Context, asked: Asked) -> Answer:
@@ -81,7 +82,7 @@ class SpacecraftList(msgspec.Struct):
     count: int
     limit: int
     offset: int
-    items: list[msgspec.Raw]
+    items: list[Spacecraft]
 
 
 async def list_by_id(context: Context, asked: Asked) -> Answer:
@@ -97,7 +98,8 @@ async def list_by_id(context: Context, asked: Asked) -> Answer:
             if room < 0 and items:
                 break
             items.append(msgspec.Raw(item))
-    return Answer(_encode(SpacecraftList(total, len(items), request.limit, request.offset, items)))
+    shown = cast("list[Spacecraft]", items)  # as JSON already
+    return Answer(_encode(SpacecraftList(total, len(items), request.limit, request.offset, shown)))
 
 
 def _item(row: Registered) -> bytes:
@@ -120,7 +122,7 @@ class Status(msgspec.Struct, rename="camel"):
     """How a spacecraft does, and what its silence means."""
 
     spacecraft_id: str
-    last_telemetry_timestamp: datetime | None
+    last_telemetry_timestamp: Instant | None
     anomalies: Anomalies
     highest_severity_last24h: Severity = msgspec.field(name="highestSeverityLast24h")
     overall_status: Literal["NOMINAL", "WARNING", "CRITICAL"]

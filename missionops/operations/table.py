@@ -1,6 +1,6 @@
 """Everything that can be asked of the service."""
 
-from missionops.operations import anomalies, configs, health, spacecraft, telemetry
+from missionops.operations import anomalies, configs, documents, events, health, spacecraft, telemetry
 from missionops.operations.operation import Operation
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -8,5 +8,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *telemetry.OPERATIONS,
     *anomalies.OPERATIONS,
     *spacecraft.OPERATIONS,
+    *events.OPERATIONS,
+    *documents.OPERATIONS,
     *health.OPERATIONS,
 )

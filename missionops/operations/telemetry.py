@@ -2,14 +2,16 @@
 
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
+from msgspec import Meta
 
 from missionops.database import Connection
 from missionops.domain import anomaly, limits
 from missionops.domain.anomaly import Anomaly
 from missionops.domain.limits import Rules
+from missionops.domain.moment import Instant
 from missionops.domain.snapshot import Snapshot as Judged
 from missionops.operations import asking, pages
 from missionops.operations.asking import Limit, Moment, refused
@@ -24,14 +26,17 @@ _SCANNED = 20_000
 _encode = msgspec.json.Encoder().encode
 
 
+_VALUES = {"type": "object", "additionalProperties": {"type": ["number", "string", "boolean"]}}
+
+
 class Snapshot(msgspec.Struct, rename="camel"):
     """What one spacecraft reported at one time."""
 
     id: str
     spacecraft_id: str
-    timestamp: datetime
-    parameters: msgspec.Raw
-    received_at: datetime
+    timestamp: Instant
+    parameters: Annotated[msgspec.Raw, Meta(extra_json_schema=_VALUES)]
+    received_at: Instant
 
 
 class ListRequest(msgspec.Struct, forbid_unknown_fields=True):

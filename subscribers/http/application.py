@@ -1,26 +1,23 @@
 """The HTTP edge as one ASGI application: operations, health, metrics, documents."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.routing import request_response
-from starlette.types import ASGIApp
 
 from missionops.operations import pages
 from missionops.operations.operation import Context
-from subscribers.http import answering, routes
+from subscribers.http import about, answering, routes
 from subscribers.http.answering import Reply
 
 
 def make(context: Context, allowed_origins: Sequence[str]) -> Starlette:
     """The application; pages of `allowed_origins` may use it from a browser."""
     application = Starlette(
-        routes=routes.by_path([*routes.of_operations(context), *_of_the_service(context)]),
+        routes=routes.by_path([*routes.of_operations(context), *about.routes(context)]),
         middleware=_cors(allowed_origins) if allowed_origins else [],
         exception_handlers={HTTPException: _not_found, Exception: _internal},
     )
@@ -38,20 +35,6 @@ def _cors(origins: Sequence[str]) -> list[Middleware]:
             expose_headers=[pages.CURSOR_HEADER],
         )
     ]
-
-
-def _of_the_service(context: Context) -> Iterable[tuple[str, str, ASGIApp]]:
-    """Path, method and application of what is about the service itself."""
-
-    async def live(_: Request) -> Reply:
-        return Reply(b'{"status":"live"}')
-
-    async def ready(_: Request) -> Reply:
-        found = await context.health()
-        return Reply(msgspec.json.encode(found), 200 if found.status == "ready" else 503)
-
-    for path, answer in (("/health/live", live), ("/health/ready", ready)):
-        yield path, "GET", request_response(answer)
 
 
 def _not_found(_: Request, __: Exception) -> Reply:

@@ -26,6 +26,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     parser.add_argument("--plots", type=Path, metavar="DIR", help="draw some there (needs matplotlib)")
     parser.add_argument("--directory", type=Path, default=Path(tempfile.gettempdir()), help="where the servers write")
+    parser.add_argument("--tries", type=int, metavar="N", default=1, help="measure again while others use the machine")
     parser.add_argument("--quick", action="store_true", help="a smoke test: whether it works, not how fast")
     return parser.parse_args()
 
@@ -39,6 +40,7 @@ def _plan(arguments: argparse.Namespace) -> Plan:
         histories=(0, *(arguments.growth or [20_000 if quick else 1_000_000])),
         backlog=arguments.backlog,
         directory=arguments.directory.absolute(),
+        tries=arguments.tries,
     )
 
 
@@ -49,9 +51,9 @@ async def _run(arguments: argparse.Namespace) -> None:
         running = Program(plan, stage, results, _say)
         for name in arguments.only or program.PARTS:
             await _PARTS[name](running)
-    if arguments.json:
-        told = {"machine": about, "messages": plan.messages, "results": results.as_json()}
-        arguments.json.write_text(json.dumps(told, indent=2) + "\n")
+            if arguments.json:  # after each part: what was measured is not lost by a Ctrl-C
+                told = {"machine": about, "messages": plan.messages, "results": results.as_json()}
+                arguments.json.write_text(json.dumps(told, indent=2) + "\n")
     if arguments.plots:
         plots.draw(arguments.plots, results)
     report.show(about, results)

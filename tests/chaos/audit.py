@@ -79,7 +79,7 @@ class Books:
         self.rows: Sequence[asyncpg.Record] = ()
         self.anomalies: Sequence[asyncpg.Record] = ()
         self.configs: dict[str, dict[int, asyncpg.Record]] = defaultdict(dict)
-        self.position: Mapping[str, Any] = {}
+        self.position: Any = {}
 
     async def read(self, world: World) -> None:
         client = await world.client()

@@ -1,0 +1,177 @@
+"""Documents: what is written down about missions, published and found."""
+
+import uuid
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from missionops.database import Connection
+from missionops.domain import identifier
+from missionops.domain.event import EventType
+from missionops.errors import Conflict, NotFound, TooLarge
+from missionops.operations import asking, events, pages
+from missionops.operations.asking import refused
+from missionops.operations.operation import Answer, Asked, Context, Operation, Route
+from missionops.operations.pages import Item
+from missionops.store import documents
+from missionops.store.documents import Content, Found
+
+_MAX_BYTES = 1_000_000
+"""Of a document as JSON: one alone still fits into a NATS message of the usual size."""
+
+_encode = msgspec.json.Encoder().encode
+
+_RULE = f"{identifier.RULE}, and not `search`"
+
+_Id = Annotated[str, Meta(description=_RULE, extra_json_schema={"pattern": f"^(?!search$){identifier.PATTERN}$"})]
+_Short = Annotated[str, Meta(min_length=1, max_length=128)]
+
+
+class Document(msgspec.Struct, rename="camel"):
+    """A published document."""
+
+    id: str
+    spacecraft_id: str | None
+    """None where it is about no one spacecraft."""
+    title: str
+    category: str
+    tags: list[str]
+    body: str
+    published_at: datetime
+
+
+class CreateRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """What to publish; with `overwrite` it takes the place of what has its id."""
+
+    title: Annotated[str, Meta(min_length=1, max_length=512)]
+    body: str
+    spacecraft_id: str | None = None
+    category: _Short = "general"
+    tags: Annotated[list[_Short], Meta(max_length=100)] = []
+    id: _Id | None = None
+    overwrite: bool = False
+
+
+class Created(msgspec.Struct, rename="camel"):
+    """By which id it can be had."""
+
+    document_id: str
+
+
+async def create(context: Context, asked: Asked) -> Answer:
+    """Publish a document. The same again under one id changes nothing; other content needs `overwrite`."""
+    request: CreateRequest = asked.request
+    if request.spacecraft_id is not None:
+        asking.spacecraft_id(request.spacecraft_id)
+    name = f"doc_{uuid.uuid4().hex}" if request.id is None else _checked(request.id, "id")
+    content = Content(request.spacecraft_id, request.title, request.category, request.tags, request.body)
+    _refuse_large(name, content)
+    async with context.database.transaction() as connection:
+        published_at = await _published(connection, name, content, overwrite=request.overwrite)
+        if published_at is not None:
+            event = events.own(
+                EventType.DOCUMENT_PUBLISHED,
+                content.spacecraft_id,
+                published_at,
+                f"Document published: {content.title}",
+                {"documentId": name, "title": content.title},
+            )
+            await events.tell(connection, event)
+    return Answer(_encode(Created(name)))
+
+
+async def _published(connection: Connection, name: str, content: Content, *, overwrite: bool) -> datetime | None:
+    """When it was published just now; None if it already was as it is."""
+    published_at = await documents.add(connection, name, content)
+    if published_at is not None:
+        return published_at
+    known = await documents.lock(connection, name)
+    if known is not None and known.content == content:
+        return None
+    if known is None or not overwrite:
+        raise Conflict(f"There is another document with the id {name}; with overwrite it is replaced")
+    return await documents.replace(connection, name, content)
+
+
+def _refuse_large(name: str, content: Content) -> None:
+    size = len(_encode(Document(name, *content, datetime.max)))  # noqa: DTZ901 - only its length counts
+    if size > _MAX_BYTES:
+        raise TooLarge(f"The document has {size} bytes as JSON; at most {_MAX_BYTES} are kept")
+
+
+def _checked(name: str, path: str) -> str:
+    if not identifier.is_id(name) or name == "search":
+        raise refused(path, f"must be {_RULE}")
+    return name
+
+
+class GetRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """Which one."""
+
+    document_id: _Id
+
+
+async def get(context: Context, asked: Asked) -> Answer:
+    """One document."""
+    request: GetRequest = asked.request
+    name = _checked(request.document_id, "documentId")
+    async with context.database.transaction() as connection:
+        found = await documents.get(connection, name)
+    if found is None:
+        raise NotFound("Document not found")
+    return Answer(_encode(Document(*found)))
+
+
+class SearchRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """What to look for: words, or any part of a text as it is written, without operators."""
+
+    q: Annotated[str, Meta(min_length=1, max_length=256)]
+    limit: Annotated[int, Meta(ge=1, le=50)] = 10
+    spacecraft_id: str | None = None
+    category: str | None = None
+
+
+async def search(context: Context, asked: Asked) -> Answer:
+    """Documents, best match first: as many as were asked for and fit into one answer."""
+    request: SearchRequest = asked.request
+    if request.spacecraft_id is not None:
+        asking.spacecraft_id(request.spacecraft_id)
+    async with context.database.transaction() as connection:
+        found = await documents.search(connection, request.q, request.spacecraft_id, request.category, request.limit)
+        answer = await pages.page(_items(connection, _fitting(found, asked.max_bytes)), request.limit, asked.max_bytes)
+    return Answer(answer.body)  # a search has no cursor: what did not fit is found by a narrower one
+
+
+def _fitting(found: list[Found], max_bytes: int) -> list[str]:
+    """As many of the best as may fit, so that no more is read than can be answered; at least one."""
+    room, fitting = max_bytes, list[str]()
+    for name, size in found:
+        room -= size
+        if room < 0 and fitting:
+            break
+        fitting.append(name)
+    return fitting
+
+
+async def _items(connection: Connection, names: list[str]) -> AsyncIterator[Item]:
+    async for row in documents.some(connection, names):
+        yield Item(_encode(Document(*row)), ())
+
+
+OPERATIONS = (
+    Operation(
+        "docs.create", "Publish a document", CreateRequest, Created, create,
+        (Route("POST", "/docs", 201),), about_spacecraft=False,
+    ),
+    Operation(
+        "docs.get", "One document", GetRequest, Document, get,
+        (Route("GET", "/docs/{documentId}"),), about_spacecraft=False,
+    ),
+    Operation(
+        "docs.search", "Documents, best match first", SearchRequest, list[Document], search,
+        (Route("GET", "/docs/search"),), about_spacecraft=False,
+    ),
+)  # fmt: skip

@@ -1,0 +1,152 @@
+"""Events: what happened, told by people and by the service itself."""
+
+import hashlib
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from missionops.database import Connection
+from missionops.domain import identifier, number
+from missionops.domain.anomaly import Severity
+from missionops.domain.event import Event, EventType
+from missionops.errors import Conflict, TooLarge
+from missionops.operations import asking, pages
+from missionops.operations.asking import Limit, Moment, refused
+from missionops.operations.operation import Answer, Asked, Context, Operation, Route
+from missionops.operations.pages import Item, Place
+from missionops.store import events, outbox
+
+_MAX_BYTES = 256 << 10  # of metadata; an event is told as one message, and a page of events is held at once
+
+_encode = msgspec.json.Encoder().encode
+_canonical = msgspec.json.Encoder(order="deterministic").encode
+
+_Id = Annotated[
+    str,
+    Meta(
+        description=f"{identifier.RULE}; unique over all spacecraft",
+        extra_json_schema={"pattern": f"^{identifier.PATTERN}$"},
+    ),
+]
+
+
+class RecordRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """What happened; now, where no time is given."""
+
+    type: EventType
+    severity: Severity
+    message: Annotated[str, Meta(min_length=1, max_length=4096)]
+    timestamp: Moment | None = None
+    metadata: dict[str, Any] = {}
+    id: _Id | None = None
+
+
+async def record(context: Context, asked: Asked) -> Answer:
+    """Record an event. The same again, by id or by time and content, changes nothing and is answered the same."""
+    request: RecordRequest = asked.request
+    if request.id is not None and not identifier.is_id(request.id):
+        raise refused("id", f"must be {identifier.RULE}")
+    at = asking.at(request.timestamp, "timestamp")
+    event = Event(
+        request.id or f"ev_{uuid.uuid4().hex}",
+        asked.spacecraft_id,
+        at or datetime.now(UTC),
+        request.type,
+        request.severity,
+        request.message,
+        _metadata(request.metadata),
+    )
+    if request.id is None and at is not None:
+        event = msgspec.structs.replace(event, id=_derived_id(event))
+    async with context.database.transaction() as connection:
+        if await tell(connection, event):
+            return Answer(_encode(event))
+        known = await events.get(connection, event.id)
+    # Asked again without a time, it is the same event, though `now` is another.
+    if known is None or _content(known, timed=at is not None) != _content(event, timed=at is not None):
+        raise Conflict(f"There is another event with the id {event.id}")
+    return Answer(_encode(known))
+
+
+async def tell(connection: Connection, event: Event) -> bool:
+    """Write an event and have it published, in the caller's transaction; False if its id is taken."""
+    if not await events.add(connection, event):
+        return False
+    await outbox.put(connection, event.id)
+    return True
+
+
+def own(
+    kind: EventType, spacecraft_id: str | None, at: datetime, message: str, metadata: Mapping[str, str | int]
+) -> Event:
+    """An event that the service itself has to tell; nobody can have taken its id."""
+    return Event(
+        f"ev_{uuid.uuid4().hex}", spacecraft_id, at, kind, Severity.LOW, message, msgspec.Raw(_encode(metadata))
+    )
+
+
+def _content(event: Event, *, timed: bool) -> tuple[Any, ...]:
+    metadata = _canonical(msgspec.json.decode(event.metadata))
+    return event.spacecraft_id, event.timestamp if timed else None, event.type, event.severity, event.message, metadata
+
+
+def _derived_id(event: Event) -> str:
+    """The id of an event whose author gave none but said when it was: sent twice, it is recorded once."""
+    text = _canonical(msgspec.structs.replace(event, id="", metadata=msgspec.Raw(_content(event, timed=True)[-1])))
+    return f"ev_{hashlib.blake2b(text, digest_size=16).hexdigest()}"
+
+
+def _metadata(given: dict[str, Any]) -> msgspec.Raw:
+    try:
+        _refuse_unkept(given, "metadata")
+        text = _encode(given)
+    except RecursionError:
+        raise refused("metadata", "is nested too deeply") from None
+    if len(text) > _MAX_BYTES:
+        raise TooLarge(f"metadata has {len(text)} bytes; at most {_MAX_BYTES} are kept")
+    return msgspec.Raw(text)
+
+
+def _refuse_unkept(value: Any, path: str) -> None:
+    """Refuse an integer that no double can hold, wherever it stands."""
+    if isinstance(value, int) and number.kept(value) is None:
+        raise refused(path, "is a number beyond what a double can hold")
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            _refuse_unkept(inner, f"{path}.{name}")
+    if isinstance(value, list):
+        for index, inner in enumerate(value):
+            _refuse_unkept(inner, f"{path}.{index}")
+
+
+class ListRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """How many, newest first."""
+
+    limit: Limit = 20
+    cursor: str | None = None
+
+
+async def list_newest(context: Context, asked: Asked) -> Answer:
+    """Events of one spacecraft, newest first."""
+    request: ListRequest = asked.request
+    before = pages.read(request.cursor, Place)
+    async with context.database.transaction() as connection:
+        rows = events.newest(connection, asked.spacecraft_id, before, request.limit + 1)
+        return await pages.page(_items(rows), request.limit, asked.max_bytes)
+
+
+async def _items(rows: AsyncIterator[Event]) -> AsyncIterator[Item]:
+    async for row in rows:
+        yield Item(_encode(row), (row.timestamp, row.id))
+
+
+OPERATIONS = (
+    Operation("events.record", "Record an event", RecordRequest, Event, record, (Route("POST", "/events"),)),
+    Operation(
+        "events.list", "Events, newest first", ListRequest, list[Event], list_newest, (Route("GET", "/events"),),
+    ),
+)  # fmt: skip

@@ -1,0 +1,143 @@
+"""Documents in and out of the table, and found by what is in them."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from missionops.database import Connection
+
+
+class Content(NamedTuple):
+    """What an author gives."""
+
+    spacecraft_id: str | None
+    title: str
+    category: str
+    tags: list[str]
+    body: str
+
+
+class Document(NamedTuple):
+    """A published document."""
+
+    id: str
+    spacecraft_id: str | None
+    title: str
+    category: str
+    tags: list[str]
+    body: str
+    published_at: datetime
+
+    @property
+    def content(self) -> Content:
+        return Content(*self[1:6])
+
+
+_COLUMNS = "id, spacecraft_id, title, category, tags, body, published_at"
+
+_ADD = """
+INSERT INTO app.document (id, spacecraft_id, title, category, tags, body, published_at)
+VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp())
+ON CONFLICT DO NOTHING
+RETURNING published_at
+"""
+
+
+async def add(connection: Connection, identifier: str, content: Content) -> datetime | None:
+    """Add a document; when it was published, or None if its id is taken, by somebody who has committed."""
+    published_at: datetime | None = await connection.fetchval(_ADD, identifier, *content)
+    return published_at
+
+
+_REPLACE = """
+UPDATE app.document
+SET spacecraft_id = $2, title = $3, category = $4, tags = $5, body = $6, published_at = clock_timestamp()
+WHERE id = $1
+RETURNING published_at
+"""
+
+
+async def replace(connection: Connection, identifier: str, content: Content) -> datetime:
+    """Replace a document that `lock` found."""
+    published_at: datetime = await connection.fetchval(_REPLACE, identifier, *content)
+    return published_at
+
+
+_GET = f"SELECT {_COLUMNS} FROM app.document WHERE id = $1"  # noqa: S608 - our own words
+
+
+async def get(connection: Connection, identifier: str) -> Document | None:
+    """One document."""
+    row = await connection.fetchrow(_GET, identifier)
+    return Document(*row) if row else None
+
+
+async def lock(connection: Connection, identifier: str) -> Document | None:
+    """One document, that nobody else replaces before the caller's transaction ends."""
+    row = await connection.fetchrow(f"{_GET} FOR UPDATE", identifier)
+    return Document(*row) if row else None
+
+
+_QUERY = "plainto_tsquery('pg_catalog.english', $1)"  # all its words; nothing in it is an operator
+_PATTERN = "lower($2 COLLATE pg_catalog.pg_c_utf8)"
+
+_WEIGHED = 2_000
+
+# ts_rank counts a word in a title 1.0, in a tag 0.4 and in a body 0.1, roughly. A part of the title or of a tag counts
+# too, less than a whole word there and more than one in the body; a part of a body makes a match and nothing more.
+_KIND = f"""(
+    SELECT id, octet_length(body) AS size, published_at,
+        ts_rank(words, {_QUERY}) + CASE WHEN lower(title COLLATE pg_catalog.pg_c_utf8) LIKE {_PATTERN} THEN 0.3
+                                        WHEN head_plain LIKE {_PATTERN} THEN 0.1 ELSE 0 END AS score
+    FROM app.document
+    WHERE %s AND ($3::text IS NULL OR spacecraft_id = $3) AND ($4::text IS NULL OR category = $4)
+    LIMIT {_WEIGHED}
+)"""  # noqa: S608 - our own words
+
+# Each kind of match by its own index; what matches in several ways has the same score in each and is one row.
+_KINDS = (f"head_words @@ {_QUERY}", f"head_plain LIKE {_PATTERN}", f"words @@ {_QUERY}", f"plain LIKE {_PATTERN}")
+
+SEARCH = f"""
+SELECT id, size FROM ({" UNION ".join(_KIND % kind for kind in _KINDS)})
+ORDER BY score DESC, published_at DESC, id
+LIMIT $5
+"""  # noqa: S608 - our own words
+"""By text, pattern, spacecraft_id, category, limit; of more matches of one kind than 2,000 no more are weighed."""
+
+# A plan for any search at all would be a bad one for most.
+_PLAN_EACH = "SET LOCAL plan_cache_mode = force_custom_plan"
+
+
+class Found(NamedTuple):
+    """A document that a search found, and about how large it is."""
+
+    id: str
+    size: int
+
+
+async def search(
+    connection: Connection, text: str, spacecraft_id: str | None, category: str | None, limit: int
+) -> list[Found]:
+    """Documents that hold every word of `text`, or `text` itself as a part of theirs; best match first."""
+    await connection.execute(_PLAN_EACH)
+    rows = await connection.fetch(SEARCH, text, pattern(text), spacecraft_id, category, limit)
+    return [Found(*row) for row in rows]
+
+
+def pattern(text: str) -> str:
+    """What LIKE takes for `text` itself, anywhere."""
+    for special in "\\%_":
+        text = text.replace(special, f"\\{special}")
+    return f"%{text}%"
+
+
+_SOME = f"""
+SELECT {_COLUMNS} FROM app.document JOIN unnest($1::text[]) WITH ORDINALITY AS wanted (id, number) USING (id)
+ORDER BY number
+"""  # noqa: S608 - our own words
+
+
+async def some(connection: Connection, identifiers: Sequence[str]) -> AsyncIterator[Document]:
+    """These documents, in this order."""
+    for row in await connection.fetch(_SOME, identifiers):
+        yield Document(*row)

@@ -1,0 +1,68 @@
+"""Events in and out of the table."""
+
+from collections.abc import AsyncIterator, Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from missionops.database import Connection
+from missionops.domain import moment
+from missionops.domain.anomaly import Severity
+from missionops.domain.event import Event, EventType
+from missionops.store import reading
+
+Place = tuple[datetime, str]
+"""A place in the order of time, then id."""
+
+COLUMNS = 'id, spacecraft_id, "timestamp", type, severity, message, metadata'
+"""What `event` reads."""
+
+_PAST: Place = (moment.LATEST + timedelta(microseconds=1), "")
+
+
+def event(row: Iterable[Any]) -> Event:
+    """The event in a row of COLUMNS."""
+    identifier, spacecraft_id, timestamp, kind, severity, message, metadata = row
+    return Event(
+        identifier, spacecraft_id, timestamp, EventType(kind), Severity(severity), message, msgspec.Raw(metadata)
+    )
+
+
+_ADD = """
+INSERT INTO app.event (id, spacecraft_id, "timestamp", type, severity, message, metadata)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT DO NOTHING
+RETURNING true
+"""
+
+
+async def add(connection: Connection, new: Event) -> bool:
+    """Add an event; whether it is new. If not, whoever took its id has committed."""
+    return bool(
+        await connection.fetchval(
+            _ADD, new.id, new.spacecraft_id, new.timestamp, new.type, new.severity, new.message, bytes(new.metadata)
+        )
+    )
+
+
+_GET = f"SELECT {COLUMNS} FROM app.event WHERE id = $1"  # noqa: S608 - our own words
+
+
+async def get(connection: Connection, identifier: str) -> Event | None:
+    """One event."""
+    row = await connection.fetchrow(_GET, identifier)
+    return event(row) if row else None
+
+
+_NEWEST = f"""
+SELECT {COLUMNS} FROM app.event
+WHERE spacecraft_id = $1 AND ("timestamp", id) < ($2, $3)
+ORDER BY "timestamp" DESC, id DESC LIMIT $4
+"""  # noqa: S608 - our own words
+
+
+async def newest(connection: Connection, spacecraft_id: str, before: Place | None, count: int) -> AsyncIterator[Event]:
+    """Events of one spacecraft before a place, newest first."""
+    async for row in reading.rows(connection, _NEWEST, spacecraft_id, *(before or _PAST), count):
+        yield event(row)

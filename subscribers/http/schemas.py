@@ -1,0 +1,83 @@
+"""JSON Schema of what goes in and out, from the types that the operations are defined with."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from missionops.operations.operation import Nothing, Operation
+
+Schema = dict[str, Any]
+
+_PLACE = "#/components/schemas/"
+
+
+class Detail(msgspec.Struct):
+    """Where a request breaks a rule (`parameters.temp.warnHigh`), and which."""
+
+    path: str
+    message: str
+
+
+class Error(msgspec.Struct):
+    """Why a request was not done."""
+
+    code: Literal[
+        "conflict", "internal", "invalid_request", "method_not_allowed", "not_found", "timeout", "too_large",
+        "unavailable", "unsupported_media_type",
+    ]  # fmt: skip
+    message: str
+    details: list[Detail]
+
+
+class ErrorBody(msgspec.Struct):
+    """The body of every error."""
+
+    error: Error
+
+
+class Schemas:
+    """The schemas of some types, each of them in the document's components."""
+
+    def __init__(self, types: Iterable[Any]) -> None:
+        kinds = list(types)
+        self.components: dict[str, Schema]
+        found, self.components = msgspec.json.schema_components(kinds, ref_template=f"{_PLACE}{{name}}")
+        self._found = dict(zip(map(_key, kinds), found, strict=True))
+
+    def of(self, kind: Any) -> Schema:
+        """The schema of a type: a reference if it has a name."""
+        found: Schema = self._found[_key(kind)]
+        return found
+
+    def inside(self, kind: Any) -> Schema:
+        """The schema of a named type itself."""
+        name: str = self.of(kind)["$ref"].removeprefix(_PLACE)
+        return self.components[name]
+
+    def is_continued(self, operation: Operation) -> bool:
+        """Whether an operation's answer may come with a cursor."""
+        return "cursor" in self.inside(taken(operation))["properties"]
+
+
+def taken(operation: Operation) -> Any:
+    """The type of what an operation takes."""
+    return operation.request or operation.document or Nothing
+
+
+def fields(schema: Mapping[str, Any]) -> Iterable[tuple[str, Schema, bool]]:
+    """Name, schema and need of each field of an object; where null means nothing given, it is not spoken of."""
+    for name, field in schema["properties"].items():
+        yield name, _without_null(field), name in schema.get("required", ())
+
+
+def _without_null(field: Schema) -> Schema:
+    choices: list[Schema] = [choice for choice in field.get("anyOf", ()) if choice != {"type": "null"}]
+    if len(choices) != 1:
+        return field
+    rest: Schema = {key: value for key, value in field.items() if key != "anyOf" and (key, value) != ("default", None)}
+    return rest | choices[0]
+
+
+def _key(kind: Any) -> str:
+    return repr(kind)
