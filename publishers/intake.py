@@ -45,7 +45,7 @@ class Intake:
         except (nats.errors.Error, OSError) as error:
             raise Unavailable("The stream does not acknowledge telemetry now; send it again later.") from error
         said = json.loads(reply.data)
-        if "seq" not in said:
+        if not said.get("seq"):  # a refusal has one too: 0
             reason = said.get("error", {}).get("description", "without a reason")
             raise Unavailable(f"The stream refuses telemetry: {reason}.")
         return int(said["seq"])
