@@ -11,7 +11,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import asyncpg
 import nats.errors
@@ -41,9 +41,17 @@ CONSUMER = f"missionops-{PARTITION}"
 
 _IN_FLIGHT = 3  # two in transactions, one being published
 _WRITERS = 2
+_LONGEST = 60.0  # seconds that a transaction gets on a machine that cannot do one within the lease
 _PAUSE_WEIGHT = 5_000  # some milliseconds of decoding
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+
+class Effort(NamedTuple):
+    """How much a tenure puts into one transaction, and how long that may take."""
+
+    weight: int
+    seconds: float
 
 
 class _Step:
@@ -70,11 +78,11 @@ class Tenure:
     """The time for which we own a partition; it ends with the first fault."""
 
     def __init__(
-        self, client: Client, claimed: tuple[Claim, Place], weight: int, settings: Settings, progress: Progress
+        self, client: Client, claimed: tuple[Claim, Place], effort: Effort, settings: Settings, progress: Progress
     ) -> None:
         claim, place = claimed
         self._client = client
-        self._weight = weight
+        self._effort = effort
         self._claim = claim
         self._place = place
         self._settings = settings
@@ -126,7 +134,8 @@ class Tenure:
             self._steward = await stack.enter_async_context(database.connected(dsn, statement_timeout=limit))
             for _ in range(_WRITERS):
                 # A stopped owner's open transaction would hold its locks against whoever takes over.
-                writer = await stack.enter_async_context(database.connected(dsn, transaction_timeout=limit))
+                time = f"{int(self._effort.seconds * 1000)}"
+                writer = await stack.enter_async_context(database.connected(dsn, transaction_timeout=time))
                 self._writers.put_nowait(writer)
             yield
 
@@ -178,7 +187,7 @@ class Tenure:
     async def _collect(self, after: int) -> Batch:
         """Whatever has arrived, up to what one transaction may hold."""
         batch, pause = Batch(after), _PAUSE_WEIGHT
-        while batch.weight < self._weight and (delivery := self._pull.take()):
+        while batch.weight < self._effort.weight and (delivery := self._pull.take()):
             batch.add(delivery)
             if batch.weight > pause:
                 await asyncio.sleep(0)  # requests and heartbeats go on while a large batch is decoded
@@ -271,7 +280,7 @@ class TelemetrySubscriber:
         self._settings = settings
         self._progress = progress
         self._tenure: Tenure | None = None
-        self._weight = settings.batch_parameters
+        self._effort = Effort(settings.batch_parameters, settings.lease)
         self._stopping = asyncio.Event()
 
     async def run(self, client: Client) -> None:
@@ -303,7 +312,7 @@ class TelemetrySubscriber:
         if claimed is None:
             self._progress.role, self._progress.trouble = "standby", None
             return
-        self._tenure = Tenure(client, claimed, self._weight, self._settings, self._progress)
+        self._tenure = Tenure(client, claimed, self._effort, self._settings, self._progress)
         if self._stopping.is_set():
             self._tenure.stop()
         batches = self._progress.batches
@@ -311,11 +320,14 @@ class TelemetrySubscriber:
             await self._tenure.run()
         finally:
             self._tenure = None
-            self._weigh(self._progress.batches > batches)
+            self._adapt(self._progress.batches > batches)
 
-    def _weigh(self, has_moved: bool) -> None:  # noqa: FBT001 - the name says it
-        """Try smaller batches after a tenure that finished none: on a slow machine one may not fit into the lease."""
-        self._weight = self._settings.batch_parameters if has_moved else max(self._weight // 4, 1)
+    def _adapt(self, has_moved: bool) -> None:  # noqa: FBT001 - the name says it
+        """Try less at once, and for longer, after a tenure that finished nothing: it may not fit into the lease."""
+        weight, seconds = self._effort
+        self._effort = Effort(max(weight // 4, 1), min(2 * seconds, max(_LONGEST, self._settings.lease)))
+        if has_moved:
+            self._effort = Effort(self._settings.batch_parameters, self._settings.lease)
 
     def _note(self, error: BaseException) -> None:
         expected = isinstance(error, (Lost, Unavailable, OSError, TimeoutError, nats.errors.Error))

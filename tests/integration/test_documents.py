@@ -143,10 +143,9 @@ async def test_what_is_not_there_is_not_found_and_what_is_no_id_is_refused(servi
         "-".join(f"{number * 2654435761 % 2**24:x}" for number in range(150_000)),
         "/usr" * 300_000,
         "x" * MAX_BODY,
-        "🛰" * (MAX_BODY // 4),
         "The battery is warm. " * 50_000,
     ],
-    ids=["words", "hyphens", "path", "one word", "satellites", "prose"],
+    ids=["words", "hyphens", "path", "one word", "prose"],
 )
 async def test_the_largest_bodies_are_kept_and_searched(service: Service, client, body):
     body = body.encode()[: MAX_BODY - 20].decode() + " needle in a stack"
@@ -261,18 +260,17 @@ async def test_both_ways_of_searching_use_their_indexes(database):
     part = await database.fetchval("SELECT substr(body, 100, 12) FROM app.document WHERE id = 'doc_777'")
     async with database.transaction():
         await documents.search(database, part, None, None, 10)  # with its planner's settings
-        plan = "\n".join(
-            row[0] for row in await database.fetch(f"EXPLAIN {_filled_in(part)}")  # EXPLAIN takes no arguments
-        )
+        queries = [_filled_in(query, part) for query in (documents.SEARCH, documents.SEARCH_PARTS)]
+        plan = "\n".join(row[0] for query in queries for row in await database.fetch(f"EXPLAIN {query}"))
     assert "Seq Scan" not in plan
     for index in ("head_word", "word", "head_part", "part"):
         assert f"Bitmap Index Scan on document_by_{index}" in plan
     assert [name for name, _ in await documents.search(database, part, None, None, 10)] == ["doc_777"]
 
 
-def _filled_in(text: str) -> str:
+def _filled_in(query: str, text: str) -> str:
+    """A search with its arguments in their places: EXPLAIN takes none."""
     values = (f"'{text}'", f"'{documents.pattern(text)}'", "NULL", "NULL", "10")
-    query = documents.SEARCH
     for number, value in enumerate(values, start=1):
         query = query.replace(f"${number}", value)
     return query
