@@ -1,10 +1,19 @@
 """The installed command for the tests of the whole."""
 
+import signal
 from collections.abc import Iterator
 
 import installed
 import pytest
 from installed import Place, Up
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ends_in_order() -> Iterator[None]:
+    """Whoever ends the tests early ends with them what they started."""
+    before = signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", 128 + signal.SIGTERM))
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture

@@ -44,6 +44,11 @@ def until(is_so: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any
     return found
 
 
+def busy(seconds: float) -> float:
+    """What a promise in seconds means on a machine that has other things to do as well."""
+    return seconds * max(1.0, 2 * os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 class Done(NamedTuple):
     """A command that has ended."""
 
@@ -195,7 +200,7 @@ class Place:
         return sorted([*self.work.rglob("*"), *self.temporary.rglob("*")])
 
     def until_nothing_runs(self, seconds: float = 5.0) -> None:
-        until(lambda: not self.processes(), f"the end of {self.processes()}", seconds)
+        until(lambda: not self.processes(), f"the end of {self.processes()}", busy(seconds))
 
     def leave(self) -> None:
         """End what still runs, by its own means first, and remove all files; fails if there was nothing to do it."""

@@ -38,7 +38,7 @@ def test_a_signal_ends_everything_and_an_ephemeral_one_leaves_nothing(
     publish(place, up, 3)
     outside = programs_outside(place)
     ask(up)
-    done = up.end(SECONDS_TO_STOP)
+    done = up.end(installed.busy(SECONDS_TO_STOP))
     assert (done.code, place.processes(), place.files()) == (0, {}, [])
     assert not up.ready_file.exists()
     assert not up.sockets.exists()
@@ -50,7 +50,7 @@ def test_a_signal_during_the_start_ends_it_too(place: Place) -> None:
     up = place.start("up", "--ephemeral", "--nats-port", "0", "--http-port", "0")
     installed.until(lambda: len(place.processes()) > 1, "the first server")
     up.signal(signal.SIGTERM)
-    assert "Traceback" not in up.end(SECONDS_TO_STOP).err
+    assert "Traceback" not in up.end(installed.busy(SECONDS_TO_STOP)).err
     assert (place.processes(), place.files()) == ({}, [])
 
 
@@ -66,9 +66,7 @@ async def test_data_are_kept_over_a_stop_and_over_kill_9(place: Place) -> None:
     assert await stored(up) == 50
     publish(place, up, 70)  # 20 of them new; some are in the stream and not in the database when it is killed
     up.signal(signal.SIGKILL)
-    killed = time.monotonic()
     place.until_nothing_runs(SECONDS_AFTER_KILL)
-    assert time.monotonic() - killed < SECONDS_AFTER_KILL
     assert up.end().code == -signal.SIGKILL
     assert not up.sockets.exists()
 
