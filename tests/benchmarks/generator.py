@@ -47,7 +47,7 @@ class Connection:
                 self.send(b"PONG\r\n")
             elif line.startswith((b"MSG", b"HMSG")):
                 answer = self._lines.read(int(line.split()[-1]) + 2)
-                if b'"seq"' not in answer:
+                if b'"error"' in answer:  # a refusal names a sequence too, 0
                     raise SystemExit(f"the stream refused telemetry: {answer!r}")
                 return
             elif line.startswith(b"-ERR"):
