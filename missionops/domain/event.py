@@ -1,6 +1,5 @@
 """Mission events: what happened, beside telemetry."""
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -8,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from missionops.domain.anomaly import Severity
+from missionops.domain.moment import Instant
 
 
 class EventType(StrEnum):
@@ -28,7 +28,7 @@ class Event(msgspec.Struct, frozen=True, rename="camel"):
     id: str
     spacecraft_id: str | None
     """None where it is about no one spacecraft."""
-    timestamp: datetime
+    timestamp: Instant
     type: EventType
     severity: Severity
     message: str

@@ -11,6 +11,7 @@ from msgspec import Meta
 from missionops.database import Connection
 from missionops.domain import identifier
 from missionops.domain.event import EventType
+from missionops.domain.moment import Instant
 from missionops.errors import Conflict, NotFound, TooLarge
 from missionops.operations import asking, events, pages
 from missionops.operations.asking import refused
@@ -40,7 +41,7 @@ class Document(msgspec.Struct, rename="camel"):
     category: str
     tags: list[str]
     body: str
-    published_at: datetime
+    published_at: Instant
 
 
 class CreateRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):

@@ -82,6 +82,7 @@ _QUERY = "plainto_tsquery('pg_catalog.english', $1)"  # all its words; nothing i
 _PATTERN = "lower($2 COLLATE pg_catalog.pg_c_utf8)"
 
 _WEIGHED = 2_000
+"""Of more matches of one kind no more are weighed: a search takes no longer because there is more to find."""
 
 # ts_rank counts a word in a title 1.0, in a tag 0.4 and in a body 0.1, roughly. A part of the title or of a tag counts
 # too, less than a whole word there and more than one in the body; a part of a body makes a match and nothing more.
@@ -97,12 +98,19 @@ _KIND = f"""(
 # Each kind of match by its own index; what matches in several ways has the same score in each and is one row.
 _KINDS = (f"head_words @@ {_QUERY}", f"head_plain LIKE {_PATTERN}", f"words @@ {_QUERY}", f"plain LIKE {_PATTERN}")
 
-SEARCH = f"""
-SELECT id, size FROM ({" UNION ".join(_KIND % kind for kind in _KINDS)})
+
+def _search(kinds: Sequence[str]) -> str:
+    return f"""
+SELECT id, size FROM ({" UNION ".join(_KIND % kind for kind in kinds)})
 ORDER BY score DESC, published_at DESC, id
 LIMIT $5
 """  # noqa: S608 - our own words
-"""By text, pattern, spacecraft_id, category, limit; of more matches of one kind than 2,000 no more are weighed."""
+
+
+# By text, pattern, spacecraft_id, category, limit. A part of a body is the least of all matches and the dearest to find
+# where its letters are everywhere, so it is looked for only where there is room.
+SEARCH = _search(_KINDS[:-1])
+SEARCH_PARTS = _search(_KINDS[-1:])
 
 # A plan for any search at all would be a bad one for most.
 _PLAN_EACH = "SET LOCAL plan_cache_mode = force_custom_plan"
@@ -120,8 +128,13 @@ async def search(
 ) -> list[Found]:
     """Documents that hold every word of `text`, or `text` itself as a part of theirs; best match first."""
     await connection.execute(_PLAN_EACH)
-    rows = await connection.fetch(SEARCH, text, pattern(text), spacecraft_id, category, limit)
-    return [Found(*row) for row in rows]
+    arguments = text, pattern(text), spacecraft_id, category
+    found = [Found(*row) for row in await connection.fetch(SEARCH, *arguments, limit)]
+    if len(found) < limit:
+        known = {name for name, _ in found}
+        parts = await connection.fetch(SEARCH_PARTS, *arguments, limit + len(found))
+        found += [Found(*row) for row in parts if row[0] not in known]
+    return found[:limit]
 
 
 def pattern(text: str) -> str:
