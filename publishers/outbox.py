@@ -110,9 +110,8 @@ class Outbox:
         await self._publisher.publish(messages((row.event for row in page), self._client.max_payload - _RESERVED))
         if self._publisher.sequence > before + len(page):
             # Somebody else's messages lie between: perhaps an owner before us, woken up, with an event that waits in
-            # a later page. They are read, and the mark stays before them until the outbox is empty.
+            # a later page. Whoever takes over from us has to read them too: the mark waits until the outbox is empty.
             self._certain = before if self._certain is None else self._certain
-            await self._publisher.resume(before)
         sequence = self._publisher.sequence if self._certain is None else self._certain
         await outbox.remove(connection, self._claim, [row.number for row in page], sequence)
 

@@ -9,7 +9,9 @@ import msgspec
 import pytest
 from nats.aio.client import Client
 
+from missionops import database as databases
 from missionops.app import Service
+from missionops.domain.event import Event
 
 AT = "2025-01-01T00:00:00Z"
 ID = re.compile(r"ev_[0-9a-f]{32}")
@@ -189,11 +191,9 @@ async def test_an_event_registers_no_spacecraft(service: Service, client):
     ],
 )
 async def test_the_table_itself_refuses_what_must_never_be_there(database_url, wrong):
-    from missionops import database  # noqa: PLC0415 - its codec, and no other test needs it
-
     row = {"id": "a", "spacecraft_id": None, "type": "INFO", "severity": "LOW", "message": "m", "metadata": b"{}"}
     insert = 'INSERT INTO app.event (id, spacecraft_id, type, severity, message, metadata, "timestamp") VALUES ('
-    async with database.connected(database_url) as connection:
+    async with databases.connected(database_url) as connection:
         with pytest.raises(asyncpg.CheckViolationError):
             await connection.execute(f"{insert}$1, $2, $3, $4, $5, $6, now())", *(row | wrong).values())
         await connection.execute(f"{insert}$1, $2, $3, $4, $5, $6, now())", *row.values())
@@ -202,7 +202,5 @@ async def test_the_table_itself_refuses_what_must_never_be_there(database_url, w
 
 
 def test_the_reply_is_described_as_what_it_is():
-    from missionops.domain.event import Event  # noqa: PLC0415
-
     properties = msgspec.json.schema(Event)["$defs"]["Event"]["properties"]
     assert properties["metadata"] == {"type": "object"}
