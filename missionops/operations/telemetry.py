@@ -18,7 +18,7 @@ from missionops.operations.asking import Limit, Moment, refused
 from missionops.operations.operation import Answer, Asked, Context, Operation, Route
 from missionops.operations.pages import Item, Place
 from missionops.store import configs, telemetry
-from missionops.store.telemetry import Stored
+from missionops.store.telemetry import Between, Stored
 
 _SCANNED = 20_000
 """Snapshots that one request judges; a range with more is continued by the cursor, though nothing may have come."""
@@ -87,6 +87,7 @@ async def analyze(context: Context, asked: Asked) -> Answer:
     request: AnalyzeRequest = asked.request
     if (request.start is None) != (request.end is None):
         raise refused("to" if request.end is None else "from", "is required: give from and to, or neither")
+    between = asking.between(request.start, request.end)  # refused even where there is nothing to judge
     reached = pages.read(request.cursor, _Reached)
     async with context.database.transaction() as connection:
         config = await configs.in_force(connection, asked.spacecraft_id)
@@ -94,7 +95,7 @@ async def analyze(context: Context, asked: Asked) -> Answer:
             return Answer(b"[]")
         rules = limits.compile_rules(msgspec.json.decode(config.document))
         analysis = _Analysis(asked.spacecraft_id, rules, config.version, reached)
-        items = analysis.items(_chosen(connection, asked.spacecraft_id, request, reached))
+        items = analysis.items(_chosen(connection, asked.spacecraft_id, request, between, reached))
         answer = await pages.page(items, pages.MAX_ITEMS, asked.max_bytes)
     if answer.cursor is None and analysis.unseen:
         return answer._replace(cursor=pages.written(analysis.unseen))
@@ -102,14 +103,13 @@ async def analyze(context: Context, asked: Asked) -> Answer:
 
 
 def _chosen(
-    connection: Connection, spacecraft_id: str, request: AnalyzeRequest, reached: _Reached | None
+    connection: Connection, spacecraft_id: str, request: AnalyzeRequest, between: Between, reached: _Reached | None
 ) -> AsyncIterator[Stored]:
     """The snapshots to judge, beginning with the one that was reached; in a range one more than are judged at once."""
     place = reached and (reached.timestamp, reached.id)
     if request.start is None:
         left = request.limit - (reached.snapshots if reached else 0)
         return telemetry.newest_from(connection, spacecraft_id, place, max(left, 0))
-    between = asking.between(request.start, request.end)
     return telemetry.oldest_from(connection, spacecraft_id, between, place, _SCANNED + 1)
 
 

@@ -106,7 +106,7 @@ def _dead_letter() -> Schema:
         "Missionops-Stream-Sequence": {
             "type": "string", "pattern": "^[0-9]+$", "description": "The message's place in the stream TELEMETRY.",
         },
-        "Missionops-ReportedSnapshot": {"type": "string", "pattern": "^[0-9]+$", "description": "Its place in an array, from 0."},
+        "Missionops-Item": {"type": "string", "pattern": "^[0-9]+$", "description": "Its place in an array, from 0."},
         "Missionops-Truncated": {
             "type": "string", "pattern": "^[0-9]+$", "description": "The size of what was cut to fit into a message.",
         },
