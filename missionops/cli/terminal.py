@@ -4,7 +4,7 @@ import io
 import os
 import sys
 from collections.abc import Coroutine
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TextIO, TypeVar
 
 import typer
 
@@ -16,9 +16,17 @@ T = TypeVar("T")
 
 def prepare() -> None:
     """A terminal that lacks a character shows another in its place; that is no reason to fail."""
+    sys.stdout, sys.stderr = _buffered(sys.stdout), _buffered(sys.stderr)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+def _buffered(stream: TextIO) -> TextIO:
+    """Without a buffer (PYTHONUNBUFFERED) Python drops what a pipe does not take at the first try."""
+    if isinstance(getattr(stream, "buffer", None), io.RawIOBase):
+        return open(stream.fileno(), "w", buffering=1, encoding=stream.encoding, errors=stream.errors, closefd=False)
+    return stream
 
 
 def run(command: Coroutine[Any, Any, T]) -> T:
