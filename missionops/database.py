@@ -1,6 +1,7 @@
 """PostgreSQL connections, as everything here expects them: UTC, JSON as bytes, faults in our own words."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TypeAlias
@@ -20,6 +21,7 @@ _AWAY = (
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # asyncpg's word for a connection that breaks at an unlucky moment
     asyncpg.OperatorInterventionError,  # shutdown, crash of another backend, a cancelled query
     asyncpg.InsufficientResourcesError,  # too many connections, disk full
 )
@@ -46,26 +48,41 @@ async def prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     await connection.prepare(_TYPES)
 
 
-async def connect(dsn: str, **settings: str) -> "asyncpg.Connection[asyncpg.Record]":
-    """A connection of one's own; Unavailable if PostgreSQL is away, Unfit if it refuses us."""
+async def connect(dsn: str, patience: float | None = None, **settings: str) -> "asyncpg.Connection[asyncpg.Record]":
+    """A connection of one's own; Unavailable if PostgreSQL is away, Unfit if it refuses us.
+
+    Whatever is not answered within `patience` fails with TimeoutError: the connection may be dead and not know it.
+    """
     try:
-        connection = await asyncpg.connect(dsn, timeout=5, server_settings=_SETTINGS | settings)
+        connection = await asyncpg.connect(
+            dsn, timeout=5, command_timeout=patience, server_settings=_SETTINGS | settings
+        )
     except _AWAY as error:
         raise Unavailable(f"Cannot reach PostgreSQL: {str(error) or type(error).__name__}.") from error
     except (asyncpg.PostgresError, ValueError) as error:
         raise Unfit(f"PostgreSQL refuses MISSIONOPS_DATABASE_URL: {error}.") from error
-    await prepare(connection)
+    try:
+        await prepare(connection)
+    except BaseException:
+        connection.terminate()
+        raise
     return connection
 
 
 @asynccontextmanager
-async def connected(dsn: str, **settings: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+async def connected(
+    dsn: str, patience: float | None = None, **settings: str
+) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
     """A connection for the time of a block."""
-    connection = await connect(dsn, **settings)
+    connection = await connect(dsn, patience, **settings)
     try:
         yield connection
     finally:
-        connection.terminate() if connection.is_closed() else await connection.close(timeout=2)
+        try:
+            with contextlib.suppress(*_AWAY):  # what there was to do is done, or has failed in its own words
+                await connection.close(timeout=2)
+        finally:
+            connection.terminate()
 
 
 class Database:
