@@ -72,13 +72,9 @@ def get_doc(
     if as_json:
         terminal.result(reply.decode())
         return
-    document = msgspec.json.decode(reply)
-    terminal.result(terminal.paint(terminal.printable(document["title"]), None, bold=True))
-    tags = f", tags {', '.join(document['tags'])}" if document["tags"] else ""
-    terminal.result(terminal.printable(f"{document['spacecraftId'] or 'all'}, {document['category']}{tags}"))
-    terminal.result("")
-    for line in document["body"].splitlines():
-        terminal.result(terminal.printable(line.expandtabs()))
+    from missionops.cli import tables  # noqa: PLC0415 - likewise
+
+    tables.document(msgspec.json.decode(reply))
 
 
 def create_doc(

@@ -6,17 +6,17 @@ import msgspec
 import typer
 
 from missionops.cli import options, server, terminal
+from missionops.domain.anomaly import Severity
+from missionops.domain.event import EventType
 
 _Message = Annotated[str, typer.Argument(metavar="MESSAGE", help="What happened, in a sentence.")]
 _Type = Annotated[
-    str,
-    typer.Option(
-        "--type",
-        metavar="TYPE",
-        help="ANOMALY, CONTACT_LOST, MODE_CHANGE, COMMAND_SENT, INFO, CONFIG_CHANGED or DOCUMENT_PUBLISHED.",
-    ),
+    EventType, typer.Option("--type", metavar="TYPE", case_sensitive=False, help=f"One of {', '.join(EventType)}.")
 ]
-_Severity = Annotated[str, typer.Option("--severity", metavar="SEVERITY", help="LOW, MEDIUM, HIGH or CRITICAL.")]
+_Severity = Annotated[
+    Severity,
+    typer.Option("--severity", metavar="SEVERITY", case_sensitive=False, help=f"One of {', '.join(Severity)}."),
+]
 _Timestamp = Annotated[
     str | None, typer.Option("--timestamp", metavar="TIME", help="When it happened, RFC 3339; now if not given.")
 ]
@@ -53,8 +53,8 @@ def record_event(
     spacecraft_id: options.Spacecraft,
     message: _Message,
     *,
-    kind: _Type = "INFO",
-    severity: _Severity = "LOW",
+    kind: _Type = EventType.INFO,
+    severity: _Severity = Severity.LOW,
     timestamp: _Timestamp = None,
     metadata: _Metadata = None,
     event_id: _Id = None,
@@ -66,8 +66,8 @@ def record_event(
     missionops record-event SC-001 "Contact lost over Kiruna" --type CONTACT_LOST --severity HIGH
     """
     request = {
-        "type": kind.upper(),
-        "severity": severity.upper(),
+        "type": kind.value,
+        "severity": severity.value,
         "message": message,
         "timestamp": timestamp,
         "metadata": _object(metadata),

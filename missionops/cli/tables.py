@@ -49,9 +49,10 @@ def events(found: Iterable[Item]) -> None:
     """Mission events."""
     table = _table("time (UTC)", "type", "severity", "message")
     for event in found:
-        metadata = event.get("metadata")
-        said = event["message"] + (f"  {msgspec.json.encode(metadata).decode()}" if metadata else "")
-        table.add_row(_time(event["timestamp"]), _text(event["type"]), _severity(event["severity"]), _text(said))
+        told = _text(event["message"])
+        if event.get("metadata"):
+            told.append("\n").append(terminal.printable(_short(event["metadata"])), "dim")
+        table.add_row(_time(event["timestamp"])[:19], _text(event["type"]), _severity(event["severity"]), told)
     _print(table)
 
 
@@ -65,6 +66,15 @@ def documents(found: Iterable[Item]) -> None:
         about = f"{document['spacecraftId'] or 'all'}\n{document['category']}"
         table.add_row(_text(document["id"]), Text("\n").join(map(_text, about.split("\n"))), told)
     _print(table)
+
+
+def document(found: Item) -> None:
+    """One document, to be read; its lines are broken between words, and not at all where no terminal shows them."""
+    console = Console(highlight=False)
+    about = ", ".join([found["spacecraftId"] or "all", found["category"], *found["tags"]])
+    for line in (found["title"], about, "", *found["body"].splitlines()):
+        style = "bold" if line is found["title"] else ""
+        console.print(Text(terminal.printable(line.expandtabs()), style), soft_wrap=not console.is_terminal)
 
 
 def spacecraft(found: Iterable[Item]) -> None:
@@ -155,6 +165,11 @@ def _parameters(parameters: Item) -> Text:
         told.append(f"{terminal.printable(_value(value))}  ")
     told.rstrip()
     return told
+
+
+def _short(metadata: Item) -> str:
+    told = msgspec.json.encode(metadata).decode()
+    return told if len(told) <= SNIPPET else f"{told[:SNIPPET]}…"
 
 
 def _value(value: object) -> str:

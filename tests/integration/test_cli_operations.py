@@ -293,7 +293,7 @@ async def test_documents_are_seeded_created_and_found(commands: Commands, tmp_pa
     assert replaced.code == 0
     assert found.lines[2][0] == "safe"
     assert [document["spacecraftId"] for document in found_json.json] == ["GNSS-Nav-Alpha"] * 2
-    assert "tags x, y" in one.out
+    assert one.out.splitlines()[:2] == ["Safe mode", "all, general, x, y"]
     assert "\x1b" not in one.out
     assert one_json.json["tags"] == ["x", "y"]
     assert (none.code, none.out) == (0, "")
@@ -318,15 +318,13 @@ async def test_events_are_recorded_and_listed(client: Client, commands: Commands
     more = ("--metadata", '{"station":"Kiruna"}', "--timestamp", "2025-01-01T00:00:00Z", "--id", "e1")
     recorded = await commands.run(*record, *more)
     assert (recorded.code, recorded.out) == (0, "SC-001: event e1 recorded\n")
-    again, wrong, listed, as_json, none = await asyncio.gather(
+    again, listed, as_json, none = await asyncio.gather(
         commands.run(*record, *more, "--json"),
-        commands.run("record-event", "SC-001", "x", "--type", "PARTY"),
         commands.run("list-events", "--spacecraft-id", "SC-001"),
         commands.run("list-events", "--spacecraft-id", "SC-001", "--json"),
         commands.run("list-events", "--spacecraft-id", "SC-404"),
     )
     assert again.json["metadata"] == {"station": "Kiruna"}
-    assert wrong.ends_with_one_sentence("type")
     assert listed.lines[2][:4] == ["2025-01-01", "00:00:00", "CONTACT_LOST", "HIGH"]
     assert as_json.json == await ask(client, "events.list.SC-001")
     assert (none.code, none.out) == (0, "")

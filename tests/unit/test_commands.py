@@ -86,6 +86,7 @@ def test_what_cannot_be_done_is_said_in_one_sentence(
         "dead-letters show 0",
         "search-docs",
         "record-event SC-001 hello --metadata [1]",
+        "record-event SC-001 hello --type PARTY",
         "seed-demo-data 0",
         "simulate --rate 0",
     ],
