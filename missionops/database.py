@@ -48,15 +48,10 @@ async def prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     await connection.prepare(_TYPES)
 
 
-async def connect(dsn: str, patience: float | None = None, **settings: str) -> "asyncpg.Connection[asyncpg.Record]":
-    """A connection of one's own; Unavailable if PostgreSQL is away, Unfit if it refuses us.
-
-    Whatever is not answered within `patience` fails with TimeoutError: the connection may be dead and not know it.
-    """
+async def connect(dsn: str, **settings: str) -> "asyncpg.Connection[asyncpg.Record]":
+    """A connection of one's own; Unavailable if PostgreSQL is away, Unfit if it refuses us."""
     try:
-        connection = await asyncpg.connect(
-            dsn, timeout=5, command_timeout=patience, server_settings=_SETTINGS | settings
-        )
+        connection = await asyncpg.connect(dsn, timeout=5, server_settings=_SETTINGS | settings)
     except _AWAY as error:
         raise Unavailable(f"Cannot reach PostgreSQL: {str(error) or type(error).__name__}.") from error
     except (asyncpg.PostgresError, ValueError) as error:
@@ -70,11 +65,9 @@ async def connect(dsn: str, patience: float | None = None, **settings: str) -> "
 
 
 @asynccontextmanager
-async def connected(
-    dsn: str, patience: float | None = None, **settings: str
-) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+async def connected(dsn: str, **settings: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
     """A connection for the time of a block."""
-    connection = await connect(dsn, patience, **settings)
+    connection = await connect(dsn, **settings)
     try:
         yield connection
     finally:

@@ -9,9 +9,9 @@ work starts again from the position in the database.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import asyncpg
 import nats.errors
@@ -43,6 +43,8 @@ _IN_FLIGHT = 3  # two in transactions, one being published
 _WRITERS = 2
 _LONGEST = 60.0  # seconds that a transaction gets on a machine that cannot do one within the lease
 _PAUSE_WEIGHT = 5_000  # some milliseconds of decoding
+_INSISTENCE = 1.0
+_CLAIM_TIME = 10.0
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -52,6 +54,38 @@ class Effort(NamedTuple):
 
     weight: int
     seconds: float
+
+
+class _Tasks(asyncio.TaskGroup):
+    """Tasks that end together, those too that do not heed their first cancellation.
+
+    nats-py swallows one while it waits for its flusher, asyncio.wait_for one that meets the result (before Python
+    3.12), and a database that is cut off keeps a rollback waiting.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._unfinished: set[asyncio.Task[None]] = set()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Begin a task of the group."""
+        task = self.create_task(work)
+        self._unfinished.add(task)
+        task.add_done_callback(self._finish)
+        return task
+
+    def end(self, *tasks: asyncio.Task[None]) -> None:
+        """Cancel these, again and again until they are done."""
+        left = [task for task in tasks if not task.done()]
+        for task in left:
+            task.cancel()
+        if left:
+            asyncio.get_running_loop().call_later(_INSISTENCE, self.end, *left)
+
+    def _finish(self, task: asyncio.Task[None]) -> None:
+        self._unfinished.discard(task)
+        if not task.cancelled() and task.exception():  # the group itself cancels the others, once
+            asyncio.get_running_loop().call_later(_INSISTENCE, lambda: self.end(*self._unfinished))
 
 
 class _Step:
@@ -104,18 +138,21 @@ class Tenure:
         """Handle telemetry until stopped; raises what ended it otherwise."""
         async with self._connections():
             try:
-                async with asyncio.TaskGroup() as tasks:
-                    renewal = tasks.create_task(self._keep_lease())
-                    await self._resume()
-                    purge = tasks.create_task(self._purge())
-                    tasks.create_task(self._outbox.run())
-                    await self._carry_batches(tasks)
-                    self._outbox.stop()
-                    renewal.cancel()
-                    purge.cancel()
+                async with _Tasks() as tasks:
+                    tasks.start(self._work(tasks))
             finally:
                 await self._pull.close()
             await position.release(self._steward, self._claim)
+
+    async def _work(self, tasks: _Tasks) -> None:
+        """All there is to do; a task itself, so that it can be cancelled more than once."""
+        renewal = tasks.start(self._keep_lease())
+        await self._resume()
+        purge = tasks.start(self._purge())
+        tasks.start(self._outbox.run())
+        await self._carry_batches(tasks)
+        self._outbox.stop()
+        tasks.end(renewal, purge)
 
     def stop(self) -> None:
         """Finish what is in hand and take no more."""
@@ -157,7 +194,8 @@ class Tenure:
     async def _keep_lease(self) -> None:
         while True:
             await asyncio.sleep(self._settings.lease / 3)
-            async with self._steward_lock:
+            # A connection that is dead may not know it: nobody would tell us that the lease is over.
+            async with asyncio.timeout(self._settings.lease), self._steward_lock:
                 await position.renew(self._steward, self._claim, self._settings.lease)
 
     async def _purge(self) -> None:
@@ -168,7 +206,7 @@ class Tenure:
         async with self._steward_lock:
             return await position.is_current(self._steward, self._claim)
 
-    async def _carry_batches(self, tasks: asyncio.TaskGroup) -> None:
+    async def _carry_batches(self, tasks: _Tasks) -> None:
         """Start a batch whenever there is a slot and something has arrived.
 
         Alone in the night a snapshot goes straight through; under load batches grow by themselves.
@@ -182,7 +220,7 @@ class Tenure:
             batch = await self._collect(after)
             after = batch.sequence
             step = _Step(batch, step)
-            tasks.create_task(self._carry(step))
+            tasks.start(self._carry(step))
 
     async def _collect(self, after: int) -> Batch:
         """Whatever has arrived, up to what one transaction may hold."""
@@ -307,7 +345,8 @@ class TelemetrySubscriber:
             self._tenure.lose("the connection to NATS was lost for a while")
 
     async def _own(self, client: Client) -> None:
-        async with database.connected(self._settings.database_url, statement_timeout="5s") as connection:
+        dsn = self._settings.database_url
+        async with asyncio.timeout(_CLAIM_TIME), database.connected(dsn, statement_timeout="5s") as connection:
             claimed = await position.claim(connection, PARTITION, self._owner, self._settings.lease)
         if claimed is None:
             self._progress.role, self._progress.trouble = "standby", None

@@ -15,9 +15,10 @@ from missionops.operations.performing import Failure
 from missionops.operations.table import OPERATIONS
 from subscribers.http import answering, asked, body
 
-_AT_ONCE = 32
-_HEAVY_AT_ONCE = 4
-_HEAVY = 1 << 20
+_QUERIES = 24  # with an answer of up to 8 MB each
+_BODIES = 64  # of up to 1 MB, each waiting for seconds while the database is away
+_HEAVY = 4
+_HEAVY_BODY = 1 << 20
 _PATIENCE = 4.5
 
 OFFERED: tuple[tuple[Operation, Route], ...] = tuple(
@@ -27,21 +28,31 @@ OFFERED: tuple[tuple[Operation, Route], ...] = tuple(
 
 
 class Slots:
-    """Room for requests: what each may hold in memory is bounded, and so is how many do."""
+    """Room for requests: what each may hold in memory is bounded, and so is how many of its kind do.
+
+    Kinds do not wait for each other: whoever sends slowly keeps nobody from asking.
+    """
 
     def __init__(self) -> None:
-        self._all = asyncio.Semaphore(_AT_ONCE)
-        self._heavy = asyncio.Semaphore(_HEAVY_AT_ONCE)
+        self._queries = asyncio.Semaphore(_QUERIES)
+        self._bodies = asyncio.Semaphore(_BODIES)
+        self._heavy = asyncio.Semaphore(_HEAVY)
 
     @contextlib.asynccontextmanager
     async def held(self, route: Route) -> AsyncIterator[None]:
         """Room for a request of `route`; TimeoutError if there is none for too long."""
-        async with contextlib.AsyncExitStack() as stack:
-            async with asyncio.timeout(_PATIENCE):
-                if route.max_body > _HEAVY:
-                    await stack.enter_async_context(self._heavy)
-                await stack.enter_async_context(self._all)
+        slots = self._of(route)
+        async with asyncio.timeout(_PATIENCE):
+            await slots.acquire()
+        try:
             yield
+        finally:
+            slots.release()
+
+    def _of(self, route: Route) -> asyncio.Semaphore:
+        if route.method == "GET":
+            return self._queries
+        return self._heavy if route.max_body > _HEAVY_BODY else self._bodies
 
 
 class Endpoint:

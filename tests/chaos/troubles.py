@@ -9,16 +9,16 @@ from pathlib import Path
 from random import Random
 from typing import TypeAlias
 
-import asyncpg
-import nats.errors
-
+from missionops.embedded.server import Server
+from missionops.errors import Unfit
 from tests.chaos.proxy import Proxy
 from tests.chaos.service import Service
-from tests.chaos.world import World
+from tests.chaos.world import AWAY, World
 
 Trouble: TypeAlias = Callable[[World, Random], Awaitable[None]]
 
 LEASE = 1.0
+_TRIES = 10
 
 
 def _service(world: World, random: Random) -> Service:
@@ -57,44 +57,51 @@ async def toggle_second_service(world: World, random: Random) -> None:
 
 
 async def kill_nats(world: World, random: Random) -> None:
-    await world.nats.kill()
-    await asyncio.sleep(random.choice((0, 0, 1, 3)))
-    await world.nats.start()
+    async with world.nats_lock:
+        await world.nats.kill()
+        await asyncio.sleep(random.choice((0, 0, 1, 3)))
+        await _start(world.nats)
 
 
 async def restart_nats(world: World, random: Random) -> None:
-    await world.nats.stop()
-    await asyncio.sleep(random.choice((0, 2)))
-    await world.nats.start()
+    async with world.nats_lock:
+        await world.nats.stop()
+        await asyncio.sleep(random.choice((0, 2)))
+        await _start(world.nats)
 
 
 async def freeze_nats(world: World, random: Random) -> None:
-    await _freeze([world.nats.pid], random)
+    async with world.nats_lock:
+        await _freeze([world.nats.pid], random)
 
 
 async def kill_postgres(world: World, random: Random) -> None:
-    await world.postgres.kill()
-    await asyncio.sleep(random.choice((0, 0, 1, 3)))
-    await world.postgres.start()
+    async with world.postgres_lock:
+        await world.postgres.kill()
+        await asyncio.sleep(random.choice((0, 0, 1, 3)))
+        await _start(world.postgres)
 
 
 async def restart_postgres(world: World, random: Random) -> None:
-    await world.postgres.process.stop()  # type: ignore[union-attr] # it runs; the server's own `stop` tidies for good
-    await asyncio.sleep(random.choice((0, 2)))
-    await world.postgres.start()
+    async with world.postgres_lock:
+        assert world.postgres.process
+        await world.postgres.process.stop()  # the server's own `stop` tidies for good
+        await asyncio.sleep(random.choice((0, 2)))
+        await _start(world.postgres)
 
 
 async def freeze_postgres(world: World, random: Random) -> None:
-    postmaster = world.postgres.pid
-    await _freeze([postmaster, *_children(postmaster)], random)
+    async with world.postgres_lock:
+        postmaster = world.postgres.pid
+        await _freeze([postmaster, *_children(postmaster)], random)
 
 
 async def crash_a_backend(world: World, _: Random) -> None:
     """PostgreSQL ends all connections then, and recovers."""
     found = await world.fetch("SELECT pid FROM pg_stat_activity WHERE application_name = 'missionops' LIMIT 1")
     for row in found:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(row["pid"], signal.SIGKILL)
+        with contextlib.suppress(OSError):  # It may have ended just now.
+            _kill_if_postgres(row["pid"])
 
 
 async def end_database_connections(world: World, random: Random) -> None:
@@ -135,19 +142,34 @@ def _proxy(world: World, random: Random) -> Proxy:
     return random.choice((service.nats, service.database, service.nats, service.database, world.publishing))
 
 
+async def _start(server: Server) -> None:
+    """Its port may be somebody's for a moment: a client's, say."""
+    for _ in range(_TRIES):
+        with contextlib.suppress(Unfit):
+            await server.start()
+            return
+        await asyncio.sleep(0.5)
+    await server.start()
+
+
 async def _freeze(pids: Sequence[int | None], random: Random) -> None:
     for number, seconds in ((signal.SIGSTOP, _longer_than_the_lease(random)), (signal.SIGCONT, 0)):
-        for pid in pids:
+        for pid in filter(None, pids):
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid or 0, number) if pid else None
+                os.kill(pid, number)
         await asyncio.sleep(seconds)
+
+
+def _kill_if_postgres(pid: int) -> None:
+    if "postgres" in Path(f"/proc/{pid}/cmdline").read_text():
+        os.kill(pid, signal.SIGKILL)
 
 
 def _children(pid: int | None) -> list[int]:
     found = []
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError, ValueError):
-            if int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == pid:
+            if pid and int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == pid:
                 found.append(int(entry.name))
     return found
 
@@ -158,14 +180,12 @@ ALL: Sequence[Trouble] = (
     crash_a_backend, end_database_connections, delete_consumer, stall, stall, stall, cut, cut, swallow,
 )  # fmt: skip
 
-_AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, nats.errors.Error)
-
 
 async def one(world: World, random: Random) -> None:
     """One trouble; where its own tools are away just then, there was trouble enough."""
     trouble = random.choice(ALL)
     world.say(trouble.__name__.replace("_", " "))
-    with contextlib.suppress(*_AWAY):
+    with contextlib.suppress(*AWAY):
         await trouble(world, random)
 
 

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import nats
+import nats.errors
 from nats.aio.client import Client
 
 from missionops import migrate
@@ -23,6 +24,11 @@ from tests.chaos.service import Service
 
 DATABASE = "missionops"
 INSTALLED = (str(Path(sys.executable).with_name("missionops")), "serve")
+AWAY = (
+    OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError,
+    nats.errors.Error,
+)  # fmt: skip
+"""What our own tools say while a server is away."""
 _HURRIED = {
     "MISSIONOPS_LEASE": "1",
     "MISSIONOPS_HTTP_PORT": "0",
@@ -43,6 +49,8 @@ class World:
         self.database = database
         self.services: list[Service] = []
         self.publishing = Proxy(self._connect_nats)
+        self.nats_lock, self.postgres_lock = asyncio.Lock(), asyncio.Lock()
+        """One trouble at a time for each."""
         self._exits = AsyncExitStack()
         self._began = time.monotonic()
 
@@ -85,6 +93,7 @@ class World:
             max_reconnect_attempts=-1,
             reconnect_time_wait=0.1,
             connect_timeout=2,
+            ping_interval=1,  # a connection that is dead has to be noticed
             error_cb=ignore,
         )
         self._exits.push_async_callback(client.close)
@@ -105,7 +114,7 @@ class World:
             try:
                 if await is_so():
                     return True
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, nats.errors.Error):
+            except AWAY:
                 pass
             await asyncio.sleep(0.02)
         return False
