@@ -20,7 +20,7 @@ from nats.aio.client import Client
 from missionops import database, ingest, streams
 from missionops.acquaintance import Acquaintance
 from missionops.batch import Batch
-from missionops.errors import Lost, Unavailable
+from missionops.errors import Lost, Unavailable, Unfit
 from missionops.ingest import Origin, Outcome
 from missionops.progress import Progress
 from missionops.rulebook import Rulebook
@@ -369,7 +369,7 @@ class TelemetrySubscriber:
             self._effort = Effort(self._settings.batch_parameters, self._settings.lease)
 
     def _note(self, error: BaseException) -> None:
-        expected = isinstance(error, (Lost, Unavailable, OSError, TimeoutError, nats.errors.Error))
+        expected = isinstance(error, (Lost, Unavailable, Unfit, OSError, TimeoutError, nats.errors.Error))
         log.log(logging.WARNING if expected else logging.ERROR, "ingest starts again: %s", error,
                 exc_info=None if expected else error)  # fmt: skip
         self._progress.role = "starting"

@@ -11,7 +11,7 @@ import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from missionops import errors
+from missionops import errors, nats_refusal
 from missionops.cli import connection
 from missionops.domain import spacecraft
 from missionops.streams import DEADLETTERS, TELEMETRY
@@ -141,7 +141,7 @@ class Box:
         message_id = f"replay-{letter.sequence}-{letter.time}"
         headers = {**letter.original_headers, "Nats-Msg-Id": message_id, "Nats-Expected-Stream": TELEMETRY}
         with _translated(self._client, subject):
-            reply = await self._client.request(subject, letter.body, timeout=TIMEOUT, headers=headers)
+            reply = await self._request(subject, letter.body, headers)
         acknowledgement = _decoded(reply.data)
         if acknowledgement.get("stream") != TELEMETRY or "error" in acknowledgement:
             reason = (acknowledgement.get("error") or {}).get("description", "the answer is no acknowledgement")
@@ -156,7 +156,7 @@ class Box:
             messages: list[Msg] = []
             while True:
                 with _translated(self._client, subject):
-                    message = await subscription.next_msg(TIMEOUT)
+                    message = await nats_refusal.unless_refused(self._client, subject, subscription.next_msg(TIMEOUT))
                 headers = message.headers or {}
                 # Not by a `Status`: a publisher may have set one.
                 if "Nats-Sequence" not in headers:
@@ -169,7 +169,7 @@ class Box:
     async def _api(self, subject: str, request: Mapping[str, Any], accepted: int = 0) -> dict[str, Any]:
         """The answer of the JetStream API; an error other than the `accepted` one is raised."""
         with _translated(self._client, f"$JS.API.{subject}"):
-            reply = await self._client.request(f"$JS.API.{subject}", json.dumps(request).encode(), timeout=TIMEOUT)
+            reply = await self._request(f"$JS.API.{subject}", json.dumps(request).encode())
         answer = _decoded(reply.data)
         error = answer.get("error")
         if not error or error.get("err_code") == accepted:
@@ -179,6 +179,10 @@ class Box:
                 f"There is no stream {DEADLETTERS} on this NATS server: `missionops serve` or `missionops up` makes it."
             )
         raise errors.Unavailable(f"JetStream refuses {subject}: {error.get('description')}.")
+
+    async def _request(self, subject: str, body: bytes, headers: dict[str, str] | None = None) -> Msg:
+        request = self._client.request(subject, body, timeout=TIMEOUT, headers=headers)
+        return await nats_refusal.unless_refused(self._client, subject, request)
 
 
 @asynccontextmanager
@@ -252,8 +256,6 @@ def _translated(client: Client, subject: str) -> Iterator[None]:
     except nats.errors.MaxPayloadError:
         raise errors.TooLarge(f"It is larger than the {client.max_payload} bytes that NATS takes.") from None
     except nats.errors.TimeoutError:
-        if connection.forbidden(client, subject):
-            raise errors.Unavailable(f"NATS does not let this user ask {subject}.") from None
         raise errors.Unavailable(f"No answer to {subject} within {TIMEOUT:.0f} s; it may work later.") from None
     except nats.errors.Error as error:
         raise errors.Unavailable(f"The connection to NATS failed: {error}.") from None
