@@ -89,17 +89,16 @@ async def connect(broker: NatsBroker, closed: "asyncio.Future[str]") -> Client:
     connecting = asyncio.create_task(broker.connect())
     try:
         await asyncio.wait((connecting, closed), return_when=asyncio.FIRST_COMPLETED)
-        if not connecting.done():
-            raise Unfit(f"NATS refuses us ({closed.result()}): see the settings MISSIONOPS_NATS_… in the README.")
     finally:
         connecting.cancel()
-    try:
-        client = connecting.result()
-    except Exception as error:
-        raise Unavailable(f"Cannot reach NATS: {str(error) or type(error).__name__}.") from error
-    nats_guard.install(client)
-    nats_refusal.of(client)  # from the first refusal on
-    return client
+        [outcome] = await asyncio.gather(connecting, return_exceptions=True)
+    if closed.done():
+        raise Unfit(f"NATS refuses us ({closed.result()}): see the settings MISSIONOPS_NATS_… in the README.")
+    if isinstance(outcome, BaseException):
+        raise Unavailable(f"Cannot reach NATS: {str(outcome) or type(outcome).__name__}.") from outcome
+    nats_guard.install(outcome)
+    nats_refusal.of(outcome)  # from the first refusal on
+    return outcome
 
 
 def _is_final(said: str) -> bool:

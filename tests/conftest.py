@@ -3,7 +3,7 @@
 import os
 import re
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -75,12 +75,17 @@ async def template(postgres_dsn: str) -> str:
     await _execute(postgres_dsn, f"CREATE DATABASE {TEMPLATE}")
     dsn = _in_database(postgres_dsn, TEMPLATE)
     await rights.create_roles(dsn, dict.fromkeys(("app", "migrator", "reader"), PASSWORD))
-    await migrate.apply(as_role(dsn, rights.MIGRATOR))
+    await migrate.apply(_as_role(dsn, rights.MIGRATOR))
     return TEMPLATE
 
 
-def as_role(dsn: str, role: str) -> str:
-    """The same database for one of our roles."""
+@pytest.fixture(scope="session")
+def as_role() -> Callable[[str, str], str]:
+    """The address of the same database for one of our roles."""
+    return _as_role
+
+
+def _as_role(dsn: str, role: str) -> str:
     return re.sub("//([^@/]*@)?", f"//{role}:{PASSWORD}@", dsn, count=1)
 
 
@@ -170,7 +175,7 @@ def shared_nats_url(services: str) -> Iterator[str]:
 def settings(services: str, nats_url: str, database_url: str) -> Settings:
     """The service may do what it may in production: the role mission_app of PostgreSQL, its own user of NATS."""
     user = {"nats_user": rights.SERVICE, "nats_password": PASSWORD} if services == "embedded" else {}
-    return read(nats_url=nats_url, **user, database_url=as_role(database_url, rights.APP), http_port=0, lease=1)
+    return read(nats_url=nats_url, **user, database_url=_as_role(database_url, rights.APP), http_port=0, lease=1)
 
 
 @pytest.fixture
