@@ -87,18 +87,20 @@ async def connect(broker: NatsBroker, closed: "asyncio.Future[str]") -> Client:
     Waits for a server that is away; Unfit once it is `closed`, which it is for a user whom the server does not know.
     """
     connecting = asyncio.create_task(broker.connect())
+    connecting.add_done_callback(lambda task: task.cancelled() or task.exception())  # it has been looked at
     try:
         await asyncio.wait((connecting, closed), return_when=asyncio.FIRST_COMPLETED)
     finally:
         connecting.cancel()
-        [outcome] = await asyncio.gather(connecting, return_exceptions=True)
     if closed.done():
         raise Unfit(f"NATS refuses us ({closed.result()}): see the settings MISSIONOPS_NATS_… in the README.")
-    if isinstance(outcome, BaseException):
-        raise Unavailable(f"Cannot reach NATS: {str(outcome) or type(outcome).__name__}.") from outcome
-    nats_guard.install(outcome)
-    nats_refusal.of(outcome)  # from the first refusal on
-    return outcome
+    try:
+        client = connecting.result()
+    except Exception as error:
+        raise Unavailable(f"Cannot reach NATS: {str(error) or type(error).__name__}.") from error
+    nats_guard.install(client)
+    nats_refusal.of(client)  # from the first refusal on
+    return client
 
 
 def _is_final(said: str) -> bool:

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sysconfig
 from collections.abc import Callable, Iterator, Mapping
@@ -56,9 +55,9 @@ def nats_server(
 ) -> Iterator[Nats]:
     """nats-server with the files as they are, but for paths, ports and `change`."""
     directory = root / "nats"
-    directory.mkdir(parents=True)
-    for file in FILES.glob("nats*.conf"):
-        shutil.copy(file, directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    for file in FILES.glob("nats-*.conf"):
+        (directory / file.name).write_text(file.read_text().replace("/etc/nats/", f"{directory}/"))
     config = (FILES / "nats.conf").read_text()
     assert config.count("0.0.0.0:") == 2
     for before, after in (("0.0.0.0:4222", "127.0.0.1:-1"), ("0.0.0.0:8222", "127.0.0.1:-1"), ("/data", f"{root}/js")):
