@@ -12,7 +12,7 @@ import uvicorn
 from missionops.errors import Unfit
 from missionops.operations.operation import Context
 from missionops.settings import Settings
-from subscribers.http import application
+from subscribers.http import application, protocol
 
 _CONNECTIONS = 1_000
 _STOP_TIME = 5
@@ -33,7 +33,8 @@ async def served(settings: Settings, context: Context) -> AsyncIterator[str]:
     server = _Server(
         uvicorn.Config(
             application.make(context, settings.allowed_origins),
-            http="h11",
+            http=protocol.BoundedProtocol,
+            h11_max_incomplete_event_size=protocol.HEAD_BYTES,
             ws="none",
             lifespan="off",
             log_config=None,
