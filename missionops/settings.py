@@ -55,6 +55,10 @@ class Settings(BaseSettings):
     database_url: _DatabaseUrl = Field("postgresql://127.0.0.1:5432/missionops", description="Where PostgreSQL is.")
     http_host: str = Field("127.0.0.1", description="The address that HTTP listens on.")
     http_port: _Port = Field(8000, description="The port that HTTP listens on; 0 picks a free one.")
+    http_auth: Literal["off", "tokens", "proxy"] = Field(
+        "off",
+        description="off: HTTP asks nobody who he is, on loopback alone; tokens: a token; proxy: one in front asks.",
+    )
     cors_origins: _Origins = Field("", description="Web origins whose pages may ask, by commas; * means all.")
 
     lease: float = Field(
