@@ -23,6 +23,7 @@ LABEL org.opencontainers.image.title="missionops" \
 # Inside a container the loopback interface is the container's own; compose.yaml publishes the port on the host's.
 ENV MISSIONOPS_HTTP_HOST=0.0.0.0 \
     MISSIONOPS_HTTP_PORT=8000 \
+    MISSIONOPS_HTTP_AUTH=tokens \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 EXPOSE 8000

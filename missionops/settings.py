@@ -57,7 +57,7 @@ class Settings(BaseSettings):
     http_port: _Port = Field(8000, description="The port that HTTP listens on; 0 picks a free one.")
     http_auth: Literal["off", "tokens", "proxy"] = Field(
         "off",
-        description="off: HTTP asks nobody who he is, on loopback alone; tokens: a token; proxy: one in front asks.",
+        description="off: HTTP is for anyone, on loopback alone; tokens: for who has one; proxy: for whom one lets in.",
     )
     cors_origins: _Origins = Field("", description="Web origins whose pages may ask, by commas; * means all.")
 

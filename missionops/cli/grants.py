@@ -75,15 +75,12 @@ async def revoke(name: str) -> bool:
 @asynccontextmanager
 async def _transaction() -> AsyncIterator[Connection]:
     async with database.connected(settings.read().database_url) as connection:
-        await migrate.check(connection)
         try:
+            await migrate.check(connection)
             async with connection.transaction():
                 yield connection
         except asyncpg.InsufficientPrivilegeError as error:
-            message = (
-                f"The database does not let this user do that ({error}): name one who may with MISSIONOPS_DATABASE_URL."
-            )
-            raise errors.Unfit(message) from None
+            raise errors.Unfit(f"PostgreSQL lets the user of MISSIONOPS_DATABASE_URL not do this: {error}.") from None
 
 
 def _shown(stored: Stored) -> Shown:

@@ -1,6 +1,7 @@
 """Who shows which token: the tokens in force, kept in memory for seconds."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -16,11 +17,10 @@ FRESH = 3.0
 GRACE = 60.0
 """Seconds for which they count while the database is away: in it nobody can revoke one, and telemetry need not wait."""
 _PAUSE = 0.5
-"""Seconds between two readings, however many unknown tokens are shown: a stranger costs the database nothing."""
+"""Seconds between two readings, however many unknown tokens are shown: strangers cost the database next to nothing."""
 _TIME = 1.0
 """Seconds that one reading may take; the request that waits for it is to be answered in time, too."""
 
-_WRONG = "This token is not valid: it is unknown, has expired or was revoked."
 _NO_DIGEST = bytes(32)
 
 
@@ -37,34 +37,37 @@ class Tokens:
         """Who shows this token; Unauthenticated if it does not count, Unavailable if nobody can know."""
         shown = bearer_token.parse(text)
         if shown is None:
-            raise Unauthenticated(_WRONG)
-        await self._refresh(FRESH)
-        if shown.key not in self._known:
-            await self._refresh(_PAUSE)  # it may be a new one
-        found = self._known.get(shown.key)
+            raise _wrong()
+        found = await self._found(shown.key)
         is_it = shown.matches(found.digest if found else _NO_DIGEST)
-        if not is_it or found is None or (found.expires_at is not None and found.expires_at <= datetime.now(UTC)):
-            raise Unauthenticated(_WRONG)
+        if not found or not is_it or (found.expires_at is not None and found.expires_at <= datetime.now(UTC)):
+            raise _wrong()
         return Caller(found.name, found.role, found.spacecraft)
 
-    async def _refresh(self, max_age: float) -> None:
-        """Read them if they are older; what is known stays good for a while if that fails."""
-        if _now() - self._tried_at >= max_age:
-            async with self._reading:
-                if _now() - self._tried_at >= max_age:
-                    await self._read()
-        if _now() - self._read_at > GRACE:
+    async def _found(self, key: str) -> Bearer | None:
+        asked_at = _now()
+        if asked_at - self._tried_at >= FRESH or key not in self._known:  # it may be a new one
+            await self._read(asked_at)
+        found = self._known.get(key)
+        if self._read_at < asked_at - GRACE or (found is None and self._read_at < asked_at):
             raise Unavailable("The database is away, and with it who may do what; try again later.")
+        return found
 
-    async def _read(self) -> None:
-        try:
-            async with asyncio.timeout(_TIME), self._database.transaction() as connection:
-                self._known = await tokens.in_force(connection)
-            self._read_at = _now()
-        except (Unavailable, TimeoutError):
-            pass  # said by health, and by `_refresh` when it has lasted
-        finally:
-            self._tried_at = _now()
+    async def _read(self, since: float) -> None:
+        """Read them, unless somebody has since; what is known stays if that fails."""
+        async with self._reading:
+            if self._tried_at >= since:
+                return
+            await asyncio.sleep(self._tried_at + _PAUSE - _now())
+            self._tried_at = begun_at = _now()
+            with contextlib.suppress(Unavailable, TimeoutError):  # health says so
+                async with asyncio.timeout(_TIME), self._database.transaction() as connection:
+                    self._known = await tokens.in_force(connection)
+                self._read_at = begun_at
+
+
+def _wrong() -> Unauthenticated:
+    return Unauthenticated("This token is not valid: it is unknown, has expired or was revoked.")
 
 
 def _now() -> float:

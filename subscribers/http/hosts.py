@@ -1,7 +1,7 @@
 """Names under which this machine may be asked without a token."""
 
+import re
 from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -9,6 +9,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from missionops.errors import Forbidden
 from missionops.operations import performing
 from subscribers.http import answering
+
+_HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\[\]:@/?#]*))(?::[0-9]*)?")
 
 
 class OwnHosts:
@@ -25,11 +27,13 @@ class OwnHosts:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, or refuse."""
         host = Headers(scope=scope).get("host", "")
-        app = self._app if self._is_own(_name(host)) else answering.failed(performing.refusal(_refusal(host)))
+        app = self._app if self.is_own(host) else answering.failed(performing.refusal(_refusal(host)))
         await app(scope, receive, send)
 
-    def _is_own(self, name: str | None) -> bool:
-        return name in {None, "localhost", self._own_name} or name.endswith(".localhost") or is_address(name)
+    def is_own(self, host: str) -> bool:
+        """Whether a `Host` header names this machine, or an address; who sends none, or an empty one, is no browser."""
+        name = _name(host)
+        return name in {"", "localhost", self._own_name} or name.endswith(".localhost") or is_address(name)
 
 
 def is_address(name: str) -> bool:
@@ -41,14 +45,10 @@ def is_address(name: str) -> bool:
     return True
 
 
-def _name(host: str) -> str | None:
-    """The name in a `Host` header; None where there is none, as no browser asks."""
-    if not host:
-        return None
-    try:
-        return urlsplit(f"//{host}").hostname or host
-    except ValueError:
-        return host
+def _name(host: str) -> str:
+    """The name in a `Host` header, without its port; whole where it is none."""
+    found = _HOST.fullmatch(host.lower())
+    return found[1] or found[2] if found else host
 
 
 def _refusal(host: str) -> Forbidden:
