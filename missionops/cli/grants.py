@@ -42,10 +42,6 @@ class Shown(msgspec.Struct, rename="camel"):
         more = f" and {len(self.spacecraft) - _FEW:,} more" if len(self.spacecraft) > _FEW else ""
         return ", ".join(self.spacecraft[:_FEW]) + more
 
-    def since(self) -> str:
-        """When it was made."""
-        return f"{self.created_at:%Y-%m-%d %H:%M:%S}"
-
     def until(self) -> str:
         """When it ends by itself."""
         return f"{self.expires_at:%Y-%m-%d %H:%M:%S}" if self.expires_at else "never"

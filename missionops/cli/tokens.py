@@ -109,5 +109,5 @@ def _until(expires: str | None) -> datetime | None:
 def _print(tokens: "list[Shown]") -> None:
     from missionops.cli import tables  # noqa: PLC0415 - the command's cost, not the help's
 
-    rows = ((each.name, each.role, each.about(), each.since(), each.until(), each.state) for each in tokens)
-    tables.plain(("token", "role", "spacecraft", "created (UTC)", "expires (UTC)", "state"), rows)
+    rows = ((each.name, each.role, each.about(), each.until(), each.state) for each in tokens)
+    tables.plain(("token", "role", "spacecraft", "expires (UTC)", "state"), rows)

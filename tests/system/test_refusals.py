@@ -86,7 +86,7 @@ def test_bad_settings_are_all_named(place: Place, command: tuple[str, ...]) -> N
     assert "MISSIONOPS_LOG_FORMAT is 'xml'" in done.sentence
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", ""])
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
 def test_serve_open_to_other_machines(place: Place, host: str) -> None:
     nowhere = "postgresql://127.0.0.1:1/nothing"
     done = place.run("serve", MISSIONOPS_HTTP_HOST=host, MISSIONOPS_DATABASE_URL=nowhere)
