@@ -11,7 +11,7 @@ from missionops.operations.performing import Failure
 from subscribers.http import answering
 from subscribers.http.answering import Reply
 
-_NO_TOKEN = "A token is needed: send the header `Authorization: Bearer …`."  # noqa: S105 - this is none
+_NO_TOKEN = "A token is needed, in the header `Authorization: Bearer …`; `missionops tokens create` makes one."  # noqa: S105 - this is none
 
 
 class Guard:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import hashlib
 import json
 import os
 import signal
@@ -11,7 +10,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import asyncpg
 import msgspec
 import pytest
 from nats.aio.client import Client
@@ -418,36 +416,6 @@ async def test_a_letter_stays_until_the_stream_has_its_telemetry(
     done = await commands.run("dead-letters", "replay", "1")
     assert done.ends_with_one_sentence("Letter 1 is not replayed, TELEMETRY refused it")
     assert await letters_left(client) == 1
-
-
-async def test_a_replay_leaves_an_event_of_what_it_was(client: Client, commands: Commands) -> None:
-    told = await client.subscribe("events.SC-001")
-    body = json.dumps(snapshot(1)).encode()
-    await put_letter(client, "SC-001", body)
-    assert (await commands.run("dead-letters", "replay", "1")).code == 0
-    event = json.loads((await told.next_msg(5)).data)
-    assert (event["spacecraftId"], event["type"], event["message"]) == ("SC-001", "INFO", "Dead letter 1 replayed")
-    metadata = event["metadata"]
-    assert (metadata["action"], metadata["by"], metadata["letter"]) == ("deadLetter.replay", "nats", 1)
-    before = metadata["before"]
-    assert (before["errorCode"], before["error"], before["bytes"]) == ("refused", "too wide", len(body))
-    assert before["sha256"] == hashlib.sha256(body).hexdigest()
-    assert metadata["after"]["messageId"].startswith("replay-1-")
-
-
-async def test_a_letter_stays_until_its_event_is_recorded(
-    client: Client, commands: Commands, database: "asyncpg.Connection[asyncpg.Record]"
-) -> None:
-    await put_letter(client, "SC-001", json.dumps(snapshot(1)).encode())
-    async with database.transaction():
-        await database.execute("LOCK TABLE app.event IN ACCESS EXCLUSIVE MODE")
-        done = await commands.run("dead-letters", "replay", "1")
-    assert done.ends_with_one_sentence("Letter 1 is in TELEMETRY again, and stays here until an event can say so")
-    assert await letters_left(client) == 1
-    assert (await commands.run("dead-letters", "replay", "1")).code == 0
-    assert await letters_left(client) == 0
-    assert await database.fetchval("SELECT count(*) FROM app.event") == 1
-    assert await database.fetchval("SELECT count(*) FROM app.telemetry") == 1
 
 
 async def test_a_replay_cut_off_before_the_letter_went_stores_nothing_twice(client: Client, commands: Commands) -> None:
