@@ -24,6 +24,7 @@ LABEL org.opencontainers.image.title="missionops" \
 ENV PATH=/opt/missionops/bin:${PATH} \
     MISSIONOPS_HTTP_HOST=0.0.0.0 \
     MISSIONOPS_HTTP_PORT=8000 \
+    MISSIONOPS_HTTP_AUTH=tokens \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 EXPOSE 8000

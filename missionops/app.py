@@ -50,6 +50,7 @@ class Service:
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Service]:
     """The service for the time of a block; Unfit or Unavailable if it cannot start."""
+    http.check(settings)
     await _check_database(settings.database_url)
     progress = Progress()
     async with AsyncExitStack() as stack:

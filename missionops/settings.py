@@ -124,6 +124,10 @@ class Settings(NatsAccess):
     database_url: _DatabaseUrl = Field("postgresql://127.0.0.1:5432/missionops", description="Where PostgreSQL is.")
     http_host: str = Field("127.0.0.1", description="The address that HTTP listens on.")
     http_port: _Port = Field(8000, description="The port that HTTP listens on; 0 picks a free one.")
+    http_auth: Literal["off", "tokens", "proxy"] = Field(
+        "off",
+        description="off: HTTP is for anyone, on loopback alone; tokens: for who has one; proxy: for whom one lets in.",
+    )
     cors_origins: _Origins = Field("", description="Web origins whose pages may ask, by commas; * means all.")
 
     lease: float = Field(

@@ -1,6 +1,7 @@
 """Dead letters: read from their stream, shown, and published again."""
 
 import base64
+import hashlib
 import json
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -59,6 +60,39 @@ class Letter(NamedTuple):
         if not spacecraft.is_id(self.spacecraft_id):
             return "the subject that it came on names no spacecraft"
         return None
+
+    @property
+    def replay_id(self) -> str:
+        """The message id of its replay.
+
+        Of the letter, not of chance: replayed twice, as after a crash before it goes, it is in the stream once.
+        """
+        return f"replay-{self.sequence}-{self.time}"
+
+    def replay_event(self) -> dict[str, Any]:
+        """The event that says that it was replayed; NATS does not tell the service who asks."""
+        reason = {name: self.headers.get(f"Missionops-{name}") for name in ("Error-Code", "Error")}
+        before = {
+            "subject": self.subject,
+            "time": self.time,
+            "errorCode": reason["Error-Code"],
+            "error": reason["Error"],
+            "bytes": len(self.body),
+            "sha256": hashlib.sha256(self.body).hexdigest(),
+        }
+        return {
+            "id": f"ev_{hashlib.blake2b(self.replay_id.encode(), digest_size=16).hexdigest()}",
+            "type": "INFO",
+            "severity": "LOW",
+            "message": f"Dead letter {self.sequence} replayed",
+            "metadata": {
+                "action": "deadLetter.replay",
+                "by": "nats",
+                "letter": self.sequence,
+                "before": before,
+                "after": {"subject": f"telemetry.{self.spacecraft_id}", "messageId": self.replay_id},
+            },
+        }
 
     def described(self) -> dict[str, Any]:
         """For a listing."""
@@ -129,23 +163,32 @@ class Box:
         await self._api(f"STREAM.MSG.DELETE.{DEADLETTERS}", {"seq": sequence, "no_erase": True}, _GONE)
 
     async def replay(self, letter: Letter) -> None:
-        """Publishes a letter again; once the stream has it, the letter goes."""
+        """Publishes a letter again; once the stream has it and an event says so, the letter goes."""
         if reason := letter.refusal():
             raise errors.InvalidRequest(f"Letter {letter.sequence} cannot be replayed: {reason}.")
         await self._publish(letter)
+        await self._record(letter)
         await self.delete(letter.sequence)
 
     async def _publish(self, letter: Letter) -> None:
         subject = f"telemetry.{letter.spacecraft_id}"
-        # Of the letter, not of chance: replayed twice, as after a crash between both steps, it is in the stream once.
-        message_id = f"replay-{letter.sequence}-{letter.time}"
-        headers = {**letter.original_headers, "Nats-Msg-Id": message_id, "Nats-Expected-Stream": TELEMETRY}
+        headers = {**letter.original_headers, "Nats-Msg-Id": letter.replay_id, "Nats-Expected-Stream": TELEMETRY}
         with _translated(self._client, subject):
             reply = await self._request(subject, letter.body, headers)
         acknowledgement = _decoded(reply.data)
         if acknowledgement.get("stream") != TELEMETRY or "error" in acknowledgement:
             reason = (acknowledgement.get("error") or {}).get("description", "the answer is no acknowledgement")
             raise errors.Unavailable(f"Letter {letter.sequence} is not replayed, {TELEMETRY} refused it: {reason}.")
+
+    async def _record(self, letter: Letter) -> None:
+        """Has the service write down what was done; said twice, it is one event. Until then the letter stays."""
+        subject = f"missionops.events.record.{letter.spacecraft_id}"
+        try:
+            await connection.request(self._client, subject, json.dumps(letter.replay_event()).encode())
+        except errors.MissionopsError as error:
+            raise errors.Unavailable(
+                f"Letter {letter.sequence} is in {TELEMETRY} again, and stays here until an event can say so: {error}"
+            ) from None
 
     async def _page(self, request: Mapping[str, Any]) -> list[Msg]:
         inbox = self._client.new_inbox()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from missionops.errors import Refused, Unavailable
+from missionops.operations import asking
 from missionops.operations.operation import Answer, Asked, Context, Operation
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,9 @@ async def perform(operation: Operation, context: Context, read: Callable[[], Ask
     """The answer to what `read` decodes, or why there is none; never an exception."""
     try:
         async with asyncio.timeout(_TIME):
-            return await operation.perform(context, read())
+            asked = read()
+            _check_reach(operation, asked)
+            return await operation.perform(context, asked)
     except Refused as error:
         return refusal(error)
     except Unavailable as error:
@@ -44,6 +47,15 @@ async def perform(operation: Operation, context: Context, read: Callable[[], Ask
     except Exception:
         log.exception("%s failed", operation.name)
         return Failure(500, "internal", "The service failed; its log says why.")
+
+
+def _check_reach(operation: Operation, asked: Asked) -> None:
+    """Refuse what is about a spacecraft that whoever asks is not limited to, whether or not there is such a one.
+
+    Where a request holds other spacecraft, or none, the operation itself looks at them.
+    """
+    if operation.about_spacecraft and not asked.caller.reaches(asked.spacecraft_id):
+        raise asking.out_of_reach(asked.caller, asked.spacecraft_id)
 
 
 def refusal(error: Refused) -> Failure:

@@ -1,6 +1,7 @@
 """Documents in and out of the table, and found by what is in them."""
 
 from collections.abc import AsyncIterator, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import NamedTuple
 
@@ -92,6 +93,7 @@ _KIND = f"""(
                                         WHEN head_plain LIKE {_PATTERN} THEN 0.1 ELSE 0 END AS score
     FROM app.document
     WHERE %s AND ($3::text IS NULL OR spacecraft_id = $3) AND ($4::text IS NULL OR category = $4)
+        AND ($6::text[] IS NULL OR spacecraft_id IS NULL OR spacecraft_id = ANY ($6))
     LIMIT {_WEIGHED}
 )"""  # noqa: S608 - our own words
 
@@ -107,8 +109,9 @@ LIMIT $5
 """  # noqa: S608 - our own words
 
 
-# By text, pattern, spacecraft_id, category, limit. A part of a body is the least of all matches and the dearest to find
-# where its letters are everywhere, so it is looked for only where there is room.
+# By text, pattern, spacecraft_id, category, limit, and the spacecraft to which whoever searches is limited. A part of a
+# body is the least of all matches and the dearest to find where its letters are everywhere, so it is looked for only
+# where there is room.
 SEARCH = _search(_KINDS[:-1])
 SEARCH_PARTS = _search(_KINDS[-1:])
 
@@ -124,15 +127,25 @@ class Found(NamedTuple):
 
 
 async def search(
-    connection: Connection, text: str, spacecraft_id: str | None, category: str | None, limit: int
+    connection: Connection,
+    text: str,
+    spacecraft_id: str | None,
+    category: str | None,
+    limit: int,
+    *,
+    within: AbstractSet[str] | None = None,
 ) -> list[Found]:
-    """Documents that hold every word of `text`, or `text` itself as a part of theirs; best match first."""
+    """Documents that hold every word of `text`, or `text` itself as a part of theirs; best match first.
+
+    `within` some spacecraft, only what is about one of them, or about no one.
+    """
     await connection.execute(_PLAN_EACH)
     arguments = text, pattern(text), spacecraft_id, category
-    found = [Found(*row) for row in await connection.fetch(SEARCH, *arguments, limit)]
+    among = None if within is None else list(within)
+    found = [Found(*row) for row in await connection.fetch(SEARCH, *arguments, limit, among)]
     if len(found) < limit:
         known = {name for name, _ in found}
-        parts = await connection.fetch(SEARCH_PARTS, *arguments, limit + len(found))
+        parts = await connection.fetch(SEARCH_PARTS, *arguments, limit + len(found), among)
         found += [Found(*row) for row in parts if row[0] not in known]
     return found[:limit]
 

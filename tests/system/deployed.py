@@ -99,7 +99,8 @@ def environment(service: str, nats: Nats | None, database: str) -> dict[str, str
 
 
 def _interpolated(value: str) -> str:
-    return re.sub(r"\$\{(\w+):\?[^}]*\}", lambda found: PASSWORDS[found[1]], value)
+    given = re.sub(r"\$\{(\w+):\?[^}]*\}", lambda found: PASSWORDS[found[1]], value)
+    return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", given)
 
 
 def make_roles(database: str, **changed: str) -> None:

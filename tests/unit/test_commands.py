@@ -32,6 +32,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, lin
 @pytest.mark.parametrize(
     "command",
     [
+        "tokens create", "tokens list", "tokens revoke",
         "list-telemetry", "analyze-telemetry", "list-anomalies", "list-events", "search-docs", "get-doc",
         "ingest-telemetry", "seed-demo-data", "seed-demo-docs", "simulate", "list-spacecraft", "status", "register",
         "record-event", "create-doc", "dead-letters list", "dead-letters show", "dead-letters replay",
