@@ -88,7 +88,7 @@ async def test_the_service_may_read_and_write_every_table_and_nothing_else(
     assert not await database.fetch(_OTHER_OWNERS)
 
 
-async def test_a_reader_may_read_every_table_but_that_of_tokens_and_write_none(
+async def test_a_reader_may_read_every_table_but_tokens_and_write_none(
     database_url: str, database, connected: Connected
 ):
     await _make_a_month(connected, database_url)

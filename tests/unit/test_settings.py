@@ -157,3 +157,11 @@ def test_what_is_empty_is_not_set_and_secrets_are_not_shown(monkeypatch: pytest.
     found = settings.read()
     assert (found.nats_token, found.nats_ca_file) == (None, None)
     assert "secret" not in repr(found)
+
+
+def test_the_readme_lists_every_setting() -> None:
+    rows = re.findall(r"(?m)^\| `(MISSIONOPS_\w+)` \| (?:`(.*?)` )?\| (.*) \|$", (CHECKOUT / "README.md").read_text())
+    assert rows == [
+        (f"MISSIONOPS_{name.upper()}", _shown(field.default), field.description)
+        for name, field in Settings.model_fields.items()
+    ]
