@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -238,15 +239,34 @@ def test_every_service_is_bounded_and_what_is_ours_cannot_change_itself() -> Non
     assert f"MISSIONOPS_VERSION:-{version}" in deployed.COMPOSE.read_text()
 
 
-def test_the_service_writes_no_file(place: Place, production_nats: Nats, production_database: str) -> None:
-    """As in a container with a read-only root file system, and as another user than root."""
-    probe = run(["setpriv", "--reuid=65532", "--regid=65532", "--clear-groups", "--", place.command, "--version"])
-    if probe.returncode != 0:
-        pytest.skip("nobody else can be on this machine, or reach the command")
-    place.prefix = ("setpriv", "--reuid=65532", "--regid=65532", "--clear-groups", "--")
-    # The embedded PostgreSQL is closed to other users; it is asked for only after this has been read.
-    done = place.run("serve", MISSIONOPS_NATS_URL=production_nats.url, MISSIONOPS_DATABASE_URL=production_database)
-    assert "PostgreSQL" in done.sentence
+AS_IN_A_CONTAINER = """
+mount --make-rprivate / && mount --bind / /mnt && mount -o remount,bind,ro /mnt &&
+mount --rbind /dev /mnt/dev && mount --rbind /proc /mnt/proc &&
+exec chroot /mnt setpriv --bounding-set=-all --inh-caps=-all --no-new-privs "$@"
+"""
+
+
+def test_the_service_needs_no_capability_and_no_file_that_it_can_write(
+    place: Place, up: Up, production_nats: Nats, production_database: str
+) -> None:
+    assert place.run("migrate", **deployed.environment("migrate", None, production_database)).code == 0
+    place.prefix = ("unshare", "--mount", "sh", "-c", AS_IN_A_CONTAINER, "sh")
+    if not shutil.which("unshare") or run([*place.prefix, place.command, "--version"]).returncode != 0:
+        pytest.skip("this user can make no place that looks like a container")
+    up.sockets.chmod(0o755)  # the embedded PostgreSQL is closed to other users
+    try:
+        serving = serve(place, production_nats, production_database)
+        port = serving.err.partition("HTTP on http://127.0.0.1:")[2].partition(".")[0]
+        # The image's own health check, as it stands there.
+        dockerfile = (deployed.CHECKOUT / "Dockerfile").read_text()
+        found = re.search(r'CMD \["python", "-c", "(import os, urllib.*)"\]', dockerfile)
+        assert found
+        check = [sys.executable, "-c", found[1]]
+        assert run(check, {"MISSIONOPS_HTTP_PORT": port}).returncode == 0
+        assert serving.stop().code == 0
+        assert run(check, {"MISSIONOPS_HTTP_PORT": port}).returncode != 0
+    finally:
+        up.sockets.chmod(0o700)
     assert place.files() == []
 
 
