@@ -10,7 +10,7 @@ from faststream.nats import NatsBroker
 from faststream.nats.security import NatsCredentials, NatsNKey, NatsSecurity, NatsToken, NatsUserPassword
 from nats.aio.client import Client
 
-from missionops import nats_access, nats_guard, nats_refusal
+from missionops import nats_access, nats_guard, nats_refusal, nats_replies
 from missionops.errors import Unavailable, Unfit
 from missionops.settings import NatsAccess
 
@@ -99,6 +99,7 @@ async def connect(broker: NatsBroker, closed: "asyncio.Future[str]") -> Client:
     except Exception as error:
         raise Unavailable(f"Cannot reach NATS: {str(error) or type(error).__name__}.") from error
     nats_guard.install(client)
+    nats_replies.guard(client)
     nats_refusal.of(client)  # from the first refusal on
     return client
 

@@ -188,10 +188,7 @@ async def test_the_service_uses_all_that_it_may(tmp_path: Path, settings: Settin
     """What the server saw it do, on the whole path and through a second start, against what it is allowed to."""
     monkeypatch.setattr(retention, "_PAUSE", 0.05)
     with deployed.nats_server(tmp_path / "production", "--trace") as server:
-        service = read(
-            **{name.removeprefix("MISSIONOPS_").lower(): value for name, value in server.user("service").items()},
-            database_url=settings.database_url, http_port=0, lease=1, telemetry_max_age=0.05,
-        )  # fmt: skip
+        service = _as_service(server, settings, telemetry_max_age=0.05)
         for hour in ("00", "01"):
             async with app.running(service) as running:
                 await running.until_ready()
@@ -203,6 +200,26 @@ async def test_the_service_uses_all_that_it_may(tmp_path: Path, settings: Settin
             pattern = re.escape(allowed.partition(" ")[0]).replace(r"\*", "[^.]+").replace(">", ".+")
             assert any(re.fullmatch(pattern, subject) for subject in did[verb]), f"{allowed} is never used"
     assert "Permissions Violation" not in server.log.read_text()
+
+
+async def test_nobody_has_the_service_say_something_in_its_own_name(tmp_path: Path, settings: Settings):
+    """By naming a subject of the service's as the place for an answer."""
+    with deployed.nats_server(tmp_path / "production") as server:
+        async with app.running(_as_service(server, settings)) as running:
+            await running.until_ready()
+            auditor = await connect(server, "auditor", [])
+            for asked in ("missionops.spacecraft.list", "missionops.events.list.SC-001", "$SRV.INFO", "$SRV.PING"):
+                for place in ("anomalies.SC-001", "events.SC-001", "telemetry.SC-001", "missionops.health"):
+                    await auditor.publish(asked, b"", place)
+                assert (await auditor.request(asked, b"", timeout=5)).data
+            for stream in STREAMS:
+                assert (await auditor.jetstream().stream_info(stream)).state.messages == 0, stream
+            await auditor.close()
+
+
+def _as_service(server: Nats, settings: Settings, **given: float) -> Settings:
+    user = {name.removeprefix("MISSIONOPS_").lower(): value for name, value in server.user("service").items()}
+    return read(**user, database_url=settings.database_url, http_port=0, lease=1, **given)
 
 
 async def _use(server: Nats, http_url: str, hour: str) -> None:
