@@ -1,5 +1,6 @@
 """compose.yaml and what it mounts: as far as they can be tried without containers."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import asyncpg
 import deployed
 import installed
+import nats
 import pytest
 from deployed import Nats
 from installed import Place, Running, Up
@@ -62,18 +64,26 @@ def test_the_service_runs_with_the_environment_of_compose(
     assert not [password for password in deployed.PASSWORDS.values() if password in serving.err + migrated.err]
 
 
-def test_dead_letters_are_the_operators(place: Place, production_nats: Nats, production_database: str) -> None:
+async def test_dead_letters_are_the_operators(place: Place, production_nats: Nats, production_database: str) -> None:
     assert place.run("migrate", **deployed.environment("migrate", None, production_database)).code == 0
     serving = serve(place, production_nats, production_database)
-    operator, publisher = production_nats.user("operator"), production_nats.user("SC-001")
-    recording = '{"timestamp": "2025-01-01T00:00:00Z", "parameters": {"t": 1}, "id": ""}'
-    assert place.run("publish", "SC-001", "--file", "-", stdin=recording, **publisher).code in {0, 1}
-    connection = ["dead-letters", "list", "--json"]
-    assert place.run(*connection, **operator).code == 0
-    assert "may not publish to $JS.API.STREAM.INFO.DEADLETTERS" in place.run(*connection, **publisher).sentence
-    assert place.run("dead-letters", "replay", "--all", **operator).code == 0
-    refused = place.run("dead-letters", "replay", "--all", **production_nats.user("SC-001")).sentence
-    assert "NATS refuses it: the user may not" in refused
+    publisher, operator, auditor = (production_nats.user(name) for name in ("SC-001", "operator", "auditor"))
+    password = publisher["MISSIONOPS_NATS_PASSWORD"]
+    client = await nats.connect(production_nats.url, user="SC-001", password=password, inbox_prefix="_INBOX.SC-001")
+    await client.jetstream().publish("telemetry.SC-001", b"no snapshot")
+    await client.close()
+
+    def letters(user: Mapping[str, str]) -> list[int]:
+        done = place.run("dead-letters", "list", "--json", **user)
+        return [letter["sequence"] for letter in json.loads(done.out)]
+
+    installed.until(lambda: letters(operator) == [1], "the dead letter")
+    assert letters(auditor) == [1]
+    refused = place.run("dead-letters", "list", **publisher).sentence
+    assert "may not publish to $JS.API.STREAM.INFO.DEADLETTERS" in refused
+    assert "may not publish to telemetry.SC-001" in place.run("dead-letters", "replay", "1", **auditor).sentence
+    assert place.run("dead-letters", "replay", "1", **operator).code == 0
+    installed.until(lambda: letters(operator) == [2], "the letter to go, and come back as bad as it was")
     assert serving.stop().code == 0
 
 
@@ -170,8 +180,6 @@ async def _check_two_missions(place: Place, nats: Nats, first: str, second: str)
 
 
 def listing(place: Place, client: Mapping[str, str]) -> list[dict[str, object]]:
-    import json  # noqa: PLC0415
-
     found: list[dict[str, object]] = json.loads(
         place.run("list-telemetry", "--spacecraft-id", "SC-001", "--json", **client).out
     )
