@@ -11,6 +11,7 @@ import asyncio
 import json
 import logging
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
@@ -46,12 +47,22 @@ class _Doubt(Exception):
 
 
 class FencedPublisher:
-    """Publishes to one stream. `is_owner` tells whether we may still speak for our partition."""
+    """Publishes to one stream. `is_owner` tells whether we may still speak for our partition.
 
-    def __init__(self, client: Client, stream: str, is_owner: Callable[[], Awaitable[bool]]) -> None:
+    `failures` counts, by stream, what was refused or not answered.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        stream: str,
+        is_owner: Callable[[], Awaitable[bool]],
+        failures: Counter[str] | None = None,
+    ) -> None:
         self._client = client
         self._stream = stream
         self._is_owner = is_owner
+        self._failures = Counter[str]() if failures is None else failures
         self._last: dict[str, int] = {}
         self._held: set[str] = set()
         self.sequence = 0
@@ -89,7 +100,10 @@ class FencedPublisher:
         try:
             await self._send(batch)
         except (_Doubt, Unavailable, OSError, TimeoutError, nats.errors.Error) as doubt:
-            log.warning("%s: a batch of %d is in doubt: %s", self._stream, len(batch), doubt)
+            self._failures[self._stream] += 1
+            log.warning(
+                "%s: a batch of %d is in doubt: %s", self._stream, len(batch), str(doubt) or type(doubt).__name__
+            )
             return doubt
         return None
 
