@@ -12,7 +12,7 @@ from nats.aio.client import Client
 
 from missionops import database
 from missionops.database import Connection
-from missionops.errors import Lost, Unavailable
+from missionops.errors import Lost, MissionopsError
 from missionops.progress import Progress
 from missionops.settings import Settings
 from missionops.store import position
@@ -131,7 +131,7 @@ class TelemetrySubscriber:
         if not isinstance(cause, Lost):
             self._progress.trouble = str(cause) or type(cause).__name__
         if self._is_news(f"{type(cause).__name__} {cause}"):
-            is_expected = isinstance(cause, (Lost, Unavailable, OSError, TimeoutError, nats.errors.Error))
+            is_expected = isinstance(cause, (MissionopsError, OSError, TimeoutError, nats.errors.Error))
             level = logging.WARNING if is_expected else logging.ERROR
             batch = getattr(error, "__notes__", None)
             text = f"{str(cause) or type(cause).__name__}{f' ({batch[0]})' if batch else ''}"

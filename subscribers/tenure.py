@@ -107,7 +107,7 @@ class Tenure:
             FencedPublisher(client, stream, self._is_owner, progress.publish_failures)
             for stream in (ANOMALIES, DEADLETTERS, EVENTS)
         )
-        self._outbox = Outbox(client, settings.database_url, claim, events)
+        self._outbox = Outbox(client, settings.database_url, claim, events, self._provide)
         self._pull = Pull(client, f"missionops-{claim.partition}", settings.pull_bytes)
 
     async def run(self) -> None:
@@ -155,7 +155,7 @@ class Tenure:
 
     async def _resume(self) -> None:
         """Take up where the last owner left: its unpublished anomalies first, then the stream after the position."""
-        await streams.provision(self._client, self._settings)
+        await self._provide()
         await self._dead_letters.resume(self._place.dead_letters_sequence)
         await self._anomalies.resume(self._place.anomalies_sequence)
         writer = await self._writers.get()
@@ -171,6 +171,10 @@ class Tenure:
             self._progress.trouble = None  # else it is over when a batch is through
         log.info("owner of partition %d, epoch %d, from sequence %d", *self._claim, self._place.sequence,
                  extra={"epoch": self._claim.epoch, "sequence": self._place.sequence})  # fmt: skip
+
+    async def _provide(self) -> None:
+        """Streams that somebody deleted are there again."""
+        await streams.provision(self._client, self._settings)
 
     async def _keep_lease(self) -> None:
         while True:
