@@ -73,10 +73,25 @@ class TelemetrySubscriber:
             self._tenure.lose("the connection to NATS was lost for a while")
 
     async def _own(self, client: Client) -> None:
-        claimed = await self._claim()
-        if claimed is None:
-            return
-        self._tenure = Tenure(client, claimed, self._effort, self._settings, self._progress, letters=self._letters)
+        async with database.connected(self._settings.database_url, statement_timeout="5s") as steward:
+            claimed = await self._claim(steward)
+            if claimed:
+                # The lease runs already: the connection that claimed goes on to renew.
+                await self._hold(self._make_tenure(client, steward, claimed))
+
+    def _make_tenure(self, client: Client, steward: Connection, claimed: tuple[Claim, Place]) -> Tenure:
+        return Tenure(
+            client,
+            steward,
+            claimed,
+            effort=self._effort,
+            settings=self._settings,
+            progress=self._progress,
+            letters=self._letters,
+        )
+
+    async def _hold(self, tenure: Tenure) -> None:
+        self._tenure = tenure
         if self._stopping.is_set():
             self._tenure.stop()
         batches = self._progress.batches
@@ -86,17 +101,16 @@ class TelemetrySubscriber:
             self._tenure = None
             self._adapt(self._progress.batches > batches)
 
-    async def _claim(self) -> tuple[Claim, Place] | None:
+    async def _claim(self, connection: Connection) -> tuple[Claim, Place] | None:
         """Claim the partition as soon as it can be had; None if stopped before."""
-        async with database.connected(self._settings.database_url, statement_timeout="5s") as connection:
-            freed = asyncio.Event()
-            await connection.add_listener(position.RELEASED, lambda *_: freed.set())
-            while not self._stopping.is_set():
-                freed.clear()
-                if claimed := await self._try_to_claim(connection):
-                    return claimed
-                self._stand_by()
-                await self._wait(freed, min(self._settings.lease / 3, _LOOK))
+        freed = asyncio.Event()
+        await connection.add_listener(position.RELEASED, lambda *_: freed.set())
+        while not self._stopping.is_set():
+            freed.clear()
+            if claimed := await self._try_to_claim(connection):
+                return claimed
+            self._stand_by()
+            await self._wait(freed, min(self._settings.lease / 3, _LOOK))
         return None
 
     async def _try_to_claim(self, connection: Connection) -> tuple[Claim, Place] | None:

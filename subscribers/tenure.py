@@ -75,16 +75,20 @@ class _Step:
 
 
 class Tenure:
-    """The time for which we own a partition; it ends with the first fault."""
+    """The time for which we own a partition; it ends with the first fault.
+
+    `steward` is the connection that holds the claim and settles doubts; it knows a deadline of its own.
+    """
 
     def __init__(
         self,
         client: Client,
+        steward: database.Connection,
         claimed: tuple[Claim, Place],
+        *,
         effort: Effort,
         settings: Settings,
         progress: Progress,
-        *,
         letters: LetterLog,
     ) -> None:
         claim, place = claimed
@@ -101,7 +105,7 @@ class Tenure:
         self._slots = asyncio.Semaphore(_IN_FLIGHT)
         self._months: set[object] = set()
         self._writers: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
-        self._steward: Connection
+        self._steward = steward
         self._steward_lock = asyncio.Lock()
         self._anomalies, self._dead_letters, events = (
             FencedPublisher(client, stream, self._is_owner, progress.publish_failures)
@@ -141,15 +145,13 @@ class Tenure:
 
     @asynccontextmanager
     async def _connections(self) -> AsyncIterator[None]:
-        """The steward's connection, which holds the lease and settles doubts, and those of the writers."""
-        limit = f"{int(self._settings.lease * 1000)}"
+        """Those of the writers."""
+        # A stopped owner's open transaction would hold its locks against whoever takes over.
+        limit = f"{int(self._effort.seconds * 1000)}"
         async with contextlib.AsyncExitStack() as stack:
-            dsn = self._settings.database_url
-            self._steward = await stack.enter_async_context(database.connected(dsn, statement_timeout=limit))
             for _ in range(_WRITERS):
-                # A stopped owner's open transaction would hold its locks against whoever takes over.
-                time = f"{int(self._effort.seconds * 1000)}"
-                writer = await stack.enter_async_context(database.connected(dsn, transaction_timeout=time))
+                connected = database.connected(self._settings.database_url, transaction_timeout=limit)
+                writer = await stack.enter_async_context(connected)
                 self._writers.put_nowait(writer)
             yield
 
@@ -178,11 +180,11 @@ class Tenure:
 
     async def _keep_lease(self) -> None:
         while True:
-            await asyncio.sleep(self._settings.lease / 3)
             # A connection that is dead may not know it: nobody would tell us that the lease is over.
             async with asyncio.timeout(self._settings.lease), self._steward_lock:
                 await position.renew(self._steward, self._claim, self._settings.lease)
                 self._progress.renew(self._settings.lease)
+            await asyncio.sleep(self._settings.lease / 3)
 
     async def _refuse_to_hang(self) -> None:
         """A server that says nothing more, not even that the time is over, would be waited for for ever."""
