@@ -16,6 +16,8 @@ from missionops.progress import Progress
 
 _STALLED = 5.0
 """Seconds for which a message may wait while nothing moves."""
+_FULL = 0.95
+"""Of what a stream may hold; it refuses messages for which there is no room, the large ones first."""
 _PATIENCE = 1.5
 _NOT_FOUND = 10037
 
@@ -26,6 +28,8 @@ class _Lag(NamedTuple):
     messages: int
     seconds: float
     """For how long the oldest of them has been there."""
+    is_full: bool
+    """Whether the stream refuses more."""
 
 
 class Reporter:
@@ -72,6 +76,8 @@ class Reporter:
             return None
         if lag is None:
             return "JetStream does not say what is in the stream TELEMETRY."
+        if lag.is_full:
+            return f"The stream TELEMETRY is full and refuses telemetry: {lag.messages} messages wait."
         idle = time.monotonic() - self._progress.moved_at
         if min(lag.seconds, idle) > _STALLED:
             return f"Nothing moves: {lag.messages} messages wait, the oldest for {lag.seconds:.0f} s."
@@ -89,12 +95,14 @@ class Reporter:
 
     async def _asked_lag(self) -> _Lag:
         info = await streams.ask(self._client, f"STREAM.INFO.{streams.TELEMETRY}")
+        most = int(info["config"]["max_bytes"])
+        is_full = 0 < _FULL * most <= int(info["state"]["bytes"])
         waiting = int(info["state"]["last_seq"]) - self._progress.sequence
         if waiting <= 0:
-            return _Lag(0, 0.0)
+            return _Lag(0, 0.0, is_full)
         wanted = {"seq": self._progress.sequence + 1, "next_by_subj": ">"}
         answer = await streams.ask(self._client, f"STREAM.MSG.GET.{streams.TELEMETRY}", wanted, accepted=_NOT_FOUND)
         if "message" not in answer:  # purged: there is nothing to wait for
-            return _Lag(0, 0.0)
+            return _Lag(0, 0.0, is_full)
         since = moment.to_nanoseconds(answer["message"]["time"])
-        return _Lag(waiting, max(0.0, (moment.to_nanoseconds(info["ts"]) - since) / 1e9))
+        return _Lag(waiting, max(0.0, (moment.to_nanoseconds(info["ts"]) - since) / 1e9), is_full)

@@ -14,7 +14,8 @@ async def test_a_flood_of_poison_is_a_few_lines_that_say_where_it_is(serve, nats
     lines = served.log
     assert len(lines) < 20, lines
     first = next(line for line in lines if line["message"].startswith("dead letters: "))
-    assert (first["level"], first["spacecraft"]) == ("warning", "SC-001")
+    assert first["level"] == "warning"
+    assert first["spacecraft"] in {"SC-001", "SC-002"}
     assert isinstance(first["sequence"], int)
     low, _, high = first["batch"].partition("-")
     assert int(low) <= first["sequence"] <= int(high)

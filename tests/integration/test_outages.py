@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -225,6 +226,28 @@ async def test_the_stream_of_anomalies_is_full(served, mission):
         await jetstream.update_stream(config)
         await served.until_ready()
     await mission.audit()
+
+
+async def test_the_stream_of_telemetry_is_full(serve, nats_server, own_database, mission):
+    served = await serve(nats_server.url, own_database, MISSIONOPS_TELEMETRY_MAX_BYTES=str(1 << 20))
+    await mission.configure()
+    await pause(mission, "2100-01-01T00:00:00Z")
+    body = json.dumps({"timestamp": "2025-01-01T00:00:00Z", "parameters": {"padding": "x" * 10_000}}).encode()
+    while "error" not in (answer := json.loads((await mission.client.request("telemetry.SC-002", body)).data)):
+        pass
+    assert answer["error"]["description"] == "maximum bytes exceeded"
+    async with served.watched():
+        await served.until_red("full")
+        await pause(mission, "2000-01-01T00:00:00Z")
+        await mission.publish(N)  # until there is room again: what is stored is purged
+    await served.until_ready()
+    assert await mission.told() == mission.acknowledged
+
+
+async def pause(mission, until: str) -> None:
+    """Let the consumer hand out nothing until then."""
+    subject = "$JS.API.CONSUMER.PAUSE.TELEMETRY.missionops-0"
+    await mission.client.request(subject, json.dumps({"pause_until": until}).encode())
 
 
 async def test_the_disk_of_the_database_is_full(serve, missions, nats_server, disk):
