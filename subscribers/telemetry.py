@@ -161,8 +161,11 @@ class TelemetrySubscriber:
         return True
 
     async def _rest(self, *, has_moved: bool) -> None:
-        """A pause before the next tenure; a longer one each time while nothing is finished."""
-        self._pause = _PAUSE if has_moved else min(2 * self._pause, _LONGEST_PAUSE)
+        """A pause before the next tenure, longer each time; none while something is finished in each."""
+        if has_moved:
+            self._pause = _PAUSE
+            return
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._pause):
                 await self._stopping.wait()
