@@ -65,6 +65,7 @@ class FencedPublisher:
         self._failures = Counter[str]() if failures is None else failures
         self._last: dict[str, int] = {}
         self._held: set[str] = set()
+        self._said = ""
         self.sequence = 0
         """The end of the stream as far as we know it: all of our own messages up to here are in it."""
 
@@ -101,11 +102,15 @@ class FencedPublisher:
             await self._send(batch)
         except (_Doubt, Unavailable, OSError, TimeoutError, nats.errors.Error) as doubt:
             self._failures[self._stream] += 1
-            log.warning(
-                "%s: a batch of %d is in doubt: %s", self._stream, len(batch), str(doubt) or type(doubt).__name__
-            )
+            self._say(len(batch), str(doubt) or type(doubt).__name__)
             return doubt
         return None
+
+    def _say(self, count: int, why: str) -> None:
+        """Once, while every attempt fails in the same words."""
+        if why != self._said:
+            log.warning("%s: a batch of %d is in doubt: %s", self._stream, count, why)
+        self._said = why
 
     async def _settle_doubt(self) -> None:
         if not await self._is_owner():

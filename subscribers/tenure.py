@@ -167,12 +167,19 @@ class Tenure:
         self._progress.move(self._place.sequence)
         self._progress.lost = self._place.lost
         await self._pull.start(self._place.sequence)
-        self._progress.role, self._progress.epoch = "owner", self._claim.epoch
-        self._progress.renew(self._settings.lease)
-        if not await resume.is_behind(self._client, self._place):
-            self._progress.trouble = None  # else it is over when a batch is through
-        log.info("owner of partition %d, epoch %d, from sequence %d", *self._claim, self._place.sequence,
-                 extra={"epoch": self._claim.epoch, "sequence": self._place.sequence})  # fmt: skip
+        self._begin(is_behind=await resume.is_behind(self._client, self._place))
+
+    def _begin(self, *, is_behind: bool) -> None:
+        """We are owner. Said where it is news: a tenure may follow upon our own many times a second."""
+        progress = self._progress
+        follows_ours = 0 < progress.epoch == self._claim.epoch - 1
+        is_news = not follows_ours or (progress.trouble and not is_behind)
+        log.log(logging.INFO if is_news else logging.DEBUG, "owner of partition %d, epoch %d, from sequence %d",
+                *self._claim, self._place.sequence,
+                extra={"epoch": self._claim.epoch, "sequence": self._place.sequence})  # fmt: skip
+        progress.role, progress.epoch = "owner", self._claim.epoch
+        if not is_behind:
+            progress.trouble = None  # else it is over when a batch is through
 
     async def _provide(self) -> None:
         """Streams that somebody deleted are there again."""

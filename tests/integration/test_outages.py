@@ -226,6 +226,7 @@ async def test_the_stream_of_anomalies_is_full(served, mission):
         await jetstream.update_stream(config)
         await served.until_ready()
     await mission.audit()
+    assert len(served.log) < 20, served.log
 
 
 async def test_the_stream_of_telemetry_is_full(serve, nats_server, own_database, mission):
