@@ -7,6 +7,8 @@ import signal
 import asyncpg
 import httpx
 
+from missionops import app
+
 LONG = {"MISSIONOPS_LEASE": "30"}
 WAITING = """
 SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
@@ -92,3 +94,23 @@ async def test_requests_under_way_are_answered(serve, nats_server, own_database,
     assert len(await mission.stream("ANOMALIES")) == 1
     await holder.close()
     await other.close()
+
+
+async def test_what_a_former_owner_is_given_is_asked_for_again(settings, client, database):
+    """Its request waits at the server from before; nothing else is published that would show the gap."""
+    async with app.running(settings) as service:
+        await service.until_ready()
+    former = await client.subscribe(client.new_inbox())
+    request = json.dumps({"batch": 10, "expires": 60_000_000_000}).encode()
+    await client.publish("$JS.API.CONSUMER.MSG.NEXT.TELEMETRY.missionops-0", request, former.subject)
+    async with app.running(settings) as service:
+        await service.until_ready()
+        for second in range(3):
+            body = {"timestamp": f"2025-01-01T00:00:0{second}Z", "parameters": {}}
+            await client.publish("telemetry.SC-001", json.dumps(body).encode())
+        for _ in range(3):
+            await former.next_msg(5)
+        async with asyncio.timeout(30):
+            while service.progress.stored < 3:
+                await asyncio.sleep(0.02)
+    assert await database.fetchval("SELECT count(*) FROM app.telemetry") == 3
