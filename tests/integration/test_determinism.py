@@ -51,8 +51,7 @@ async def test_the_same_messages_give_the_same_anomalies(
             await service.until_ready()
             await configure(client)
             for name, body in messages:
-                await client.publish(f"telemetry.{name}", json.dumps(body).encode())
-            await client.flush()
+                await client.jetstream().publish(f"telemetry.{name}", json.dumps(body).encode())
             await until_handled(client, calm)
         expected = await told(client)
 
