@@ -1,7 +1,6 @@
 """Everything that a run consists of: servers, services, the network between them, and our own way in."""
 
 import asyncio
-import os
 import sys
 import tempfile
 import time
@@ -19,6 +18,7 @@ from nats.aio.client import Client
 from missionops import migrate
 from missionops.embedded.nats import NatsServer
 from missionops.embedded.postgres import PORT, PostgresServer
+from missionops.embedded.process import Process
 from tests.chaos.proxy import Proxy, Streams
 from tests.chaos.service import Service
 
@@ -29,8 +29,11 @@ AWAY = (
     nats.errors.Error,
 )  # fmt: skip
 """What our own tools say while a server is away."""
+LEASE = 1.0
+WINDOW = 1.0
 _HURRIED = {
-    "MISSIONOPS_LEASE": "1",
+    "MISSIONOPS_LEASE": str(LEASE),
+    "MISSIONOPS_DUPLICATE_WINDOW": str(WINDOW),  # what the streams drop by themselves proves nothing about us
     "MISSIONOPS_HTTP_PORT": "0",
     "MISSIONOPS_BATCH_PARAMETERS": "2000",  # small batches overlap more often
     "MISSIONOPS_TELEMETRY_MAX_BYTES": str(2 << 30),
@@ -45,14 +48,17 @@ class World:
     def __init__(self, directory: Path, postgres: PostgresServer, database: str) -> None:
         self.directory = directory
         self.postgres = postgres
-        self.nats = NatsServer(directory / "nats")
+        self.nats = NatsServer(directory / "nats", remove=[directory])
         self.database = database
         self.services: list[Service] = []
-        self.publishing = Proxy(self._connect_nats)
+        self.ground = Proxy(self._connect_nats)
+        """The network of everybody who talks with the service."""
         self.nats_lock, self.postgres_lock = asyncio.Lock(), asyncio.Lock()
         """One trouble at a time for each."""
         self._exits = AsyncExitStack()
         self._began = time.monotonic()
+        self.eye: Client
+        """Our own way to look at the streams, past all networks."""
 
     @property
     def dsn(self) -> str:
@@ -101,9 +107,15 @@ class World:
 
     async def fetch(self, query: str, *arguments: Any) -> Sequence[asyncpg.Record]:
         """Ask the database, straight and on a connection of the moment."""
+        async with self.connection() as connection:
+            return await connection.fetch(query, *arguments)
+
+    @asynccontextmanager
+    async def connection(self) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+        """A connection that is ended, and so rolled back, without asking."""
         connection = await asyncpg.connect(self.dsn, timeout=5, server_settings={"timezone": "UTC"})
         try:
-            return await connection.fetch(query, *arguments)
+            yield connection
         finally:
             connection.terminate()
 
@@ -130,9 +142,8 @@ class World:
 @asynccontextmanager
 async def postgres() -> AsyncIterator[PostgresServer]:
     """A PostgreSQL of our own, with its data on disk."""
-    with tempfile.TemporaryDirectory(prefix="chaos-", dir="/tmp") as place:
-        os.chmod(place, 0o755)  # noqa: PTH101, S103 - the account that runs PostgreSQL walks through it
-        server = PostgresServer(Path(place) / "postgres", settings=_POSTGRES)
+    async with _place() as place:
+        server = PostgresServer(place / "postgres", settings=_POSTGRES, remove=[place])
         try:
             await server.start()
             yield server
@@ -143,13 +154,26 @@ async def postgres() -> AsyncIterator[PostgresServer]:
 @asynccontextmanager
 async def world(server: PostgresServer, database: str = DATABASE) -> AsyncIterator[World]:
     """A world with a database and a nats-server of its own, and no service yet."""
-    with tempfile.TemporaryDirectory(prefix="chaos-", dir="/tmp") as place:
-        found = World(Path(place), server, database)
+    async with _place() as place:
+        found = World(place, server, database)
         await server.create_database(database)
         await migrate.apply(found.dsn)
-        async with found._exits:
-            found._exits.push_async_callback(found.nats.stop)
+        async with found._exits as exits:
+            exits.push_async_callback(found.nats.stop)
             await found.nats.start()
-            await found.publishing.start()
-            found._exits.push_async_callback(found.publishing.stop)
+            await found.ground.start()
+            exits.push_async_callback(found.ground.stop)
+            found.eye = await found.client()
             yield found
+
+
+@asynccontextmanager
+async def _place() -> AsyncIterator[Path]:
+    """A directory for the time of a block, or for ours, should we be killed while no server runs in it."""
+    with tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as name:
+        place = Path(name)
+        caretaker = Process(["tail", "-f", "/dev/null"], place / "caretaker.log", remove=[place])
+        try:
+            yield place
+        finally:
+            await caretaker.kill()
