@@ -57,8 +57,8 @@ class Stage:
         await self._ground.publisher.publish(_CRAFT, *bad, snapshot)
         return snapshot
 
-    async def publish_and_store(self) -> None:
-        snapshot = await self.publish()
+    async def publish_and_store(self, *bad: Bad) -> None:
+        snapshot = await self.publish(*bad)
         await self.wait(lambda: self.is_stored(snapshot))
 
     async def is_stored(self, snapshot: Snapshot) -> bool:
@@ -74,6 +74,10 @@ class Stage:
         told = (await self.world.eye.jsm().stream_info("ANOMALIES")).state.messages
         return anomalies <= told and not await self.waiting_events()
 
+    async def dead_letters(self) -> int:
+        """How many there are."""
+        return int((await self.world.eye.jsm().stream_info("DEADLETTERS")).state.messages)
+
     async def waiting_events(self) -> int:
         """How many events are in the outbox."""
         return await self._number("SELECT count(*) FROM app.outbox")
@@ -82,6 +86,13 @@ class Stage:
         """How far the consumer believes that all is handled."""
         info = await self.world.eye.jsm().consumer_info("TELEMETRY", "missionops-0")
         return info.ack_floor.stream_seq if info.ack_floor else 0
+
+    async def until_nothing_is_asked(self) -> None:
+        """Until no request for telemetry is open any more."""
+        await self.wait(self._is_nothing_asked)
+
+    async def _is_nothing_asked(self) -> bool:
+        return not (await self.world.eye.jsm().consumer_info("TELEMETRY", "missionops-0")).num_waiting
 
     async def wait(self, is_so: Callable[[], Awaitable[Any]]) -> None:
         assert await self.world.until(is_so, _PATIENCE), f"waited {_PATIENCE:.0f} s in vain"

@@ -13,8 +13,8 @@ def test_a_run_that_is_ended_early_leaves_nothing_behind(number: int, code: int)
     with installed.place() as place:
         place.command = Path(sys.executable)
         run = place.start("-m", "tests.chaos", "--seconds", "60", "--seed", "1")
-        installed.until(lambda: len(run.out.splitlines()) > 1 or run.process.poll() is not None, "the first trouble")
+        installed.until(lambda: len(run.out.splitlines()) > 2 or run.process.poll() is not None, "the first troubles")
         run.signal(number)
         assert run.end().code == code, run.err
-        place.until_nothing_runs()
-        installed.until(lambda: not place.files(), "the end of its files", installed.busy(5))
+        place.until_nothing_runs(8)
+        assert not place.files()

@@ -1,6 +1,7 @@
 """Everything that a run consists of: servers, services, the network between them, and our own way in."""
 
 import asyncio
+import os
 import sys
 import tempfile
 import time
@@ -23,6 +24,8 @@ from tests.chaos.proxy import Proxy, Streams
 from tests.chaos.service import Service
 
 DATABASE = "missionops"
+_OUTLIVE = ("sh", "-c", "trap '' INT; exec tail -f /dev/null")
+"""Heeds its keeper's SIGKILL alone: by then the servers have had theirs."""
 INSTALLED = (str(Path(sys.executable).with_name("missionops")), "serve")
 AWAY = (
     OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError,
@@ -48,7 +51,7 @@ class World:
     def __init__(self, directory: Path, postgres: PostgresServer, database: str) -> None:
         self.directory = directory
         self.postgres = postgres
-        self.nats = NatsServer(directory / "nats", remove=[directory])
+        self.nats = NatsServer(directory / "nats")
         self.database = database
         self.services: list[Service] = []
         self.ground = Proxy(self._connect_nats)
@@ -135,18 +138,18 @@ class World:
         return await asyncio.open_connection("127.0.0.1", self.nats.port)
 
     async def _connect_postgres(self) -> Streams:
-        sockets = parse_qs(urlsplit(self.dsn).query)["host"][0]
-        return await asyncio.open_unix_connection(f"{sockets}/.s.PGSQL.{PORT}")
+        return await asyncio.open_unix_connection(str(_sockets(self.dsn) / f".s.PGSQL.{PORT}"))
 
 
 @asynccontextmanager
 async def postgres() -> AsyncIterator[PostgresServer]:
     """A PostgreSQL of our own, with its data on disk."""
     async with _place() as place:
-        server = PostgresServer(place / "postgres", settings=_POSTGRES, remove=[place])
+        server = PostgresServer(place / "postgres", settings=_POSTGRES)
         try:
             await server.start()
-            yield server
+            async with _removed(_sockets(server.dsn())):
+                yield server
         finally:
             await server.stop()
 
@@ -169,11 +172,21 @@ async def world(server: PostgresServer, database: str = DATABASE) -> AsyncIterat
 
 @asynccontextmanager
 async def _place() -> AsyncIterator[Path]:
-    """A directory for the time of a block, or for ours, should we be killed while no server runs in it."""
+    """A directory for the time of a block."""
     with tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as name:
-        place = Path(name)
-        caretaker = Process(["tail", "-f", "/dev/null"], place / "caretaker.log", remove=[place])
-        try:
-            yield place
-        finally:
-            await caretaker.kill()
+        async with _removed(Path(name)):
+            yield Path(name)
+
+
+@asynccontextmanager
+async def _removed(directory: Path) -> AsyncIterator[None]:
+    """Have a directory removed should we be killed within the block; a server that does it may not run just then."""
+    caretaker = Process(_OUTLIVE, Path(os.devnull), remove=[directory])
+    try:
+        yield
+    finally:
+        await caretaker.kill()
+
+
+def _sockets(dsn: str) -> Path:
+    return Path(parse_qs(urlsplit(dsn).query)["host"][0])
