@@ -122,6 +122,12 @@ PLANTS = (
         "dead letter missing",
     ),
     Plant(
+        "takes what a successor stored for a fault",
+        (_instead("except asyncpg.UniqueViolationError as error:", "except ZeroDivisionError as error:"),),
+        scenarios.owner_that_was_away,
+        "dead letter of something good",
+    ),
+    Plant(
         "empties the outbox before it publishes",
         (
             _ahead(
