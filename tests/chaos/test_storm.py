@@ -10,6 +10,8 @@ SECONDS = 20
 
 
 @pytest.mark.timeout(400)
+# nats-py leaves the stream of each attempt to reconnect that failed to the collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_nothing_is_lost_and_nothing_is_twice() -> None:
     report = await storm.run(SystemRandom().randrange(1_000_000), SECONDS)
     assert not report.differences, "\n".join([*report.done, *report.differences])
