@@ -107,7 +107,7 @@ class _Endpoint:
             raise InvalidRequest("The headers cannot be read")
         spacecraft_id = request.subject.rpartition(".")[2] if self._operation.about_spacecraft else ""
         return Asked(
-            asking.spacecraft_id(spacecraft_id) if spacecraft_id else "",
+            asking.spacecraft_id(spacecraft_id, or_fleet=self._operation.about_fleet) if spacecraft_id else "",
             asking.from_body(request.data, self._operation.request) if self._operation.request else request.data,
             asking.source(headers),
             min(_MAX_BYTES, self._max_reply),
