@@ -30,7 +30,7 @@ async def get(spacecraft_id: str, server_url: str) -> bytes:
             return await connection.request(client, f"missionops.config.get.{spacecraft_id}")
         except errors.NotFound:
             raise errors.NotFound(
-                f"{spacecraft_id} has no config yet; `missionops set-config {spacecraft_id} --file PATH` sets one."
+                f"Config not found: `missionops set-config {spacecraft_id} --file PATH` sets one."
             ) from None
 
 
