@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NamedTuple
@@ -124,10 +125,17 @@ class Letter(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """The oldest dead letters, and how many there are."""
+    """The newest dead letters, and whether there are older ones."""
 
     letters: list[Letter]
     more: bool
+
+
+class _Span(NamedTuple):
+    """From the first to the last sequence."""
+
+    first: int
+    last: int
 
 
 class Box:
@@ -136,10 +144,10 @@ class Box:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def last(self) -> int:
-        """The sequence of the newest letter there ever was."""
-        answer = await self._api(f"STREAM.INFO.{DEADLETTERS}", {})
-        return int(answer["state"]["last_seq"])
+    async def span(self) -> _Span:
+        """Where letters lie: from the oldest there is to the newest there ever was."""
+        state = (await self._api(f"STREAM.INFO.{DEADLETTERS}", {}))["state"]
+        return _Span(int(state["first_seq"]), int(state["last_seq"]))
 
     async def get(self, sequence: int) -> Letter:
         """One letter; NotFound if it is not there."""
@@ -157,6 +165,25 @@ class Box:
             for letter in map(_letter, page):
                 first = letter.sequence + 1
                 yield letter
+
+    async def newest(self, spacecraft_id: str | None, at_most: int) -> list[Letter]:
+        """The newest ones, the newest first: a stream is read forwards alone, so piece after piece from its end."""
+        first, last = await self.span()
+        found: list[Letter] = []
+        end, length = last + 1, max(PAGE, at_most)
+        while end > first and len(found) < at_most:
+            start = max(first, end - length)
+            found += reversed(await self._last_between(spacecraft_id, start, end, at_most - len(found)))
+            end, length = start, 2 * length
+        return found
+
+    async def _last_between(self, spacecraft_id: str | None, start: int, end: int, at_most: int) -> list[Letter]:
+        letters: deque[Letter] = deque(maxlen=at_most)
+        async for letter in self.read(spacecraft_id, start):
+            if letter.sequence >= end:
+                break
+            letters.append(letter)
+        return list(letters)
 
     async def delete(self, sequence: int) -> None:
         """Takes a letter out of the stream; one that is gone already is as well."""
@@ -233,19 +260,15 @@ async def opened(server_url: str) -> AsyncIterator[Box]:
     """The dead letters of a server."""
     async with connection.connected(server_url) as client:
         box = Box(client)
-        await box.last()  # says in a sentence that there is no such stream
+        await box.span()  # says in a sentence that there is no such stream
         yield box
 
 
-async def oldest(spacecraft_id: str | None, at_most: int, server_url: str) -> Listing:
-    """The oldest letters first, at most so many."""
-    letters: list[Letter] = []
+async def newest(spacecraft_id: str | None, at_most: int, server_url: str) -> Listing:
+    """The newest letters first, at most so many."""
     async with opened(server_url) as box:
-        async for letter in box.read(spacecraft_id):
-            if len(letters) == at_most:
-                return Listing(letters, more=True)
-            letters.append(letter)
-    return Listing(letters, more=False)
+        letters = await box.newest(spacecraft_id, at_most + 1)
+    return Listing(letters[:at_most], more=len(letters) > at_most)
 
 
 async def one(sequence: int, server_url: str) -> Letter:
@@ -280,7 +303,7 @@ async def _chosen(box: Box, sequences: list[int], spacecraft_id: str | None) -> 
             yield letter
         return
     # What is refused again comes back as a new letter: it is left for another time.
-    last = await box.last()
+    _, last = await box.span()
     async for letter in box.read(spacecraft_id):
         if letter.sequence > last:
             return
