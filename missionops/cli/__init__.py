@@ -16,6 +16,7 @@ from missionops.cli import (
     documents,
     events,
     fleet,
+    health,
     publish,
     service,
     simulator,
@@ -73,6 +74,7 @@ _PANELS: Mapping[str, Mapping[str, Callable[..., None]]] = {
     },
     "Spacecraft": {
         "list-spacecraft": fleet.list_spacecraft,
+        "get-spacecraft": fleet.get_spacecraft,
         "status": fleet.status,
         "register": fleet.register,
         "get-config": config.get_config,
@@ -90,7 +92,7 @@ _PANELS: Mapping[str, Mapping[str, Callable[..., None]]] = {
         "seed-demo-docs": simulator.seed_demo_docs,
         "simulate": simulator.simulate,
     },
-    "Operate": {"serve": service.serve, "migrate": service.migrate},
+    "Operate": {"serve": service.serve, "migrate": service.migrate, "health": health.health},
 }
 
 for _panel, _commands in _PANELS.items():

@@ -46,11 +46,11 @@ def from_fields(fields: Mapping[str, str], kind: type[R]) -> R:
     return request
 
 
-def spacecraft_id(text: str) -> str:
-    """`text` itself if it can name a spacecraft."""
-    if not spacecraft.is_id(text):
-        raise refused("spacecraftId", f"must be {spacecraft.ID_RULE}")
-    return text
+def spacecraft_id(text: str, *, or_fleet: bool = False) -> str:
+    """`text` itself if it can name a spacecraft, or is `_fleet` where that is taken."""
+    if spacecraft.is_id(text) or (or_fleet and text == spacecraft.FLEET):
+        return text
+    raise refused("spacecraftId", f"must be {spacecraft.rule(or_fleet=or_fleet)}")
 
 
 def source(headers: Mapping[str, str]) -> str:

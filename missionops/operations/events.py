@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from missionops.database import Connection
-from missionops.domain import identifier, number
+from missionops.domain import identifier, number, spacecraft
 from missionops.domain.access import Role
 from missionops.domain.anomaly import Severity
 from missionops.domain.event import Event, EventType
@@ -126,11 +126,12 @@ class ListRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 async def list_newest(context: Context, asked: Asked) -> Answer:
-    """Events of one spacecraft, newest first."""
+    """Events of one spacecraft, newest first; of `_fleet` those that are about no one of them."""
     request: ListRequest = asked.request
     before = pages.read(request.cursor, Place)
     async with context.database.transaction() as connection:
-        rows = events.newest(connection, asked.spacecraft_id, before, request.limit + 1)
+        whose = None if asked.spacecraft_id == spacecraft.FLEET else asked.spacecraft_id
+        rows = events.newest(connection, whose, before, request.limit + 1)
         return await pages.page(_items(rows), request.limit, asked.max_bytes)
 
 
@@ -145,6 +146,6 @@ OPERATIONS = (
     ),
     Operation(
         "events.list", "Events, newest first", Role.READER, ListRequest, list[Event], list_newest,
-        (Route("GET", "/events"),),
+        (Route("GET", "/events"),), about_fleet=True,
     ),
 )  # fmt: skip

@@ -16,7 +16,10 @@ class Ingest(msgspec.Struct, rename="camel"):
     role: str
     trouble: str | None
     lag: int | None
-    """Messages in the stream that are not handled yet; None while NATS cannot tell."""
+    """Messages in the stream that are not handled yet; None while NATS cannot tell, and for a standby."""
+    lag_seconds: float | None
+    """For how long the oldest of them has been in the stream."""
+    epoch: int
     sequence: int
     stored: int
     duplicates: int

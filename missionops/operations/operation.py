@@ -37,7 +37,7 @@ class Asked(NamedTuple):
     """One request, decoded."""
 
     spacecraft_id: str
-    """A valid id; empty where the operation is about no spacecraft."""
+    """A valid id, or `_fleet` where the operation takes it; empty where the operation is about no spacecraft."""
     request: Any
     """An instance of the operation's request Struct; the body's bytes where it takes a document."""
     source: str
@@ -86,6 +86,8 @@ class Operation(NamedTuple):
     routes: tuple[Route, ...] = ()
     about_spacecraft: bool = True
     """Whether the subject ends in a spacecraft's id."""
+    about_fleet: bool = False
+    """Whether `_fleet` may stand for the spacecraft's id: what is about no one of them."""
     document: Any = None
     """The type of the document that it takes, for the schemas; it is read by the operation itself."""
 

@@ -3,6 +3,8 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Any
 
 import msgspec
 
@@ -31,10 +33,18 @@ class Failure(msgspec.Struct):
         return msgspec.json.encode({"error": error})
 
 
-async def perform(operation: Operation, context: Context, read: Callable[[], Asked]) -> Answer | Failure:
-    """The answer to what `read` decodes, or why there is none; never an exception."""
+BUSY = Failure(503, "unavailable", "Too many requests are being answered; try again later.")
+
+
+async def perform(
+    operation: Operation,
+    context: Context,
+    read: Callable[[], Asked],
+    room: AbstractAsyncContextManager[Any] | None = None,
+) -> Answer | Failure:
+    """The answer to what `read` decodes, or why there is none; never an exception. It may wait for `room` first."""
     try:
-        async with asyncio.timeout(_TIME):
+        async with asyncio.timeout(_TIME), room or nullcontext():
             asked = read()
             _check_reach(operation, asked)
             return await operation.perform(context, asked)

@@ -62,7 +62,18 @@ ORDER BY "timestamp" DESC, id DESC LIMIT $4
 """  # noqa: S608 - our own words
 
 
-async def newest(connection: Connection, spacecraft_id: str, before: Place | None, count: int) -> AsyncIterator[Event]:
-    """Events of one spacecraft before a place, newest first."""
-    async for row in reading.rows(connection, _NEWEST, spacecraft_id, *(before or _PAST), count):
+# `spacecraft_id` in ORDER BY lets the index give the order: to the planner IS NULL is no equality.
+_NEWEST_OF_NO_ONE = f"""
+SELECT {COLUMNS} FROM app.event
+WHERE spacecraft_id IS NULL AND ("timestamp", id) < ($1, $2)
+ORDER BY spacecraft_id DESC, "timestamp" DESC, id DESC LIMIT $3
+"""  # noqa: S608 - our own words
+
+
+async def newest(
+    connection: Connection, spacecraft_id: str | None, before: Place | None, count: int
+) -> AsyncIterator[Event]:
+    """Events of one spacecraft, or of no one, before a place, newest first."""
+    query, whose = (_NEWEST_OF_NO_ONE, ()) if spacecraft_id is None else (_NEWEST, (spacecraft_id,))
+    async for row in reading.rows(connection, query, *whose, *(before or _PAST), count):
         yield event(row)

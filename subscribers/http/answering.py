@@ -57,7 +57,6 @@ NOT_FOUND = Failure(
     HTTPStatus.NOT_FOUND, "not_found", "There is nothing at this path; /openapi.json lists what there is."
 )
 INTERNAL = Failure(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "The service failed; its log says why.")
-BUSY = Failure(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "Too many requests are being answered; try again later.")
 
 
 def wrong_method(method: str, allowed: str) -> Reply:

@@ -30,7 +30,7 @@ def asked(operation: Operation, route: Route, request: Request, body: bytes, cal
             spacecraft_id, body = _taken(body)
         wanted = asking.from_body(body, operation.request) if operation.request else body
     return Asked(
-        _spacecraft_id(spacecraft_id) if operation.about_spacecraft else "",
+        _spacecraft_id(spacecraft_id, operation) if operation.about_spacecraft else "",
         wanted,
         asking.source(request.headers),
         MAX_BYTES,
@@ -49,10 +49,10 @@ def _fields(request: Request, path: dict[str, str]) -> dict[str, str]:
     return fields
 
 
-def _spacecraft_id(given: str | None) -> str:
+def _spacecraft_id(given: str | None, operation: Operation) -> str:
     if given is None:
         raise refused("spacecraftId", "is required")
-    return asking.spacecraft_id(given)
+    return asking.spacecraft_id(given, or_fleet=operation.about_fleet)
 
 
 class _Addressed(msgspec.Struct, rename="camel"):

@@ -17,12 +17,8 @@ _DESCRIPTION = """Takes in spacecraft telemetry, keeps it, and checks it against
 Times are RFC 3339 with an offset, from 1900-01-01 to 2199-12-31 UTC; digits past the microsecond are cut. A listing
 that does not fit into one answer is continued by the `cursor` that the header `Missionops-Next-Cursor` names."""
 
-_SPACECRAFT_ID = {
-    "name": "spacecraftId",
-    "required": True,
-    "description": spacecraft.ID_RULE,
-    "schema": {"type": "string", "pattern": f"^{spacecraft.ID_PATTERN}$"},
-}
+_SPACECRAFT_ID = {"type": "string", "pattern": f"^{spacecraft.ID_PATTERN}$"}
+_SPACECRAFT_ID_OR_FLEET = {"type": "string", "pattern": f"^({spacecraft.ID_PATTERN}|{spacecraft.FLEET})$"}
 _SOURCE = {
     "name": "Missionops-Source",
     "in": "header",
@@ -123,7 +119,13 @@ def _operation(operation: Operation, route: Route, known: Schemas) -> Schema:
 def _parameters(operation: Operation, route: Route, known: Schemas) -> Iterable[Schema]:
     is_in_path = "{spacecraftId}" in route.path
     if operation.about_spacecraft and (is_in_path or route.method == "GET"):
-        yield {**_SPACECRAFT_ID, "in": "path" if is_in_path else "query"}
+        yield {
+            "name": "spacecraftId",
+            "in": "path" if is_in_path else "query",
+            "required": True,
+            "description": spacecraft.rule(or_fleet=operation.about_fleet),
+            "schema": _SPACECRAFT_ID_OR_FLEET if operation.about_fleet else _SPACECRAFT_ID,
+        }
     if route.method != "GET":
         yield _SOURCE
         return
@@ -141,7 +143,7 @@ def _body(operation: Operation, route: Route, known: Schemas) -> Schema:
     inside = known.inside(kind)
     return {
         **inside,
-        "properties": {"spacecraftId": _SPACECRAFT_ID["schema"], **inside["properties"]},
+        "properties": {"spacecraftId": _SPACECRAFT_ID, **inside["properties"]},
         "required": ["spacecraftId", *inside["required"]],
     }
 

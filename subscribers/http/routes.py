@@ -79,7 +79,7 @@ class Endpoint:
             try:
                 await stack.enter_async_context(self._slots.held(self._route))
             except TimeoutError:
-                reply = answering.failed(answering.BUSY)
+                reply = answering.failed(performing.BUSY)
             else:
                 try:
                     reply = await self._reply(request, caller)

@@ -14,7 +14,7 @@ from missionops.errors import Unfit
 from missionops.operations.authentication import Tokens
 from missionops.operations.operation import Context
 from missionops.settings import Settings
-from subscribers.http import application
+from subscribers.http import application, protocol
 from subscribers.http.guard import Guard
 
 _CONNECTIONS = 1_000
@@ -38,7 +38,8 @@ async def served(settings: Settings, context: Context) -> AsyncIterator[str]:
     server = _Server(
         uvicorn.Config(
             application.make(context, guard, settings.allowed_origins, host if settings.http_auth == "off" else None),
-            http="h11",
+            http=protocol.BoundedProtocol,
+            h11_max_incomplete_event_size=protocol.HEAD_BYTES,
             ws="none",
             lifespan="off",
             log_config=None,

@@ -414,10 +414,21 @@ async def test_metrics_count_what_happened(http: httpx.AsyncClient, client: Clie
     assert samples["missionops_dead_letters_total", "malformed"] == 1
     assert samples["missionops_messages_lost_total",] == 0
     assert samples["missionops_lag_messages",] == 0
+    assert samples["missionops_lag_seconds",] == 0
+    assert samples["missionops_batch_messages_sum",] == 4
+    assert samples["missionops_batch_messages_count",] == samples["missionops_batches_total",]
+    assert samples["missionops_batch_seconds_count",] == samples["missionops_batches_total",]
+    assert samples["missionops_batch_seconds_bucket", "+Inf"] == samples["missionops_batches_total",]
+    assert samples["missionops_publish_failures_total", "ANOMALIES"] == 0
+    assert samples["missionops_interruptions_total",] == 0
+    assert 0 < samples["missionops_lease_seconds",] <= 1
     assert samples["missionops_sequence",] == 4
     assert samples["missionops_epoch",] == 1
     assert samples["missionops_role", "owner"] == 1
     assert samples["missionops_role", "standby"] == 0
+    families = list(text_string_to_metric_families(answer.text))
+    labels = {label for family in families for sample in family.samples for label in sample.labels}
+    assert labels == {"code", "le", "role", "severity", "stream", "version"}  # each with few values
 
 
 async def test_a_standby_knows_when_a_snapshot_is_stored(service: Service, settings: Settings):
