@@ -11,6 +11,7 @@ from nats.aio.client import Client
 from nats.micro.request import Request as MicroRequest
 
 from missionops import __version__
+from missionops.domain import access
 from missionops.errors import InvalidRequest
 from missionops.nats_guard import is_broken
 from missionops.operations import asking, pages, performing
@@ -131,6 +132,7 @@ class _Endpoint:
             asking.from_body(request.data, self._operation.request) if self._operation.request else request.data,
             asking.source(headers),
             min(_MAX_BYTES, self._max_reply),
+            access.OVER_NATS,
         )
 
 

@@ -22,6 +22,7 @@ from missionops.cli import (
     simulator,
     telemetry,
     terminal,
+    tokens,
     watch,
 )
 
@@ -99,3 +100,4 @@ for _panel, _commands in _PANELS.items():
         app.command(_name, rich_help_panel=_panel)(_command)
 
 app.add_typer(dead_letters.app, rich_help_panel="Operate")
+app.add_typer(tokens.app, rich_help_panel="Operate")

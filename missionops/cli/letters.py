@@ -1,6 +1,7 @@
 """Dead letters: read from their stream, shown, and published again."""
 
 import base64
+import hashlib
 import json
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -12,7 +13,7 @@ import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from missionops import errors
+from missionops import errors, nats_refusal
 from missionops.cli import connection
 from missionops.domain import spacecraft
 from missionops.streams import DEADLETTERS, TELEMETRY
@@ -60,6 +61,39 @@ class Letter(NamedTuple):
         if not spacecraft.is_id(self.spacecraft_id):
             return "the subject that it came on names no spacecraft"
         return None
+
+    @property
+    def replay_id(self) -> str:
+        """The message id of its replay.
+
+        Of the letter, not of chance: replayed twice, as after a crash before it goes, it is in the stream once.
+        """
+        return f"replay-{self.sequence}-{self.time}"
+
+    def replay_event(self) -> dict[str, Any]:
+        """The event that says that it was replayed; NATS does not tell the service who asks."""
+        reason = {name: self.headers.get(f"Missionops-{name}") for name in ("Error-Code", "Error")}
+        before = {
+            "subject": self.subject,
+            "time": self.time,
+            "errorCode": reason["Error-Code"],
+            "error": reason["Error"],
+            "bytes": len(self.body),
+            "sha256": hashlib.sha256(self.body).hexdigest(),
+        }
+        return {
+            "id": f"ev_{hashlib.blake2b(self.replay_id.encode(), digest_size=16).hexdigest()}",
+            "type": "INFO",
+            "severity": "LOW",
+            "message": f"Dead letter {self.sequence} replayed",
+            "metadata": {
+                "action": "deadLetter.replay",
+                "by": "nats",
+                "letter": self.sequence,
+                "before": before,
+                "after": {"subject": f"telemetry.{self.spacecraft_id}", "messageId": self.replay_id},
+            },
+        }
 
     def described(self) -> dict[str, Any]:
         """For a listing."""
@@ -156,23 +190,32 @@ class Box:
         await self._api(f"STREAM.MSG.DELETE.{DEADLETTERS}", {"seq": sequence, "no_erase": True}, _GONE)
 
     async def replay(self, letter: Letter) -> None:
-        """Publishes a letter again; once the stream has it, the letter goes."""
+        """Publishes a letter again; once the stream has it and an event says so, the letter goes."""
         if reason := letter.refusal():
             raise errors.InvalidRequest(f"Letter {letter.sequence} cannot be replayed: {reason}.")
         await self._publish(letter)
+        await self._record(letter)
         await self.delete(letter.sequence)
 
     async def _publish(self, letter: Letter) -> None:
         subject = f"telemetry.{letter.spacecraft_id}"
-        # Of the letter, not of chance: replayed twice, as after a crash between both steps, it is in the stream once.
-        message_id = f"replay-{letter.sequence}-{letter.time}"
-        headers = {**letter.original_headers, "Nats-Msg-Id": message_id, "Nats-Expected-Stream": TELEMETRY}
+        headers = {**letter.original_headers, "Nats-Msg-Id": letter.replay_id, "Nats-Expected-Stream": TELEMETRY}
         with _translated(self._client, subject):
-            reply = await self._client.request(subject, letter.body, timeout=TIMEOUT, headers=headers)
+            reply = await self._request(subject, letter.body, headers)
         acknowledgement = _decoded(reply.data)
         if acknowledgement.get("stream") != TELEMETRY or "error" in acknowledgement:
             reason = (acknowledgement.get("error") or {}).get("description", "the answer is no acknowledgement")
             raise errors.Unavailable(f"Letter {letter.sequence} is not replayed, {TELEMETRY} refused it: {reason}.")
+
+    async def _record(self, letter: Letter) -> None:
+        """Has the service write down what was done; said twice, it is one event. Until then the letter stays."""
+        subject = f"missionops.events.record.{letter.spacecraft_id}"
+        try:
+            await connection.request(self._client, subject, json.dumps(letter.replay_event()).encode())
+        except errors.MissionopsError as error:
+            raise errors.Unavailable(
+                f"Letter {letter.sequence} is in {TELEMETRY} again, and stays here until an event can say so: {error}"
+            ) from None
 
     async def _page(self, request: Mapping[str, Any]) -> list[Msg]:
         inbox = self._client.new_inbox()
@@ -183,7 +226,7 @@ class Box:
             messages: list[Msg] = []
             while True:
                 with _translated(self._client, subject):
-                    message = await subscription.next_msg(TIMEOUT)
+                    message = await nats_refusal.unless_refused(self._client, subject, subscription.next_msg(TIMEOUT))
                 headers = message.headers or {}
                 # Not by a `Status`: a publisher may have set one.
                 if "Nats-Sequence" not in headers:
@@ -196,7 +239,7 @@ class Box:
     async def _api(self, subject: str, request: Mapping[str, Any], accepted: int = 0) -> dict[str, Any]:
         """The answer of the JetStream API; an error other than the `accepted` one is raised."""
         with _translated(self._client, f"$JS.API.{subject}"):
-            reply = await self._client.request(f"$JS.API.{subject}", json.dumps(request).encode(), timeout=TIMEOUT)
+            reply = await self._request(f"$JS.API.{subject}", json.dumps(request).encode())
         answer = _decoded(reply.data)
         error = answer.get("error")
         if not error or error.get("err_code") == accepted:
@@ -206,6 +249,10 @@ class Box:
                 f"There is no stream {DEADLETTERS} on this NATS server: `missionops serve` or `missionops up` makes it."
             )
         raise errors.Unavailable(f"JetStream refuses {subject}: {error.get('description')}.")
+
+    async def _request(self, subject: str, body: bytes, headers: dict[str, str] | None = None) -> Msg:
+        request = self._client.request(subject, body, timeout=TIMEOUT, headers=headers)
+        return await nats_refusal.unless_refused(self._client, subject, request)
 
 
 @asynccontextmanager
@@ -275,8 +322,6 @@ def _translated(client: Client, subject: str) -> Iterator[None]:
     except nats.errors.MaxPayloadError:
         raise errors.TooLarge(f"It is larger than the {client.max_payload} bytes that NATS takes.") from None
     except nats.errors.TimeoutError:
-        if connection.forbidden(client, subject):
-            raise errors.Unavailable(f"NATS does not let this user ask {subject}.") from None
         raise errors.Unavailable(f"No answer to {subject} within {TIMEOUT:.0f} s; it may work later.") from None
     except nats.errors.Error as error:
         raise errors.Unavailable(f"The connection to NATS failed: {error}.") from None

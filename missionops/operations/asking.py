@@ -9,7 +9,8 @@ import msgspec
 from msgspec import Meta
 
 from missionops.domain import moment, spacecraft
-from missionops.errors import Detail, InvalidRequest
+from missionops.domain.access import Caller
+from missionops.errors import Detail, Forbidden, InvalidRequest
 
 _MAX_SOURCE = 128
 
@@ -81,6 +82,12 @@ def between(start: str | None, end: str | None) -> tuple[datetime, datetime]:
 def refused(path: str, message: str) -> InvalidRequest:
     """The refusal of one field."""
     return InvalidRequest(f"{path} {message}", (Detail(path, message),))
+
+
+def out_of_reach(caller: Caller, spacecraft_id: str | None) -> Forbidden:
+    """The refusal of what is about a spacecraft, or with None about no one, that a caller is not limited to."""
+    what = "what is about no one spacecraft" if spacecraft_id is None else spacecraft_id
+    return Forbidden(f"The token {caller.name} is limited to some spacecraft, and {what} is not among them.")
 
 
 def refuse_nul(value: object, path: str = "") -> None:

@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import msgspec
 
 from missionops.database import Database
+from missionops.domain.access import Caller, Role
 from missionops.progress import Progress
 
 Method = Literal["GET", "POST", "PUT"]
@@ -43,6 +44,8 @@ class Asked(NamedTuple):
     """Who says so: `manual` unless the request's `Missionops-Source` header names another."""
     max_bytes: int
     """How long the answer may be."""
+    caller: Caller
+    """Who asks; `performing` has seen to it that he may ask this of `spacecraft_id`."""
 
 
 class Answer(NamedTuple):
@@ -73,6 +76,8 @@ class Operation(NamedTuple):
     name: str
     """`<resource>.<verb>`."""
     summary: str
+    role: Role
+    """What whoever asks has to be, at least."""
     request: type[msgspec.Struct] | None
     """None where the body is a document of the user's own."""
     reply: Any

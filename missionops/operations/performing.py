@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from missionops.errors import Refused, Unavailable
+from missionops.operations import asking
 from missionops.operations.operation import Answer, Asked, Context, Operation
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,9 @@ async def perform(
     """The answer to what `read` decodes, or why there is none; never an exception. It may wait for `room` first."""
     try:
         async with asyncio.timeout(_TIME), room or nullcontext():
-            return await operation.perform(context, read())
+            asked = read()
+            _check_reach(operation, asked)
+            return await operation.perform(context, asked)
     except Refused as error:
         return refusal(error)
     except Unavailable as error:
@@ -54,6 +57,15 @@ async def perform(
     except Exception:
         log.exception("%s failed", operation.name)
         return Failure(500, "internal", "The service failed; its log says why.")
+
+
+def _check_reach(operation: Operation, asked: Asked) -> None:
+    """Refuse what is about a spacecraft that whoever asks is not limited to, whether or not there is such a one.
+
+    Where a request holds other spacecraft, or none, the operation itself looks at them.
+    """
+    if operation.about_spacecraft and not asked.caller.reaches(asked.spacecraft_id):
+        raise asking.out_of_reach(asked.caller, asked.spacecraft_id)
 
 
 def refusal(error: Refused) -> Failure:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import NamedTuple
 
@@ -94,6 +95,7 @@ _KIND = f"""(
                                         WHEN head_plain LIKE {_PATTERN} THEN 0.1 ELSE 0 END AS score
     FROM app.document
     WHERE %s AND ($3::text IS NULL OR spacecraft_id = $3) AND ($4::text IS NULL OR category = $4)
+        AND ($6::text[] IS NULL OR spacecraft_id IS NULL OR spacecraft_id = ANY ($6))
     LIMIT {_WEIGHED}
 )"""  # noqa: S608 - our own words
 
@@ -121,7 +123,7 @@ class Queries(NamedTuple):
     parts_of_bodies: str
 
 
-# By text, pattern, spacecraft_id, category, limit.
+# By text, pattern, spacecraft_id, category, limit, and the spacecraft to which whoever searches is limited.
 SEARCH = Queries(_search(*_WORDS, _PARTS[0]), _search(_PARTS[1]))
 SHORT_SEARCH = Queries(_search(*_WORDS, _SHORT_PARTS[0]), _search(_SHORT_PARTS[1]))
 
@@ -140,16 +142,26 @@ class Found(NamedTuple):
 
 
 async def search(
-    connection: Connection, text: str, spacecraft_id: str | None, category: str | None, limit: int
+    connection: Connection,
+    text: str,
+    spacecraft_id: str | None,
+    category: str | None,
+    limit: int,
+    *,
+    within: AbstractSet[str] | None = None,
 ) -> list[Found]:
-    """Documents that hold every word of `text`, or `text` itself as a part of theirs; best match first."""
+    """Documents that hold every word of `text`, or `text` itself as a part of theirs; best match first.
+
+    `within` some spacecraft, only what is about one of them, or about no one.
+    """
     await connection.execute(_PLAN_EACH)
     queries = SEARCH if _HAS_TRIGRAM.search(text) else SHORT_SEARCH
     arguments = text, pattern(text), spacecraft_id, category
-    found = [Found(*row) for row in await connection.fetch(queries.best, *arguments, limit)]
+    among = None if within is None else list(within)
+    found = [Found(*row) for row in await connection.fetch(queries.best, *arguments, limit, among)]
     if len(found) < limit:
         known = {name for name, _ in found}
-        parts = await connection.fetch(queries.parts_of_bodies, *arguments, limit + len(found))
+        parts = await connection.fetch(queries.parts_of_bodies, *arguments, limit + len(found), among)
         found += [Found(*row) for row in parts if row[0] not in known]
     return found[:limit]
 

@@ -30,20 +30,20 @@ def event(row: Iterable[Any]) -> Event:
 
 
 _ADD = """
-INSERT INTO app.event (id, spacecraft_id, "timestamp", type, severity, message, metadata)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO app.event (id, spacecraft_id, "timestamp", type, severity, message, metadata, recorded_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT DO NOTHING
 RETURNING true
 """
 
 
-async def add(connection: Connection, new: Event) -> bool:
-    """Add an event; whether it is new. If not, whoever took its id has committed."""
-    return bool(
-        await connection.fetchval(
-            _ADD, new.id, new.spacecraft_id, new.timestamp, new.type, new.severity, new.message, bytes(new.metadata)
-        )
-    )
+async def add(connection: Connection, new: Event, recorded_by: str | None) -> bool:
+    """Add an event that somebody recorded, or with None the service itself; whether it is new.
+
+    If not, whoever took its id has committed.
+    """
+    columns = new.id, new.spacecraft_id, new.timestamp, new.type, new.severity, new.message, bytes(new.metadata)
+    return bool(await connection.fetchval(_ADD, *columns, recorded_by))
 
 
 _GET = f"SELECT {COLUMNS} FROM app.event WHERE id = $1"  # noqa: S608 - our own words

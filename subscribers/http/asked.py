@@ -3,6 +3,7 @@
 import msgspec
 from starlette.requests import Request
 
+from missionops.domain.access import Caller
 from missionops.operations import asking
 from missionops.operations.asking import refused
 from missionops.operations.operation import Asked, Nothing, Operation, Route
@@ -12,7 +13,7 @@ MAX_BYTES = 8_000_000
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-def asked(operation: Operation, route: Route, request: Request, body: bytes) -> Asked:
+def asked(operation: Operation, route: Route, request: Request, body: bytes, caller: Caller) -> Asked:
     """What a request asks of an operation; InvalidRequest names what is wrong with it."""
     path = dict(request.path_params)
     fields = _fields(request, path)
@@ -33,6 +34,7 @@ def asked(operation: Operation, route: Route, request: Request, body: bytes) -> 
         wanted,
         asking.source(request.headers),
         MAX_BYTES,
+        caller,
     )
 
 

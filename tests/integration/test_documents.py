@@ -46,13 +46,15 @@ async def test_a_document_is_kept_as_it_was_given_and_told_as_an_event(service: 
     }  # fmt: skip
     assert await create(client, **given) == {"documentId": "power.1"}
     document = await ask(client, "docs.get", documentId="power.1")
-    assert document.pop("publishedAt").endswith("Z")
+    published = document.pop("publishedAt")
+    assert published.endswith("Z")
     assert document == given
     message = await told.next_msg(5)
     event = json.loads(message.data)
     assert message.subject == "events.SC-001"
     assert (event["type"], event["severity"], event["spacecraftId"]) == ("DOCUMENT_PUBLISHED", "LOW", "SC-001")
-    assert event["metadata"] == {"documentId": "power.1", "title": "Power — überall"}
+    about = {"documentId": "power.1", "title": "Power — überall", "by": "nats"}
+    assert event["metadata"] == about | {"before": None, "after": document | {"publishedAt": published}}
     assert await ask(client, "events.list.SC-001") == [event]
 
 
@@ -292,7 +294,7 @@ async def test_all_ways_of_searching_use_their_indexes(database):
 
 def _filled_in(query: str, text: str) -> str:
     """A search with its arguments in their places: EXPLAIN takes none."""
-    values = (f"'{text}'", f"'{documents.pattern(text)}'", "NULL", "NULL", "10")
+    values = (f"'{text}'", f"'{documents.pattern(text)}'", "NULL", "NULL", "10", "NULL")
     for number, value in enumerate(values, start=1):
         query = query.replace(f"${number}", value)
     return query

@@ -158,7 +158,7 @@ async def test_pages_are_newest_first_and_stable_where_times_are_equal(service: 
 
 
 async def test_a_config_change_is_an_event(service: Service, client, told):
-    for version in (1, 2):
+    for version, before in ((1, None), (2, {})):
         await client.request("missionops.config.set.SC-001", b"{}", headers={"Missionops-Source": "gitops"})
         event = json.loads((await told.next_msg(5)).data)
         assert ID.fullmatch(event.pop("id"))
@@ -168,7 +168,7 @@ async def test_a_config_change_is_an_event(service: Service, client, told):
             "type": "CONFIG_CHANGED",
             "severity": "LOW",
             "message": f"Config version {version} in force",
-            "metadata": {"version": version, "source": "gitops"},
+            "metadata": {"version": version, "source": "gitops", "by": "nats", "before": before, "after": {}},
         }
     assert [event["metadata"]["version"] for event in await listed(client)] == [2, 1]
     refused = await client.request("missionops.config.set.SC-001", b'{"parameters":{"a":{"warn":1}}}')

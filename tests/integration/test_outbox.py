@@ -280,7 +280,9 @@ async def _waiting(settings):
 
 
 async def test_telemetry_goes_on_while_events_cannot_be_published(service, client, database):
-    await client.jetstream().delete_stream("EVENTS")
+    config = (await client.jetstream().stream_info("EVENTS")).config
+    config.max_msg_size = 1
+    await client.jetstream().update_stream(config)
     await insert(database, "e")
     body = b'{"timestamp":"2025-01-01T00:00:00Z","parameters":{"a":1}}'
     await client.request("telemetry.SC-001", body)
@@ -288,6 +290,10 @@ async def test_telemetry_goes_on_while_events_cannot_be_published(service, clien
         while service.progress.stored < 1:
             await asyncio.sleep(0.01)
     assert await database.fetchval("SELECT count(*) FROM app.outbox") == 1
+    config.max_msg_size = -1
+    await client.jetstream().update_stream(config)
+    await until_empty(database)
+    assert await told(client) == ["e"]
 
 
 async def test_a_graceful_stop_publishes_what_is_there(settings, client, database):

@@ -32,6 +32,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, lin
 @pytest.mark.parametrize(
     "command",
     [
+        "tokens create", "tokens list", "tokens revoke",
         "list-telemetry", "analyze-telemetry", "list-anomalies", "list-events", "search-docs", "get-doc",
         "ingest-telemetry", "seed-demo-data", "seed-demo-docs", "simulate", "list-spacecraft", "get-spacecraft",
         "status", "register", "get-config", "set-config", "record-event", "create-doc", "health", "publish", "watch",

@@ -1,0 +1,321 @@
+"""One tenure: batch by batch, decode, judge, ONE TRANSACTION, publish, acknowledge.
+
+Two batches overlap. Each goes through the same steps in its own task, and takes three turns in the order of the
+stream: to read the configs (and register what is new, so that neither waits for a row of the other), to commit, and
+to publish. Whatever goes wrong, everything in hand is forgotten and the work starts again from the position in the
+database, in the next tenure.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import NamedTuple, TypeAlias
+
+import asyncpg
+from nats.aio.client import Client
+
+from missionops import database, ingest, streams
+from missionops.acquaintance import Acquaintance
+from missionops.batch import Batch
+from missionops.errors import Lost, Unavailable
+from missionops.ingest import Origin, Outcome
+from missionops.progress import Progress
+from missionops.rulebook import Rulebook
+from missionops.settings import Settings
+from missionops.store import position, telemetry
+from missionops.store.position import Claim, Place
+from missionops.streams import ANOMALIES, DEADLETTERS, EVENTS
+from publishers import anomalies, dead_letters
+from publishers.fenced import FencedPublisher
+from publishers.outbox import Outbox
+from subscribers import resume, retention
+from subscribers.letter_log import LetterLog
+from subscribers.pull import Pull
+from subscribers.tasks import Tasks
+
+log = logging.getLogger(__name__)
+
+_IN_FLIGHT = 3  # two in transactions, one being published
+_WRITERS = 2
+_LONGEST = 150.0  # seconds: PostgreSQL ends a transaction after 60, and so it does the search for refused rows
+_PAUSE_WEIGHT = 5_000  # some milliseconds of decoding
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+
+class Effort(NamedTuple):
+    """How much a tenure puts into one transaction, and how long that may take."""
+
+    weight: int
+    seconds: float
+
+
+class _Step:
+    """One batch on its way, and the turns it gives to the next."""
+
+    def __init__(self, batch: Batch, before: "_Step | None") -> None:
+        self.batch = batch
+        self.before = before
+        self.began = time.monotonic()
+        self.configs_read = asyncio.Event()
+        self.committed = asyncio.Event()
+        self.published = asyncio.Event()
+
+    async def turn(self, name: str) -> None:
+        """Wait until the batch before has done `name`."""
+        if self.before:
+            await getattr(self.before, name).wait()
+
+    def finish(self) -> None:
+        """Let go of the batch before, which let go of its own: a chain of all batches would stay in memory."""
+        self.before = None
+
+
+class Tenure:
+    """The time for which we own a partition; it ends with the first fault.
+
+    `steward` is the connection that holds the claim and settles doubts; it knows a deadline of its own.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        steward: database.Connection,
+        claimed: tuple[Claim, Place],
+        *,
+        effort: Effort,
+        settings: Settings,
+        progress: Progress,
+        letters: LetterLog,
+    ) -> None:
+        claim, place = claimed
+        self._client = client
+        self._effort = effort
+        self._claim = claim
+        self._place = place
+        self._settings = settings
+        self._progress = progress
+        self._letters = letters
+        self._in_hand: list[_Step] = []
+        self._rulebook = Rulebook()
+        self._acquaintance = Acquaintance()
+        self._slots = asyncio.Semaphore(_IN_FLIGHT)
+        self._months: set[object] = set()
+        self._writers: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
+        self._steward = steward
+        self._steward_lock = asyncio.Lock()
+        self._anomalies, self._dead_letters, events = (
+            FencedPublisher(client, stream, self._is_owner, progress.publish_failures)
+            for stream in (ANOMALIES, DEADLETTERS, EVENTS)
+        )
+        self._outbox = Outbox(client, settings.database_url, claim, events, self._provide)
+        self._pull = Pull(client, f"missionops-{claim.partition}", settings.pull_bytes)
+
+    async def run(self) -> None:
+        """Handle telemetry until stopped; raises what ended it otherwise."""
+        async with self._connections():
+            try:
+                async with Tasks() as tasks:
+                    tasks.start(self._work(tasks))
+            finally:
+                await self._pull.close()
+            await position.release(self._steward, self._claim)
+
+    async def _work(self, tasks: Tasks) -> None:
+        """All there is to do; a task itself, so that it can be cancelled more than once."""
+        renewal = tasks.start(self._keep_lease())
+        await self._resume()
+        watches = [tasks.start(work) for work in (self._refuse_to_hang(), self._purge())]
+        tasks.start(self._outbox.run())
+        await self._carry_batches(tasks)
+        self._outbox.stop()
+        tasks.end(renewal, *watches)
+
+    def stop(self) -> None:
+        """Finish what is in hand and take no more."""
+        self._pull.stop()
+
+    def lose(self, reason: str) -> None:
+        """Give up what is in hand."""
+        self._pull.lose(reason)
+
+    @asynccontextmanager
+    async def _connections(self) -> AsyncIterator[None]:
+        """Those of the writers."""
+        # A stopped owner's open transaction would hold its locks against whoever takes over.
+        limit = f"{int(self._effort.seconds * 1000)}"
+        async with contextlib.AsyncExitStack() as stack:
+            for _ in range(_WRITERS):
+                connected = database.connected(self._settings.database_url, transaction_timeout=limit)
+                writer = await stack.enter_async_context(connected)
+                self._writers.put_nowait(writer)
+            yield
+
+    async def _resume(self) -> None:
+        """Take up where the last owner left: its unpublished anomalies first, then the stream after the position."""
+        await self._provide()
+        await self._dead_letters.resume(self._place.dead_letters_sequence)
+        await self._anomalies.resume(self._place.anomalies_sequence)
+        writer = await self._writers.get()
+        self._place = await resume.publish_rest(writer, self._claim, self._place, self._anomalies)
+        self._place = await resume.find_place(self._client, writer, self._claim, self._place)
+        self._writers.put_nowait(writer)
+        self._progress.move(self._place.sequence)
+        self._progress.lost = self._place.lost
+        await self._pull.start(self._place.sequence)
+        self._begin(is_behind=await resume.is_behind(self._client, self._place))
+
+    def _begin(self, *, is_behind: bool) -> None:
+        """We are owner. Said where it is news: a tenure may follow upon our own many times a second."""
+        progress = self._progress
+        follows_ours = 0 < progress.epoch == self._claim.epoch - 1
+        is_news = not follows_ours or (progress.trouble and not is_behind)
+        log.log(logging.INFO if is_news else logging.DEBUG, "owner of partition %d, epoch %d, from sequence %d",
+                *self._claim, self._place.sequence,
+                extra={"epoch": self._claim.epoch, "sequence": self._place.sequence})  # fmt: skip
+        progress.role, progress.epoch = "owner", self._claim.epoch
+        if not is_behind:
+            progress.trouble = None  # else it is over when a batch is through
+
+    async def _provide(self) -> None:
+        """Streams that somebody deleted are there again."""
+        await streams.provision(self._client, self._settings)
+
+    async def _keep_lease(self) -> None:
+        while True:
+            # A connection that is dead may not know it: nobody would tell us that the lease is over.
+            async with asyncio.timeout(self._settings.lease), self._steward_lock:
+                await position.renew(self._steward, self._claim, self._settings.lease)
+                self._progress.renew(self._settings.lease)
+            await asyncio.sleep(self._settings.lease / 3)
+
+    async def _refuse_to_hang(self) -> None:
+        """A server that says nothing more, not even that the time is over, would be waited for for ever."""
+        while True:
+            await asyncio.sleep(1)
+            if self._in_hand and time.monotonic() - self._in_hand[0].began > _LONGEST:
+                raise Unavailable(f"The batch {self._in_hand[0].batch.name} was not finished in {_LONGEST:.0f} s.")
+
+    async def _purge(self) -> None:
+        # What progress says is committed and published; the place here may be on its way still.
+        await retention.purge_handled(self._client, lambda: self._progress.sequence, self._settings)
+
+    async def _is_owner(self) -> bool:
+        async with self._steward_lock:
+            return await position.is_current(self._steward, self._claim)
+
+    async def _carry_batches(self, tasks: Tasks) -> None:
+        """Start a batch whenever there is a slot and something has arrived.
+
+        Alone in the night a snapshot goes straight through; under load batches grow by themselves.
+        """
+        step: _Step | None = None
+        after = self._place.sequence
+        while True:
+            await self._slots.acquire()
+            if not await self._pull.wait():
+                return
+            batch = await self._collect(after)
+            after = batch.sequence
+            step = _Step(batch, step)
+            self._in_hand.append(step)
+            tasks.start(self._carry(step))
+
+    async def _collect(self, after: int) -> Batch:
+        """Whatever has arrived, up to what one transaction may hold."""
+        batch, pause = Batch(after), _PAUSE_WEIGHT
+        while batch.weight < self._effort.weight and (delivery := self._pull.take()):
+            batch.add(delivery)
+            if batch.weight > pause:
+                await asyncio.sleep(0)  # requests and heartbeats go on while a large batch is decoded
+                pause = batch.weight + _PAUSE_WEIGHT
+        await self._pull.ask_for_more()
+        return batch
+
+    async def _carry(self, step: _Step) -> None:
+        """One batch, from the first turn to the acknowledgement."""
+        if step.before:
+            step.batch.drop(step.before.batch.entries)
+        try:
+            outcome = await self._transact(step)
+        except Exception as error:
+            error.add_note(f"batch {step.batch.name}")
+            raise
+        if outcome.refused:
+            self._count(step, outcome)
+            # The batch after this one left out what this one was to store; as some was refused, it must think again.
+            raise Lost(f"the database refused {outcome.refused} rows of the batch up to {step.batch.sequence}")
+        step.committed.set()
+        await step.turn("published")
+        await self._publish(step.batch, outcome)
+        step.published.set()
+        step.finish()
+        self._in_hand.remove(step)
+        self._count(step, outcome)
+        self._slots.release()
+
+    async def _transact(self, step: _Step) -> Outcome:
+        writer = await self._writers.get()
+        try:
+            await self._ensure_months(writer, step.batch)
+            async with writer.transaction():
+                await step.turn("configs_read")
+                in_force = await self._rulebook.read(writer, step.batch.spacecraft_ids)
+                await self._acquaintance.note(writer, step.batch.entries.values())
+                step.configs_read.set()
+                origin = Origin(self._claim.partition, self._place.incarnation)
+                outcome = await ingest.record(writer, step.batch, in_force, origin)
+                await step.turn("committed")
+                await self._move(writer, step.batch, outcome)
+        finally:
+            self._writers.put_nowait(writer)
+        return outcome
+
+    async def _ensure_months(self, writer: Connection, batch: Batch) -> None:
+        """Outside the transaction: a month's partition, once made, is there for everyone."""
+        missing = batch.months - self._months
+        if missing:
+            await telemetry.ensure_months(writer, missing)
+            self._months |= missing
+
+    async def _move(self, writer: Connection, batch: Batch, outcome: Outcome) -> None:
+        """The last statement: dead letters are out, the position moves, and all of it only if we are still owner."""
+        stream = self._place.stream_created or ""
+        await self._dead_letters.publish(dead_letters.messages(outcome.letters, stream, self._client.max_payload))
+        previous = self._place.sequence
+        place = self._place._replace(
+            sequence=batch.sequence,
+            sequence_time=batch.time,
+            dead_letters_sequence=self._dead_letters.sequence,
+            lost=self._place.lost + batch.missing,
+        )
+        # Now, not afterwards: by then the batch before may be published, and say so in the place that is now.
+        self._place = place
+        await position.move(writer, self._claim, previous, place)
+
+    async def _publish(self, batch: Batch, outcome: Outcome) -> None:
+        await self._anomalies.publish(anomalies.messages(outcome.anomalies))
+        self._place = self._place._replace(
+            published_sequence=batch.sequence, anomalies_sequence=self._anomalies.sequence
+        )
+        if batch.last:
+            await self._pull.acknowledge(batch.last)
+
+    def _count(self, step: _Step, outcome: Outcome) -> None:
+        progress, batch = self._progress, step.batch
+        progress.move(batch.sequence)
+        progress.batches += 1
+        progress.batch_messages.note(batch.messages)
+        progress.batch_seconds.note(time.monotonic() - step.began)
+        progress.stored += outcome.stored
+        progress.duplicates += outcome.duplicates
+        progress.anomalies.update(outcome.severities)
+        progress.dead_letters.update(letter.fault.code for letter in outcome.letters)
+        self._letters.note(batch.name, outcome.letters)
+        if batch.missing:
+            progress.lost += batch.missing
+            log.error("LOST: the stream gave up %d messages before they were read", batch.missing,
+                      extra={"batch": batch.name})  # fmt: skip
