@@ -1,11 +1,13 @@
 """Requests over NATS: `missionops.<resource>.<verb>[.<spacecraftId>]`, each answered, whatever is in it."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import msgspec
+import nats.errors
 from nats import micro
 from nats.aio.client import Client
 from nats.micro.request import Request as MicroRequest
@@ -24,6 +26,7 @@ _AT_ONCE = 64
 _MAX_BYTES = 900_000
 _RESERVED = 4_096  # of a message's greatest size, for headers
 _STOP_TIME = 5.0
+_FLUSH_TIME = 1
 
 
 @asynccontextmanager
@@ -45,7 +48,9 @@ async def served(client: Client, context: Context) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await service.stop()
+        with contextlib.suppress(nats.errors.Error):  # NATS is away or silent: nobody would hear that we leave
+            await client.flush(_FLUSH_TIME)
+            await service.stop()
         if tasks:
             await asyncio.wait(tasks, timeout=_STOP_TIME)
 
