@@ -26,6 +26,7 @@ from subscribers.telemetry import TelemetrySubscriber
 log = logging.getLogger(__name__)
 
 _STOP_TIME = 10.0
+_FLUSH_TIME = 1
 
 
 class Service:
@@ -94,8 +95,9 @@ def _resolve(future: asyncio.Future[str]) -> Callable[[str], None]:
 
 async def _stop(application: FastStream, client: Client) -> None:
     try:
+        await client.flush(_FLUSH_TIME)  # stopping waits far longer for a server that is silent
         await application.stop()
-    except (nats.errors.Error, TimeoutError):  # NATS is away: there is nobody to take leave of
+    except (nats.errors.Error, TimeoutError):  # NATS is away or silent: there is nobody to take leave of
         with suppress(RuntimeError, OSError, nats.errors.Error):  # nor to send what is left in the buffer
             await client.close()
 

@@ -64,7 +64,7 @@ class FencedPublisher:
         self._is_owner = is_owner
         self._failures = Counter[str]() if failures is None else failures
         self._last: dict[str, int] = {}
-        self._held: set[str] = set()
+        self._held: dict[str, int] = {}  # by message id, in the order of the stream
         self._said = ""
         self.sequence = 0
         """The end of the stream as far as we know it: all of our own messages up to here are in it."""
@@ -75,6 +75,11 @@ class FencedPublisher:
         self._last.clear()
         self._held.clear()
         await self._read_tail()
+
+    @property
+    def mark(self) -> int:
+        """After which whoever comes next has to read: a former owner's message may be of what nobody decided yet."""
+        return min(self._held.values(), default=self.sequence + 1) - 1
 
     async def publish(self, messages: Iterable[Message]) -> None:
         """Publish in order, leaving out what the stream holds; returns once the stream has it all.
@@ -122,8 +127,12 @@ class FencedPublisher:
         if not self._held:
             return batch
         left = [message for message in batch if message.id not in self._held]
-        self._held.difference_update(message.id for message in batch)
+        self._forget(batch)
         return left
+
+    def _forget(self, batch: Sequence[Message]) -> None:
+        for message in batch:
+            self._held.pop(message.id, None)
 
     async def _send(self, batch: Sequence[Message]) -> None:
         await self._learn_last({message.subject for message in batch} - self._last.keys())
@@ -168,7 +177,7 @@ class FencedPublisher:
             return
         # Somebody else published in between, perhaps what we have yet to publish; or the stream was made anew.
         await self._read_tail()
-        self._held.difference_update(message.id for message in batch)
+        self._forget(batch)
 
     async def _read_tail(self) -> None:
         info = await self._ask(f"STREAM.INFO.{self._stream}", {})
@@ -178,7 +187,7 @@ class FencedPublisher:
             headers = message.headers or {}
             self.sequence = int(headers["Nats-Sequence"])
             if "Nats-Msg-Id" in headers:
-                self._held.add(headers["Nats-Msg-Id"])
+                self._held[headers["Nats-Msg-Id"]] = self.sequence
 
     async def _learn_last(self, subjects: Iterable[str]) -> None:
         """Learn the last sequence of these subjects, 0 where a subject has no message."""

@@ -46,11 +46,11 @@ class Pull:
         self._consumer_sequence = 0
         self._sequence = 0
         self._heard = 0.0
-        self._gap: tuple[int, float] | None = None
-        """How many the server says were delivered, when it is not what came here, and since when it says so."""
         self._fault: Lost | None = None
         self._changed = asyncio.Event()
         self._stopping = False
+        self._gap: tuple[int, float] | None = None
+        """How many the server says were delivered, when it is not what came here, and since when it says so."""
 
     async def start(self, after: int) -> None:
         """Set the consumer to the message after `after` and begin to ask for messages."""
@@ -165,13 +165,13 @@ class Pull:
         """Note what the server says of a request: it lives, it is over, or there is nobody to serve it."""
         status, reason = headers.get("Status", ""), headers.get("Description", "")
         if status == "100":
-            self._refuse_theft(headers)
+            self._refuse_gap(headers)
         elif reason.startswith(_REQUEST_ENDS):
             self._wanted -= int(headers.get("Nats-Pending-Messages", _REQUEST_MESSAGES))
         else:
             self._fault = Lost(f"the consumer {self._consumer} ended: {status} {reason.strip()}")
 
-    def _refuse_theft(self, headers: Mapping[str, str]) -> None:
+    def _refuse_gap(self, headers: Mapping[str, str]) -> None:
         """Notice what was delivered to somebody else, although nothing comes after it that would show the gap.
 
         A former owner that was stopped may still have a request open; what it is given would wait for ever.

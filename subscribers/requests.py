@@ -1,11 +1,13 @@
 """Requests over NATS: `missionops.<resource>.<verb>[.<spacecraftId>]`, each answered, whatever is in it."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 
 import msgspec
+import nats.errors
 from nats import micro
 from nats.aio.client import Client
 from nats.micro.request import Request as MicroRequest
@@ -28,6 +30,7 @@ _EACH = 4_096  # what a request takes in memory, beside its body
 _MAX_BYTES = 900_000
 _RESERVED = 4_096  # of a message's greatest size, for headers
 _STOP_TIME = 5.0
+_FLUSH_TIME = 1
 
 
 @asynccontextmanager
@@ -48,7 +51,9 @@ async def served(client: Client, context: Context) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await service.stop()
+        with contextlib.suppress(nats.errors.Error):  # NATS is away or silent: nobody would hear that we leave
+            await client.flush(_FLUSH_TIME)
+            await service.stop()
         await desk.finish()
 
 

@@ -289,7 +289,7 @@ class Tenure:
         place = self._place._replace(
             sequence=batch.sequence,
             sequence_time=batch.time,
-            dead_letters_sequence=self._dead_letters.sequence,
+            dead_letters_sequence=self._dead_letters.mark,
             lost=self._place.lost + batch.missing,
         )
         # Now, not afterwards: by then the batch before may be published, and say so in the place that is now.

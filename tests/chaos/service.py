@@ -11,7 +11,7 @@ from missionops.embedded.process import Process
 from tests.chaos.proxy import Proxy
 
 _RESTART = 0.2
-_STOP = 20.0
+_STOP = 30.0
 
 
 class Service:

@@ -18,7 +18,7 @@ SETTINGS: Mapping[str, str] = MappingProxyType({"MISSIONOPS_LEASE": "60"})
 
 _CRAFT = "SC-0"
 _PATIENCE = 60.0
-_MOMENT = 0.7
+_MOMENT = 1.5
 """Seconds; for what a faulty service does and a sound one never would."""
 _BEGIN = datetime(2025, 1, 1, tzinfo=UTC)
 _WAITING = """
@@ -122,6 +122,7 @@ class Stage:
         before = await self._number(_EPOCH)
         await troubles.lapse(self.world)
         to.start()
+        await self.world.fetch("SELECT pg_notify('missionops_released', '0')")  # who stands by looks at once
         await self.wait(lambda: self._is_more(_EPOCH, before))
 
     async def stand_by(self) -> None:

@@ -62,9 +62,11 @@ async def _weather(found: World, ground: Ground, storm: Storm, seconds: float) -
 
 async def settle(found: World, ground: Ground, findings: Findings, patience: float = _PATIENCE) -> Books:
     """Wait until all is handled, and as long as `patience` until all is told; stop, and compare."""
+    if not await ground.publisher.finish(_PATIENCE):
+        findings.differ("the publisher was not answered any more", f"in {_PATIENCE:.0f} s")
+    if not await _is_handled_at_last(found):
+        findings.differ("not all was handled", f"nothing moved in {_PATIENCE:.0f} s")
     for what, is_so, seconds in (
-        ("the publisher was not answered any more", lambda: ground.publisher.finish(1), _PATIENCE),
-        ("not all was handled", lambda: _is_handled(found), _PATIENCE),
         ("not ready again", lambda: _is_ready(found), _PATIENCE),
         ("not all was told", lambda: _is_told(found), patience),
     ):
@@ -79,6 +81,17 @@ async def settle(found: World, ground: Ground, findings: Findings, patience: flo
     audit.compare(books, findings)
     found.say("audited")
     return books
+
+
+async def _is_handled_at_last(found: World) -> bool:
+    """Whether all messages are decided; on a busy machine a backlog takes its time, as long as something moves."""
+    before = -1
+    while not await found.until(lambda: _is_handled(found), _PATIENCE):
+        [[sequence]] = await found.fetch("SELECT sequence FROM app.position")
+        if sequence == before:
+            return False
+        before = sequence
+    return True
 
 
 async def _is_handled(found: World) -> bool:
