@@ -49,14 +49,15 @@ class Service:
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Service]:
     """The service for the time of a block; Unfit or Unavailable if it cannot start."""
+    http.check(settings)
     await _check_database(settings.database_url)
     progress = Progress()
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(database.opened(settings.database_url))
         subscriber = TelemetrySubscriber(_owner(), settings, progress)
         closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        nats_broker = broker.make(settings.nats_url, subscriber.reconnected, _resolve(closed))
-        client = await broker.connect(nats_broker)
+        nats_broker = broker.make(settings, subscriber.reconnected, _resolve(closed))
+        client = await broker.connect(nats_broker, closed)
         application = FastStream(nats_broker, logger=None)
         await application.start()
         stack.push_async_callback(_stop, application, client)

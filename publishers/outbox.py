@@ -16,6 +16,7 @@ from nats.aio.client import Client
 
 from missionops import database
 from missionops.database import Connection
+from missionops.domain import spacecraft
 from missionops.domain.event import Event
 from missionops.errors import Lost, Unavailable
 from missionops.store import outbox
@@ -138,7 +139,7 @@ def messages(events: Iterable[Event], room: int) -> Iterator[Message]:
         if len(body) > room:
             headers = {"Missionops-Truncated": str(len(body))}
             body = _encode(msgspec.structs.replace(event, metadata=msgspec.Raw(b"{}")))
-        yield Message(f"events.{event.spacecraft_id or '_fleet'}", _id(event), body, headers)
+        yield Message(f"events.{event.spacecraft_id or spacecraft.FLEET}", _id(event), body, headers)
 
 
 def _id(event: Event) -> str:

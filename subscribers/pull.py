@@ -6,20 +6,18 @@ hoped for: the consumer's sequence must have no gap and the stream's must rise, 
 """
 
 import asyncio
-import contextlib
 import json
 import logging
 from collections import deque
 from collections.abc import Mapping
 
-import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from missionops import streams
 from missionops.batch import Delivery
-from missionops.errors import Lost, Unavailable
+from missionops.errors import Lost
 
 log = logging.getLogger(__name__)
 
@@ -47,9 +45,9 @@ class Pull:
         self._requests = 0
         self._consumer_sequence = 0
         self._sequence = 0
-        self._given = 0  # of the consumer's sequence, by the server's word when it was last asked
-        self._come = 0  # likewise, by our own count then
         self._heard = 0.0
+        self._gap: tuple[int, float] | None = None
+        """How many the server says were delivered, when it is not what came here, and since when it says so."""
         self._fault: Lost | None = None
         self._changed = asyncio.Event()
         self._stopping = False
@@ -106,23 +104,6 @@ class Pull:
     async def acknowledge(self, delivery: Delivery) -> None:
         """Tell the server that all up to here is handled; for its own books, the truth is in the database."""
         await self._client.publish(delivery.reply)
-
-    async def watch(self) -> None:
-        """Ask now and then whether what was given out has come here, for ever.
-
-        A former owner who lives may not know yet that it is none, and its request be served before ours. The next
-        message would show the gap; but it may not come for hours.
-        """
-        while True:
-            await asyncio.sleep(_SILENCE)
-            with contextlib.suppress(Unavailable, TimeoutError, nats.errors.Error):
-                await self._refuse_theft()
-
-    async def _refuse_theft(self) -> None:
-        if self._given > self._consumer_sequence == self._come:
-            self.lose(f"{self._given - self._come} messages of the consumer {self._consumer} went to another reader")
-        info = await streams.ask(self._client, f"CONSUMER.INFO.{streams.TELEMETRY}.{self._consumer}")
-        self._given, self._come = int(info["delivered"]["consumer_seq"]), self._consumer_sequence
 
     def lose(self, reason: str) -> None:
         """Give the place up: what is in flight cannot be trusted any more."""
@@ -184,11 +165,27 @@ class Pull:
         """Note what the server says of a request: it lives, it is over, or there is nobody to serve it."""
         status, reason = headers.get("Status", ""), headers.get("Description", "")
         if status == "100":
-            return
-        if reason.startswith(_REQUEST_ENDS):
+            self._refuse_theft(headers)
+        elif reason.startswith(_REQUEST_ENDS):
             self._wanted -= int(headers.get("Nats-Pending-Messages", _REQUEST_MESSAGES))
         else:
             self._fault = Lost(f"the consumer {self._consumer} ended: {status} {reason.strip()}")
+
+    def _refuse_theft(self, headers: Mapping[str, str]) -> None:
+        """Notice what was delivered to somebody else, although nothing comes after it that would show the gap.
+
+        A former owner that was stopped may still have a request open; what it is given would wait for ever.
+        """
+        delivered = int(headers.get("Nats-Last-Consumer", self._consumer_sequence))
+        if delivered == self._consumer_sequence:
+            self._gap = None
+        elif self._gap is None or self._gap[0] != delivered:
+            self._gap = delivered, _now()  # a replicated consumer counts a message some time before it sends it
+        elif _now() - self._gap[1] > _HEARTBEAT / 2:
+            self._fault = Lost(
+                f"the consumer's order broke: {delivered} were delivered, {self._consumer_sequence} of them here: "
+                "another reader or a reset"
+            )
 
     def _refuse_silence(self) -> None:
         if _now() - self._heard > _SILENCE:

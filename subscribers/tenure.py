@@ -128,7 +128,7 @@ class Tenure:
         """All there is to do; a task itself, so that it can be cancelled more than once."""
         renewal = tasks.start(self._keep_lease())
         await self._resume()
-        watches = [tasks.start(work) for work in (self._refuse_to_hang(), self._pull.watch(), self._purge())]
+        watches = [tasks.start(work) for work in (self._refuse_to_hang(), self._purge())]
         tasks.start(self._outbox.run())
         await self._carry_batches(tasks)
         self._outbox.stop()

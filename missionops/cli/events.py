@@ -6,6 +6,7 @@ import msgspec
 import typer
 
 from missionops.cli import options, server, terminal
+from missionops.domain import spacecraft
 from missionops.domain.anomaly import Severity
 from missionops.domain.event import EventType
 
@@ -29,7 +30,7 @@ _Id = Annotated[
 
 
 def list_events(
-    spacecraft_id: options.SpacecraftId,
+    spacecraft_id: options.SpacecraftIdOrFleet,
     *,
     limit: options.Limit = options.DEFAULT_LIMIT,
     as_json: options.Json = False,
@@ -38,6 +39,8 @@ def list_events(
     """List mission events, newest first.
 
     missionops list-events --spacecraft-id SC-001
+
+    missionops list-events --spacecraft-id _fleet --limit 100 --json
     """
     from missionops.cli import listing, tables  # noqa: PLC0415 - the command's cost, not the help's
 
@@ -46,7 +49,8 @@ def list_events(
         listing.print_json(found)
     elif found.items:
         tables.events(found.decoded())
-    listing.say_rest(found, f"No events of {spacecraft_id} are recorded.")
+    nothing = "about no one spacecraft" if spacecraft_id == spacecraft.FLEET else f"of {spacecraft_id}"
+    listing.say_rest(found, f"No events {nothing} are recorded.")
 
 
 def record_event(

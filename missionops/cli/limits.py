@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -30,14 +31,18 @@ async def get(spacecraft_id: str, server_url: str) -> bytes:
             return await connection.request(client, f"missionops.config.get.{spacecraft_id}")
         except errors.NotFound:
             raise errors.NotFound(
-                f"{spacecraft_id} has no config yet; `missionops set-config {spacecraft_id} --file PATH` sets one."
+                f"Config not found: `missionops set-config {spacecraft_id} --file PATH` sets one."
             ) from None
 
 
-async def put(spacecraft_id: str, document: bytes, server_url: str) -> int:
-    """Puts a config in force and returns its version; every fault in it is named."""
+async def put(spacecraft_id: str, document: bytes, server_url: str) -> bytes:
+    """Puts a config in force; the service's reply. Every fault in the config is named."""
     async with connection.connected(server_url) as client:
-        reply = await connection.request(client, f"missionops.config.set.{spacecraft_id}", document)
+        return await connection.request(client, f"missionops.config.set.{spacecraft_id}", document)
+
+
+def version(reply: bytes) -> int:
+    """Which version a reply is about."""
     return _decoded(reply).version
 
 
@@ -57,7 +62,8 @@ def show(reply: bytes) -> None:
     """The limits as a table, and whatever else the config holds."""
     found = _decoded(reply)
     console = Console(highlight=False)
-    title = f"{found.spacecraft_id}: config version {found.version}, since {found.updated_at}, source {found.source}"
+    since = f"{found.updated_at[:19].replace('T', ' ')} UTC"
+    title = f"{found.spacecraft_id}: config version {found.version}, since {since}, source {found.source}"
     terminal.result(terminal.printable(title))
     console.print(_table(found), markup=False)
     others = [key for key in found.config if key != "parameters"]
@@ -66,7 +72,7 @@ def show(reply: bytes) -> None:
 
 
 def _table(found: _InForce) -> Table:
-    table = Table()
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     table.add_column("parameter", overflow="fold")
     for name in limits.NAMES:
         table.add_column(name, justify="right", style=_COLOURS[name])

@@ -345,7 +345,7 @@ async def test_postgres_works_where_its_account_cannot_walk_to(tmp_path: Path) -
     async with running(tmp_path / "data") as servers:
         await store_row(servers.database_url)
         connection = await asyncpg.connect(servers.database_url)
-        await connection.execute("create extension pg_trgm")
+        await connection.execute("drop extension pg_trgm; create extension pg_trgm")
         await connection.execute("set debug_parallel_query = on; checkpoint")
         assert await connection.fetchval("select count(*) from generate_series(1, 100000) n where n % 2 = 0") == 50000
         await connection.close()
