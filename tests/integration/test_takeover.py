@@ -101,7 +101,7 @@ async def test_what_a_former_owner_is_given_is_asked_for_again(settings, client,
     async with app.running(settings) as service:
         await service.until_ready()
     former = await client.subscribe(client.new_inbox())
-    request = json.dumps({"batch": 10, "expires": 60_000_000_000}).encode()
+    request = json.dumps({"batch": 3, "expires": 60_000_000_000}).encode()
     await client.publish("$JS.API.CONSUMER.MSG.NEXT.TELEMETRY.missionops-0", request, former.subject)
     async with app.running(settings) as service:
         await service.until_ready()
