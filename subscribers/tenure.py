@@ -22,6 +22,7 @@ from missionops.batch import Batch
 from missionops.errors import Lost
 from missionops.ingest import Origin, Outcome
 from missionops.progress import Progress
+from missionops.recent import Recent
 from missionops.rulebook import Rulebook
 from missionops.settings import Settings
 from missionops.store import position, telemetry
@@ -85,6 +86,7 @@ class Tenure:
         self._progress = progress
         self._rulebook = Rulebook()
         self._acquaintance = Acquaintance()
+        self._recent = Recent()
         self._slots = asyncio.Semaphore(_IN_FLIGHT)
         self._months: set[object] = set()
         self._writers: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
@@ -180,6 +182,7 @@ class Tenure:
             if not await self._pull.wait():
                 return
             batch = await self._collect(after)
+            self._recent.sift(batch)
             after = batch.sequence
             step = _Step(batch, step)
             tasks.start(self._carry(step))
@@ -197,8 +200,6 @@ class Tenure:
 
     async def _carry(self, step: _Step) -> None:
         """One batch, from the first turn to the acknowledgement."""
-        if step.before:
-            step.batch.drop(step.before.batch.entries)
         outcome = await self._transact(step)
         if outcome.refused:
             self._count(step.batch, outcome)
@@ -222,7 +223,8 @@ class Tenure:
                 await self._acquaintance.note(writer, step.batch.entries.values())
                 step.configs_read.set()
                 origin = Origin(self._claim.partition, self._place.incarnation)
-                outcome = await ingest.record(writer, step.batch, in_force, origin)
+                outcome = await ingest.record(writer, step.batch, in_force, origin, ask_first=self._recent.ask_first)
+                self._recent.ask_first = outcome.known > 0
                 await step.turn("committed")
                 await self._move(writer, step.batch, outcome)
         finally:
