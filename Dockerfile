@@ -8,12 +8,12 @@ COPY missionops missionops
 COPY subscribers subscribers
 COPY publishers publishers
 COPY migrations migrations
-RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheel .
+# Not `missionops[embedded]`: the servers are other containers. Compiled here, since nothing can be written later.
+RUN python -m venv --without-pip /opt/missionops \
+    && pip --python /opt/missionops/bin/python install --no-cache-dir .
 
 FROM python:${PYTHON}-slim
-# Not `missionops[embedded]`: the servers are other containers.
-RUN --mount=type=bind,from=build,source=/wheel,target=/wheel \
-    pip install --no-cache-dir --no-compile /wheel/*.whl
+COPY --from=build /opt/missionops /opt/missionops
 
 ARG VERSION=0.0.0
 LABEL org.opencontainers.image.title="missionops" \
@@ -21,8 +21,10 @@ LABEL org.opencontainers.image.title="missionops" \
       org.opencontainers.image.licenses="Apache-2.0"
 
 # Inside a container the loopback interface is the container's own; compose.yaml publishes the port on the host's.
-ENV MISSIONOPS_HTTP_HOST=0.0.0.0 \
+ENV PATH=/opt/missionops/bin:${PATH} \
+    MISSIONOPS_HTTP_HOST=0.0.0.0 \
     MISSIONOPS_HTTP_PORT=8000 \
+    MISSIONOPS_HTTP_AUTH=tokens \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 EXPOSE 8000

@@ -12,10 +12,9 @@ import nats.errors
 from faststream import FastStream
 from nats.aio.client import Client
 
-from missionops import __version__, broker, database, migrate, streams
-from missionops.database import Database
-from missionops.errors import Unavailable, Unfit
-from missionops.operations.health import Health, Ingest
+from missionops import broker, database, migrate, streams
+from missionops.errors import Unfit
+from missionops.health import Reporter
 from missionops.operations.operation import Context
 from missionops.progress import Progress
 from missionops.settings import Settings
@@ -50,23 +49,24 @@ class Service:
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Service]:
     """The service for the time of a block; Unfit or Unavailable if it cannot start."""
+    http.check(settings)
     await _check_database(settings.database_url)
     progress = Progress()
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(database.opened(settings.database_url))
         subscriber = TelemetrySubscriber(_owner(), settings, progress)
         closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        nats_broker = broker.make(settings.nats_url, subscriber.reconnected, _resolve(closed))
-        client = await broker.connect(nats_broker)
+        nats_broker = broker.make(settings, subscriber.reconnected, _resolve(closed))
+        client = await broker.connect(nats_broker, closed)
         application = FastStream(nats_broker, logger=None)
         await application.start()
         stack.push_async_callback(_stop, application, client)
         await streams.provision(client, settings)
         await stack.enter_async_context(_ingesting(subscriber, client))
-        health = _Health(client, pool, progress)
-        context = Context(pool, health.health, progress, Intake(client))
+        context = Context(pool, Reporter(client, pool, progress).health, progress, Intake(client))
         await stack.enter_async_context(requests.served(client, context))
         url = await stack.enter_async_context(http.served(settings, context))
+        stack.callback(subscriber.stop)  # a standby need not wait for the requests that we still answer
         yield Service(url, progress, closed)
 
 
@@ -110,45 +110,3 @@ async def _check_database(dsn: str) -> None:
 
 def _owner() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-
-
-class _Health:
-    """What the service says of itself."""
-
-    def __init__(self, client: Client, pool: Database, progress: Progress) -> None:
-        self._client = client
-        self._pool = pool
-        self._progress = progress
-
-    async def health(self) -> Health:
-        """Whether it is ready, and what keeps it from that."""
-        connected = self._client.is_connected
-        reachable = await self._pool.is_reachable()
-        progress = self._progress
-        return Health(
-            "ready" if connected and reachable and progress.is_ready else "not ready",
-            __version__,
-            "up" if connected else "down",
-            "up" if reachable else "down",
-            Ingest(
-                progress.role,
-                progress.trouble,
-                await self._lag() if connected else None,
-                progress.sequence,
-                progress.stored,
-                progress.duplicates,
-                progress.lost,
-                dict(progress.anomalies),
-                dict(progress.dead_letters),
-            ),
-        )
-
-    async def _lag(self) -> int | None:
-        """Messages in the stream that this instance, while it is the owner, has not handled."""
-        if self._progress.role != "owner":
-            return None
-        try:
-            info = await streams.ask(self._client, f"STREAM.INFO.{streams.TELEMETRY}", timeout=1)
-        except (Unavailable, TimeoutError, nats.errors.Error):
-            return None
-        return max(0, int(info["state"]["last_seq"]) - self._progress.sequence)

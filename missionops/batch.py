@@ -67,6 +67,7 @@ class Batch:
         self.repeats: dict[Identity, deque[Entry]] = {}
         """Later snapshots of an identity; should the database refuse the first, the next one's turn comes."""
         self.letters: list[Letter] = []
+        self.first = after + 1
         self.sequence = after
         self.time = 0
         self.messages = 0
@@ -107,6 +108,11 @@ class Batch:
     def next_of(self, identities: Iterable[Identity]) -> list[Entry]:
         """The next snapshot of each identity whose last one was refused, where there is one."""
         return [self.repeats[identity].popleft() for identity in identities if self.repeats.get(identity)]
+
+    @property
+    def name(self) -> str:
+        """Its first and last sequence, for whoever reads of it."""
+        return f"{self.first}-{self.sequence}"
 
     @property
     def spacecraft_ids(self) -> set[str]:

@@ -3,6 +3,8 @@
 MissionopsError
 ├── Refused             the caller's: the same request will be refused again
 │   ├── InvalidRequest  400: what was asked breaks a rule; `details` name where
+│   ├── Unauthenticated 401: nobody knows who asks
+│   ├── Forbidden       403: whoever asks may not
 │   ├── NotFound        404
 │   ├── Conflict        409: it exists already, with other content
 │   └── TooLarge        413
@@ -38,6 +40,20 @@ class Refused(MissionopsError):
 
 class InvalidRequest(Refused):
     """What was asked breaks a rule."""
+
+
+class Unauthenticated(Refused):
+    """Nobody knows who asks: there is no token, or none that counts."""
+
+    status = 401
+    code = "unauthenticated"
+
+
+class Forbidden(Refused):
+    """Whoever asks may not do this."""
+
+    status = 403
+    code = "forbidden"
 
 
 class NotFound(Refused):

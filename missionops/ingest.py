@@ -11,6 +11,7 @@ from missionops.batch import Batch, Entry, Letter
 from missionops.database import Connection
 from missionops.domain import anomaly
 from missionops.domain.anomaly import Anomaly
+from missionops.errors import Lost
 from missionops.rulebook import InForce
 from missionops.store import anomalies, telemetry
 from missionops.store.anomalies import Stored
@@ -117,6 +118,9 @@ async def _try_to_add(connection: Connection, entries: Sequence[Entry]) -> Excep
     await connection.execute("SAVEPOINT attempt")
     try:
         await telemetry.add(connection, rows)
+    except asyncpg.UniqueViolationError as error:
+        # What was there has been left out; whoever stored it since has our place. It is no fault of the snapshot.
+        raise Lost("another instance has stored the same telemetry") from error
     except REFUSED_AS_DATA as error:
         await connection.execute("ROLLBACK TO attempt; RELEASE attempt")
         return error

@@ -25,6 +25,20 @@ CREATE TABLE IF NOT EXISTS app.migration (
     applied_at timestamptz NOT NULL DEFAULT now()
 )"""
 
+# Who may write all tables by default may only read this one: it says what the schema is.
+_GUARD = """
+DO $$
+DECLARE
+    writer regrole;
+BEGIN
+    FOR writer IN SELECT DISTINCT grantee FROM pg_class, aclexplode(relacl)
+                  WHERE pg_class.oid = 'app.migration'::regclass AND grantee NOT IN (0, relowner)
+                    AND privilege_type <> 'SELECT' LOOP
+        EXECUTE format('REVOKE ALL ON app.migration FROM %s', writer);
+        EXECUTE format('GRANT SELECT ON app.migration TO %s', writer);
+    END LOOP;
+END $$"""
+
 
 class Migration(NamedTuple):
     """One numbered file."""
@@ -57,8 +71,10 @@ async def apply(dsn: str, where: Path | None = None) -> Sequence[Migration]:
     """Apply what is missing and return it; Unfit if an applied file was edited or is newer than this program."""
     wanted = available(where)
     async with database.connected(dsn) as connection, _locked(connection):
-        await connection.execute("CREATE SCHEMA IF NOT EXISTS app")
+        if not await connection.fetchval("SELECT to_regnamespace('app') IS NOT NULL"):
+            await connection.execute("CREATE SCHEMA app")  # not IF NOT EXISTS, which needs the right to in either case
         await connection.execute(_LEDGER)
+        await connection.execute(_GUARD)
         missing = await _missing(connection, wanted)
         for migration in missing:
             await _apply_one(connection, migration)

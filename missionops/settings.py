@@ -1,10 +1,11 @@
 """Settings: read once from the environment (`MISSIONOPS_…`), frozen, and refused by name."""
 
 import re
-from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from missionops.errors import Unfit
@@ -39,6 +40,37 @@ def _are_origins(origins: str) -> str:
     return origins
 
 
+def _user_in(url: str) -> str:
+    """The user whom a URL names with a password; a name alone is a token, and no business of anybody."""
+    parts = urlsplit(url)
+    return unquote(parts.username or "") if parts.password is not None else ""
+
+
+def _is_readable(file: Path) -> Path:
+    try:
+        file.open("rb").close()
+    except OSError as error:
+        raise ValueError(f"it cannot be read ({error.strerror})") from None
+    return file
+
+
+def _is_prefix(subject: str) -> str:
+    if not re.fullmatch(_NAME + rf"(\.{_NAME})*", subject):
+        raise ValueError("it has to be a subject such as _INBOX.service, without wildcards")
+    return subject
+
+
+def _not_empty(value: Any) -> Any:
+    """What a compose file passes on for a variable that is not set counts as not set."""
+    return None if value == "" else value
+
+
+_NAME = r"[^\s.*>]+"
+_Optional = BeforeValidator(_not_empty)
+_Text = Annotated[str | None, _Optional]
+_Secret = Annotated[SecretStr | None, _Optional]
+_File = Annotated[Annotated[Path, AfterValidator(_is_readable)] | None, _Optional]
+_Prefix = Annotated[Annotated[str, AfterValidator(_is_prefix)] | None, _Optional]
 _Seconds = Annotated[float, Field(gt=0, le=_CENTURY)]
 _Origins = Annotated[str, AfterValidator(_are_origins)]
 _Port = Annotated[int, Field(ge=0, le=65535)]
@@ -46,15 +78,56 @@ _NatsUrl = Annotated[str, AfterValidator(_are_hosts)]
 _DatabaseUrl = Annotated[str, AfterValidator(_is_postgresql)]
 
 
-class Settings(BaseSettings):
-    """How the service reaches its servers and what it may use; see the table in the README."""
+class NatsAccess(BaseSettings):
+    """Where NATS is, and as whom one comes there; the service and every command read these."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
     nats_url: _NatsUrl = Field("nats://127.0.0.1:4222", description="Where NATS is; several servers by commas.")
+    nats_user: _Text = Field(None, description="The user to come as, with its password.")
+    nats_password: _Secret = Field(None, description="The user's password.")
+    nats_token: _Secret = Field(None, description="A token, where the server knows no users.")
+    nats_nkey_file: _File = Field(None, description="A file with the seed of an nkey.")
+    nats_credentials_file: _File = Field(None, description="A credentials file, of a JWT and its seed.")
+    nats_ca_file: _File = Field(None, description="Certificates to check the server by; the system's if not given.")
+    nats_cert_file: _File = Field(None, description="Our own certificate, where the server asks for one.")
+    nats_key_file: _File = Field(None, description="The key of our own certificate.")
+    nats_tls_first: bool = Field(default=False, description="Whether TLS begins before NATS says anything.")
+    nats_inbox_prefix: _Prefix = Field(None, description="Where replies come to; `_INBOX.<user>` if not given.")
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        if (self.nats_user is None) != (self.nats_password is None):
+            raise ValueError("MISSIONOPS_NATS_USER and MISSIONOPS_NATS_PASSWORD go together")
+        if (self.nats_cert_file is None) != (self.nats_key_file is None):
+            raise ValueError("MISSIONOPS_NATS_CERT_FILE and MISSIONOPS_NATS_KEY_FILE go together")
+        ways = [name for name in _WAYS if getattr(self, name) is not None]
+        if len(ways) > 1:
+            raise ValueError(f"only one may be set: {', '.join(PREFIX + name.upper() for name in ways)}")
+        return self
+
+    @property
+    def inbox_prefix(self) -> str:
+        """The subject below which replies come: of each user another one, so that none can read another's."""
+        if self.nats_inbox_prefix:
+            return self.nats_inbox_prefix
+        user = self.nats_user or _user_in(self.nats_url.partition(",")[0].strip())
+        return f"_INBOX.{user}" if re.fullmatch(_NAME, user) else "_INBOX"
+
+
+_WAYS = ("nats_user", "nats_token", "nats_nkey_file", "nats_credentials_file")
+
+
+class Settings(NatsAccess):
+    """How the service reaches its servers and what it may use; see the table in the README."""
+
     database_url: _DatabaseUrl = Field("postgresql://127.0.0.1:5432/missionops", description="Where PostgreSQL is.")
     http_host: str = Field("127.0.0.1", description="The address that HTTP listens on.")
     http_port: _Port = Field(8000, description="The port that HTTP listens on; 0 picks a free one.")
+    http_auth: Literal["off", "tokens", "proxy"] = Field(
+        "off",
+        description="off: HTTP is for anyone, on loopback alone; tokens: for who has one; proxy: for whom one lets in.",
+    )
     cors_origins: _Origins = Field("", description="Web origins whose pages may ask, by commas; * means all.")
 
     lease: float = Field(
@@ -79,17 +152,40 @@ class Settings(BaseSettings):
         return [origin for origin in map(str.strip, self.cors_origins.split(",")) if origin]
 
 
+ANYBODY: dict[str, Any] = dict.fromkeys(name for name in NatsAccess.model_fields if name != "nats_url") | {
+    "nats_tls_first": False
+}
+"""What to give for a server that asks nobody who he is, whatever the environment says of another one."""
+
+
 def read(**given: object) -> Settings:
     """The settings from the environment, with what is `given` in their place; Unfit names each that is wrong."""
     try:
         return Settings(**given)  # type: ignore[arg-type] # pydantic checks them
     except ValidationError as error:
-        raise Unfit("; ".join(_fault(dict(fault)) for fault in error.errors())) from None
+        raise _unfit(error) from None
+
+
+def read_access(**given: object) -> NatsAccess:
+    """What concerns NATS alone, for those who need nothing else; Unfit likewise."""
+    try:
+        return NatsAccess(**given)  # type: ignore[arg-type] # pydantic checks them
+    except ValidationError as error:
+        raise _unfit(error) from None
+
+
+def _unfit(error: ValidationError) -> Unfit:
+    return Unfit("; ".join(_fault(dict(fault)) for fault in error.errors()))
 
 
 def _fault(fault: dict[str, object]) -> str:
     location = fault["loc"]
     name = str(location[0] if isinstance(location, tuple) and location else "").upper()
-    if name.endswith("_URL"):
+    if not name:
+        return str(fault["msg"]).removeprefix("Value error, ")
+    if name.endswith(_SECRET):
         return f"{PREFIX}{name} cannot be used: {fault['msg']}"  # not shown: there may be a password in it
     return f"{PREFIX}{name} is {fault['input']!r}: {fault['msg']}"
+
+
+_SECRET = ("_URL", "_PASSWORD", "_TOKEN")

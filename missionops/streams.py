@@ -6,6 +6,7 @@ from typing import Any
 
 from nats.aio.client import Client
 
+from missionops import nats_refusal
 from missionops.errors import Unavailable, Unfit
 from missionops.settings import Settings
 
@@ -106,9 +107,9 @@ async def ask(
     accepted: int = 0,
     timeout: float = _TIMEOUT,  # noqa: ASYNC109 - nats-py's own, passed on
 ) -> Any:
-    """The answer of the JetStream API; Unavailable if it is an error other than the `accepted` one."""
-    body = json.dumps(request or {}).encode()
-    reply = await client.request(f"$JS.API.{subject}", body, timeout=timeout)
+    """The answer of the JetStream API; Unavailable for an error but the `accepted` one, Unfit if we may not ask."""
+    body, full = json.dumps(request or {}).encode(), f"$JS.API.{subject}"
+    reply = await nats_refusal.unless_refused(client, full, client.request(full, body, timeout=timeout))
     answer = json.loads(reply.data)
     error = answer.get("error")
     if error and error.get("err_code") != accepted:

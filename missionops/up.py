@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from missionops import app, database, migrate, settings
 from missionops.app import Service
-from missionops.embedded import stack
+from missionops.embedded import rights, stack
 from missionops.embedded.directory import DataDirectory
 from missionops.embedded.stack import Servers
 from missionops.errors import Unfit
@@ -53,7 +53,7 @@ async def running(directory: Path | None, nats_port: int = 0, http_port: int = 0
         servers = await exits.enter_async_context(
             stack.running(await exits.enter_async_context(opened), nats_port=nats_port)
         )
-        await migrate.apply(servers.database_url)
+        await migrate.apply(servers.migrator_database_url)
         await _forget_dead_owners(servers.database_url)
         service = await exits.enter_async_context(app.running(_settings(servers, http_port)))
         await service.until_ready()
@@ -62,8 +62,12 @@ async def running(directory: Path | None, nats_port: int = 0, http_port: int = 0
 
 def _settings(servers: Servers, http_port: int) -> settings.Settings:
     """The settings of the environment, but on this machine alone, and with a stream that fits on a small disk."""
+    nats = {"nats_url": servers.nats_url, "nats_user": rights.SERVICE, "nats_password": servers.service_password}
     given = settings.read(
-        nats_url=servers.nats_url, database_url=servers.database_url, http_host="127.0.0.1", http_port=http_port
+        **settings.ANYBODY | nats,
+        database_url=servers.service_database_url,
+        http_host="127.0.0.1",
+        http_port=http_port,
     )
     if "telemetry_max_bytes" in given.model_fields_set:
         return given

@@ -11,6 +11,7 @@ import asyncio
 import json
 import logging
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
@@ -46,14 +47,25 @@ class _Doubt(Exception):
 
 
 class FencedPublisher:
-    """Publishes to one stream. `is_owner` tells whether we may still speak for our partition."""
+    """Publishes to one stream. `is_owner` tells whether we may still speak for our partition.
 
-    def __init__(self, client: Client, stream: str, is_owner: Callable[[], Awaitable[bool]]) -> None:
+    `failures` counts, by stream, what was refused or not answered.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        stream: str,
+        is_owner: Callable[[], Awaitable[bool]],
+        failures: Counter[str] | None = None,
+    ) -> None:
         self._client = client
         self._stream = stream
         self._is_owner = is_owner
+        self._failures = Counter[str]() if failures is None else failures
         self._last: dict[str, int] = {}
         self._held: set[str] = set()
+        self._said = ""
         self.sequence = 0
         """The end of the stream as far as we know it: all of our own messages up to here are in it."""
 
@@ -89,9 +101,16 @@ class FencedPublisher:
         try:
             await self._send(batch)
         except (_Doubt, Unavailable, OSError, TimeoutError, nats.errors.Error) as doubt:
-            log.warning("%s: a batch of %d is in doubt: %s", self._stream, len(batch), doubt)
+            self._failures[self._stream] += 1
+            self._say(len(batch), str(doubt) or type(doubt).__name__)
             return doubt
         return None
+
+    def _say(self, count: int, why: str) -> None:
+        """Once, while every attempt fails in the same words."""
+        if why != self._said:
+            log.warning("%s: a batch of %d is in doubt: %s", self._stream, count, why)
+        self._said = why
 
     async def _settle_doubt(self) -> None:
         if not await self._is_owner():

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
 import msgspec
 import nats.errors
@@ -16,6 +16,7 @@ from nats.aio.client import Client
 
 from missionops import database
 from missionops.database import Connection
+from missionops.domain import spacecraft
 from missionops.domain.event import Event
 from missionops.errors import Lost, Unavailable
 from missionops.store import outbox
@@ -36,13 +37,20 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Outbox:
-    """Publishes for as long as a claim lasts; its own faults end nothing but the attempt."""
+    """Publishes for as long as a claim lasts; its own faults end nothing but the attempt.
 
-    def __init__(self, client: Client, dsn: str, claim: Claim, publisher: FencedPublisher) -> None:
+    `provide` makes the stream where it is gone, before each attempt.
+    """
+
+    def __init__(
+        self, client: Client, dsn: str, claim: Claim, publisher: FencedPublisher, provide: Callable[[], Awaitable[None]]
+    ) -> None:
         self._client = client
         self._dsn = dsn
         self._claim = claim
         self._publisher = publisher
+        self._provide = provide
+        self._said = ""
         self._woken = asyncio.Event()
         self._is_stopping = False
         self._certain: int | None = None
@@ -67,17 +75,25 @@ class Outbox:
         except Lost:
             raise
         except (Unavailable, OSError, TimeoutError, nats.errors.Error) as error:
-            log.warning("events wait in the outbox: %s", str(error) or type(error).__name__)
-        except Exception:
-            log.exception("events wait in the outbox")
+            self._say(logging.WARNING, error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, events wait in the outbox for the next attempt
+            self._say(logging.ERROR, error)
         else:
             return True
         return False
+
+    def _say(self, level: int, error: Exception) -> None:
+        """Once, while every attempt fails in the same words."""
+        said = str(error) or type(error).__name__
+        if said != self._said:
+            self._said = said
+            log.log(level, "events wait in the outbox: %s", said, exc_info=error if level > logging.WARNING else None)
 
     async def _publish_until_stopped(self) -> None:
         limits = {"statement_timeout": "5s", "transaction_timeout": "5s"}
         async with database.connected(self._dsn, **limits) as connection:
             await connection.add_listener(outbox.CHANNEL, lambda *_: self._woken.set())
+            await self._provide()
             await self._publisher.resume(await outbox.mark(connection, self._claim))
             is_last = False
             while not is_last:
@@ -123,7 +139,7 @@ def messages(events: Iterable[Event], room: int) -> Iterator[Message]:
         if len(body) > room:
             headers = {"Missionops-Truncated": str(len(body))}
             body = _encode(msgspec.structs.replace(event, metadata=msgspec.Raw(b"{}")))
-        yield Message(f"events.{event.spacecraft_id or '_fleet'}", _id(event), body, headers)
+        yield Message(f"events.{event.spacecraft_id or spacecraft.FLEET}", _id(event), body, headers)
 
 
 def _id(event: Event) -> str:

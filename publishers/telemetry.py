@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, Self, TypeVar
 
 import nats.errors
 
-from missionops import errors
+from missionops import errors, nats_refusal
 from missionops.domain import spacecraft
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ FORBIDDEN_SECONDS = 0.5
 """How long one is unanswered before a complaint of the server, which ignores case, is taken for its own."""
 
 _NO_RESPONDERS = "503"
-_FORBIDDEN = "permissions violation for publish to"
 
 Mark = TypeVar("Mark")
 
@@ -189,13 +188,14 @@ class TelemetryPublisher(Generic[Mark]):
 
     def _refuse_forbidden(self) -> None:
         """A server that forbids a subject answers on the connection, not to the publish."""
-        said = str(self._client.last_error or "").lower()
-        if _FORBIDDEN not in said:
-            return
+        refusals = nats_refusal.of(self._client)
+        if reason := refusals.of_replies():
+            self._fail(reason.rstrip("."))
         sent_before = self._clock() - FORBIDDEN_SECONDS
         for token, publish in list(self._pending.items()):
-            if publish.first_sent < sent_before and f'"{publish.subject.lower()}"' in said:
-                self._settle(token, f"NATS does not let this user publish to {publish.subject}")
+            reason = refusals.of_publish(publish.subject)
+            if reason and publish.first_sent < sent_before:
+                self._settle(token, reason.rstrip("."))
 
     def _silence(self, seconds: float) -> str:
         said = f" (NATS says: {self._client.last_error})" if self._client.last_error else ""

@@ -46,6 +46,8 @@ class Pull:
         self._consumer_sequence = 0
         self._sequence = 0
         self._heard = 0.0
+        self._gap: tuple[int, float] | None = None
+        """How many the server says were delivered, when it is not what came here, and since when it says so."""
         self._fault: Lost | None = None
         self._changed = asyncio.Event()
         self._stopping = False
@@ -169,11 +171,27 @@ class Pull:
         """Note what the server says of a request: it lives, it is over, or there is nobody to serve it."""
         status, reason = headers.get("Status", ""), headers.get("Description", "")
         if status == "100":
-            return
-        if reason.startswith(_REQUEST_ENDS):
+            self._refuse_theft(headers)
+        elif reason.startswith(_REQUEST_ENDS):
             self._wanted -= int(headers.get("Nats-Pending-Messages", _REQUEST_MESSAGES))
         else:
             self._fault = Lost(f"the consumer {self._consumer} ended: {status} {reason.strip()}")
+
+    def _refuse_theft(self, headers: Mapping[str, str]) -> None:
+        """Notice what was delivered to somebody else, although nothing comes after it that would show the gap.
+
+        A former owner that was stopped may still have a request open; what it is given would wait for ever.
+        """
+        delivered = int(headers.get("Nats-Last-Consumer", self._consumer_sequence))
+        if delivered == self._consumer_sequence:
+            self._gap = None
+        elif self._gap is None or self._gap[0] != delivered:
+            self._gap = delivered, _now()  # a replicated consumer counts a message some time before it sends it
+        elif _now() - self._gap[1] > _HEARTBEAT / 2:
+            self._fault = Lost(
+                f"the consumer's order broke: {delivered} were delivered, {self._consumer_sequence} of them here: "
+                "another reader or a reset"
+            )
 
     def _refuse_silence(self) -> None:
         if _now() - self._heard > _SILENCE:

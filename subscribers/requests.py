@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -11,6 +11,7 @@ from nats.aio.client import Client
 from nats.micro.request import Request as MicroRequest
 
 from missionops import __version__
+from missionops.domain import access
 from missionops.errors import InvalidRequest
 from missionops.nats_guard import is_broken
 from missionops.operations import asking, pages, performing
@@ -21,6 +22,9 @@ from missionops.operations.table import OPERATIONS
 log = logging.getLogger(__name__)
 
 _AT_ONCE = 64
+_HELD = 64 << 20
+"""Bytes of requests that wait or are being answered; whoever comes when it is full hears so at once."""
+_EACH = 4_096  # what a request takes in memory, beside its body
 _MAX_BYTES = 900_000
 _RESERVED = 4_096  # of a message's greatest size, for headers
 _STOP_TIME = 5.0
@@ -29,13 +33,12 @@ _STOP_TIME = 5.0
 @asynccontextmanager
 async def served(client: Client, context: Context) -> AsyncIterator[None]:
     """Answer requests for the time of a block, and list them under `$SRV`; at its end those under way are answered."""
-    tasks: set[asyncio.Task[None]] = set()
-    slots = asyncio.Semaphore(_AT_ONCE)
+    desk = _Desk()
     service = await micro.add_service(
         client, name="missionops", version=__version__, queue_group="missionops", description="Spacecraft telemetry"
     )
     for operation in OPERATIONS:
-        endpoint = _Endpoint(operation, context, client.max_payload - _RESERVED, tasks, slots)
+        endpoint = _Endpoint(operation, context, client.max_payload - _RESERVED, desk)
         await service.add_endpoint(
             name=operation.name.replace(".", "-"),
             subject=operation.subject,
@@ -46,8 +49,37 @@ async def served(client: Client, context: Context) -> AsyncIterator[None]:
         yield
     finally:
         await service.stop()
-        if tasks:
-            await asyncio.wait(tasks, timeout=_STOP_TIME)
+        await desk.finish()
+
+
+class _Desk:
+    """All requests that wait or are being answered; so many at once that none waits for a slow one of another kind."""
+
+    def __init__(self) -> None:
+        self.room = asyncio.Semaphore(_AT_ONCE)
+        self._tasks: dict[asyncio.Task[None], int] = {}
+        self._held = 0
+
+    def has_room_for(self, body: bytes) -> bool:
+        """Whether one more may wait here."""
+        return self._held + len(body) + _EACH <= _HELD
+
+    def take(self, answering: Coroutine[None, None, None], body: bytes) -> None:
+        """Begin to answer."""
+        task = asyncio.create_task(answering)
+        self._tasks[task] = len(body) + _EACH
+        self._held += self._tasks[task]
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._held -= self._tasks.pop(task)
+        if not task.cancelled() and task.exception():
+            log.warning("an answer could not be sent", exc_info=task.exception())
+
+    async def finish(self) -> None:
+        """Wait for the answers under way, for a while."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_STOP_TIME)
 
 
 def _schemas(operation: Operation) -> dict[str, str]:
@@ -63,35 +95,24 @@ def _schemas(operation: Operation) -> dict[str, str]:
 class _Endpoint:
     """One operation; requests of one endpoint do not wait for one another."""
 
-    def __init__(
-        self,
-        operation: Operation,
-        context: Context,
-        max_reply: int,
-        tasks: set[asyncio.Task[None]],
-        slots: asyncio.Semaphore,
-    ) -> None:
+    def __init__(self, operation: Operation, context: Context, max_reply: int, desk: _Desk) -> None:
         self._operation = operation
         self._context = context
         self._max_reply = max_reply
-        self._tasks = tasks
-        self._slots = slots
+        self._desk = desk
 
     async def receive(self, request: MicroRequest) -> None:
-        """Begin to answer; waits only while too many are being answered."""
-        await self._slots.acquire()
-        task = asyncio.create_task(self._answer(request))
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._slots.release()
-        if not task.cancelled() and task.exception():
-            log.warning("an answer could not be sent", exc_info=task.exception())
+        """Begin to answer; it never waits, so that what cannot be answered in time is at least refused in time."""
+        if self._desk.has_room_for(request.data):
+            self._desk.take(self._answer(request), request.data)
+        else:
+            await self._send(request, performing.BUSY)
 
     async def _answer(self, request: MicroRequest) -> None:
-        reply = await performing.perform(self._operation, self._context, lambda: self._asked(request))
+        reply = await performing.perform(self._operation, self._context, lambda: self._asked(request), self._desk.room)
+        await self._send(request, reply)
+
+    async def _send(self, request: MicroRequest, reply: Answer | Failure) -> None:
         if isinstance(reply, Answer) and len(reply.body) > self._max_reply:
             message = f"One item of the answer has {len(reply.body)} bytes, more than NATS carries: ask over HTTP."
             reply = Failure(413, "too_large", message)
@@ -107,10 +128,11 @@ class _Endpoint:
             raise InvalidRequest("The headers cannot be read")
         spacecraft_id = request.subject.rpartition(".")[2] if self._operation.about_spacecraft else ""
         return Asked(
-            asking.spacecraft_id(spacecraft_id) if spacecraft_id else "",
+            asking.spacecraft_id(spacecraft_id, or_fleet=self._operation.about_fleet) if spacecraft_id else "",
             asking.from_body(request.data, self._operation.request) if self._operation.request else request.data,
             asking.source(headers),
             min(_MAX_BYTES, self._max_reply),
+            access.OVER_NATS,
         )
 
 

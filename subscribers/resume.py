@@ -50,6 +50,12 @@ async def find_place(client: Client, connection: Connection, claim: Claim, place
     return await _moved(connection, claim, place, _past_gap(found, info))
 
 
+async def is_behind(client: Client, place: Place) -> bool:
+    """Whether the stream holds anything after the place."""
+    info = await streams.ask(client, f"STREAM.INFO.{streams.TELEMETRY}")
+    return int(info["state"]["last_seq"]) > place.sequence
+
+
 def _beginning(place: Place, info: dict[str, Any]) -> Place:
     return place._replace(
         stream_created=info["created"],

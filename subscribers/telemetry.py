@@ -3,15 +3,21 @@
 import asyncio
 import contextlib
 import logging
+import re
+import time
 
+import asyncpg
 import nats.errors
 from nats.aio.client import Client
 
 from missionops import database
-from missionops.errors import Lost, Unavailable
+from missionops.database import Connection
+from missionops.errors import Lost, MissionopsError
 from missionops.progress import Progress
 from missionops.settings import Settings
 from missionops.store import position
+from missionops.store.position import Claim, Place
+from subscribers.letter_log import LetterLog
 from subscribers.tenure import Effort, Tenure
 
 log = logging.getLogger(__name__)
@@ -20,6 +26,12 @@ PARTITION = 0
 
 _LONGEST = 60.0  # seconds that a transaction gets on a machine that cannot do one within the lease
 _CLAIM_TIME = 10.0
+_LOOK = 1.0
+"""Seconds after which a standby looks again, at the latest: an owner that dies tells nobody."""
+_PAUSE = 0.25
+_LONGEST_PAUSE = 2.0
+_SAME = 30.0
+"""Seconds for which a fault that is seen again is not logged again."""
 
 
 class TelemetrySubscriber:
@@ -31,18 +43,22 @@ class TelemetrySubscriber:
         self._progress = progress
         self._tenure: Tenure | None = None
         self._effort = Effort(settings.batch_parameters, settings.lease)
+        self._letters = LetterLog()
         self._stopping = asyncio.Event()
+        self._pause = _PAUSE
+        self._said: dict[str, float] = {}
 
     async def run(self, client: Client) -> None:
         """Own the partition whenever it can be had; every fault ends a tenure and none ends this."""
         while not self._stopping.is_set():
+            batches = self._progress.batches
             try:
                 await self._own(client)
             except ExceptionGroup as group:
                 self._note(_first(group))
             except Exception as error:  # noqa: BLE001 - whatever it is, telemetry waits in the stream for the next
                 self._note(error)
-            await self._pause()
+            await self._rest(has_moved=self._progress.batches > batches)
         self._progress.role = "stopped"
 
     def stop(self) -> None:
@@ -57,13 +73,25 @@ class TelemetrySubscriber:
             self._tenure.lose("the connection to NATS was lost for a while")
 
     async def _own(self, client: Client) -> None:
-        dsn = self._settings.database_url
-        async with asyncio.timeout(_CLAIM_TIME), database.connected(dsn, statement_timeout="5s") as connection:
-            claimed = await position.claim(connection, PARTITION, self._owner, self._settings.lease)
-        if claimed is None:
-            self._progress.role, self._progress.trouble = "standby", None
-            return
-        self._tenure = Tenure(client, claimed, self._effort, self._settings, self._progress)
+        async with database.connected(self._settings.database_url, statement_timeout="5s") as steward:
+            claimed = await self._claim(steward)
+            if claimed:
+                # The lease runs already: the connection that claimed goes on to renew.
+                await self._hold(self._make_tenure(client, steward, claimed))
+
+    def _make_tenure(self, client: Client, steward: Connection, claimed: tuple[Claim, Place]) -> Tenure:
+        return Tenure(
+            client,
+            steward,
+            claimed,
+            effort=self._effort,
+            settings=self._settings,
+            progress=self._progress,
+            letters=self._letters,
+        )
+
+    async def _hold(self, tenure: Tenure) -> None:
+        self._tenure = tenure
         if self._stopping.is_set():
             self._tenure.stop()
         batches = self._progress.batches
@@ -73,6 +101,36 @@ class TelemetrySubscriber:
             self._tenure = None
             self._adapt(self._progress.batches > batches)
 
+    async def _claim(self, connection: Connection) -> tuple[Claim, Place] | None:
+        """Claim the partition as soon as it can be had; None if stopped before."""
+        freed = asyncio.Event()
+        await connection.add_listener(position.RELEASED, lambda *_: freed.set())
+        while not self._stopping.is_set():
+            freed.clear()
+            if claimed := await self._try_to_claim(connection):
+                return claimed
+            self._stand_by()
+            await self._wait(freed, min(self._settings.lease / 3, _LOOK))
+        return None
+
+    async def _try_to_claim(self, connection: Connection) -> tuple[Claim, Place] | None:
+        async with asyncio.timeout(_CLAIM_TIME):
+            return await position.claim(connection, PARTITION, self._owner, self._settings.lease)
+
+    def _stand_by(self) -> None:
+        if self._progress.role != "standby":
+            log.info("another instance is the owner: this one stands by")
+        self._progress.role, self._progress.trouble = "standby", None
+
+    async def _wait(self, freed: asyncio.Event, seconds: float) -> None:
+        """Until the partition is free, or we are stopped, or for some time."""
+        waiting = [asyncio.ensure_future(event.wait()) for event in (freed, self._stopping)]
+        try:
+            await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waiting:
+                wait.cancel()
+
     def _adapt(self, has_moved: bool) -> None:  # noqa: FBT001 - the name says it
         """Try less at once, and for longer, after a tenure that finished nothing: it may not fit into the lease."""
         weight, seconds = self._effort
@@ -81,16 +139,35 @@ class TelemetrySubscriber:
             self._effort = Effort(self._settings.batch_parameters, self._settings.lease)
 
     def _note(self, error: BaseException) -> None:
-        expected = isinstance(error, (Lost, Unavailable, OSError, TimeoutError, nats.errors.Error))
-        log.log(logging.WARNING if expected else logging.ERROR, "ingest starts again: %s", error,
-                exc_info=None if expected else error)  # fmt: skip
         self._progress.role = "starting"
-        if not isinstance(error, Lost):
-            self._progress.trouble = str(error) or type(error).__name__
+        self._progress.interruptions += 1
+        cause = _cause(error)
+        if not isinstance(cause, Lost):
+            self._progress.trouble = str(cause) or type(cause).__name__
+        if self._is_news(f"{type(cause).__name__} {cause}"):
+            is_expected = isinstance(cause, (MissionopsError, OSError, TimeoutError, nats.errors.Error))
+            level = logging.WARNING if is_expected else logging.ERROR
+            batch = getattr(error, "__notes__", None)
+            text = f"{str(cause) or type(cause).__name__}{f' ({batch[0]})' if batch else ''}"
+            log.log(level, "ingest starts again: %s", text, exc_info=None if is_expected else error,
+                    extra={"batch": batch[0].rpartition(" ")[2]} if batch else None)  # fmt: skip
 
-    async def _pause(self) -> None:
+    def _is_news(self, text: str) -> bool:
+        """Whether this was not said lately, whatever numbers are in it: a server may be away for an hour."""
+        key, now = re.sub(r"[0-9]+", "#", text), time.monotonic()
+        if now - self._said.get(key, -_SAME) < _SAME:
+            return False
+        self._said = {known: at for known, at in self._said.items() if now - at < _SAME} | {key: now}
+        return True
+
+    async def _rest(self, *, has_moved: bool) -> None:
+        """A pause before the next tenure, longer each time; none while something is finished in each."""
+        if has_moved:
+            self._pause = _PAUSE
+            return
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(0.25):
+            async with asyncio.timeout(self._pause):
                 await self._stopping.wait()
 
 
@@ -98,3 +175,10 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """The fault that a group of tasks ended with."""
     error = group.exceptions[0]
     return _first(error) if isinstance(error, BaseExceptionGroup) else error
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What asyncpg hides behind its complaint that a transaction cannot be ended any more."""
+    while isinstance(error, asyncpg.InterfaceError) and error.__context__ is not None:
+        error = error.__context__
+    return error

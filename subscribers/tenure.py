@@ -9,6 +9,7 @@ database, in the next tenure.
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple, TypeAlias
@@ -19,7 +20,7 @@ from nats.aio.client import Client
 from missionops import database, ingest, streams
 from missionops.acquaintance import Acquaintance
 from missionops.batch import Batch
-from missionops.errors import Lost
+from missionops.errors import Lost, Unavailable
 from missionops.ingest import Origin, Outcome
 from missionops.progress import Progress
 from missionops.recent import Recent
@@ -32,6 +33,7 @@ from publishers import anomalies, dead_letters
 from publishers.fenced import FencedPublisher
 from publishers.outbox import Outbox
 from subscribers import resume, retention
+from subscribers.letter_log import LetterLog
 from subscribers.pull import Pull
 from subscribers.tasks import Tasks
 
@@ -39,6 +41,7 @@ log = logging.getLogger(__name__)
 
 _IN_FLIGHT = 3  # two in transactions, one being published
 _WRITERS = 2
+_LONGEST = 150.0  # seconds: PostgreSQL ends a transaction after 60, and so it does the search for refused rows
 _PAUSE_WEIGHT = 5_000  # some milliseconds of decoding
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -57,6 +60,7 @@ class _Step:
     def __init__(self, batch: Batch, before: "_Step | None") -> None:
         self.batch = batch
         self.before = before
+        self.began = time.monotonic()
         self.configs_read = asyncio.Event()
         self.committed = asyncio.Event()
         self.published = asyncio.Event()
@@ -72,10 +76,21 @@ class _Step:
 
 
 class Tenure:
-    """The time for which we own a partition; it ends with the first fault."""
+    """The time for which we own a partition; it ends with the first fault.
+
+    `steward` is the connection that holds the claim and settles doubts; it knows a deadline of its own.
+    """
 
     def __init__(
-        self, client: Client, claimed: tuple[Claim, Place], effort: Effort, settings: Settings, progress: Progress
+        self,
+        client: Client,
+        steward: database.Connection,
+        claimed: tuple[Claim, Place],
+        *,
+        effort: Effort,
+        settings: Settings,
+        progress: Progress,
+        letters: LetterLog,
     ) -> None:
         claim, place = claimed
         self._client = client
@@ -84,18 +99,21 @@ class Tenure:
         self._place = place
         self._settings = settings
         self._progress = progress
+        self._letters = letters
+        self._in_hand: list[_Step] = []
         self._rulebook = Rulebook()
         self._acquaintance = Acquaintance()
         self._recent = Recent()
         self._slots = asyncio.Semaphore(_IN_FLIGHT)
         self._months: set[object] = set()
         self._writers: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
-        self._steward: Connection
+        self._steward = steward
         self._steward_lock = asyncio.Lock()
-        self._anomalies = FencedPublisher(client, ANOMALIES, self._is_owner)
-        self._dead_letters = FencedPublisher(client, DEADLETTERS, self._is_owner)
-        events = FencedPublisher(client, EVENTS, self._is_owner)
-        self._outbox = Outbox(client, settings.database_url, claim, events)
+        self._anomalies, self._dead_letters, events = (
+            FencedPublisher(client, stream, self._is_owner, progress.publish_failures)
+            for stream in (ANOMALIES, DEADLETTERS, EVENTS)
+        )
+        self._outbox = Outbox(client, settings.database_url, claim, events, self._provide)
         self._pull = Pull(client, f"missionops-{claim.partition}", settings.pull_bytes)
 
     async def run(self) -> None:
@@ -112,11 +130,11 @@ class Tenure:
         """All there is to do; a task itself, so that it can be cancelled more than once."""
         renewal = tasks.start(self._keep_lease())
         await self._resume()
-        purge = tasks.start(self._purge())
+        watches = [tasks.start(work) for work in (self._refuse_to_hang(), self._purge())]
         tasks.start(self._outbox.run())
         await self._carry_batches(tasks)
         self._outbox.stop()
-        tasks.end(renewal, purge)
+        tasks.end(renewal, *watches)
 
     def stop(self) -> None:
         """Finish what is in hand and take no more."""
@@ -128,21 +146,19 @@ class Tenure:
 
     @asynccontextmanager
     async def _connections(self) -> AsyncIterator[None]:
-        """The steward's connection, which holds the lease and settles doubts, and those of the writers."""
-        limit = f"{int(self._settings.lease * 1000)}"
+        """Those of the writers."""
+        # A stopped owner's open transaction would hold its locks against whoever takes over.
+        limit = f"{int(self._effort.seconds * 1000)}"
         async with contextlib.AsyncExitStack() as stack:
-            dsn = self._settings.database_url
-            self._steward = await stack.enter_async_context(database.connected(dsn, statement_timeout=limit))
             for _ in range(_WRITERS):
-                # A stopped owner's open transaction would hold its locks against whoever takes over.
-                time = f"{int(self._effort.seconds * 1000)}"
-                writer = await stack.enter_async_context(database.connected(dsn, transaction_timeout=time))
+                connected = database.connected(self._settings.database_url, transaction_timeout=limit)
+                writer = await stack.enter_async_context(connected)
                 self._writers.put_nowait(writer)
             yield
 
     async def _resume(self) -> None:
         """Take up where the last owner left: its unpublished anomalies first, then the stream after the position."""
-        await streams.provision(self._client, self._settings)
+        await self._provide()
         await self._dead_letters.resume(self._place.dead_letters_sequence)
         await self._anomalies.resume(self._place.anomalies_sequence)
         writer = await self._writers.get()
@@ -152,15 +168,38 @@ class Tenure:
         self._progress.move(self._place.sequence)
         self._progress.lost = self._place.lost
         await self._pull.start(self._place.sequence)
-        self._progress.role, self._progress.trouble, self._progress.epoch = "owner", None, self._claim.epoch
-        log.info("owner of partition %d, epoch %d, from sequence %d", *self._claim, self._place.sequence)
+        self._begin(is_behind=await resume.is_behind(self._client, self._place))
+
+    def _begin(self, *, is_behind: bool) -> None:
+        """We are owner. Said where it is news: a tenure may follow upon our own many times a second."""
+        progress = self._progress
+        follows_ours = 0 < progress.epoch == self._claim.epoch - 1
+        is_news = not follows_ours or (progress.trouble and not is_behind)
+        log.log(logging.INFO if is_news else logging.DEBUG, "owner of partition %d, epoch %d, from sequence %d",
+                *self._claim, self._place.sequence,
+                extra={"epoch": self._claim.epoch, "sequence": self._place.sequence})  # fmt: skip
+        progress.role, progress.epoch = "owner", self._claim.epoch
+        if not is_behind:
+            progress.trouble = None  # else it is over when a batch is through
+
+    async def _provide(self) -> None:
+        """Streams that somebody deleted are there again."""
+        await streams.provision(self._client, self._settings)
 
     async def _keep_lease(self) -> None:
         while True:
-            await asyncio.sleep(self._settings.lease / 3)
             # A connection that is dead may not know it: nobody would tell us that the lease is over.
             async with asyncio.timeout(self._settings.lease), self._steward_lock:
                 await position.renew(self._steward, self._claim, self._settings.lease)
+                self._progress.renew(self._settings.lease)
+            await asyncio.sleep(self._settings.lease / 3)
+
+    async def _refuse_to_hang(self) -> None:
+        """A server that says nothing more, not even that the time is over, would be waited for for ever."""
+        while True:
+            await asyncio.sleep(1)
+            if self._in_hand and time.monotonic() - self._in_hand[0].began > _LONGEST:
+                raise Unavailable(f"The batch {self._in_hand[0].batch.name} was not finished in {_LONGEST:.0f} s.")
 
     async def _purge(self) -> None:
         # What progress says is committed and published; the place here may be on its way still.
@@ -185,6 +224,7 @@ class Tenure:
             self._recent.sift(batch)
             after = batch.sequence
             step = _Step(batch, step)
+            self._in_hand.append(step)
             tasks.start(self._carry(step))
 
     async def _collect(self, after: int) -> Batch:
@@ -200,9 +240,13 @@ class Tenure:
 
     async def _carry(self, step: _Step) -> None:
         """One batch, from the first turn to the acknowledgement."""
-        outcome = await self._transact(step)
+        try:
+            outcome = await self._transact(step)
+        except Exception as error:
+            error.add_note(f"batch {step.batch.name}")
+            raise
         if outcome.refused:
-            self._count(step.batch, outcome)
+            self._count(step, outcome)
             # The batch after this one left out what this one was to store; as some was refused, it must think again.
             raise Lost(f"the database refused {outcome.refused} rows of the batch up to {step.batch.sequence}")
         step.committed.set()
@@ -210,7 +254,8 @@ class Tenure:
         await self._publish(step.batch, outcome)
         step.published.set()
         step.finish()
-        self._count(step.batch, outcome)
+        self._in_hand.remove(step)
+        self._count(step, outcome)
         self._slots.release()
 
     async def _transact(self, step: _Step) -> Outcome:
@@ -261,14 +306,18 @@ class Tenure:
         if batch.last:
             await self._pull.acknowledge(batch.last)
 
-    def _count(self, batch: Batch, outcome: Outcome) -> None:
-        progress = self._progress
+    def _count(self, step: _Step, outcome: Outcome) -> None:
+        progress, batch = self._progress, step.batch
         progress.move(batch.sequence)
         progress.batches += 1
+        progress.batch_messages.note(batch.messages)
+        progress.batch_seconds.note(time.monotonic() - step.began)
         progress.stored += outcome.stored
         progress.duplicates += outcome.duplicates
         progress.anomalies.update(outcome.severities)
         progress.dead_letters.update(letter.fault.code for letter in outcome.letters)
+        self._letters.note(batch.name, outcome.letters)
         if batch.missing:
             progress.lost += batch.missing
-            log.error("LOST: the stream gave up %d messages before they were read", batch.missing)
+            log.error("LOST: the stream gave up %d messages before they were read", batch.missing,
+                      extra={"batch": batch.name})  # fmt: skip

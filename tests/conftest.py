@@ -1,8 +1,9 @@
 """Real servers for the tests: from the embedded binaries, from containers, or named by the environment."""
 
 import os
+import re
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -13,11 +14,13 @@ from nats.aio.client import Client
 
 from missionops import app, migrate, nats_guard
 from missionops.app import Service
+from missionops.embedded import rights
 from missionops.embedded.nats import NatsServer
 from missionops.embedded.postgres import PostgresServer
-from missionops.settings import Settings
+from missionops.settings import Settings, read
 
 TEMPLATE = "missionops_template"
+PASSWORD = "secret"  # noqa: S105 - of every role of PostgreSQL and every user of NATS
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -70,8 +73,20 @@ async def template(postgres_dsn: str) -> str:
     """A database with every migration applied, to be cloned."""
     await _execute(postgres_dsn, f"DROP DATABASE IF EXISTS {TEMPLATE}")
     await _execute(postgres_dsn, f"CREATE DATABASE {TEMPLATE}")
-    await migrate.apply(_in_database(postgres_dsn, TEMPLATE))
+    dsn = _in_database(postgres_dsn, TEMPLATE)
+    await rights.create_roles(dsn, dict.fromkeys(("app", "migrator", "reader"), PASSWORD))
+    await migrate.apply(_as_role(dsn, rights.MIGRATOR))
     return TEMPLATE
+
+
+@pytest.fixture(scope="session")
+def as_role() -> Callable[[str, str], str]:
+    """The address of the same database for one of our roles."""
+    return _as_role
+
+
+def _as_role(dsn: str, role: str) -> str:
+    return re.sub("//([^@/]*@)?", f"//{role}:{PASSWORD}@", dsn, count=1)
 
 
 @pytest.fixture
@@ -116,7 +131,7 @@ async def nats_server(services: str, tmp_path: Path) -> AsyncIterator[NatsServer
     """A nats-server of the test's own, that it may stop, kill and start again."""
     if services != "embedded":
         pytest.skip("needs a server of its own to kill")
-    server = NatsServer(tmp_path / "nats")
+    server = NatsServer(tmp_path / "nats", users=rights.nats_users(PASSWORD))
     await server.start()
     try:
         yield server
@@ -157,8 +172,10 @@ def shared_nats_url(services: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def settings(nats_url: str, database_url: str) -> Settings:
-    return Settings(nats_url=nats_url, database_url=database_url, http_port=0, lease=1)
+def settings(services: str, nats_url: str, database_url: str) -> Settings:
+    """The service may do what it may in production: the role mission_app of PostgreSQL, its own user of NATS."""
+    user = {"nats_user": rights.SERVICE, "nats_password": PASSWORD} if services == "embedded" else {}
+    return read(nats_url=nats_url, **user, database_url=_as_role(database_url, rights.APP), http_port=0, lease=1)
 
 
 @pytest.fixture

@@ -16,11 +16,13 @@ from missionops.cli import (
     documents,
     events,
     fleet,
+    health,
     publish,
     service,
     simulator,
     telemetry,
     terminal,
+    tokens,
     watch,
 )
 
@@ -72,6 +74,7 @@ _PANELS: Mapping[str, Mapping[str, Callable[..., None]]] = {
     },
     "Spacecraft": {
         "list-spacecraft": fleet.list_spacecraft,
+        "get-spacecraft": fleet.get_spacecraft,
         "status": fleet.status,
         "register": fleet.register,
         "get-config": config.get_config,
@@ -89,7 +92,7 @@ _PANELS: Mapping[str, Mapping[str, Callable[..., None]]] = {
         "seed-demo-docs": simulator.seed_demo_docs,
         "simulate": simulator.simulate,
     },
-    "Operate": {"serve": service.serve, "migrate": service.migrate},
+    "Operate": {"serve": service.serve, "migrate": service.migrate, "health": health.health},
 }
 
 for _panel, _commands in _PANELS.items():
@@ -97,3 +100,4 @@ for _panel, _commands in _PANELS.items():
         app.command(_name, rich_help_panel=_panel)(_command)
 
 app.add_typer(dead_letters.app, rich_help_panel="Operate")
+app.add_typer(tokens.app, rich_help_panel="Operate")

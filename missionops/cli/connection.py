@@ -1,6 +1,7 @@
 """A command's connection to NATS: quick to say that nobody is there, patient once somebody was."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,7 +12,8 @@ import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from missionops import errors, nats_guard
+from missionops import errors, nats_access, nats_guard, nats_refusal, settings
+from missionops.cli import server as server_option
 
 CONNECT_SECONDS = 2
 REPLY_SECONDS = 6.0
@@ -48,10 +50,21 @@ _decode_reply = msgspec.json.Decoder(_Reply).decode
 async def connected(
     server: str, *, reconnect_tries: int = RECONNECT_TRIES, on_error: ErrorCallback | None = None
 ) -> AsyncIterator[Client]:
-    """A client that is connected; Unavailable in one sentence if it cannot be."""
+    """A client that is connected to `server` as the settings say; Unavailable in one sentence if it cannot be."""
+    access = settings.read_access(nats_url=server_option.DEFAULT).model_copy(update={"nats_url": server})
+    async with connected_as(access, reconnect_tries=reconnect_tries, on_error=on_error) as client:
+        yield client
+
+
+@asynccontextmanager
+async def connected_as(
+    access: settings.NatsAccess, *, reconnect_tries: int = RECONNECT_TRIES, on_error: ErrorCallback | None = None
+) -> AsyncIterator[Client]:
+    """A client that is connected just as `access` says; Unavailable likewise."""
     client = Client()
     nats_guard.install(client)
-    await _connect(client, server, on_error)
+    await _connect(client, access, on_error)
+    nats_refusal.of(client)  # from the first refusal on
     # Nobody there at the start is the user's to mend; a server that goes away later is waited for.
     client.options["max_reconnect_attempts"] = reconnect_tries
     client.options["reconnect_time_wait"] = RECONNECT_PAUSE_SECONDS
@@ -69,7 +82,11 @@ async def request(client: Client, subject: str, body: bytes = b"", headers: Mapp
 async def ask(client: Client, subject: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Msg:
     """The reply with its headers; the error that it holds is raised."""
     try:
-        reply = await client.request(subject, body, timeout=REPLY_SECONDS, headers=dict(headers) if headers else None)
+        reply = await nats_refusal.unless_refused(
+            client,
+            subject,
+            client.request(subject, body, timeout=REPLY_SECONDS, headers=dict(headers) if headers else None),
+        )
     except nats.errors.NoRespondersError:
         raise errors.Unavailable(
             f"No missionops service answers {subject} on this NATS server: start one with `missionops serve` or "
@@ -78,7 +95,7 @@ async def ask(client: Client, subject: str, body: bytes = b"", headers: Mapping[
     except nats.errors.MaxPayloadError:
         raise errors.TooLarge(f"NATS takes at most {client.max_payload} bytes, and this is {len(body)}.") from None
     except nats.errors.TimeoutError:
-        raise errors.Unavailable(_silence(client, subject)) from None
+        raise errors.Unavailable(f"No answer to {subject} within {REPLY_SECONDS:.0f} s; it may work later.") from None
     except nats.errors.Error as error:
         raise errors.Unavailable(f"The connection to NATS failed: {error}.") from None
     raise_error_of(reply.data)
@@ -101,39 +118,40 @@ def raise_error_of(reply: bytes) -> None:
     raise errors.MissionopsError(f"The service failed ({error.code}): {error.message}")
 
 
-def forbidden(client: Client, subject: str) -> bool:
-    """Whether the server has just said that this user may not use the subject."""
-    said = str(client.last_error or "").lower()
-    return "permissions violation" in said and f'"{subject.lower()}"' in said
-
-
-async def _connect(client: Client, server: str, on_error: ErrorCallback | None) -> None:
-    said: list[str] = []
+async def _connect(client: Client, access: settings.NatsAccess, on_error: ErrorCallback | None) -> None:
+    said: list[Exception] = []
 
     async def hear(error: Exception) -> None:
-        said.append(str(error) or type(error).__name__)
+        said.append(error)
         if on_error and client.is_connected:
             await on_error(error)
 
-    options: dict[str, Any] = {"max_reconnect_attempts": 1, "reconnect_time_wait": 0.05}
+    options: dict[str, Any] = {"max_reconnect_attempts": 1, "reconnect_time_wait": 0.05, **nats_access.options(access)}
     try:
         async with asyncio.timeout(2 * CONNECT_SECONDS + 1):
             await client.connect(
-                [url.strip() for url in server.split(",")],
                 name="missionops",
                 connect_timeout=CONNECT_SECONDS,
                 error_cb=hear,
                 **options,
             )
     except (nats.errors.Error, OSError, TimeoutError, ValueError) as error:
-        raise _unreachable(server, [*said, str(error)]) from None
+        raise _unreachable(access.nats_url, [*said, error]) from None
 
 
-def _unreachable(server: str, said: list[str]) -> errors.MissionopsError:
+def _unreachable(server: str, said: list[Exception]) -> errors.MissionopsError:
     address = ", ".join(_without_password(url.strip()) for url in server.split(","))
-    everything = " ".join(said).lower()
-    if "authorization" in everything:
-        return errors.Unfit(f"NATS at {address} refuses this user: give nats://user:password@host:port with --server.")
+    if broken := next((error for error in said if isinstance(error, ssl.SSLError)), None):
+        return errors.Unfit(
+            f"NATS at {address} cannot be trusted, or does not trust us ({broken.reason or broken}): see "
+            "MISSIONOPS_NATS_CA_FILE, MISSIONOPS_NATS_CERT_FILE and MISSIONOPS_NATS_KEY_FILE."
+        )
+    everything = " ".join(map(str, said)).lower()
+    if "authorization" in everything or "authentication" in everything:
+        return errors.Unfit(
+            f"NATS at {address} refuses this user: set MISSIONOPS_NATS_USER and MISSIONOPS_NATS_PASSWORD, or the way "
+            "in that it asks for; the README names them all."
+        )
     if "invalid connect url" in everything or "port could not be cast" in everything or "out of range" in everything:
         return errors.Unfit(f"{address!r} is no NATS URL such as nats://127.0.0.1:4222: give one with --server.")
     return errors.Unavailable(
@@ -144,9 +162,3 @@ def _unreachable(server: str, said: list[str]) -> errors.MissionopsError:
 def _without_password(url: str) -> str:
     parts = urlsplit(url)
     return url.replace(f"{parts.netloc.rpartition('@')[0]}@", "") if "@" in parts.netloc else url
-
-
-def _silence(client: Client, subject: str) -> str:
-    if forbidden(client, subject):
-        return f"NATS does not let this user ask {subject}."
-    return f"No answer to {subject} within {REPLY_SECONDS:.0f} s; it may work later."

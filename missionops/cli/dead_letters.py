@@ -15,7 +15,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 
-_Limit = Annotated[int, typer.Option("--limit", "-l", min=1, metavar="N", help="At most so many, the oldest first.")]
+_Limit = Annotated[int, typer.Option("--limit", "-l", min=1, metavar="N", help="At most so many, the newest first.")]
 _Sequence = Annotated[int, typer.Argument(metavar="LETTER", min=1, help="Its number, as `dead-letters list` shows it.")]
 _Sequences = Annotated[
     list[int] | None, typer.Argument(metavar="LETTER", min=1, help="Their numbers, as `dead-letters list` shows.")
@@ -31,13 +31,13 @@ def list_letters(
     as_json: options.Json = False,
     server_url: server.Server = server.DEFAULT,
 ) -> None:
-    """List dead letters with their reasons, the oldest first.
+    """List dead letters with their reasons, the newest first.
 
     missionops dead-letters list --spacecraft-id SC-001
     """
     from missionops.cli import letters, tables  # noqa: PLC0415 - the command's cost, not the help's
 
-    found, more = terminal.run(letters.oldest(spacecraft_id, limit, server_url))
+    found, more = terminal.run(letters.newest(spacecraft_id, limit, server_url))
     described = [letter.described() for letter in found]
     if as_json:
         terminal.result(msgspec.json.encode(described).decode())

@@ -10,6 +10,8 @@ def demo() -> None:
 
     Starts its own servers, replays half a year of the satellite OPS-SAT-1, and compares the anomalies that come out
     with the mission's own fault log. Leaves nothing behind.
+
+      missionops demo
     """
     from missionops.cli import show  # noqa: PLC0415 - the command's cost, not the help's
 

@@ -29,7 +29,7 @@ _Id = Annotated[
 
 
 def list_events(
-    spacecraft_id: options.SpacecraftId,
+    spacecraft_id: options.SpacecraftIdOrFleet,
     *,
     limit: options.Limit = options.DEFAULT_LIMIT,
     as_json: options.Json = False,
@@ -38,6 +38,8 @@ def list_events(
     """List mission events, newest first.
 
     missionops list-events --spacecraft-id SC-001
+
+    missionops list-events --spacecraft-id _fleet --limit 100 --json
     """
     from missionops.cli import listing, tables  # noqa: PLC0415 - the command's cost, not the help's
 

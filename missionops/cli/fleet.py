@@ -1,4 +1,4 @@
-"""`missionops list-spacecraft`, `status` and `register`."""
+"""`missionops list-spacecraft`, `get-spacecraft`, `status` and `register`."""
 
 from typing import Annotated, Any
 
@@ -20,6 +20,8 @@ def list_spacecraft(
     """List the spacecraft there are.
 
     missionops list-spacecraft
+
+    missionops list-spacecraft --limit 10000 --json | jq -r '.[].spacecraftId'
     """
     from missionops.cli import registry, tables  # noqa: PLC0415 - the command's cost, not the help's
 
@@ -32,6 +34,24 @@ def list_spacecraft(
         terminal.note("No spacecraft is registered: its first telemetry or config registers it.")
     elif found.total > len(found.items):
         terminal.note(f"{len(found.items):,} of {found.total:,}: --limit shows more.")
+
+
+def get_spacecraft(
+    spacecraft_id: options.Spacecraft, *, as_json: options.Json = False, server_url: server.Server = server.DEFAULT
+) -> None:
+    """Show one spacecraft: its registration, and which config is in force.
+
+    missionops get-spacecraft SC-001
+
+    missionops get-spacecraft SC-001 --json | jq .config
+    """
+    reply = _answer(f"missionops.spacecraft.get.{spacecraft_id}", {}, server_url)
+    if as_json:
+        terminal.result(reply.decode())
+        return
+    from missionops.cli import tables  # noqa: PLC0415 - the command's cost, not the help's
+
+    tables.registration(msgspec.json.decode(reply))
 
 
 def status(

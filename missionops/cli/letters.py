@@ -1,7 +1,9 @@
 """Dead letters: read from their stream, shown, and published again."""
 
 import base64
+import hashlib
 import json
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NamedTuple
@@ -11,7 +13,7 @@ import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from missionops import errors
+from missionops import errors, nats_refusal
 from missionops.cli import connection
 from missionops.domain import spacecraft
 from missionops.streams import DEADLETTERS, TELEMETRY
@@ -60,6 +62,39 @@ class Letter(NamedTuple):
             return "the subject that it came on names no spacecraft"
         return None
 
+    @property
+    def replay_id(self) -> str:
+        """The message id of its replay.
+
+        Of the letter, not of chance: replayed twice, as after a crash before it goes, it is in the stream once.
+        """
+        return f"replay-{self.sequence}-{self.time}"
+
+    def replay_event(self) -> dict[str, Any]:
+        """The event that says that it was replayed; NATS does not tell the service who asks."""
+        reason = {name: self.headers.get(f"Missionops-{name}") for name in ("Error-Code", "Error")}
+        before = {
+            "subject": self.subject,
+            "time": self.time,
+            "errorCode": reason["Error-Code"],
+            "error": reason["Error"],
+            "bytes": len(self.body),
+            "sha256": hashlib.sha256(self.body).hexdigest(),
+        }
+        return {
+            "id": f"ev_{hashlib.blake2b(self.replay_id.encode(), digest_size=16).hexdigest()}",
+            "type": "INFO",
+            "severity": "LOW",
+            "message": f"Dead letter {self.sequence} replayed",
+            "metadata": {
+                "action": "deadLetter.replay",
+                "by": "nats",
+                "letter": self.sequence,
+                "before": before,
+                "after": {"subject": f"telemetry.{self.spacecraft_id}", "messageId": self.replay_id},
+            },
+        }
+
     def described(self) -> dict[str, Any]:
         """For a listing."""
         return {
@@ -90,10 +125,17 @@ class Letter(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """The oldest dead letters, and how many there are."""
+    """The newest dead letters, and whether there are older ones."""
 
     letters: list[Letter]
     more: bool
+
+
+class _Span(NamedTuple):
+    """From the first to the last sequence."""
+
+    first: int
+    last: int
 
 
 class Box:
@@ -102,10 +144,10 @@ class Box:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def last(self) -> int:
-        """The sequence of the newest letter there ever was."""
-        answer = await self._api(f"STREAM.INFO.{DEADLETTERS}", {})
-        return int(answer["state"]["last_seq"])
+    async def span(self) -> _Span:
+        """Where letters lie: from the oldest there is to the newest there ever was."""
+        state = (await self._api(f"STREAM.INFO.{DEADLETTERS}", {}))["state"]
+        return _Span(int(state["first_seq"]), int(state["last_seq"]))
 
     async def get(self, sequence: int) -> Letter:
         """One letter; NotFound if it is not there."""
@@ -124,28 +166,56 @@ class Box:
                 first = letter.sequence + 1
                 yield letter
 
+    async def newest(self, spacecraft_id: str | None, at_most: int) -> list[Letter]:
+        """The newest ones, the newest first: a stream is read forwards alone, so piece after piece from its end."""
+        first, last = await self.span()
+        found: list[Letter] = []
+        end, length = last + 1, max(PAGE, at_most)
+        while end > first and len(found) < at_most:
+            start = max(first, end - length)
+            found += reversed(await self._last_between(spacecraft_id, start, end, at_most - len(found)))
+            end, length = start, 2 * length
+        return found
+
+    async def _last_between(self, spacecraft_id: str | None, start: int, end: int, at_most: int) -> list[Letter]:
+        letters: deque[Letter] = deque(maxlen=at_most)
+        async for letter in self.read(spacecraft_id, start):
+            if letter.sequence >= end:
+                break
+            letters.append(letter)
+        return list(letters)
+
     async def delete(self, sequence: int) -> None:
         """Takes a letter out of the stream; one that is gone already is as well."""
         await self._api(f"STREAM.MSG.DELETE.{DEADLETTERS}", {"seq": sequence, "no_erase": True}, _GONE)
 
     async def replay(self, letter: Letter) -> None:
-        """Publishes a letter again; once the stream has it, the letter goes."""
+        """Publishes a letter again; once the stream has it and an event says so, the letter goes."""
         if reason := letter.refusal():
             raise errors.InvalidRequest(f"Letter {letter.sequence} cannot be replayed: {reason}.")
         await self._publish(letter)
+        await self._record(letter)
         await self.delete(letter.sequence)
 
     async def _publish(self, letter: Letter) -> None:
         subject = f"telemetry.{letter.spacecraft_id}"
-        # Of the letter, not of chance: replayed twice, as after a crash between both steps, it is in the stream once.
-        message_id = f"replay-{letter.sequence}-{letter.time}"
-        headers = {**letter.original_headers, "Nats-Msg-Id": message_id, "Nats-Expected-Stream": TELEMETRY}
+        headers = {**letter.original_headers, "Nats-Msg-Id": letter.replay_id, "Nats-Expected-Stream": TELEMETRY}
         with _translated(self._client, subject):
-            reply = await self._client.request(subject, letter.body, timeout=TIMEOUT, headers=headers)
+            reply = await self._request(subject, letter.body, headers)
         acknowledgement = _decoded(reply.data)
         if acknowledgement.get("stream") != TELEMETRY or "error" in acknowledgement:
             reason = (acknowledgement.get("error") or {}).get("description", "the answer is no acknowledgement")
             raise errors.Unavailable(f"Letter {letter.sequence} is not replayed, {TELEMETRY} refused it: {reason}.")
+
+    async def _record(self, letter: Letter) -> None:
+        """Has the service write down what was done; said twice, it is one event. Until then the letter stays."""
+        subject = f"missionops.events.record.{letter.spacecraft_id}"
+        try:
+            await connection.request(self._client, subject, json.dumps(letter.replay_event()).encode())
+        except errors.MissionopsError as error:
+            raise errors.Unavailable(
+                f"Letter {letter.sequence} is in {TELEMETRY} again, and stays here until an event can say so: {error}"
+            ) from None
 
     async def _page(self, request: Mapping[str, Any]) -> list[Msg]:
         inbox = self._client.new_inbox()
@@ -156,7 +226,7 @@ class Box:
             messages: list[Msg] = []
             while True:
                 with _translated(self._client, subject):
-                    message = await subscription.next_msg(TIMEOUT)
+                    message = await nats_refusal.unless_refused(self._client, subject, subscription.next_msg(TIMEOUT))
                 headers = message.headers or {}
                 # Not by a `Status`: a publisher may have set one.
                 if "Nats-Sequence" not in headers:
@@ -169,7 +239,7 @@ class Box:
     async def _api(self, subject: str, request: Mapping[str, Any], accepted: int = 0) -> dict[str, Any]:
         """The answer of the JetStream API; an error other than the `accepted` one is raised."""
         with _translated(self._client, f"$JS.API.{subject}"):
-            reply = await self._client.request(f"$JS.API.{subject}", json.dumps(request).encode(), timeout=TIMEOUT)
+            reply = await self._request(f"$JS.API.{subject}", json.dumps(request).encode())
         answer = _decoded(reply.data)
         error = answer.get("error")
         if not error or error.get("err_code") == accepted:
@@ -180,25 +250,25 @@ class Box:
             )
         raise errors.Unavailable(f"JetStream refuses {subject}: {error.get('description')}.")
 
+    async def _request(self, subject: str, body: bytes, headers: dict[str, str] | None = None) -> Msg:
+        request = self._client.request(subject, body, timeout=TIMEOUT, headers=headers)
+        return await nats_refusal.unless_refused(self._client, subject, request)
+
 
 @asynccontextmanager
 async def opened(server_url: str) -> AsyncIterator[Box]:
     """The dead letters of a server."""
     async with connection.connected(server_url) as client:
         box = Box(client)
-        await box.last()  # says in a sentence that there is no such stream
+        await box.span()  # says in a sentence that there is no such stream
         yield box
 
 
-async def oldest(spacecraft_id: str | None, at_most: int, server_url: str) -> Listing:
-    """The oldest letters first, at most so many."""
-    letters: list[Letter] = []
+async def newest(spacecraft_id: str | None, at_most: int, server_url: str) -> Listing:
+    """The newest letters first, at most so many."""
     async with opened(server_url) as box:
-        async for letter in box.read(spacecraft_id):
-            if len(letters) == at_most:
-                return Listing(letters, more=True)
-            letters.append(letter)
-    return Listing(letters, more=False)
+        letters = await box.newest(spacecraft_id, at_most + 1)
+    return Listing(letters[:at_most], more=len(letters) > at_most)
 
 
 async def one(sequence: int, server_url: str) -> Letter:
@@ -233,7 +303,7 @@ async def _chosen(box: Box, sequences: list[int], spacecraft_id: str | None) -> 
             yield letter
         return
     # What is refused again comes back as a new letter: it is left for another time.
-    last = await box.last()
+    _, last = await box.span()
     async for letter in box.read(spacecraft_id):
         if letter.sequence > last:
             return
@@ -252,8 +322,6 @@ def _translated(client: Client, subject: str) -> Iterator[None]:
     except nats.errors.MaxPayloadError:
         raise errors.TooLarge(f"It is larger than the {client.max_payload} bytes that NATS takes.") from None
     except nats.errors.TimeoutError:
-        if connection.forbidden(client, subject):
-            raise errors.Unavailable(f"NATS does not let this user ask {subject}.") from None
         raise errors.Unavailable(f"No answer to {subject} within {TIMEOUT:.0f} s; it may work later.") from None
     except nats.errors.Error as error:
         raise errors.Unavailable(f"The connection to NATS failed: {error}.") from None

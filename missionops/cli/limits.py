@@ -30,14 +30,18 @@ async def get(spacecraft_id: str, server_url: str) -> bytes:
             return await connection.request(client, f"missionops.config.get.{spacecraft_id}")
         except errors.NotFound:
             raise errors.NotFound(
-                f"{spacecraft_id} has no config yet; `missionops set-config {spacecraft_id} --file PATH` sets one."
+                f"Config not found: `missionops set-config {spacecraft_id} --file PATH` sets one."
             ) from None
 
 
-async def put(spacecraft_id: str, document: bytes, server_url: str) -> int:
-    """Puts a config in force and returns its version; every fault in it is named."""
+async def put(spacecraft_id: str, document: bytes, server_url: str) -> bytes:
+    """Puts a config in force; the service's reply. Every fault in the config is named."""
     async with connection.connected(server_url) as client:
-        reply = await connection.request(client, f"missionops.config.set.{spacecraft_id}", document)
+        return await connection.request(client, f"missionops.config.set.{spacecraft_id}", document)
+
+
+def version(reply: bytes) -> int:
+    """Which version a reply is about."""
     return _decoded(reply).version
 
 

@@ -7,7 +7,7 @@ import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from missionops import errors
+from missionops import errors, nats_refusal
 from missionops.cli import connection, terminal
 
 LOOK_SECONDS = 0.5
@@ -61,8 +61,8 @@ class _Listener:
         """Watches over the connection meanwhile."""
         here = True
         while not (await asyncio.wait([self._done], timeout=LOOK_SECONDS))[0]:
-            if connection.forbidden(client, subject):
-                raise errors.Unfit(f"NATS does not let this user listen to {subject}.")
+            if reason := nats_refusal.of(client).of_subscription(subject):
+                raise errors.Unfit(reason)
             if client.is_closed:
                 raise errors.Unavailable("The connection to NATS is gone.")
             if client.is_connected != here:

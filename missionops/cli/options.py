@@ -16,8 +16,22 @@ def checked_id(spacecraft_id: str | None) -> str | None:
     return spacecraft_id
 
 
+def checked_id_or_fleet(text: str | None) -> str | None:
+    """The same where `_fleet` may stand for what is about no one spacecraft."""
+    return text if text == spacecraft.FLEET else checked_id(text)
+
+
 SpacecraftId = Annotated[
     str, typer.Option("--spacecraft-id", metavar="SPACECRAFT", callback=checked_id, help="Which spacecraft.")
+]
+SpacecraftIdOrFleet = Annotated[
+    str,
+    typer.Option(
+        "--spacecraft-id",
+        metavar="SPACECRAFT",
+        callback=checked_id_or_fleet,
+        help=f"Which spacecraft; {spacecraft.FLEET} is what is about no one of them.",
+    ),
 ]
 SomeSpacecraftId = Annotated[
     str | None,

@@ -13,7 +13,7 @@ import typer
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from missionops import demo, errors, replay, up
+from missionops import demo, errors, replay, settings, up
 from missionops.cli import connection, summary
 from missionops.cli.screen import Screen, State, screen
 from publishers.telemetry import Outcome, TelemetryPublisher
@@ -48,7 +48,7 @@ async def run() -> bool:
 async def _run() -> bool:
     began = time.monotonic()
     summary.introduce()
-    async with _stack() as addresses, connection.connected(addresses["nats"]) as client:
+    async with _stack() as addresses, _connected(addresses["nats"]) as client:
         summary.step(f"NATS, PostgreSQL and the service are running ({time.monotonic() - began:.1f} s)")
         await connection.request(client, f"missionops.config.set.{demo.SPACECRAFT}", demo.LIMITS.read_bytes())
         summary.step(f"{demo.SPACECRAFT}'s limits are in force")
@@ -59,6 +59,11 @@ async def _run() -> bool:
             await database.close()
     result = result._replace(total_seconds=time.monotonic() - began)
     return summary.conclude(result)
+
+
+def _connected(server: str) -> contextlib.AbstractAsyncContextManager[Client]:
+    """As nobody in particular: what the environment says is about another server."""
+    return connection.connected_as(settings.read_access(**settings.ANYBODY, nats_url=server))
 
 
 @contextlib.asynccontextmanager

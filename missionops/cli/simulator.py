@@ -23,6 +23,20 @@ def _list_faults(wanted: bool) -> None:  # noqa: FBT001 - Typer's callback
     raise typer.Exit
 
 
+def _complete_profile(begun: str) -> list[str]:
+    from missionops.simulator import fleet  # noqa: PLC0415 - the command's cost, not the help's
+
+    names = (profile.spacecraft_id for profile in fleet.PROFILES)
+    return [name for name in names if name.lower().startswith(begun.lower())]
+
+
+def _complete_fault(begun: str) -> list[str]:
+    from missionops.simulator import fleet  # noqa: PLC0415 - the command's cost, not the help's
+
+    names = {fault.name for profile in fleet.PROFILES for fault in profile.faults}
+    return sorted(name for name in names if name.startswith(begun))
+
+
 _Minutes = Annotated[int, typer.Argument(metavar="MINUTES", min=1, max=_TEN_YEARS, help="How long a history.")]
 _Interval = Annotated[
     int, typer.Argument(metavar="INTERVAL_SECONDS", min=1, max=86_400, help="From one snapshot to the next.")
@@ -37,6 +51,7 @@ _Fault = Annotated[
     typer.Option(
         "--fault",
         metavar="NAME[@t+SECONDS]",
+        autocompletion=_complete_fault,
         help="Break something so many seconds after the start; repeat it for more. PROFILE/NAME breaks it in one only.",
     ),
 ]
@@ -48,6 +63,7 @@ _Profiles = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="PROFILE",
+        autocompletion=_complete_profile,
         help="Sat-Imager-001, GNSS-Nav-Alpha, GEO-Comms-01, Cube-001; all four if none is given.",
     ),
 ]

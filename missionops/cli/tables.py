@@ -92,21 +92,57 @@ def spacecraft(found: Iterable[Item]) -> None:
     _print(table)
 
 
+def registration(item: Item) -> None:
+    """One of the fleet."""
+    config = f"version {item['version']}, source {item['source']}" if item["version"] is not None else "none"
+    rows = {
+        "spacecraft": item["spacecraftId"],
+        "name": item["name"] or "none",
+        "mission": item["missionType"] or "none",
+        "config": config,
+        "registered": f"{_time(item['createdAt'])[:19]} UTC",
+        "last changed": f"{_time(item['updatedAt'])[:19]} UTC",
+    }
+    _named({name: _text(value) for name, value in rows.items()})
+
+
+def health(found: Item) -> None:
+    """What the service says of itself."""
+    ingest = found["ingest"]
+    colour = "green" if found["status"] == "ready" else "red"
+    lag = "unknown here" if ingest["lag"] is None else f"{ingest['lag']:,} messages"
+    rows = {
+        "status": Text(found["status"], colour),
+        "version": _text(found["version"]),
+        "NATS": Text(found["nats"], "green" if found["nats"] == "up" else "red"),
+        "database": Text(found["database"], "green" if found["database"] == "up" else "red"),
+        "role": _text(ingest["role"]),
+        "not handled yet": _text(lag),
+        "stored": _text(f"{ingest['stored']:,} snapshots, {ingest['duplicates']:,} duplicates"),
+        "anomalies": _text(_counts(ingest["anomalies"])),
+        "dead letters": _text(_counts(ingest["deadLetters"])),
+        "lost": Text(f"{ingest['lost']:,} messages", "red" if ingest["lost"] else ""),
+    }
+    if ingest["trouble"]:
+        rows["trouble"] = Text(terminal.printable(ingest["trouble"]), "red")
+    _named(rows)
+
+
 def status(found: Item) -> None:
     """How one spacecraft does."""
     counts = found["anomalies"]
     last = found["lastTelemetryTimestamp"]
     overall, monitoring, highest = found["overallStatus"], found["monitoring"], found["highestSeverityLast24h"]
-    table = Table(box=box.SIMPLE, show_header=False)
-    table.add_row("spacecraft", _text(found["spacecraftId"]))
-    table.add_row("status", Text(overall, STATES.get(overall, "")))
-    table.add_row("monitoring", Text(monitoring, STATES.get(monitoring, "")))
-    table.add_row("last telemetry", Text.assemble(_time(last), " UTC") if last else Text("none"))
-    table.add_row(
-        "anomalies", f"{counts['last1h']:,} in 1 h, {counts['last6h']:,} in 6 h, {counts['last24h']:,} in 24 h"
-    )
-    table.add_row("highest severity", _severity(highest) if counts["last24h"] else Text("none in 24 h"))
-    _print(table)
+    told = f"{counts['last1h']:,} in 1 h, {counts['last6h']:,} in 6 h, {counts['last24h']:,} in 24 h"
+    rows = {
+        "spacecraft": _text(found["spacecraftId"]),
+        "status": Text(overall, STATES.get(overall, "")),
+        "monitoring": Text(monitoring, STATES.get(monitoring, "")),
+        "last telemetry": _text(f"{_time(last)} UTC" if last else "none"),
+        "anomalies": _text(told),
+        "highest severity": _severity(highest) if counts["last24h"] else Text("none in 24 h"),
+    }
+    _named(rows)
 
 
 def letters(found: Iterable[Item]) -> None:
@@ -141,6 +177,18 @@ def _table(*columns: str, right: Iterable[str] = ()) -> Table:
         is_long = column in {"parameters", "message", "title and beginning", "reason", "symptom", "parameter"}
         table.add_column(column, justify="right" if column in right else "left", overflow="fold", no_wrap=not is_long)
     return table
+
+
+def _named(rows: Mapping[str, Text]) -> None:
+    """Values, each with its name before it."""
+    table = Table(box=box.SIMPLE, show_header=False)
+    for name, value in rows.items():
+        table.add_row(name, value)
+    _print(table)
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items())) or "none"
 
 
 def _print(table: Table) -> None:

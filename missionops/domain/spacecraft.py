@@ -5,7 +5,15 @@ import re
 ID_PATTERN = "[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 ID_RULE = "1 to 64 letters, digits, _ or -, the first a letter or digit"
 
+FLEET = "_fleet"
+"""Stands for a spacecraft's id where something is about no one of them; it is none."""
+
 _ID = re.compile(ID_PATTERN)
+
+
+def rule(*, or_fleet: bool) -> str:
+    """What an id may be, for a person."""
+    return f"{ID_RULE}; or {FLEET} for what is about no one spacecraft" if or_fleet else ID_RULE
 
 
 def is_id(text: str) -> bool:

@@ -19,6 +19,8 @@ import time
 from pathlib import Path
 
 REMOVAL_TRIES = 10
+LOG_BYTES = 16 << 20
+LOG_SECONDS = 10.0
 
 
 def main() -> int:
@@ -28,6 +30,9 @@ def main() -> int:
     server = _launch(arguments)
     _tell(server.pid)
     threading.Thread(target=_end_on_word, args=(server, arguments.grace), daemon=True).start()
+    if arguments.log:
+        log = arguments.log, arguments.log_bytes, arguments.log_seconds
+        threading.Thread(target=_keep_log_short, args=log, daemon=True).start()
     code = server.wait()
     if _owner_is_gone():
         for directory, share in zip(arguments.remove, shares, strict=True):
@@ -43,6 +48,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--group", type=int)
     parser.add_argument("--cwd")
     parser.add_argument("--grace", type=float, default=3)
+    parser.add_argument("--log", type=Path)
+    parser.add_argument("--log-bytes", type=int, default=LOG_BYTES)
+    parser.add_argument("--log-seconds", type=float, default=LOG_SECONDS)
     parser.add_argument("command", nargs="+")
     return parser.parse_args()
 
@@ -86,6 +94,20 @@ def _end_on_word(server: "subprocess.Popen[bytes]", grace: float) -> None:
         server.wait(grace)
     except subprocess.TimeoutExpired:
         server.kill()
+
+
+def _keep_log_short(log: Path, most: int, pause: float) -> None:
+    """Our standard error is the server's log. What is too long becomes `<log>.1`, in place of the one before.
+
+    Cut in place, since the server keeps it open: who appends goes on at its beginning. What is written between the
+    copy and the cut is lost.
+    """
+    while True:
+        time.sleep(pause)
+        if os.fstat(sys.stderr.fileno()).st_size > most:
+            with contextlib.suppress(OSError):  # A full disk, say: shortening it helps all the more.
+                shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+            os.ftruncate(sys.stderr.fileno(), 0)
 
 
 def _owner_is_gone() -> bool:

@@ -18,7 +18,10 @@ ANSWER_SECONDS = 1.0
 
 
 class NatsServer(Server):
-    """nats-server with its streams in `store`; port 0 takes a free one, and keeps it when started again."""
+    """nats-server with its streams in `store`; port 0 takes a free one, and keeps it when started again.
+
+    `users` is configuration that says who may do what; without it everybody may do everything.
+    """
 
     name: ClassVar[str] = "nats-server"
 
@@ -28,11 +31,13 @@ class NatsServer(Server):
         *,
         port: int = 0,
         sync_interval: str = "1s",
+        users: str = "",
         pass_fds: Sequence[int] = (),
         remove: Sequence[Path] = (),
     ) -> None:
         super().__init__(store, pass_fds=pass_fds, remove=remove)
         self.port = port
+        self._users = users
         self.sync_interval = sync_interval
         self.monitoring_url = ""
 
@@ -53,7 +58,7 @@ class NatsServer(Server):
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for stale in self.directory.glob("*.ports"):
             stale.unlink()
-        # JSON is valid in nats-server's configuration language, and quotes any path.
+        # JSON's values are valid in nats-server's configuration language, and quote any path.
         settings = {
             "listen": f"{LOOPBACK}:{self.port or -1}",
             "http": f"{LOOPBACK}:-1",
@@ -61,7 +66,8 @@ class NatsServer(Server):
             "jetstream": {"store_dir": str(self.directory), "sync_interval": self.sync_interval},
         }
         config = self.directory / "nats.conf"
-        config.write_text(json.dumps(settings, indent=2))
+        config.write_text("".join(f"{name}: {json.dumps(value)}\n" for name, value in settings.items()) + self._users)
+        config.chmod(0o600)
         return config
 
     async def _answers(self, ports: Path) -> bool:

@@ -53,12 +53,12 @@ class PostgresServer(Server):
         self._sockets: Path | None = None
         self._program: Program | None = None
 
-    def dsn(self, database: str = "postgres") -> str:
+    def dsn(self, database: str = "postgres", user: str = SUPERUSER) -> str:
         """The address of a database, for asyncpg as for psql, once it is started."""
         if not self._sockets:
             raise RuntimeError(f"{self.name} was not started")
         # The port is named because PGPORT would fill the gap.
-        return f"postgresql://{SUPERUSER}@/{quote(database)}?host={quote(str(self._sockets))}&port={PORT}"
+        return f"postgresql://{user}@/{quote(database)}?host={quote(str(self._sockets))}&port={PORT}"
 
     async def start(self) -> None:
         """Returns when it accepts connections, after recovery from a crash if there was one."""

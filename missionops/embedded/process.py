@@ -37,7 +37,12 @@ class Process:
         self._loop = asyncio.get_running_loop()
         self._pid: asyncio.Future[int] = self._loop.create_future()
         self._exited: asyncio.Future[int] = self._loop.create_future()
-        options = [f"--cwd={cwd}", *(f"--inherit={fd}" for fd in pass_fds), *(f"--remove={path}" for path in remove)]
+        options = [
+            f"--log={log}",
+            f"--cwd={cwd}",
+            *(f"--inherit={fd}" for fd in pass_fds),
+            *(f"--remove={path}" for path in remove),
+        ]
         if account:
             options += [f"--user={account.user}", f"--group={account.group}"]
         self._keeper = self._launch([*options, "--", *map(str, command)], pass_fds)
@@ -83,7 +88,8 @@ class Process:
         """The last lines that this run wrote."""
         with self.log.open("rb") as log:
             end = log.seek(0, os.SEEK_END)
-            log.seek(max(self._log_start, end - TAIL_BYTES))
+            start = self._log_start if self._log_start <= end else 0  # It was cut since.
+            log.seek(max(start, end - TAIL_BYTES))
             return "\n".join(log.read().decode(errors="replace").splitlines()[-lines:])
 
     def _launch(self, arguments: Sequence[str], pass_fds: Sequence[int]) -> "subprocess.Popen[bytes]":

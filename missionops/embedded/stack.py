@@ -1,10 +1,12 @@
 """Both embedded servers together, as `missionops up`, the demo and the tests need them."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from missionops.embedded import rights
 from missionops.embedded.directory import DataDirectory
 from missionops.embedded.nats import NatsServer
 from missionops.embedded.postgres import NO_SETTINGS, PostgresServer
@@ -18,6 +20,8 @@ class Servers:
 
     nats: NatsServer
     postgres: PostgresServer
+    service_password: str
+    """Of the user `rights.SERVICE` of NATS."""
 
     @property
     def nats_url(self) -> str:
@@ -26,8 +30,18 @@ class Servers:
 
     @property
     def database_url(self) -> str:
-        """Our database."""
+        """Our database, for people, who may do everything."""
         return self.postgres.dsn(DATABASE)
+
+    @property
+    def migrator_database_url(self) -> str:
+        """Our database for whoever changes its schema."""
+        return self.postgres.dsn(DATABASE, rights.MIGRATOR)
+
+    @property
+    def service_database_url(self) -> str:
+        """Our database for the service."""
+        return self.postgres.dsn(DATABASE, rights.APP)
 
     async def died(self) -> str:
         """Waits until either ends, and says which, with the last line of its log; cancel it before you stop them."""
@@ -51,13 +65,21 @@ async def running(
 ) -> AsyncIterator[Servers]:
     """Starts both on the directory, and stops them at the end: NATS first, so that nothing more comes in."""
     lock, remove = (directory.lock,), directory.remove
-    nats = NatsServer(directory.nats, port=nats_port, sync_interval=sync_interval, pass_fds=lock, remove=remove)
+    password = secrets.token_urlsafe()
+    nats = NatsServer(
+        directory.nats,
+        port=nats_port,
+        sync_interval=sync_interval,
+        users=rights.nats_users(password),
+        pass_fds=lock,
+        remove=remove,
+    )
     postgres = PostgresServer(directory.postgres, durable=durable, settings=settings, pass_fds=lock, remove=remove)
     async with AsyncExitStack() as stop:
         stop.push_async_callback(postgres.stop)
         stop.push_async_callback(nats.stop)
         await _start(nats, postgres)
-        yield Servers(nats, postgres)
+        yield Servers(nats, postgres, password)
 
 
 async def _start(nats: NatsServer, postgres: PostgresServer) -> None:
@@ -66,5 +88,6 @@ async def _start(nats: NatsServer, postgres: PostgresServer) -> None:
             group.create_task(nats.start())
             await postgres.start()
             await postgres.create_database(DATABASE)
+            await rights.create_roles(postgres.dsn(DATABASE))
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from None

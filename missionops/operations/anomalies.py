@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
+from missionops.domain.access import Role
 from missionops.domain.anomaly import Anomaly
 from missionops.operations import asking, pages
 from missionops.operations.asking import Limit, Moment
@@ -54,11 +55,11 @@ async def _items(rows: AsyncIterator[Listed]) -> AsyncIterator[Item]:
 
 OPERATIONS = (
     Operation(
-        "anomalies.list", "Stored anomalies, newest first", ListRequest, list[Anomaly], list_newest,
+        "anomalies.list", "Stored anomalies, newest first", Role.READER, ListRequest, list[Anomaly], list_newest,
         (Route("GET", "/anomalies"),),
     ),
     Operation(
-        "anomalies.timeline", "Stored anomalies of a time, oldest first", TimelineRequest, list[Anomaly], timeline,
-        (Route("GET", "/anomalies/timeline"),),
+        "anomalies.timeline", "Stored anomalies of a time, oldest first", Role.READER, TimelineRequest, list[Anomaly],
+        timeline, (Route("GET", "/anomalies/timeline"),),
     ),
 )  # fmt: skip

@@ -9,7 +9,8 @@ import msgspec
 from msgspec import Meta
 
 from missionops.domain import moment, spacecraft
-from missionops.errors import Detail, InvalidRequest
+from missionops.domain.access import Caller
+from missionops.errors import Detail, Forbidden, InvalidRequest
 
 _MAX_SOURCE = 128
 
@@ -45,11 +46,11 @@ def from_fields(fields: Mapping[str, str], kind: type[R]) -> R:
     return request
 
 
-def spacecraft_id(text: str) -> str:
-    """`text` itself if it can name a spacecraft."""
-    if not spacecraft.is_id(text):
-        raise refused("spacecraftId", f"must be {spacecraft.ID_RULE}")
-    return text
+def spacecraft_id(text: str, *, or_fleet: bool = False) -> str:
+    """`text` itself if it can name a spacecraft, or is `_fleet` where that is taken."""
+    if spacecraft.is_id(text) or (or_fleet and text == spacecraft.FLEET):
+        return text
+    raise refused("spacecraftId", f"must be {spacecraft.rule(or_fleet=or_fleet)}")
 
 
 def source(headers: Mapping[str, str]) -> str:
@@ -81,6 +82,12 @@ def between(start: str | None, end: str | None) -> tuple[datetime, datetime]:
 def refused(path: str, message: str) -> InvalidRequest:
     """The refusal of one field."""
     return InvalidRequest(f"{path} {message}", (Detail(path, message),))
+
+
+def out_of_reach(caller: Caller, spacecraft_id: str | None) -> Forbidden:
+    """The refusal of what is about a spacecraft, or with None about no one, that a caller is not limited to."""
+    what = "what is about no one spacecraft" if spacecraft_id is None else spacecraft_id
+    return Forbidden(f"The token {caller.name} is limited to some spacecraft, and {what} is not among them.")
 
 
 def refuse_nul(value: object, path: str = "") -> None:

@@ -6,10 +6,12 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from missionops.domain import limits
-from missionops.domain.event import Event, EventType
+from missionops.domain.access import Role
+from missionops.domain.event import EventType
 from missionops.domain.moment import Instant
 from missionops.errors import NotFound
-from missionops.operations import document, events
+from missionops.operations import audit, document
+from missionops.operations.audit import Change
 from missionops.operations.operation import Answer, Asked, Context, Nothing, Operation, Route
 from missionops.store import configs
 
@@ -56,18 +58,21 @@ async def put(context: Context, asked: Asked) -> Answer:
     kept = document.read(asked.request)
     async with context.database.transaction() as connection:
         stored = await configs.put(connection, asked.spacecraft_id, kept, asked.source)
-        await events.tell(connection, _changed(stored))
+        # A version is numbered without gaps, and never changed.
+        before = await configs.documents(connection, {asked.spacecraft_id: stored.version - 1})
+        await audit.tell(connection, _change(asked, before.get((asked.spacecraft_id, stored.version - 1)), stored))
     return _shown(stored)
 
 
-def _changed(stored: configs.Config) -> Event:
-    return events.own(
-        EventType.CONFIG_CHANGED,
-        stored.spacecraft_id,
-        stored.updated_at,
-        f"Config version {stored.version} in force",
-        {"version": stored.version, "source": stored.source},
-    )
+def _change(asked: Asked, before: bytes | None, stored: configs.Config) -> Change:
+    metadata = {
+        "version": stored.version,
+        "source": stored.source,
+        "by": asked.caller.name,
+        **audit.between(before, stored.document),
+    }
+    message = f"Config version {stored.version} in force"
+    return Change(EventType.CONFIG_CHANGED, asked.spacecraft_id, stored.updated_at, message, metadata)
 
 
 def _shown(stored: configs.Config) -> Answer:
@@ -79,6 +84,8 @@ def _shown(stored: configs.Config) -> Answer:
 _PATH = "/spacecraft/{spacecraftId}/config"
 
 OPERATIONS = (
-    Operation("config.get", "The config in force", Nothing, Config, get, (Route("GET", _PATH),)),
-    Operation("config.set", "Put a config in force", None, Config, put, (Route("PUT", _PATH),), document=NewConfig),
+    Operation("config.get", "The config in force", Role.READER, Nothing, Config, get, (Route("GET", _PATH),)),
+    Operation(
+        "config.set", "Put a config in force", Role.ADMIN, None, Config, put, (Route("PUT", _PATH),), document=NewConfig
+    ),
 )

@@ -10,15 +10,18 @@ from msgspec import Meta
 
 from missionops.database import Connection
 from missionops.domain import identifier
+from missionops.domain.access import Role
 from missionops.domain.event import EventType
 from missionops.domain.moment import Instant
 from missionops.errors import Conflict, NotFound, TooLarge
-from missionops.operations import asking, events, pages
+from missionops.operations import asking, audit, pages
 from missionops.operations.asking import refused
+from missionops.operations.audit import Change
 from missionops.operations.operation import Answer, Asked, Context, Operation, Route
 from missionops.operations.pages import Item
 from missionops.store import documents
 from missionops.store.documents import Content, Found
+from missionops.store.documents import Document as Published
 
 _MAX_BYTES = 1_000_000
 """Of a document as JSON: one alone still fits into a NATS message of the usual size."""
@@ -67,34 +70,45 @@ async def create(context: Context, asked: Asked) -> Answer:
     request: CreateRequest = asked.request
     if request.spacecraft_id is not None:
         asking.spacecraft_id(request.spacecraft_id)
+    _check_reach(asked, request.spacecraft_id)
     name = f"doc_{uuid.uuid4().hex}" if request.id is None else _checked(request.id, "id")
     content = Content(request.spacecraft_id, request.title, request.category, request.tags, request.body)
     _refuse_large(name, content)
     async with context.database.transaction() as connection:
-        published_at = await _published(connection, name, content, overwrite=request.overwrite)
-        if published_at is not None:
-            event = events.own(
-                EventType.DOCUMENT_PUBLISHED,
-                content.spacecraft_id,
-                published_at,
-                f"Document published: {content.title}",
-                {"documentId": name, "title": content.title},
-            )
-            await events.tell(connection, event)
+        if published_at := await documents.add(connection, name, content):
+            await audit.tell(connection, _change(asked, None, Published(name, *content, published_at)))
+        else:
+            await _replace(connection, asked, name, content)
     return Answer(_encode(Created(name)))
 
 
-async def _published(connection: Connection, name: str, content: Content, *, overwrite: bool) -> datetime | None:
-    """When it was published just now; None if it already was as it is."""
-    published_at = await documents.add(connection, name, content)
-    if published_at is not None:
-        return published_at
+async def _replace(connection: Connection, asked: Asked, name: str, content: Content) -> None:
+    """Let a document take the place of what has its id; the same again changes nothing."""
     known = await documents.lock(connection, name)
     if known is not None and known.content == content:
-        return None
-    if known is None or not overwrite:
+        return
+    if known is None or not asked.request.overwrite:
         raise Conflict(f"There is another document with the id {name}; with overwrite it is replaced")
-    return await documents.replace(connection, name, content)
+    _check_reach(asked, known.spacecraft_id)
+    published_at = await documents.replace(connection, name, content)
+    await audit.tell(connection, _change(asked, known, Published(name, *content, published_at)))
+
+
+def _check_reach(asked: Asked, spacecraft_id: str | None) -> None:
+    """Refuse what is about a spacecraft that whoever asks is not limited to, or about no one of them."""
+    if not asked.caller.reaches(spacecraft_id):
+        raise asking.out_of_reach(asked.caller, spacecraft_id)
+
+
+def _change(asked: Asked, before: Published | None, after: Published) -> Change:
+    metadata = {
+        "documentId": after.id,
+        "title": after.title,
+        "by": asked.caller.name,
+        **audit.between(before and Document(*before), Document(*after)),
+    }
+    message = f"Document published: {after.title}"
+    return Change(EventType.DOCUMENT_PUBLISHED, after.spacecraft_id, after.published_at, message, metadata)
 
 
 def _refuse_large(name: str, content: Content) -> None:
@@ -121,7 +135,8 @@ async def get(context: Context, asked: Asked) -> Answer:
     name = _checked(request.document_id, "documentId")
     async with context.database.transaction() as connection:
         found = await documents.get(connection, name)
-    if found is None:
+    # What is about no one spacecraft is for everyone to read, also for whoever is limited to some.
+    if found is None or not (found.spacecraft_id is None or asked.caller.reaches(found.spacecraft_id)):
         raise NotFound("Document not found")
     return Answer(_encode(Document(*found)))
 
@@ -140,8 +155,10 @@ async def search(context: Context, asked: Asked) -> Answer:
     request: SearchRequest = asked.request
     if request.spacecraft_id is not None:
         asking.spacecraft_id(request.spacecraft_id)
+        _check_reach(asked, request.spacecraft_id)
+    about = request.spacecraft_id, request.category
     async with context.database.transaction() as connection:
-        found = await documents.search(connection, request.q, request.spacecraft_id, request.category, request.limit)
+        found = await documents.search(connection, request.q, *about, request.limit, within=asked.caller.spacecraft)
         answer = await pages.page(_items(connection, _fitting(found, asked.max_bytes)), request.limit, asked.max_bytes)
     return Answer(answer.body)  # a search has no cursor: what did not fit is found by a narrower one
 
@@ -164,15 +181,15 @@ async def _items(connection: Connection, names: list[str]) -> AsyncIterator[Item
 
 OPERATIONS = (
     Operation(
-        "docs.create", "Publish a document", CreateRequest, Created, create,
+        "docs.create", "Publish a document", Role.OPERATOR, CreateRequest, Created, create,
         (Route("POST", "/docs", 201),), about_spacecraft=False,
     ),
     Operation(
-        "docs.get", "One document", GetRequest, Document, get,
+        "docs.get", "One document", Role.READER, GetRequest, Document, get,
         (Route("GET", "/docs/{documentId}"),), about_spacecraft=False,
     ),
     Operation(
-        "docs.search", "Documents, best match first", SearchRequest, list[Document], search,
+        "docs.search", "Documents, best match first", Role.READER, SearchRequest, list[Document], search,
         (Route("GET", "/docs/search"),), about_spacecraft=False,
     ),
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 import hashlib
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -10,7 +10,8 @@ import msgspec
 from msgspec import Meta
 
 from missionops.database import Connection
-from missionops.domain import identifier, number
+from missionops.domain import identifier, number, spacecraft
+from missionops.domain.access import Role
 from missionops.domain.anomaly import Severity
 from missionops.domain.event import Event, EventType
 from missionops.errors import Conflict, TooLarge
@@ -63,7 +64,7 @@ async def record(context: Context, asked: Asked) -> Answer:
     if request.id is None and at is not None:
         event = msgspec.structs.replace(event, id=_derived_id(event))
     async with context.database.transaction() as connection:
-        if await tell(connection, event):
+        if await tell(connection, event, recorded_by=asked.caller.name):
             return Answer(_encode(event))
         known = await events.get(connection, event.id)
     # Asked again without a time, it is the same event, though `now` is another.
@@ -72,21 +73,15 @@ async def record(context: Context, asked: Asked) -> Answer:
     return Answer(_encode(known))
 
 
-async def tell(connection: Connection, event: Event) -> bool:
-    """Write an event and have it published, in the caller's transaction; False if its id is taken."""
-    if not await events.add(connection, event):
+async def tell(connection: Connection, event: Event, *, recorded_by: str | None) -> bool:
+    """Write an event and have it published, in the caller's transaction; False if its id is taken.
+
+    `recorded_by` is who says that it happened; None is the service itself.
+    """
+    if not await events.add(connection, event, recorded_by):
         return False
     await outbox.put(connection, event.id)
     return True
-
-
-def own(
-    kind: EventType, spacecraft_id: str | None, at: datetime, message: str, metadata: Mapping[str, str | int]
-) -> Event:
-    """An event that the service itself has to tell; nobody can have taken its id."""
-    return Event(
-        f"ev_{uuid.uuid4().hex}", spacecraft_id, at, kind, Severity.LOW, message, msgspec.Raw(_encode(metadata))
-    )
 
 
 def _content(event: Event, *, timed: bool) -> tuple[Any, ...]:
@@ -131,11 +126,12 @@ class ListRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 async def list_newest(context: Context, asked: Asked) -> Answer:
-    """Events of one spacecraft, newest first."""
+    """Events of one spacecraft, newest first; of `_fleet` those that are about no one of them."""
     request: ListRequest = asked.request
     before = pages.read(request.cursor, Place)
     async with context.database.transaction() as connection:
-        rows = events.newest(connection, asked.spacecraft_id, before, request.limit + 1)
+        whose = None if asked.spacecraft_id == spacecraft.FLEET else asked.spacecraft_id
+        rows = events.newest(connection, whose, before, request.limit + 1)
         return await pages.page(_items(rows), request.limit, asked.max_bytes)
 
 
@@ -145,8 +141,11 @@ async def _items(rows: AsyncIterator[Event]) -> AsyncIterator[Item]:
 
 
 OPERATIONS = (
-    Operation("events.record", "Record an event", RecordRequest, Event, record, (Route("POST", "/events"),)),
     Operation(
-        "events.list", "Events, newest first", ListRequest, list[Event], list_newest, (Route("GET", "/events"),),
+        "events.record", "Record an event", Role.OPERATOR, RecordRequest, Event, record, (Route("POST", "/events"),),
+    ),
+    Operation(
+        "events.list", "Events, newest first", Role.READER, ListRequest, list[Event], list_newest,
+        (Route("GET", "/events"),), about_fleet=True,
     ),
 )  # fmt: skip

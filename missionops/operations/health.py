@@ -4,7 +4,10 @@ from typing import Literal
 
 import msgspec
 
+from missionops.domain.access import Role
 from missionops.operations.operation import Answer, Asked, Context, Nothing, Operation
+
+Status = Literal["ready", "not ready"]
 
 
 class Ingest(msgspec.Struct, rename="camel"):
@@ -13,7 +16,10 @@ class Ingest(msgspec.Struct, rename="camel"):
     role: str
     trouble: str | None
     lag: int | None
-    """Messages in the stream that are not handled yet; None while NATS cannot tell."""
+    """Messages in the stream that are not handled yet; None while NATS cannot tell, and for a standby."""
+    lag_seconds: float | None
+    """For how long the oldest of them has been in the stream."""
+    epoch: int
     sequence: int
     stored: int
     duplicates: int
@@ -25,7 +31,7 @@ class Ingest(msgspec.Struct, rename="camel"):
 class Health(msgspec.Struct):
     """Whether the service does its work, and what keeps it from it."""
 
-    status: Literal["ready", "not ready"]
+    status: Status
     version: str
     nats: Literal["up", "down"]
     database: Literal["up", "down"]
@@ -39,5 +45,7 @@ async def health(context: Context, asked: Asked) -> Answer:
 
 
 OPERATIONS = (
-    Operation("health", "Whether the service does its work", Nothing, Health, health, about_spacecraft=False),
+    Operation(
+        "health", "Whether the service does its work", Role.READER, Nothing, Health, health, about_spacecraft=False
+    ),
 )

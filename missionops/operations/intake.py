@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from missionops.domain import spacecraft
+from missionops.domain.access import Role
 from missionops.domain.limits import MAX_NAME, MAX_PARAMETERS
 from missionops.domain.snapshot import Identity, Snapshot
 from missionops.errors import Detail, InvalidRequest, TooLarge, Unavailable
@@ -95,7 +96,10 @@ async def take(context: Context, asked: Asked) -> Answer:
     spacecraft_id = asking.from_body(body, _Addressed).spacecraft_id
     if spacecraft_id is UNSET:
         raise refused("spacecraftId", "is required")
-    found = _check(_id(spacecraft_id), body)
+    spacecraft_id = _id(spacecraft_id)
+    if not asked.caller.reaches(spacecraft_id):
+        raise asking.out_of_reach(asked.caller, spacecraft_id)
+    found = _check(spacecraft_id, body)
     if isinstance(found, Fault):
         raise _refusal(found)
     if len(body) > context.stream.max_payload:
@@ -122,6 +126,9 @@ async def take_batch(context: Context, asked: Asked) -> Answer:
     if faults:
         count = f"{len(faults)} of {len(batch.snapshots)} snapshots"
         raise InvalidRequest(f"{count}: {faults[0].path} {faults[0].message}", tuple(faults))
+    for spacecraft_id in sorted({snapshot.identity[0] for snapshot in checked}):
+        if not asked.caller.reaches(spacecraft_id):
+            raise asking.out_of_reach(asked.caller, spacecraft_id)
     is_stored = await _store(context, checked, deadline)
     return Answer(_encode(AcceptedCount(len(checked))), is_pending=not is_stored)
 
@@ -235,12 +242,13 @@ async def _are_stored(context: Context, identities: Collection[Identity]) -> boo
 
 OPERATIONS = (
     Operation(
-        "telemetry.take", "Take in a snapshot", None, Accepted, take,
+        "telemetry.take", "Take in a snapshot", Role.OPERATOR, None, Accepted, take,
         (Route("POST", "/telemetry", 201, 202),), about_spacecraft=False, document=NewSnapshot,
     ),
     Operation(
-        "telemetry.takeBatch", "Take in many snapshots, or none if one is bad", None, AcceptedCount, take_batch,
-        (Route("POST", "/telemetry/batch", 201, 202, 8 << 20),), about_spacecraft=False, document=NewSnapshots,
+        "telemetry.takeBatch", "Take in many snapshots, or none if one is bad", Role.OPERATOR, None, AcceptedCount,
+        take_batch, (Route("POST", "/telemetry/batch", 201, 202, 8 << 20),), about_spacecraft=False,
+        document=NewSnapshots,
     ),
 )  # fmt: skip
 """Over HTTP alone: over NATS telemetry goes into the stream."""

@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import msgspec
 
 from missionops.database import Database
+from missionops.domain.access import Caller, Role
 from missionops.progress import Progress
 
 Method = Literal["GET", "POST", "PUT"]
@@ -36,13 +37,15 @@ class Asked(NamedTuple):
     """One request, decoded."""
 
     spacecraft_id: str
-    """A valid id; empty where the operation is about no spacecraft."""
+    """A valid id, or `_fleet` where the operation takes it; empty where the operation is about no spacecraft."""
     request: Any
     """An instance of the operation's request Struct; the body's bytes where it takes a document."""
     source: str
     """Who says so: `manual` unless the request's `Missionops-Source` header names another."""
     max_bytes: int
     """How long the answer may be."""
+    caller: Caller
+    """Who asks; `performing` has seen to it that he may ask this of `spacecraft_id`."""
 
 
 class Answer(NamedTuple):
@@ -73,6 +76,8 @@ class Operation(NamedTuple):
     name: str
     """`<resource>.<verb>`."""
     summary: str
+    role: Role
+    """What whoever asks has to be, at least."""
     request: type[msgspec.Struct] | None
     """None where the body is a document of the user's own."""
     reply: Any
@@ -81,6 +86,8 @@ class Operation(NamedTuple):
     routes: tuple[Route, ...] = ()
     about_spacecraft: bool = True
     """Whether the subject ends in a spacecraft's id."""
+    about_fleet: bool = False
+    """Whether `_fleet` may stand for the spacecraft's id: what is about no one of them."""
     document: Any = None
     """The type of the document that it takes, for the schemas; it is read by the operation itself."""
 

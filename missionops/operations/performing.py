@@ -3,10 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Any
 
 import msgspec
 
 from missionops.errors import Refused, Unavailable
+from missionops.operations import asking
 from missionops.operations.operation import Answer, Asked, Context, Operation
 
 log = logging.getLogger(__name__)
@@ -30,11 +33,21 @@ class Failure(msgspec.Struct):
         return msgspec.json.encode({"error": error})
 
 
-async def perform(operation: Operation, context: Context, read: Callable[[], Asked]) -> Answer | Failure:
-    """The answer to what `read` decodes, or why there is none; never an exception."""
+BUSY = Failure(503, "unavailable", "Too many requests are being answered; try again later.")
+
+
+async def perform(
+    operation: Operation,
+    context: Context,
+    read: Callable[[], Asked],
+    room: AbstractAsyncContextManager[Any] | None = None,
+) -> Answer | Failure:
+    """The answer to what `read` decodes, or why there is none; never an exception. It may wait for `room` first."""
     try:
-        async with asyncio.timeout(_TIME):
-            return await operation.perform(context, read())
+        async with asyncio.timeout(_TIME), room or nullcontext():
+            asked = read()
+            _check_reach(operation, asked)
+            return await operation.perform(context, asked)
     except Refused as error:
         return refusal(error)
     except Unavailable as error:
@@ -44,6 +57,15 @@ async def perform(operation: Operation, context: Context, read: Callable[[], Ask
     except Exception:
         log.exception("%s failed", operation.name)
         return Failure(500, "internal", "The service failed; its log says why.")
+
+
+def _check_reach(operation: Operation, asked: Asked) -> None:
+    """Refuse what is about a spacecraft that whoever asks is not limited to, whether or not there is such a one.
+
+    Where a request holds other spacecraft, or none, the operation itself looks at them.
+    """
+    if operation.about_spacecraft and not asked.caller.reaches(asked.spacecraft_id):
+        raise asking.out_of_reach(asked.caller, asked.spacecraft_id)
 
 
 def refusal(error: Refused) -> Failure:

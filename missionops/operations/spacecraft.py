@@ -7,13 +7,18 @@ import msgspec
 from msgspec import Meta
 
 from missionops.domain import limits
+from missionops.domain.access import Role
 from missionops.domain.anomaly import Severity
+from missionops.domain.event import EventType
 from missionops.domain.moment import Instant
 from missionops.errors import NotFound
+from missionops.operations import audit
 from missionops.operations.asking import Limit
+from missionops.operations.audit import Change
 from missionops.operations.operation import Answer, Asked, Context, Nothing, Operation, Route
-from missionops.store import configs, reading, spacecraft
+from missionops.store import configs, spacecraft
 from missionops.store.spacecraft import Condition, Registered
+from missionops.store.spacecraft import Registration as Row
 
 _encode = msgspec.json.Encoder().encode
 
@@ -41,8 +46,25 @@ async def register(context: Context, asked: Asked) -> Answer:
     """Register a spacecraft, or change its name or mission type."""
     request: RegisterRequest = asked.request
     async with context.database.transaction() as connection:
-        row = await spacecraft.register(connection, asked.spacecraft_id, request.name, request.mission_type)
-    return Answer(_encode(Registration(*row)))
+        named = asked.spacecraft_id, request.name, request.mission_type
+        before, after = await spacecraft.register(connection, *named)
+        if before is None or before[:3] != after[:3]:
+            await audit.tell(connection, _change(asked, before, after))
+    return Answer(_encode(Registration(*after)))
+
+
+def _change(asked: Asked, before: Row | None, after: Row) -> Change:
+    metadata = {
+        "action": "spacecraft.register",
+        "by": asked.caller.name,
+        **audit.between(before and _named(before), _named(after)),
+    }
+    message = "Registration changed" if before else "Spacecraft registered"
+    return Change(EventType.INFO, after.spacecraft_id, after.updated_at, message, metadata)
+
+
+def _named(row: Row) -> dict[str, str | None]:
+    return {"name": row.name, "missionType": row.mission_type}
 
 
 class Spacecraft(msgspec.Struct, rename="camel"):
@@ -91,9 +113,9 @@ async def list_by_id(context: Context, asked: Asked) -> Answer:
     items: list[msgspec.Raw] = []
     room = asked.max_bytes - 200
     async with context.database.transaction() as connection:
-        total = await spacecraft.count(connection)
-        async for row in reading.rows(connection, spacecraft.LIST, request.limit, request.offset):
-            item = _item(Registered(*row))
+        total = await spacecraft.count(connection, asked.caller.spacecraft)
+        async for row in spacecraft.by_id(connection, asked.caller.spacecraft, request.limit, request.offset):
+            item = _item(row)
             room -= len(item) + 1
             if room < 0 and items:
                 break
@@ -166,15 +188,16 @@ _PATH = "/spacecraft/{spacecraftId}"
 
 OPERATIONS = (
     Operation(
-        "spacecraft.register", "Register a spacecraft", RegisterRequest, Registration, register,
+        "spacecraft.register", "Register a spacecraft", Role.ADMIN, RegisterRequest, Registration, register,
         (Route("PUT", _PATH),),
     ),
-    Operation("spacecraft.get", "One spacecraft", Nothing, Spacecraft, get, (Route("GET", _PATH),)),
+    Operation("spacecraft.get", "One spacecraft", Role.READER, Nothing, Spacecraft, get, (Route("GET", _PATH),)),
     Operation(
-        "spacecraft.list", "Registered spacecraft, by id", ListRequest, SpacecraftList, list_by_id,
+        "spacecraft.list", "Registered spacecraft, by id", Role.READER, ListRequest, SpacecraftList, list_by_id,
         (Route("GET", "/spacecraft"),), about_spacecraft=False,
     ),
     Operation(
-        "spacecraft.status", "How a spacecraft does", Nothing, Status, status, (Route("GET", f"{_PATH}/status"),),
+        "spacecraft.status", "How a spacecraft does", Role.READER, Nothing, Status, status,
+        (Route("GET", f"{_PATH}/status"),),
     ),
 )  # fmt: skip

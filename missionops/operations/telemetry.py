@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from missionops.database import Connection
 from missionops.domain import anomaly, limits
+from missionops.domain.access import Role
 from missionops.domain.anomaly import Anomaly
 from missionops.domain.limits import Rules
 from missionops.domain.moment import Instant
@@ -148,11 +149,11 @@ class _Analysis:
 
 OPERATIONS = (
     Operation(
-        "telemetry.list", "Snapshots, newest first", ListRequest, list[Snapshot], list_newest,
+        "telemetry.list", "Snapshots, newest first", Role.READER, ListRequest, list[Snapshot], list_newest,
         (Route("GET", "/telemetry"),),
     ),
     Operation(
-        "telemetry.analyze", "Anomalies under the config of today", AnalyzeRequest, list[Anomaly], analyze,
+        "telemetry.analyze", "Anomalies under the config of today", Role.READER, AnalyzeRequest, list[Anomaly], analyze,
         (Route("GET", "/telemetry/analyze"),),
     ),
 )  # fmt: skip

@@ -1,6 +1,8 @@
 """Documents in and out of the table, and found by what is in them."""
 
+import re
 from collections.abc import AsyncIterator, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import NamedTuple
 
@@ -79,6 +81,7 @@ async def lock(connection: Connection, identifier: str) -> Document | None:
 
 
 _QUERY = "plainto_tsquery('pg_catalog.english', $1)"  # all its words; nothing in it is an operator
+_PAIRS = "app.document_pairs(lower($1 COLLATE pg_catalog.pg_c_utf8))"
 _PATTERN = "lower($2 COLLATE pg_catalog.pg_c_utf8)"
 
 _WEIGHED = 2_000
@@ -92,14 +95,17 @@ _KIND = f"""(
                                         WHEN head_plain LIKE {_PATTERN} THEN 0.1 ELSE 0 END AS score
     FROM app.document
     WHERE %s AND ($3::text IS NULL OR spacecraft_id = $3) AND ($4::text IS NULL OR category = $4)
+        AND ($6::text[] IS NULL OR spacecraft_id IS NULL OR spacecraft_id = ANY ($6))
     LIMIT {_WEIGHED}
 )"""  # noqa: S608 - our own words
 
 # Each kind of match by its own index; what matches in several ways has the same score in each and is one row.
-_KINDS = (f"head_words @@ {_QUERY}", f"head_plain LIKE {_PATTERN}", f"words @@ {_QUERY}", f"plain LIKE {_PATTERN}")
+_WORDS = (f"head_words @@ {_QUERY}", f"words @@ {_QUERY}")
+_PARTS = (f"head_plain LIKE {_PATTERN}", f"plain LIKE {_PATTERN}")
+_SHORT_PARTS = (f"head_pairs @> {_PAIRS} AND {_PARTS[0]}", f"pairs @> {_PAIRS} AND {_PARTS[1]}")
 
 
-def _search(kinds: Sequence[str]) -> str:
+def _search(*kinds: str) -> str:
     return f"""
 SELECT id, size FROM ({" UNION ".join(_KIND % kind for kind in kinds)})
 ORDER BY score DESC, published_at DESC, id
@@ -107,10 +113,22 @@ LIMIT $5
 """  # noqa: S608 - our own words
 
 
-# By text, pattern, spacecraft_id, category, limit. A part of a body is the least of all matches and the dearest to find
-# where its letters are everywhere, so it is looked for only where there is room.
-SEARCH = _search(_KINDS[:-1])
-SEARCH_PARTS = _search(_KINDS[-1:])
+class Queries(NamedTuple):
+    """A search in two steps: a part of a body is the least of all matches and the dearest to find.
+
+    Where its letters are everywhere it takes long, so it is looked for only where there is room.
+    """
+
+    best: str
+    parts_of_bodies: str
+
+
+# By text, pattern, spacecraft_id, category, limit, and the spacecraft to which whoever searches is limited.
+SEARCH = Queries(_search(*_WORDS, _PARTS[0]), _search(_PARTS[1]))
+SHORT_SEARCH = Queries(_search(*_WORDS, _SHORT_PARTS[0]), _search(_SHORT_PARTS[1]))
+
+_HAS_TRIGRAM = re.compile(r"[^\W_]{3}")
+"""What pg_trgm makes entries of: three letters or digits in a row."""
 
 # A plan for any search at all would be a bad one for most.
 _PLAN_EACH = "SET LOCAL plan_cache_mode = force_custom_plan"
@@ -124,15 +142,26 @@ class Found(NamedTuple):
 
 
 async def search(
-    connection: Connection, text: str, spacecraft_id: str | None, category: str | None, limit: int
+    connection: Connection,
+    text: str,
+    spacecraft_id: str | None,
+    category: str | None,
+    limit: int,
+    *,
+    within: AbstractSet[str] | None = None,
 ) -> list[Found]:
-    """Documents that hold every word of `text`, or `text` itself as a part of theirs; best match first."""
+    """Documents that hold every word of `text`, or `text` itself as a part of theirs; best match first.
+
+    `within` some spacecraft, only what is about one of them, or about no one.
+    """
     await connection.execute(_PLAN_EACH)
+    queries = SEARCH if _HAS_TRIGRAM.search(text) else SHORT_SEARCH
     arguments = text, pattern(text), spacecraft_id, category
-    found = [Found(*row) for row in await connection.fetch(SEARCH, *arguments, limit)]
+    among = None if within is None else list(within)
+    found = [Found(*row) for row in await connection.fetch(queries.best, *arguments, limit, among)]
     if len(found) < limit:
         known = {name for name, _ in found}
-        parts = await connection.fetch(SEARCH_PARTS, *arguments, limit + len(found))
+        parts = await connection.fetch(queries.parts_of_bodies, *arguments, limit + len(found), among)
         found += [Found(*row) for row in parts if row[0] not in known]
     return found[:limit]
 

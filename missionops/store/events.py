@@ -30,20 +30,20 @@ def event(row: Iterable[Any]) -> Event:
 
 
 _ADD = """
-INSERT INTO app.event (id, spacecraft_id, "timestamp", type, severity, message, metadata)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO app.event (id, spacecraft_id, "timestamp", type, severity, message, metadata, recorded_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT DO NOTHING
 RETURNING true
 """
 
 
-async def add(connection: Connection, new: Event) -> bool:
-    """Add an event; whether it is new. If not, whoever took its id has committed."""
-    return bool(
-        await connection.fetchval(
-            _ADD, new.id, new.spacecraft_id, new.timestamp, new.type, new.severity, new.message, bytes(new.metadata)
-        )
-    )
+async def add(connection: Connection, new: Event, recorded_by: str | None) -> bool:
+    """Add an event that somebody recorded, or with None the service itself; whether it is new.
+
+    If not, whoever took its id has committed.
+    """
+    columns = new.id, new.spacecraft_id, new.timestamp, new.type, new.severity, new.message, bytes(new.metadata)
+    return bool(await connection.fetchval(_ADD, *columns, recorded_by))
 
 
 _GET = f"SELECT {COLUMNS} FROM app.event WHERE id = $1"  # noqa: S608 - our own words
@@ -62,7 +62,18 @@ ORDER BY "timestamp" DESC, id DESC LIMIT $4
 """  # noqa: S608 - our own words
 
 
-async def newest(connection: Connection, spacecraft_id: str, before: Place | None, count: int) -> AsyncIterator[Event]:
-    """Events of one spacecraft before a place, newest first."""
-    async for row in reading.rows(connection, _NEWEST, spacecraft_id, *(before or _PAST), count):
+# `spacecraft_id` in ORDER BY lets the index give the order: to the planner IS NULL is no equality.
+_NEWEST_OF_NO_ONE = f"""
+SELECT {COLUMNS} FROM app.event
+WHERE spacecraft_id IS NULL AND ("timestamp", id) < ($1, $2)
+ORDER BY spacecraft_id DESC, "timestamp" DESC, id DESC LIMIT $3
+"""  # noqa: S608 - our own words
+
+
+async def newest(
+    connection: Connection, spacecraft_id: str | None, before: Place | None, count: int
+) -> AsyncIterator[Event]:
+    """Events of one spacecraft, or of no one, before a place, newest first."""
+    query, whose = (_NEWEST_OF_NO_ONE, ()) if spacecraft_id is None else (_NEWEST, (spacecraft_id,))
+    async for row in reading.rows(connection, query, *whose, *(before or _PAST), count):
         yield event(row)

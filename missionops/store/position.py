@@ -64,12 +64,18 @@ async def renew(connection: Connection, claim: Claim, lease: float) -> None:
         raise Lost("another instance has taken over")
 
 
-_RELEASE = "UPDATE app.position SET owner = NULL WHERE partition = $1 AND epoch = $2"
+RELEASED = "missionops_released"
+"""The channel on which whoever stands by is told that a partition is free."""
+
+_RELEASE = """
+WITH released AS (UPDATE app.position SET owner = NULL WHERE partition = $1 AND epoch = $2 RETURNING partition)
+SELECT pg_notify($3, partition::text) FROM released
+"""
 
 
 async def release(connection: Connection, claim: Claim) -> None:
     """Let a standby take over at once."""
-    await connection.execute(_RELEASE, claim.partition, claim.epoch)
+    await connection.execute(_RELEASE, claim.partition, claim.epoch, RELEASED)
 
 
 _RELEASE_ALL = "UPDATE app.position SET owner = NULL"

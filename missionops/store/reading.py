@@ -7,8 +7,8 @@ import asyncpg
 
 from missionops.database import Connection
 
-_FIRST_ROWS = 20
-_MOST_ROWS = 500
+_FIRST_ROWS = 8
+_MOST_ROWS = 64  # of which each may have a megabyte, though those before it had none
 _PORTION_BYTES = 256 << 10
 
 
@@ -19,5 +19,5 @@ async def rows(connection: Connection, query: str, *arguments: Any) -> AsyncIter
     while portion := await cursor.fetch(count):
         for row in portion:
             yield row
-        size = sum(len(value) for row in portion for value in row if isinstance(value, bytes)) // len(portion)
-        count = max(1, min(_MOST_ROWS, _PORTION_BYTES // max(size, 1)))
+        largest = max(sum(len(value) for value in row if isinstance(value, bytes)) for row in portion)
+        count = max(1, min(_MOST_ROWS, 2 * count, _PORTION_BYTES // max(largest, 1)))

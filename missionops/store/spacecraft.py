@@ -1,10 +1,12 @@
 """Registrations, and what is known of a spacecraft beside its telemetry."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import NamedTuple
 
 from missionops.database import Connection
+from missionops.store import reading
 
 
 class Registration(NamedTuple):
@@ -17,23 +19,35 @@ class Registration(NamedTuple):
     updated_at: datetime
 
 
-_REGISTER = """
-INSERT INTO app.spacecraft AS s (spacecraft_id, name, mission_type) VALUES ($1, $2, $3)
-ON CONFLICT (spacecraft_id) DO UPDATE SET
-    name = coalesce(excluded.name, s.name), mission_type = coalesce(excluded.mission_type, s.mission_type),
-    updated_at = clock_timestamp()
-RETURNING spacecraft_id, name, mission_type, created_at, updated_at
-"""
+_REGISTRATION = "spacecraft_id, name, mission_type, created_at, updated_at"
+
+_LOCK = f"SELECT {_REGISTRATION} FROM app.spacecraft WHERE spacecraft_id = $1 FOR UPDATE"  # noqa: S608 - our own words
+
+_REGISTER = f"""
+INSERT INTO app.spacecraft (spacecraft_id, name, mission_type) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
+RETURNING {_REGISTRATION}
+"""  # noqa: S608 - likewise
+
+_CHANGE = f"""
+UPDATE app.spacecraft
+SET name = coalesce($2, name), mission_type = coalesce($3, mission_type), updated_at = clock_timestamp()
+WHERE spacecraft_id = $1
+RETURNING {_REGISTRATION}
+"""  # noqa: S608 - likewise
 
 
 async def register(
     connection: Connection, spacecraft_id: str, name: str | None, mission_type: str | None
-) -> Registration:
-    """Register a spacecraft, or change what is given of one that is."""
-    row = await connection.fetchrow(_REGISTER, spacecraft_id, name, mission_type)
-    if row is None:
-        raise AssertionError("INSERT … RETURNING returns")
-    return Registration(*row)
+) -> tuple[Registration | None, Registration]:
+    """Register a spacecraft, or change what is given of one that is; what was before, if it was, and what is now."""
+    given = spacecraft_id, name, mission_type
+    if row := await connection.fetchrow(_REGISTER, *given):
+        return None, Registration(*row)
+    before = await connection.fetchrow(_LOCK, spacecraft_id)  # whoever took the id has committed
+    after = await connection.fetchrow(_CHANGE, *given)
+    if before is None or after is None:
+        raise AssertionError("a spacecraft is never removed")
+    return Registration(*before), Registration(*after)
 
 
 class Registered(NamedTuple):
@@ -64,22 +78,35 @@ async def get(connection: Connection, spacecraft_id: str) -> Registered | None:
     return Registered(*row) if row else None
 
 
-_COUNT = "SELECT count(*) FROM app.spacecraft"
+_COUNT = "SELECT count(*) FROM app.spacecraft WHERE $1::text[] IS NULL OR spacecraft_id = ANY ($1)"
 
 
-async def count(connection: Connection) -> int:
-    """How many are registered."""
-    return int(await connection.fetchval(_COUNT))
+async def count(connection: Connection, within: AbstractSet[str] | None) -> int:
+    """How many are registered, of all or of some."""
+    return int(await connection.fetchval(_COUNT, None if within is None else list(within)))
 
 
-LIST = """
+_LIST = """
 SELECT s.spacecraft_id, name, mission_type, document, status, source, version, created_at,
        greatest(s.updated_at, c.updated_at)
-FROM (SELECT * FROM app.spacecraft ORDER BY spacecraft_id LIMIT $1 OFFSET $2) AS s
+FROM (
+    SELECT * FROM app.spacecraft
+    WHERE $3::text[] IS NULL OR spacecraft_id = ANY ($3)
+    ORDER BY spacecraft_id LIMIT $1 OFFSET $2
+) AS s
 LEFT JOIN app.config AS c ON c.spacecraft_id = s.spacecraft_id AND version = config_version
 ORDER BY s.spacecraft_id
 """
-"""By id: `limit`, `offset`; rows of Registered."""
+
+
+async def by_id(
+    connection: Connection, within: AbstractSet[str] | None, limit: int, offset: int
+) -> AsyncIterator[Registered]:
+    """Some of those that are registered, of all or of some."""
+    among = None if within is None else list(within)
+    async for row in reading.rows(connection, _LIST, limit, offset, among):
+        yield Registered(*row)
+
 
 _HEAR = """
 UPDATE app.spacecraft SET heard_at = heard.at

@@ -9,11 +9,13 @@ from starlette.requests import Request
 from starlette.routing import request_response
 from starlette.types import ASGIApp
 
-from missionops.operations.health import Health
+from missionops.domain.access import Role
+from missionops.operations.health import Health, Status
 from missionops.operations.operation import Context
 from missionops.operations.table import OPERATIONS
 from subscribers.http import answering, asyncapi, metrics, openapi, page
 from subscribers.http.answering import Reply
+from subscribers.http.guard import Guard
 from subscribers.http.openapi import Page
 from subscribers.http.routes import OFFERED
 
@@ -31,49 +33,74 @@ class Live(msgspec.Struct):
     status: Literal["live"] = "live"
 
 
+class Readiness(msgspec.Struct):
+    """Whether the service does its work, and nothing else about it."""
+
+    status: Status
+
+
+class _Visit(NamedTuple):
+    """One request for a page."""
+
+    context: Context
+    guard: Guard
+    request: Request
+
+
 class _Told(NamedTuple):
     page: Page
-    answer: Callable[[Context], Awaitable[Reply]]
+    answer: Callable[[_Visit], Awaitable[Reply]]
 
 
-async def _live(_: Context) -> Reply:
+async def _live(_: _Visit) -> Reply:
     return Reply(msgspec.json.encode(Live()))
 
 
-async def _ready(context: Context) -> Reply:
-    found = await context.health()
-    return Reply(msgspec.json.encode(found), 200 if found.status == "ready" else 503)
+async def _ready(visit: _Visit) -> Reply:
+    """Everyone is told whether; what keeps it from that, who may know it. A probe needs no token, nor a good one."""
+    found = await visit.context.health()
+    is_whole = not isinstance(await visit.guard.admit_to_whole(visit.request, Role.READER), Reply)
+    told = found if is_whole else Readiness(found.status)
+    return Reply(msgspec.json.encode(told), 200 if found.status == "ready" else 503)
 
 
-async def _metrics(context: Context) -> Reply:
+async def _metrics(visit: _Visit) -> Reply:
+    context = visit.context
     return Reply(metrics.text(context.progress, await context.health()), media_type=metrics.MEDIA_TYPE)
 
 
-async def _openapi(_: Context) -> Reply:
-    return Reply(_written_openapi())
+async def _openapi(visit: _Visit) -> Reply:
+    return Reply(_written_openapi(visit.guard.is_open))
 
 
-async def _asyncapi(_: Context) -> Reply:
+async def _asyncapi(_: _Visit) -> Reply:
     return Reply(_written_asyncapi())
 
 
-async def _asyncapi_page(_: Context) -> Reply:
+async def _asyncapi_page(_: _Visit) -> Reply:
     return Reply(_asyncapi_html(), headers=_HTML_HEADERS, media_type=_HTML)
 
 
+# The documents hold nothing of an installation, and say how to ask: they are for everyone.
 _ALL = (
-    _Told(Page("/health/live", "Whether the process answers", answering.JSON, Live), _live),
-    _Told(Page("/health/ready", "Whether the service does its work", answering.JSON, Health, (200, 503)), _ready),
-    _Told(Page("/metrics", "Metrics in Prometheus' text format", "text/plain", None), _metrics),
-    _Told(Page("/openapi.json", "This document", answering.JSON, dict), _openapi),
-    _Told(Page("/asyncapi.json", "The subjects of NATS, as AsyncAPI", answering.JSON, dict), _asyncapi),
-    _Told(Page("/asyncapi", "The subjects of NATS, as a page", "text/html", None), _asyncapi_page),
+    _Told(Page("/health/live", "Whether the process answers", None, answering.JSON, Live), _live),
+    _Told(
+        Page("/health/ready", "Whether the service does its work", None, answering.JSON, Health, Readiness, (200, 503)),
+        _ready,
+    ),
+    _Told(Page("/metrics", "Metrics in Prometheus' text format", Role.READER, "text/plain", None), _metrics),
+    _Told(Page("/openapi.json", "This document", None, answering.JSON, dict), _openapi),
+    _Told(Page("/asyncapi.json", "The subjects of NATS, as AsyncAPI", None, answering.JSON, dict), _asyncapi),
+    _Told(Page("/asyncapi", "The subjects of NATS, as a page", None, "text/html", None), _asyncapi_page),
 )
+
+PAGES: tuple[Page, ...] = tuple(told.page for told in _ALL)
+"""Every page, with the role that it needs."""
 
 
 @cache
-def _written_openapi() -> bytes:
-    return msgspec.json.encode(openapi.document(OFFERED, [told.page for told in _ALL]))
+def _written_openapi(is_open: bool) -> bytes:  # noqa: FBT001 - the name says it
+    return msgspec.json.encode(openapi.document(OFFERED, PAGES, is_open=is_open))
 
 
 @cache
@@ -86,14 +113,18 @@ def _asyncapi_html() -> bytes:
     return page.html(asyncapi.document(OPERATIONS)).encode()
 
 
-def routes(context: Context) -> Iterable[tuple[str, str, ASGIApp]]:
+def routes(context: Context, guard: Guard) -> Iterable[tuple[str, str, ASGIApp]]:
     """Path, method and application of each."""
     for told in _ALL:
-        yield told.page.path, "GET", _application(told, context)
+        yield told.page.path, "GET", _application(told, context, guard)
 
 
-def _application(told: _Told, context: Context) -> ASGIApp:
-    async def answer(_: Request) -> Reply:
-        return await told.answer(context)
+def _application(told: _Told, context: Context, guard: Guard) -> ASGIApp:
+    async def answer(request: Request) -> Reply:
+        if told.page.role is not None:
+            caller = await guard.admit_to_whole(request, told.page.role)
+            if isinstance(caller, Reply):
+                return caller
+        return await told.answer(_Visit(context, guard, request))
 
     return request_response(answer)

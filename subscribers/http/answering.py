@@ -48,11 +48,15 @@ def failed(failure: Failure, headers: dict[str, str] | None = None) -> Reply:
     return Reply(failure.body, failure.status, headers)
 
 
+def unauthenticated(failure: Failure, *, is_shown: bool) -> Reply:
+    """The answer to whom nobody knows; `is_shown`: he showed a token, which does not count (RFC 6750)."""
+    return failed(failure, {"WWW-Authenticate": 'Bearer error="invalid_token"' if is_shown else "Bearer"})
+
+
 NOT_FOUND = Failure(
     HTTPStatus.NOT_FOUND, "not_found", "There is nothing at this path; /openapi.json lists what there is."
 )
 INTERNAL = Failure(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "The service failed; its log says why.")
-BUSY = Failure(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "Too many requests are being answered; try again later.")
 
 
 def wrong_method(method: str, allowed: str) -> Reply:

@@ -1,6 +1,6 @@
 """The HTTP edge as one ASGI application: operations, health, metrics, documents."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -12,29 +12,35 @@ from missionops.operations import pages
 from missionops.operations.operation import Context
 from subscribers.http import about, answering, routes
 from subscribers.http.answering import Reply
+from subscribers.http.guard import Guard
+from subscribers.http.hosts import OwnHosts
 
 
-def make(context: Context, allowed_origins: Sequence[str]) -> Starlette:
-    """The application; pages of `allowed_origins` may use it from a browser."""
+def make(context: Context, guard: Guard, allowed_origins: Sequence[str], own_name: str | None) -> Starlette:
+    """The application; pages of `allowed_origins` may use it from a browser.
+
+    With `own_name` it listens on this machine alone, under that name, and its answers are for this machine alone.
+    """
     application = Starlette(
-        routes=routes.by_path([*routes.of_operations(context), *about.routes(context)]),
-        middleware=_cors(allowed_origins) if allowed_origins else [],
+        routes=routes.by_path([*routes.of_operations(context, guard), *about.routes(context, guard)]),
+        middleware=list(_middleware(allowed_origins, own_name)),
         exception_handlers={HTTPException: _not_found, Exception: _internal},
     )
     application.router.redirect_slashes = False
     return application
 
 
-def _cors(origins: Sequence[str]) -> list[Middleware]:
-    return [
-        Middleware(
+def _middleware(origins: Sequence[str], own_name: str | None) -> Iterator[Middleware]:
+    if own_name is not None:
+        yield Middleware(OwnHosts, own_name)
+    if origins:
+        yield Middleware(
             CORSMiddleware,
             allow_origins=origins,
             allow_methods=["GET", "HEAD", "POST", "PUT"],
-            allow_headers=["Content-Type", "Missionops-Source"],
+            allow_headers=["Authorization", "Content-Type", "Missionops-Source"],
             expose_headers=[pages.CURSOR_HEADER],
         )
-    ]
 
 
 def _not_found(_: Request, __: Exception) -> Reply:

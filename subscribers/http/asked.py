@@ -3,6 +3,7 @@
 import msgspec
 from starlette.requests import Request
 
+from missionops.domain.access import Caller
 from missionops.operations import asking
 from missionops.operations.asking import refused
 from missionops.operations.operation import Asked, Nothing, Operation, Route
@@ -12,7 +13,7 @@ MAX_BYTES = 8_000_000
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-def asked(operation: Operation, route: Route, request: Request, body: bytes) -> Asked:
+def asked(operation: Operation, route: Route, request: Request, body: bytes, caller: Caller) -> Asked:
     """What a request asks of an operation; InvalidRequest names what is wrong with it."""
     path = dict(request.path_params)
     fields = _fields(request, path)
@@ -29,10 +30,11 @@ def asked(operation: Operation, route: Route, request: Request, body: bytes) -> 
             spacecraft_id, body = _taken(body)
         wanted = asking.from_body(body, operation.request) if operation.request else body
     return Asked(
-        _spacecraft_id(spacecraft_id) if operation.about_spacecraft else "",
+        _spacecraft_id(spacecraft_id, operation) if operation.about_spacecraft else "",
         wanted,
         asking.source(request.headers),
         MAX_BYTES,
+        caller,
     )
 
 
@@ -47,10 +49,10 @@ def _fields(request: Request, path: dict[str, str]) -> dict[str, str]:
     return fields
 
 
-def _spacecraft_id(given: str | None) -> str:
+def _spacecraft_id(given: str | None, operation: Operation) -> str:
     if given is None:
         raise refused("spacecraftId", "is required")
-    return asking.spacecraft_id(given)
+    return asking.spacecraft_id(given, or_fleet=operation.about_fleet)
 
 
 class _Addressed(msgspec.Struct, rename="camel"):

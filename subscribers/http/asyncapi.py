@@ -27,7 +27,6 @@ answers NATS service discovery (`$SRV.PING`, `$SRV.INFO`, `$SRV.STATS`, name `mi
 
 _JSON = "application/json"
 _MSGPACK = "application/msgpack"
-_SPACECRAFT_ID = {"description": f"A spacecraft: {spacecraft.ID_RULE}."}
 
 
 def document(operations: Sequence[Operation]) -> Schema:
@@ -140,7 +139,8 @@ def _request_channels(operation: Operation, known: Schemas) -> Iterable[tuple[st
         known.of(schemas.taken(operation)),
         headers=_headers({"Missionops-Source": {"type": "string", "maxLength": 128, "default": "manual"}}),
     )
-    yield operation.name, _channel(_address(operation), operation.summary, {"request": request})
+    whose = f"A spacecraft: {spacecraft.rule(or_fleet=operation.about_fleet)}."
+    yield operation.name, _channel(_address(operation), operation.summary, {"request": request}, whose)
     yield (
         _reply_channel(operation),
         {
@@ -191,7 +191,7 @@ def _error(known: Schemas) -> Schema:
 def _channel(address: str, description: str, messages: Schema, whose: str | None = None) -> Schema:
     channel: Schema = {"address": address, "description": description, "messages": messages}
     if "{spacecraftId}" in address:
-        channel["parameters"] = {"spacecraftId": {"description": whose} if whose else _SPACECRAFT_ID}
+        channel["parameters"] = {"spacecraftId": {"description": whose or f"A spacecraft: {spacecraft.ID_RULE}."}}
     return channel
 
 

@@ -1,22 +1,26 @@
 """Metrics in Prometheus' text format: what this process counted, and where it stands."""
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import get_args
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, InfoMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from missionops.domain.anomaly import Severity
 from missionops.operations.health import Health
-from missionops.progress import Progress, Role
+from missionops.progress import Histogram, Progress, Role
+from missionops.streams import ANOMALIES, DEADLETTERS, EVENTS
 from missionops.wire.fault import Code
 
 MEDIA_TYPE = CONTENT_TYPE_LATEST
 
 _ROLES = get_args(Role)
 _CODES = get_args(Code)
+_STREAMS = (ANOMALIES, DEADLETTERS, EVENTS)
 
 
 def text(progress: Progress, health: Health) -> bytes:
@@ -43,10 +47,17 @@ class _Now(Collector):
         yield _counter("snapshots_duplicate", "Snapshots that were stored already.", progress.duplicates)
         yield _counter("messages_lost", "Messages the stream gave up before they were read.", progress.lost)
         yield _counter("batches", "Batches stored.", progress.batches)
+        yield _histogram("batch_messages", "Messages of a batch.", progress.batch_messages)
+        yield _histogram(
+            "batch_seconds", "Time of a batch, from its decoding to its acknowledgement.", progress.batch_seconds
+        )
+        yield _counter("interruptions", "Times that the work began again from the database.", progress.interruptions)
         yield _counters(
             "dead_letters", "Dead letters, by what is wrong with them.", "code", _CODES, progress.dead_letters
         )
         yield _counters("anomalies", "Anomalies found, by severity.", "severity", Severity, progress.anomalies)
+        text = "Times that a stream refused what was published, or did not answer."
+        yield _counters("publish_failures", text, "stream", _STREAMS, progress.publish_failures)
 
     def _now(self) -> Iterator[Metric]:
         progress, health = self._progress, self._health
@@ -55,8 +66,13 @@ class _Now(Collector):
         yield _gauge("database_up", "Whether PostgreSQL answers.", health.database == "up")
         if health.ingest.lag is not None:
             yield _gauge("lag_messages", "Messages in the stream that are not handled yet.", health.ingest.lag)
+        if health.ingest.lag_seconds is not None:
+            yield _gauge("lag_seconds", "For how long the oldest of them has waited.", health.ingest.lag_seconds)
         yield _gauge("sequence", "The last message of the stream that is handled.", progress.sequence)
-        yield _gauge("epoch", "The count of owners of the stream, this one included.", progress.epoch)
+        yield _gauge("epoch", "The count of owners of the stream when this instance last was one.", progress.epoch)
+        yield _gauge(
+            "lease_seconds", "For how long this instance owns the stream if it does not renew.", progress.lease
+        )
         roles = GaugeMetricFamily("missionops_role", "What this instance does, as 1.", labels=["role"])
         for role in _ROLES:
             roles.add_metric([role], progress.role == role)
@@ -72,6 +88,12 @@ def _counters(name: str, text: str, label: str, keys: Iterable[str], values: Map
     for key in keys:  # from the start, so that the first one is seen as a rise
         family.add_metric([key], values.get(key, 0))
     return family
+
+
+def _histogram(name: str, text: str, values: Histogram) -> Metric:
+    bounds = map(floatToGoString, (*values.bounds, float("inf")))
+    buckets = list(zip(bounds, itertools.accumulate(values.counts), strict=True))
+    return HistogramMetricFamily(f"missionops_{name}", text, buckets, sum_value=values.sum)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

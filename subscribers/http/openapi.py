@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 from missionops import __version__
 from missionops.domain import spacecraft
+from missionops.domain.access import Role
 from missionops.operations import pages
 from missionops.operations.operation import Operation, Route
-from subscribers.http import schemas
+from subscribers.http import schemas, security
 from subscribers.http.schemas import ErrorBody, Schema, Schemas
 
 _DESCRIPTION = """Takes in spacecraft telemetry, keeps it, and checks it against limits.
@@ -16,12 +17,8 @@ _DESCRIPTION = """Takes in spacecraft telemetry, keeps it, and checks it against
 Times are RFC 3339 with an offset, from 1900-01-01 to 2199-12-31 UTC; digits past the microsecond are cut. A listing
 that does not fit into one answer is continued by the `cursor` that the header `Missionops-Next-Cursor` names."""
 
-_SPACECRAFT_ID = {
-    "name": "spacecraftId",
-    "required": True,
-    "description": spacecraft.ID_RULE,
-    "schema": {"type": "string", "pattern": f"^{spacecraft.ID_PATTERN}$"},
-}
+_SPACECRAFT_ID = {"type": "string", "pattern": f"^{spacecraft.ID_PATTERN}$"}
+_SPACECRAFT_ID_OR_FLEET = {"type": "string", "pattern": f"^({spacecraft.ID_PATTERN}|{spacecraft.FLEET})$"}
 _SOURCE = {
     "name": "Missionops-Source",
     "in": "header",
@@ -50,21 +47,34 @@ class Page(NamedTuple):
 
     path: str
     summary: str
+    role: Role | None
+    """What whoever asks has to be, at least; None where everyone may, and needs no token."""
     media_type: str
     reply: Any
     """The type of what is said; None where it is text."""
+    to_strangers: Any = None
+    """The type of what is said to those without a token, where it is another."""
     statuses: Sequence[int] = (200,)
 
 
-def document(offered: Sequence[tuple[Operation, Route]], about: Sequence[Page]) -> Schema:
-    """The OpenAPI document of some operations at their routes, and of pages."""
-    replies = [operation.reply for operation, _ in offered] + [page.reply for page in about if page.reply]
+def document(offered: Sequence[tuple[Operation, Route]], about: Sequence[Page], *, is_open: bool) -> Schema:
+    """The OpenAPI document of some operations at their routes, and of pages; `is_open`: nobody needs a token."""
+    described = _document(offered, about, is_open=is_open)
+    if is_open:
+        return described
+    roles = {f"{route.method} {route.path}": operation.role for operation, route in offered}
+    return security.with_tokens(described, roles | {f"GET {page.path}": page.role for page in about if page.role})
+
+
+def _document(offered: Sequence[tuple[Operation, Route]], about: Sequence[Page], *, is_open: bool) -> Schema:
+    replies = [operation.reply for operation, _ in offered]
+    replies += [kind for page in about for kind in (page.reply, page.to_strangers) if kind]
     known = Schemas({repr(kind): kind for kind in (*replies, *map(_taken, offered), ErrorBody)}.values())
     paths: dict[str, Schema] = {}
     for operation, route in offered:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(operation, route, known)
     for page in about:
-        paths[page.path] = {"get": _page(page, known)}
+        paths[page.path] = {"get": _page(page, known, is_open=is_open)}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -109,7 +119,13 @@ def _operation(operation: Operation, route: Route, known: Schemas) -> Schema:
 def _parameters(operation: Operation, route: Route, known: Schemas) -> Iterable[Schema]:
     is_in_path = "{spacecraftId}" in route.path
     if operation.about_spacecraft and (is_in_path or route.method == "GET"):
-        yield {**_SPACECRAFT_ID, "in": "path" if is_in_path else "query"}
+        yield {
+            "name": "spacecraftId",
+            "in": "path" if is_in_path else "query",
+            "required": True,
+            "description": spacecraft.rule(or_fleet=operation.about_fleet),
+            "schema": _SPACECRAFT_ID_OR_FLEET if operation.about_fleet else _SPACECRAFT_ID,
+        }
     if route.method != "GET":
         yield _SOURCE
         return
@@ -127,7 +143,7 @@ def _body(operation: Operation, route: Route, known: Schemas) -> Schema:
     inside = known.inside(kind)
     return {
         **inside,
-        "properties": {"spacecraftId": _SPACECRAFT_ID["schema"], **inside["properties"]},
+        "properties": {"spacecraftId": _SPACECRAFT_ID, **inside["properties"]},
         "required": ["spacecraftId", *inside["required"]],
     }
 
@@ -166,8 +182,10 @@ def _refusal(text: str, known: Schemas) -> Schema:
     return {"description": text, "content": {"application/json": {"schema": known.of(ErrorBody)}}}
 
 
-def _page(page: Page, known: Schemas) -> Schema:
+def _page(page: Page, known: Schemas, *, is_open: bool) -> Schema:
     schema = known.of(page.reply) if page.reply else {"type": "string"}
+    if page.to_strangers and not is_open:
+        schema = {"anyOf": [schema, known.of(page.to_strangers)]}
     answer = {"description": page.summary, "content": {page.media_type: {"schema": schema}}}
     return {
         "operationId": page.path.strip("/").replace("/", ".").replace(".json", "Document"),

@@ -9,11 +9,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.routing import Route as Routed
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from missionops.domain.access import Caller
 from missionops.operations import intake, performing
 from missionops.operations.operation import Context, Operation, Route
 from missionops.operations.performing import Failure
 from missionops.operations.table import OPERATIONS
 from subscribers.http import answering, asked, body
+from subscribers.http.answering import Reply
+from subscribers.http.guard import Guard
 
 _QUERIES = 24  # with an answer of up to 8 MB each
 _BODIES = 64  # of up to 1 MB, each waiting for seconds while the database is away
@@ -58,33 +61,38 @@ class Slots:
 class Endpoint:
     """One operation at one of its routes."""
 
-    def __init__(self, operation: Operation, route: Route, context: Context, slots: Slots) -> None:
+    def __init__(self, operation: Operation, route: Route, context: Context, guard: Guard, slots: Slots) -> None:
         self._operation = operation
         self._route = route
         self._context = context
+        self._guard = guard
         self._slots = slots
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer; room is held until the answer is on its way."""
+        """Answer; room is held until the answer is on its way, and none by whom nobody knows."""
         request = Request(scope, receive)
+        caller = await self._guard.admit(request, self._operation.role)
+        if isinstance(caller, Reply):
+            await caller(scope, receive, send)
+            return
         async with contextlib.AsyncExitStack() as stack:
             try:
                 await stack.enter_async_context(self._slots.held(self._route))
             except TimeoutError:
-                reply = answering.failed(answering.BUSY)
+                reply = answering.failed(performing.BUSY)
             else:
                 try:
-                    reply = await self._reply(request)
+                    reply = await self._reply(request, caller)
                 except ClientDisconnect:
                     return
             await reply(scope, receive, send)
 
-    async def _reply(self, request: Request) -> answering.Reply:
+    async def _reply(self, request: Request, caller: Caller) -> Reply:
         given = b"" if self._route.method == "GET" else await body.read(request, self._route.max_body)
         if isinstance(given, Failure):
             return answering.failed(given)
         answer = await performing.perform(
-            self._operation, self._context, lambda: asked.asked(self._operation, self._route, request, given)
+            self._operation, self._context, lambda: asked.asked(self._operation, self._route, request, given, caller)
         )
         return answering.reply(answer, self._route)
 
@@ -105,11 +113,11 @@ class Path:
         await app(scope, receive, send)
 
 
-def of_operations(context: Context) -> Iterable[tuple[str, str, ASGIApp]]:
+def of_operations(context: Context, guard: Guard) -> Iterable[tuple[str, str, ASGIApp]]:
     """Path, method and application of each operation's routes."""
     slots = Slots()
     for operation, route in OFFERED:
-        yield route.path, route.method, Endpoint(operation, route, context, slots)
+        yield route.path, route.method, Endpoint(operation, route, context, guard, slots)
 
 
 def by_path(offered: Iterable[tuple[str, str, ASGIApp]]) -> list[Routed]:

@@ -23,8 +23,8 @@ class Error(msgspec.Struct):
     """Why a request was not done."""
 
     code: Literal[
-        "conflict", "internal", "invalid_request", "method_not_allowed", "not_found", "timeout", "too_large",
-        "unavailable", "unsupported_media_type",
+        "conflict", "forbidden", "internal", "invalid_request", "method_not_allowed", "not_found", "timeout",
+        "too_large", "unauthenticated", "unavailable", "unsupported_media_type",
     ]  # fmt: skip
     message: str
     details: list[Detail]

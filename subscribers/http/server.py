@@ -5,14 +5,17 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from ipaddress import ip_address
+from typing import Any, NamedTuple
 
 import uvicorn
 
 from missionops.errors import Unfit
+from missionops.operations.authentication import Tokens
 from missionops.operations.operation import Context
 from missionops.settings import Settings
-from subscribers.http import application
+from subscribers.http import application, protocol
+from subscribers.http.guard import Guard
 
 _CONNECTIONS = 1_000
 _STOP_TIME = 5
@@ -28,12 +31,15 @@ class _Server(uvicorn.Server):
 @asynccontextmanager
 async def served(settings: Settings, context: Context) -> AsyncIterator[str]:
     """Serve HTTP for the time of a block; yields its URL. Unfit if the port cannot be had."""
+    check(settings)
     host = settings.http_host
     listener = _bind(host, settings.http_port)
+    guard = Guard(Tokens(context.database) if settings.http_auth == "tokens" else None)
     server = _Server(
         uvicorn.Config(
-            application.make(context, settings.allowed_origins),
-            http="h11",
+            application.make(context, guard, settings.allowed_origins, host if settings.http_auth == "off" else None),
+            http=protocol.BoundedProtocol,
+            h11_max_incomplete_event_size=protocol.HEAD_BYTES,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -52,14 +58,49 @@ async def served(settings: Settings, context: Context) -> AsyncIterator[str]:
         await task
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def check(settings: Settings) -> None:
+    """Unfit if the service would answer other machines without asking them who they are."""
+    if settings.http_auth == "off" and not _is_loopback(_place(settings.http_host, settings.http_port)):
+        raise Unfit(
+            f"HTTP on {settings.http_host} would answer whoever reaches it: set MISSIONOPS_HTTP_AUTH to tokens "
+            "(`missionops tokens create` makes them), or to proxy if one before it asks everyone who he is, or "
+            "MISSIONOPS_HTTP_HOST to 127.0.0.1."
+        )
+
+
+class _Place(NamedTuple):
+    """Where a socket listens."""
+
+    family: int
+    kind: int
+    protocol: int
+    name: str
+    address: Any
+
+
+def _place(host: str, port: int) -> _Place:
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
+        return _Place(*socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0])
+    except OSError as error:
+        raise _cannot_listen(host, port, error) from error
+
+
+def _is_loopback(place: _Place) -> bool:
+    return ip_address(place.address[0]).is_loopback
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    place = _place(host, port)
+    try:
+        listener = socket.socket(place.family, place.kind, place.protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
+        listener.bind(place.address)
         listener.listen(1024)
     except OSError as error:
-        raise Unfit(f"HTTP cannot listen on {host}:{port} ({error.strerror}): choose another port.") from error
+        raise _cannot_listen(host, port, error) from error
     listener.setblocking(False)  # noqa: FBT003 - the name says it
     return listener
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> Unfit:
+    return Unfit(f"HTTP cannot listen on {host}:{port} ({error.strerror}): choose another port.")

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any, NamedTuple
 
-import nats.errors
 from nats.aio.client import Client
 
-from tests.chaos.publisher import BEACON, SPACECRAFT
+from tests.chaos.publisher import AWAY, BEACON, SPACECRAFT
 
 
 class Reply(NamedTuple):
@@ -35,16 +34,23 @@ class Configs:
             await self.set(self._random.choice(SPACECRAFT[:-1]), self._document())
             await asyncio.sleep(self._random.random())
 
-    async def set(self, spacecraft: str, document: Mapping[str, Any]) -> None:
-        """A reply that does not arrive tells nothing: the change may be in force or not."""
+    async def set(self, spacecraft: str, document: Mapping[str, Any]) -> bool:
+        """Whether it was answered; no answer tells nothing: the change may be in force or not."""
         try:
             body = json.dumps(document).encode()
             reply = await self._client.request(f"missionops.config.set.{spacecraft}", body, timeout=5)
-        except (nats.errors.Error, TimeoutError, OSError):
-            return
+        except AWAY:
+            return False
         answer = json.loads(reply.data)
-        if "error" not in answer:
-            self.replies[spacecraft].append(Reply(answer["version"], document, time.monotonic()))
+        if "error" in answer:
+            return False
+        self.replies[spacecraft].append(Reply(answer["version"], document, time.monotonic()))
+        return True
+
+    async def send(self, spacecraft: str, document: Mapping[str, Any]) -> None:
+        """Ask, and go away."""
+        await self._client.publish(f"missionops.config.set.{spacecraft}", json.dumps(document).encode())
+        await self._client.flush()
 
     def _document(self) -> dict[str, Any]:
         low, high = self._random.randint(-30, 20), self._random.randint(60, 100)

@@ -29,6 +29,7 @@ class Link:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
             self.cut()
+            await asyncio.gather(self.client[1].wait_closed(), self.server[1].wait_closed(), return_exceptions=True)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gate: asyncio.Event) -> None:
         """Read on while the gate is shut: what a killed client had sent is on its way all the same."""

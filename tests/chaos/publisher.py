@@ -1,9 +1,11 @@
 """A publisher with a ledger: what it sent, when, and what the stream acknowledged."""
 
 import asyncio
+import contextlib
 import json
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, NamedTuple
@@ -15,8 +17,12 @@ from nats.aio.client import Client
 SPACECRAFT = tuple(f"SC-{number}" for number in range(6))
 BEACON = "beacon"
 HEADER = "Chaos"
+"""On each message: its number in the ledger, and which attempt it is."""
+AWAY = (nats.errors.Error, TimeoutError, OSError)
+
 _EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
 _IN_FLIGHT = 256
+_AGAIN = 0.03
 
 
 class Snapshot(NamedTuple):
@@ -45,13 +51,22 @@ class Entry:
         self.token = token
         self.items = items
         self.is_array = is_array
+        self.message_id: str | None = None
         self.attempts: list[float] = []
         """When each was begun, by time.monotonic."""
         self.acknowledged: list[int] = []
         """Sequences in the stream."""
 
 
+class _Sent(NamedTuple):
+    number: int
+    entry: Entry
+    body: bytes
+    headers: Mapping[str, str]
+
+
 def text(moment: datetime) -> str:
+    """A time as the contract writes it."""
     return moment.isoformat().replace("+00:00", "Z")
 
 
@@ -65,7 +80,8 @@ class Publisher:
         self._slots = asyncio.Semaphore(_IN_FLIGHT)
         self._tasks: set[asyncio.Task[None]] = set()
         self._clocks = dict.fromkeys(SPACECRAFT, 0)
-        self._recent: dict[str, list[Snapshot]] = {name: [] for name in SPACECRAFT}
+        self._recent: dict[str, deque[Snapshot]] = {name: deque(maxlen=200) for name in SPACECRAFT}
+        self._sent: deque[_Sent] = deque(maxlen=100)
         self.ledger: list[Entry] = []
 
     async def run(self) -> None:
@@ -74,7 +90,8 @@ class Publisher:
             flood = self._random.random() < 0.01
             for _ in range(self._random.randint(200, 600) if flood else self._random.randint(1, 4)):
                 await self._slots.acquire()
-                self._begin(*self._message())
+                again = self._sent and self._random.random() < _AGAIN
+                self._begin(self._random.choice(self._sent) if again else self._enter(*self._message()))
             await asyncio.sleep(self._random.random() * self._pause)
 
     async def finish(self, seconds: float) -> bool:
@@ -84,38 +101,45 @@ class Publisher:
             return not pending
         return True
 
-    def publish(self, token: str, *items: Snapshot | Bad) -> None:
-        """One message, for a test that knows what it wants."""
+    async def publish(self, token: str, *items: Snapshot | Bad) -> None:
+        """One message, for whoever knows what he wants; returns once the stream has it."""
+        await self._slots.acquire()
         entry = Entry(token, items, is_array=len(items) > 1)
-        self._slots._value -= 1
-        self._begin(entry, _json(entry), {})
+        await self._begin(self._enter(entry, _json(entry), {}))
 
-    def _begin(self, entry: Entry, body: bytes, headers: dict[str, str]) -> None:
-        number = len(self.ledger)
-        self.ledger.append(entry)
+    def _enter(self, entry: Entry, body: bytes, headers: dict[str, str]) -> _Sent:
+        sent = _Sent(len(self.ledger), entry, body, headers)
         if self._random.random() < 0.3:
-            headers["Nats-Msg-Id"] = str(number)
-        task = asyncio.create_task(self._send(number, entry, body, headers))
+            entry.message_id = headers["Nats-Msg-Id"] = str(sent.number)
+        self.ledger.append(entry)
+        self._sent.append(sent)
+        return sent
+
+    def _begin(self, sent: _Sent) -> "asyncio.Task[None]":
+        task = asyncio.create_task(self._send(sent))
         self._tasks.add(task)
         task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
         self._slots.release()
 
-    async def _send(self, number: int, entry: Entry, body: bytes, headers: dict[str, str]) -> None:
-        while not entry.acknowledged:
-            headers[HEADER] = f"{number}.{len(entry.attempts)}"
-            entry.attempts.append(time.monotonic())
-            try:
-                reply = await self._client.request(f"telemetry.{entry.token}", body, timeout=2, headers=headers)
-                answer = json.loads(reply.data)
-                if "error" not in answer:
-                    entry.acknowledged.append(int(answer["seq"]))
-            except (nats.errors.Error, TimeoutError, OSError):
-                pass
-            if not entry.acknowledged:
-                await asyncio.sleep(0.1)
+    async def _send(self, sent: _Sent) -> None:
+        while not await self._is_acknowledged(sent):
+            await asyncio.sleep(0.1)
+
+    async def _is_acknowledged(self, sent: _Sent) -> bool:
+        entry = sent.entry
+        headers = {**sent.headers, HEADER: f"{sent.number}.{len(entry.attempts)}"}
+        entry.attempts.append(time.monotonic())
+        with contextlib.suppress(*AWAY):
+            reply = await self._client.request(f"telemetry.{entry.token}", sent.body, timeout=2, headers=headers)
+            answer = json.loads(reply.data)
+            if "error" not in answer:
+                entry.acknowledged.append(int(answer["seq"]))
+                return True
+        return False
 
     def _message(self) -> tuple[Entry, bytes, dict[str, str]]:
         draw = self._random.random()
@@ -136,6 +160,7 @@ class Publisher:
         token, bad = self._random.choice((
             (SPACECRAFT[0], Bad("malformed", b"{neither")),
             (SPACECRAFT[1], Bad("malformed", b"\xff\xfe")),
+            (SPACECRAFT[2], Bad("malformed", b'[{"timestamp":"2025-01-01T00:00:00Z","parameters":{}},')),
             ("-nobody", Bad("invalid", b'{"timestamp":"2025-01-01T00:00:00Z","parameters":{}}')),
         ))  # fmt: skip
         return Entry(token, [bad], is_array=False), bad.body, {}
@@ -151,7 +176,6 @@ class Publisher:
         given = f"s{self._random.getrandbits(48):x}" if self._random.random() < 0.5 else None
         snapshot = Snapshot(timestamp, given, self._parameters())
         recent.append(snapshot)
-        del recent[:-200]
         return snapshot
 
     def _parameters(self) -> dict[str, Any]:

@@ -4,19 +4,18 @@ import asyncio
 import contextlib
 import os
 import signal
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from missionops.embedded.process import Process
 from tests.chaos.proxy import Proxy
 
-_POLL = 0.02
 _RESTART = 0.2
 _STOP = 20.0
 
 
 class Service:
-    """One instance, with a network of its own to each server."""
+    """One instance, with a network of its own to each server; it ends with us, however we end."""
 
     def __init__(  # noqa: PLR0917 - one for each thing it is made of
         self, name: str, command: Sequence[str], environment: Mapping[str, str], nats: Proxy, database: Proxy, log: Path
@@ -26,9 +25,9 @@ class Service:
         self.database = database
         self.log = log
         self.exits: list[int] = []
-        self._command = command
-        self._environment = environment
-        self._process: subprocess.Popen[bytes] | None = None
+        """The exit codes of runs that its supervisor did not ask to end; 128 + the number of a signal."""
+        self._command = ["/usr/bin/env", *(f"{key}={value}" for key, value in environment.items()), *command]
+        self._process: Process | None = None
         self._supervision: asyncio.Task[None] | None = None
 
     @property
@@ -36,35 +35,31 @@ class Service:
         return self._supervision is not None
 
     def start(self) -> None:
-        self._supervision = asyncio.create_task(self._supervise())
+        self._supervision = self._supervision or asyncio.create_task(self._supervise())
 
     async def stop(self) -> int:
-        """SIGTERM, and its exit code; one that does not heed it is killed, and answers -9."""
+        """SIGTERM, and its exit code; one that does not heed it is killed, and answers 137."""
         process = await self._retire()
         if process is None:
             return 0
-        self.signal(signal.SIGCONT)
-        self.signal(signal.SIGTERM)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_STOP):
-                while process.poll() is None:
-                    await asyncio.sleep(_POLL)
-        if process.poll() is None:
-            process.kill()
-        return process.wait()
+        await process.started()
+        _signal(process, signal.SIGCONT)
+        _signal(process, signal.SIGTERM)
+        if not await process.exited_within(_STOP):
+            await process.kill()
+        return await process.wait()
 
     async def kill(self) -> None:
         """SIGKILL, and no restart."""
         process = await self._retire()
         if process:
-            process.kill()
-            process.wait()
+            await process.kill()
 
     def signal(self, number: int) -> None:
-        if self._process and self._process.poll() is None:
-            self._process.send_signal(number)
+        if self._process:
+            _signal(self._process, number)
 
-    async def _retire(self) -> "subprocess.Popen[bytes] | None":
+    async def _retire(self) -> Process | None:
         if self._supervision:
             self._supervision.cancel()
             await asyncio.gather(self._supervision, return_exceptions=True)
@@ -73,19 +68,12 @@ class Service:
 
     async def _supervise(self) -> None:
         while True:
-            self._process = self._spawn()
-            while (code := self._process.poll()) is None:
-                await asyncio.sleep(_POLL)
-            self.exits.append(code)
+            self._process = Process(self._command, self.log)
+            self.exits.append(await self._process.wait())
             await asyncio.sleep(_RESTART)
 
-    def _spawn(self) -> "subprocess.Popen[bytes]":
-        with self.log.open("ab") as log:
-            return subprocess.Popen(
-                self._command,
-                env={**os.environ, **self._environment},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+
+def _signal(process: Process, number: int) -> None:
+    if pid := process.pid:
+        with contextlib.suppress(ProcessLookupError):  # It ended by itself just now.
+            os.kill(pid, number)

@@ -19,18 +19,24 @@ from nats.aio.client import Client
 from missionops import migrate
 from missionops.embedded.nats import NatsServer
 from missionops.embedded.postgres import PORT, PostgresServer
+from missionops.embedded.process import Process
 from tests.chaos.proxy import Proxy, Streams
 from tests.chaos.service import Service
 
 DATABASE = "missionops"
+_OUTLIVE = ("sh", "-c", "trap '' INT; exec tail -f /dev/null")
+"""Heeds its keeper's SIGKILL alone: by then the servers have had theirs."""
 INSTALLED = (str(Path(sys.executable).with_name("missionops")), "serve")
 AWAY = (
     OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError,
     nats.errors.Error,
 )  # fmt: skip
 """What our own tools say while a server is away."""
+LEASE = 1.0
+WINDOW = 1.0
 _HURRIED = {
-    "MISSIONOPS_LEASE": "1",
+    "MISSIONOPS_LEASE": str(LEASE),
+    "MISSIONOPS_DUPLICATE_WINDOW": str(WINDOW),  # what the streams drop by themselves proves nothing about us
     "MISSIONOPS_HTTP_PORT": "0",
     "MISSIONOPS_BATCH_PARAMETERS": "2000",  # small batches overlap more often
     "MISSIONOPS_TELEMETRY_MAX_BYTES": str(2 << 30),
@@ -48,11 +54,14 @@ class World:
         self.nats = NatsServer(directory / "nats")
         self.database = database
         self.services: list[Service] = []
-        self.publishing = Proxy(self._connect_nats)
+        self.ground = Proxy(self._connect_nats)
+        """The network of everybody who talks with the service."""
         self.nats_lock, self.postgres_lock = asyncio.Lock(), asyncio.Lock()
         """One trouble at a time for each."""
         self._exits = AsyncExitStack()
         self._began = time.monotonic()
+        self.eye: Client
+        """Our own way to look at the streams, past all networks."""
 
     @property
     def dsn(self) -> str:
@@ -101,9 +110,15 @@ class World:
 
     async def fetch(self, query: str, *arguments: Any) -> Sequence[asyncpg.Record]:
         """Ask the database, straight and on a connection of the moment."""
+        async with self.connection() as connection:
+            return await connection.fetch(query, *arguments)
+
+    @asynccontextmanager
+    async def connection(self) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+        """A connection that is ended, and so rolled back, without asking."""
         connection = await asyncpg.connect(self.dsn, timeout=5, server_settings={"timezone": "UTC"})
         try:
-            return await connection.fetch(query, *arguments)
+            yield connection
         finally:
             connection.terminate()
 
@@ -123,19 +138,18 @@ class World:
         return await asyncio.open_connection("127.0.0.1", self.nats.port)
 
     async def _connect_postgres(self) -> Streams:
-        sockets = parse_qs(urlsplit(self.dsn).query)["host"][0]
-        return await asyncio.open_unix_connection(f"{sockets}/.s.PGSQL.{PORT}")
+        return await asyncio.open_unix_connection(str(_sockets(self.dsn) / f".s.PGSQL.{PORT}"))
 
 
 @asynccontextmanager
 async def postgres() -> AsyncIterator[PostgresServer]:
     """A PostgreSQL of our own, with its data on disk."""
-    with tempfile.TemporaryDirectory(prefix="chaos-", dir="/tmp") as place:
-        os.chmod(place, 0o755)  # noqa: PTH101, S103 - the account that runs PostgreSQL walks through it
-        server = PostgresServer(Path(place) / "postgres", settings=_POSTGRES)
+    async with _place() as place:
+        server = PostgresServer(place / "postgres", settings=_POSTGRES)
         try:
             await server.start()
-            yield server
+            async with _removed(_sockets(server.dsn())):
+                yield server
         finally:
             await server.stop()
 
@@ -143,13 +157,36 @@ async def postgres() -> AsyncIterator[PostgresServer]:
 @asynccontextmanager
 async def world(server: PostgresServer, database: str = DATABASE) -> AsyncIterator[World]:
     """A world with a database and a nats-server of its own, and no service yet."""
-    with tempfile.TemporaryDirectory(prefix="chaos-", dir="/tmp") as place:
-        found = World(Path(place), server, database)
+    async with _place() as place:
+        found = World(place, server, database)
         await server.create_database(database)
         await migrate.apply(found.dsn)
-        async with found._exits:
-            found._exits.push_async_callback(found.nats.stop)
+        async with found._exits as exits:
+            exits.push_async_callback(found.nats.stop)
             await found.nats.start()
-            await found.publishing.start()
-            found._exits.push_async_callback(found.publishing.stop)
+            await found.ground.start()
+            exits.push_async_callback(found.ground.stop)
+            found.eye = await found.client()
             yield found
+
+
+@asynccontextmanager
+async def _place() -> AsyncIterator[Path]:
+    """A directory for the time of a block."""
+    with tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as name:
+        async with _removed(Path(name)):
+            yield Path(name)
+
+
+@asynccontextmanager
+async def _removed(directory: Path) -> AsyncIterator[None]:
+    """Have a directory removed should we be killed within the block; a server that does it may not run just then."""
+    caretaker = Process(_OUTLIVE, Path(os.devnull), remove=[directory])
+    try:
+        yield
+    finally:
+        await caretaker.kill()
+
+
+def _sockets(dsn: str) -> Path:
+    return Path(parse_qs(urlsplit(dsn).query)["host"][0])

@@ -8,6 +8,7 @@ import pytest
 
 from missionops import broker
 from missionops.embedded import nats as embedded
+from missionops.settings import NatsAccess, read_access
 
 ADMITTED = "authorization { user: missionops, password: secret }"
 LOCKED_OUT = "authorization { user: missionops, password: changed }"
@@ -46,10 +47,14 @@ async def server(services: str, tmp_path: Path):
     server.kill()
 
 
+def access(server: Server) -> NatsAccess:
+    return read_access(nats_url=f"nats://missionops:secret@127.0.0.1:{server.port}")
+
+
 async def test_a_server_that_comes_back_is_no_end_and_one_that_locks_us_out_is(server: Server):
     back, over = asyncio.Event(), asyncio.Queue[str]()
-    made = broker.make(f"nats://missionops:secret@127.0.0.1:{server.port}", back.set, over.put_nowait)
-    client = await broker.connect(made)
+    made = broker.make(access(server), back.set, over.put_nowait)
+    client = await broker.connect(made, asyncio.get_running_loop().create_future())
     server.kill()
     await server.start(ADMITTED)
     async with asyncio.timeout(10):
@@ -66,8 +71,8 @@ async def test_a_server_that_comes_back_is_no_end_and_one_that_locks_us_out_is(s
 
 async def test_a_server_that_takes_us_for_faulty_ends_it_with_its_reason(server: Server):
     over = asyncio.Queue[str]()
-    made = broker.make(f"nats://missionops:secret@127.0.0.1:{server.port}", lambda: None, over.put_nowait)
-    client = await broker.connect(made)
+    made = broker.make(access(server), lambda: None, over.put_nowait)
+    client = await broker.connect(made, asyncio.get_running_loop().create_future())
     client._max_payload = 1 << 30
     await client.publish("anything", b"x" * (2 << 20))
     async with asyncio.timeout(10):

@@ -1,12 +1,11 @@
 """The commands that ask the service, as a person and as a program use them: real servers, the command as a process."""
 
 import asyncio
-import contextlib
 import json
 import os
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +14,7 @@ import pytest
 from nats.aio.client import Client
 
 from missionops.app import Service
+from missionops.cli import letters
 from missionops.operations.table import OPERATIONS
 from missionops.simulator import fleet
 
@@ -358,15 +358,43 @@ async def test_dead_letters_are_listed_and_shown(client: Client, commands: Comma
         "dead-letters list", "dead-letters list --json", "dead-letters list --spacecraft-id SC-002 --json",
         "dead-letters show 1", "dead-letters show 2", "dead-letters show 2 --json", "dead-letters show 3",
     )  # fmt: skip
-    assert [line[0] for line in listed.lines[2:]] == ["1", "2"]
-    assert [letter["spacecraftId"] for letter in as_json.json] == ["SC-001", "SC-002"]
-    assert as_json.json[0]["headers"]["Missionops-Error-Code"] == "invalid"
+    assert [line[0] for line in listed.lines[2:]] == ["2", "1"]
+    assert [letter["spacecraftId"] for letter in as_json.json] == ["SC-002", "SC-001"]
+    assert as_json.json[1]["headers"]["Missionops-Error-Code"] == "invalid"
     assert [letter["sequence"] for letter in of_one.json] == [2]
     assert shown.out.endswith('\n\n{"timestamp":"now"}\n')
     assert {"X-Station: Kiruna", "Status: 503"} <= set(shown.out.splitlines())
     assert shown_msgpack.out.endswith('{"a":"\u00e4"}\n')
     assert shown_json.json["headers"]["Content-Type"] == "application/msgpack"
     assert absent.ends_with_one_sentence("There is no dead letter 3")
+
+
+@pytest.mark.parametrize(("spacecraft_id", "of_all"), [(None, range(1, 41)), ("SC-001", (1, 2, 40))])
+async def test_the_newest_letters_come_first_however_far_apart_they_lie(
+    client: Client, nats_url: str, monkeypatch: pytest.MonkeyPatch, spacecraft_id: str | None, of_all: Sequence[int]
+) -> None:
+    monkeypatch.setattr(letters, "PAGE", 4)
+    for number in range(1, 41):
+        await put_letter(client, "SC-001" if number in {1, 2, 40} else "SC-002", b"x")
+    await client.jetstream().delete_msg("DEADLETTERS", 39)
+    expected = [number for number in reversed(of_all) if number != 39]
+    for at_most in (1, 3, 5, 100):
+        found = await letters.newest(spacecraft_id, at_most, nats_url)
+        assert [letter.sequence for letter in found.letters] == expected[:at_most]
+        assert found.more == (len(expected) > at_most)
+
+
+async def test_what_is_refused_again_is_another_letter_and_its_replay_another_message(
+    client: Client, commands: Commands
+) -> None:
+    await put_letter(client, "SC-001", b"no JSON")
+    heard = await client.subscribe("telemetry.SC-001")
+    ids = set()
+    for letter in (1, 2, 3):
+        assert (await commands.run("dead-letters", "replay", str(letter))).code == 0
+        ids.add((await heard.next_msg(5)).headers["Nats-Msg-Id"])
+        await until_letters(client, 1)
+    assert len(ids) == 3
 
 
 async def test_a_replay_is_a_new_message_with_the_original_headers(client: Client, commands: Commands) -> None:
@@ -401,7 +429,7 @@ async def test_all_are_replayed_once_and_what_cannot_be_stays(client: Client, co
     assert "Letter 3 cannot be replayed: only its first 8 of 2000000 bytes were kept." in done.err
     assert "Letter 4 cannot be replayed: the subject that it came on names no spacecraft." in done.err
     await until_letters(client, 3)
-    assert [letter["sequence"] for letter in (await commands.run("dead-letters", "list", "--json")).json] == [3, 4, 6]
+    assert [letter["sequence"] for letter in (await commands.run("dead-letters", "list", "--json")).json] == [6, 4, 3]
 
 
 async def test_a_letter_stays_until_the_stream_has_its_telemetry(
@@ -418,11 +446,25 @@ async def test_a_letter_stays_until_the_stream_has_its_telemetry(
     assert await letters_left(client) == 1
 
 
-async def test_a_replay_cut_off_before_the_letter_went_stores_nothing_twice(client: Client, commands: Commands) -> None:
+async def test_a_replay_cut_off_before_the_letter_went_is_made_up_for_by_the_next(
+    client: Client, commands: Commands, nats_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class CutOff(Exception):
+        pass
+
+    async def cut_off(*_: object) -> None:
+        raise CutOff
+
     await put_letter(client, "SC-001", json.dumps(snapshot(1)).encode())
-    heard = await client.subscribe("telemetry.SC-001")
-    with contextlib.suppress(TimeoutError):
-        assert (await commands.run("dead-letters", "replay", "1")).code == 0
-    first = await heard.next_msg(5)
-    again = await client.jetstream().publish("telemetry.SC-001", first.data, headers=dict(first.headers or {}))
-    assert again.duplicate
+    await put_letter(client, "SC-001", b"no JSON")
+    with monkeypatch.context() as patch:
+        patch.setattr(letters.Box, "delete", cut_off)
+        for sequence in (1, 2):
+            with pytest.raises(CutOff):
+                await letters.replay([sequence], None, lambda _: None, nats_url)
+    await until_letters(client, 3)  # both are still there, and the second was refused again
+    done = await commands.run("dead-letters", "replay", "1", "2")
+    assert (done.code, done.out) == (0, "2 replayed\n")
+    assert await letters_left(client) == 1
+    assert [each["parameters"] for each in await until(client, "telemetry.list.SC-001", 1)] == [{"a": 1}]
+    assert (await client.jetstream().stream_info("TELEMETRY")).state.last_seq == 2  # nothing was sent twice

@@ -280,11 +280,12 @@ async def test_headers_that_cannot_be_read_are_malformed(service: Service, nats_
 
 
 async def test_headers_that_cannot_be_read_are_answered_400(service: Service, nats_url, client):
-    answers = await client.subscribe("answers")
+    inbox = client.new_inbox()
+    answers = await client.subscribe(inbox)
     await client.flush()
     async with raw(nats_url) as send:
         for headers in BROKEN.values():
-            await send(hpub(b"missionops.config.get.SC-1", headers, b"", reply=b"answers"))
+            await send(hpub(b"missionops.config.get.SC-1", headers, b"", reply=inbox.encode()))
     for name in BROKEN:
         answer = await answers.next_msg(5)
         assert answer.headers["Nats-Service-Error-Code"] == "400", name

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import random
 import time
 import uuid
 
@@ -45,13 +46,15 @@ async def test_a_document_is_kept_as_it_was_given_and_told_as_an_event(service: 
     }  # fmt: skip
     assert await create(client, **given) == {"documentId": "power.1"}
     document = await ask(client, "docs.get", documentId="power.1")
-    assert document.pop("publishedAt").endswith("Z")
+    published = document.pop("publishedAt")
+    assert published.endswith("Z")
     assert document == given
     message = await told.next_msg(5)
     event = json.loads(message.data)
     assert message.subject == "events.SC-001"
     assert (event["type"], event["severity"], event["spacecraftId"]) == ("DOCUMENT_PUBLISHED", "LOW", "SC-001")
-    assert event["metadata"] == {"documentId": "power.1", "title": "Power — überall"}
+    about = {"documentId": "power.1", "title": "Power — überall", "by": "nats"}
+    assert event["metadata"] == about | {"before": None, "after": document | {"publishedAt": published}}
     assert await ask(client, "events.list.SC-001") == [event]
 
 
@@ -186,6 +189,22 @@ HOSTILE = [
 ]  # fmt: skip
 
 
+LETTERS = "ab1% _ΣςİßẞÅK🛰\n"
+
+
+async def test_short_parts_are_found_as_long_ones_are(service: Service, client, database):
+    """Each search for one, two or three characters against what LIKE alone finds."""
+    randomness = random.Random(1)  # noqa: S311 - the same for everyone
+    for number in range(30):
+        await create(client, id=f"d{number}", title="-", body="".join(randomness.choices(LETTERS, k=12)))
+    like = "SELECT id FROM app.document WHERE plain LIKE lower($1 COLLATE pg_catalog.pg_c_utf8)"
+    for length in (1, 1, 2, 3):
+        for _ in range(15):
+            text = "".join(randomness.choices(LETTERS, k=length))
+            expected = {row["id"] for row in await database.fetch(like, documents.pattern(text))}
+            assert expected <= set(await found(client, text, limit=50)), text
+
+
 async def test_every_sign_is_an_ordinary_one(service: Service, client):
     await create(client, id="plain", title="Zzz", body="qqq")
     for number, text in enumerate(HOSTILE):
@@ -255,22 +274,27 @@ async def _fill(database: "asyncpg.Connection[asyncpg.Record]", count: int) -> N
     await database.execute("VACUUM ANALYZE app.document")
 
 
-async def test_both_ways_of_searching_use_their_indexes(database):
+async def test_all_ways_of_searching_use_their_indexes(database):
     await _fill(database, 20_000)
     part = await database.fetchval("SELECT substr(body, 60, 12) FROM app.document WHERE id = 'doc_777'")
-    async with database.transaction():
-        await documents.search(database, part, None, None, 10)  # with its planner's settings
-        queries = [_filled_in(query, part) for query in (documents.SEARCH, documents.SEARCH_PARTS)]
-        plan = "\n".join([row[0] for query in queries for row in await database.fetch(f"EXPLAIN {query}")])
-    assert "Seq Scan" not in plan
-    for index in ("head_word", "word", "head_part", "part"):
-        assert f"Bitmap Index Scan on document_by_{index}" in plan
-    assert [name for name, _ in await documents.search(database, part, None, None, 10)] == ["doc_777"]
+    await database.execute("UPDATE app.document SET body = body || ' 5\u03a9' WHERE id = 'doc_888'")
+    for queries, text, kind, name in (
+        (documents.SEARCH, part, "part", "doc_777"),
+        (documents.SHORT_SEARCH, "5\u03a9", "pair", "doc_888"),
+    ):
+        async with database.transaction():
+            await documents.search(database, text, None, None, 10)  # with its planner's settings
+            filled = [_filled_in(query, text) for query in queries]
+            plan = "\n".join([row[0] for query in filled for row in await database.fetch(f"EXPLAIN {query}")])
+        assert "Seq Scan" not in plan
+        for index in ("head_word", "word", f"head_{kind}", kind):
+            assert f"Bitmap Index Scan on document_by_{index}" in plan
+        assert [found.id for found in await documents.search(database, text, None, None, 10)] == [name]
 
 
 def _filled_in(query: str, text: str) -> str:
     """A search with its arguments in their places: EXPLAIN takes none."""
-    values = (f"'{text}'", f"'{documents.pattern(text)}'", "NULL", "NULL", "10")
+    values = (f"'{text}'", f"'{documents.pattern(text)}'", "NULL", "NULL", "10", "NULL")
     for number, value in enumerate(values, start=1):
         query = query.replace(f"${number}", value)
     return query
@@ -281,7 +305,19 @@ def _filled_in(query: str, text: str) -> str:
 async def test_measure_searching_100_000_documents(database):
     await _fill(database, 100_000)
     part = await database.fetchval("SELECT substr(body, 60, 12) FROM app.document WHERE id = 'doc_777'")
-    for q in ("satellite", "tag7", part, "atellit", "nowhere to be found", "%", "zq", uuid.uuid4().hex):
+    for q in (
+        "satellite",
+        "tag7",
+        part,
+        "atellit",
+        "nowhere to be found",
+        "%",
+        "zq",
+        "e",
+        "5 v",
+        "b-c",
+        uuid.uuid4().hex,
+    ):
         start = time.perf_counter()
         async with database.transaction():
             count = len(await documents.search(database, q, None, None, 10))

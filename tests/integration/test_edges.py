@@ -1,14 +1,21 @@
-"""Every operation over NATS and over HTTP: the same cases, the same answers."""
+"""Every operation over NATS, over HTTP and from the command line: the same cases, the same answers."""
 
+import asyncio
+import contextlib
+import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import httpx
 import pytest
 from nats.aio.client import Client
 
+from missionops import cli
 from missionops.app import Service
+from missionops.operations import intake
 from missionops.operations.operation import Operation, Route
 from missionops.operations.table import OPERATIONS
 
@@ -28,6 +35,57 @@ class Reply(NamedTuple):
     body: Any
     cursor: str | None
 
+
+class Command(NamedTuple):
+    """How the command line asks for an operation."""
+
+    words: str
+    """`*` stands for the spacecraft's id."""
+    fields: Mapping[str, str] = {}
+    """The option of each field of the request; none where it stands alone, and `@` before one that names a file."""
+    takes_document: bool = False
+    """Whether the request is what a file holds."""
+
+
+COMMANDS: Mapping[str, Command] = {
+    "config.get": Command("get-config *"),
+    "config.set": Command("set-config *", takes_document=True),
+    "telemetry.list": Command(
+        "list-telemetry --spacecraft-id *", {"limit": "--limit", "from": "--from", "to": "--to"}
+    ),
+    "telemetry.analyze": Command(
+        "analyze-telemetry --spacecraft-id *", {"limit": "--limit", "from": "--from", "to": "--to"}
+    ),
+    "anomalies.list": Command("list-anomalies --spacecraft-id *", {"limit": "--limit"}),
+    "anomalies.timeline": Command("list-anomalies --spacecraft-id *", {"from": "--from", "to": "--to"}),
+    "spacecraft.register": Command("register *", {"name": "--name", "missionType": "--mission-type"}),
+    "spacecraft.get": Command("get-spacecraft *"),
+    "spacecraft.list": Command("list-spacecraft", {"limit": "--limit"}),
+    "spacecraft.status": Command("status *"),
+    "events.record": Command(
+        "record-event *",
+        {
+            "message": "", "type": "--type", "severity": "--severity", "timestamp": "--timestamp",
+            "metadata": "--metadata", "id": "--id",
+        },
+    ),
+    "events.list": Command("list-events --spacecraft-id *", {"limit": "--limit"}),
+    "docs.create": Command(
+        "create-doc",
+        {
+            "title": "--title", "body": "@--file", "spacecraftId": "--spacecraft-id", "category": "--category",
+            "tags": "--tag", "id": "--id",
+        },
+    ),
+    "docs.get": Command("get-doc", {"documentId": ""}),
+    "docs.search": Command(
+        "search-docs",
+        {"q": "--query", "limit": "--limit", "spacecraftId": "--spacecraft-id", "category": "--category"},
+    ),
+    "health": Command("health"),
+    "telemetry.take": Command("publish *", takes_document=True),
+    "telemetry.takeBatch": Command("ingest-telemetry --spacecraft-id *", takes_document=True),
+}  # fmt: skip
 
 # By operation: a spacecraft's id where it is about one, and the request.
 CASES: Mapping[str, list[tuple[str, Any]]] = {
@@ -78,7 +136,13 @@ CASES: Mapping[str, list[tuple[str, Any]]] = {
         ("SC-001", {}),
         ("a b", EVENT),
     ],
-    "events.list": [("SC-001", {}), ("SC-001", {"limit": 1}), ("SC-001", {"limit": "x"}), ("unknown", {})],
+    "events.list": [
+        ("SC-001", {}),
+        ("SC-001", {"limit": 1}),
+        ("SC-001", {"limit": "x"}),
+        ("unknown", {}),
+        ("_fleet", {}),
+    ],
     "docs.create": [
         ("", DOCUMENT),
         ("", DOCUMENT | {"body": "Cool it."}),
@@ -97,6 +161,28 @@ CASES: Mapping[str, list[tuple[str, Any]]] = {
     "health": [("", {})],
 }
 
+SNAPSHOT = {"timestamp": AT, "parameters": {"temp": 46, "mode": "CRUISE", "heater": True, "n": 2**64 - 1, "x": 1e-7}}
+
+# Telemetry goes into the stream over NATS, and is a request over HTTP: one snapshot, or several.
+TAKEN: Mapping[str, list[Any]] = {
+    "telemetry.take": [
+        SNAPSHOT,
+        SNAPSHOT | {"id": "own"},
+        SNAPSHOT | {"timestamp": "2025-01-01T00:00:00.1234567+01:00", "more": [1]},
+        SNAPSHOT | {"timestamp": "2025-01-01T00:00:00"},
+        SNAPSHOT | {"parameters": {"temp": None}},
+        SNAPSHOT | {"parameters": {"": 1}},
+        SNAPSHOT | {"id": ""},
+        {"timestamp": AT},
+    ],
+    "telemetry.takeBatch": [
+        [],
+        [SNAPSHOT],
+        [SNAPSHOT | {"id": f"s{number}"} for number in range(3)],
+        [SNAPSHOT, SNAPSHOT],
+    ],
+}
+
 
 @pytest.fixture
 async def told(service: Service, client: Client) -> None:
@@ -112,27 +198,29 @@ async def told(service: Service, client: Client) -> None:
         await http.put("/spacecraft/SC-002", json={"name": "Two"})
         await http.post("/events", json=EVENT | {"spacecraftId": "SC-001"})
         await http.post("/docs", json=DOCUMENT)
+        await http.post("/docs", json=DOCUMENT | {"id": "fleet", "spacecraftId": None})
 
 
-def test_every_operation_has_cases():
+def test_every_operation_has_cases_and_a_command():
     assert set(CASES) == {operation.name for operation in OPERATIONS}
+    assert set(TAKEN) == {operation.name for operation in intake.OPERATIONS}
+    assert set(COMMANDS) == set(CASES) | set(TAKEN)
 
 
 @pytest.mark.usefixtures("told")
-async def test_both_edges_answer_alike(service: Service, client: Client):
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+async def test_all_ways_answer_alike(service: Service, client: Client, nats_url: str, tmp_path, operation: Operation):
     async with httpx.AsyncClient(base_url=service.http_url, timeout=10) as http:
-        for operation in OPERATIONS:
-            for spacecraft_id, request in CASES[operation.name]:
-                for route in operation.routes:
-                    if not is_token(spacecraft_id):
-                        continue  # NATS has no such subject
-                    over_nats = await by_nats(client, operation, spacecraft_id, request)
-                    over_http = await by_http(http, route, spacecraft_id, request)
-                    assert settled(over_http, route) == settled(over_nats, route), (operation.name, request)
-
-
-def is_token(spacecraft_id: str) -> bool:
-    return " " not in spacecraft_id
+        for spacecraft_id, request in CASES[operation.name]:
+            if " " in spacecraft_id:
+                continue  # NATS has no such subject
+            over_nats = await by_nats(client, operation, spacecraft_id, request)
+            for route in operation.routes:
+                over_http = await by_http(http, route, spacecraft_id, request)
+                assert settled(over_http, route) == settled(over_nats, route), request
+            if has_command(operation, spacecraft_id, request):
+                done = await by_command(operation, spacecraft_id, request, nats_url, tmp_path)
+                check_command(done, over_nats)
 
 
 @pytest.mark.usefixtures("told")
@@ -151,6 +239,27 @@ async def test_health_is_the_same_over_both(service: Service, client: Client):
         ready = await http.get("/health/ready")
     reply = await client.request("missionops.health", timeout=6)
     assert without_moments(ready.json()) == without_moments(json.loads(reply.data))
+
+
+@pytest.mark.parametrize("operation", intake.OPERATIONS, ids=lambda operation: operation.name)
+async def test_telemetry_is_taken_in_alike(
+    service: Service, client: Client, nats_url: str, tmp_path, operation: Operation
+):
+    dead = await client.subscribe("deadletters.telemetry.*")
+    async with httpx.AsyncClient(base_url=service.http_url, timeout=10) as http:
+        for number, given in enumerate(TAKEN[operation.name]):
+            expected = await stored_by_http(http, operation.routes[0], f"H-{number}", given)
+            await client.jetstream().publish(f"telemetry.N-{number}", json.dumps(given).encode())
+            done = await by_command(operation, f"C-{number}", given, nats_url, tmp_path)
+            if isinstance(expected, list):
+                assert done.code == 0
+                assert await until_stored(http, f"N-{number}", len(expected)) == expected
+                assert await until_stored(http, f"C-{number}", len(expected)) == expected
+            else:
+                letter = await dead.next_msg(5)
+                assert (letter.headers or {})["Missionops-Error"] == expected
+                assert done.code == 1
+                assert expected in done.err
 
 
 async def by_nats(client: Client, operation: Operation, spacecraft_id: str, request: Any) -> Reply:
@@ -189,3 +298,97 @@ def without_moments(value: Any) -> Any:
     if isinstance(value, list):
         return [without_moments(inner) for inner in value]
     return value
+
+
+class Done(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+def has_command(operation: Operation, spacecraft_id: str, request: Any) -> bool:
+    """Whether the command line can say that: it knows no cursors, as it goes on over the pages by itself."""
+    command = COMMANDS[operation.name]
+    if command.takes_document:
+        return True
+    if operation.name == "anomalies.list" and request.get("limit", 0) > 1000:
+        return False  # which is several pages
+    if operation.name == "anomalies.timeline" and not request:
+        return False  # which is the command of the list
+    return request.keys() <= command.fields.keys()
+
+
+async def by_command(operation: Operation, spacecraft_id: str, request: Any, nats_url: str, directory: Path) -> Done:
+    """A command, in a thread of its own."""
+    command = COMMANDS[operation.name]
+    given = ["--file", file(directory, json.dumps(request))] if command.takes_document else []
+    if not command.takes_document:
+        given = [word for name, value in request.items() for word in words(command.fields[name], value, directory)]
+    as_json = [] if operation in intake.OPERATIONS else ["--json"]
+    line = [*command.words.replace("*", spacecraft_id).split(" "), *given, *as_json, "--server", nats_url]
+    return await asyncio.to_thread(run, line)
+
+
+def words(option: str, value: Any, directory: Path) -> Iterator[str]:
+    if isinstance(value, list):
+        for one in value:
+            yield from words(option, one, directory)
+        return
+    if option.startswith("@"):
+        value = file(directory, value)
+    yield from [option.removeprefix("@")] if option else []
+    yield value if isinstance(value, str) else json.dumps(value)
+
+
+def file(directory: Path, text: str) -> str:
+    path = directory / "given"
+    path.write_text(text)
+    return str(path)
+
+
+def run(line: list[str]) -> Done:
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with patch("sys.argv", ["missionops", *line]), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            cli.main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+    return Done(code, out.getvalue(), err.getvalue())
+
+
+def check_command(done: Done, told: Reply) -> None:
+    """That a command said the same as NATS: what it refuses by itself, NATS refuses too."""
+    if done.code == 2:
+        assert told.status == 400
+    elif done.code == 1:
+        assert told.status != 200, done
+        assert told.body["error"]["message"] in done.err
+        assert not done.out
+    else:
+        body = told.body
+        if isinstance(body, dict) and "items" in body:
+            body = body["items"]  # all there is, without its bookkeeping
+        assert (told.status, without_moments(json.loads(done.out))) == (200, without_moments(body))
+
+
+async def stored_by_http(http: httpx.AsyncClient, route: Route, spacecraft_id: str, given: Any) -> list[Any] | str:
+    """What is stored of telemetry that came over HTTP; what is wrong with it if it is refused."""
+    body = {"snapshots": given} if isinstance(given, list) else given
+    response = await http.post(route.path, json=body | {"spacecraftId": spacecraft_id})
+    if response.status_code == 400:
+        (fault,) = response.json()["error"]["details"]
+        return f"{fault['path'] or 'body'}: {fault['message']}"
+    assert response.status_code == 201
+    return await until_stored(http, spacecraft_id, 0)
+
+
+async def until_stored(http: httpx.AsyncClient, spacecraft_id: str, count: int) -> list[Any]:
+    """What is stored, once there are so many, but for whose and since when."""
+    async with asyncio.timeout(10):
+        while True:
+            stored = (await http.get("/telemetry", params={"spacecraftId": spacecraft_id})).json()
+            if len(stored) >= count:
+                return [{name: one[name] for name in ("id", "timestamp", "parameters")} for one in stored]
+            await asyncio.sleep(0.02)

@@ -20,7 +20,7 @@ import nats
 import pytest
 
 from missionops import errors
-from missionops.embedded import stack
+from missionops.embedded import keeper, stack
 from missionops.embedded.directory import DataDirectory
 from missionops.embedded.nats import NatsServer
 from missionops.embedded.postgres import PostgresServer
@@ -345,7 +345,7 @@ async def test_postgres_works_where_its_account_cannot_walk_to(tmp_path: Path) -
     async with running(tmp_path / "data") as servers:
         await store_row(servers.database_url)
         connection = await asyncpg.connect(servers.database_url)
-        await connection.execute("create extension pg_trgm")
+        await connection.execute("drop extension pg_trgm; create extension pg_trgm")
         await connection.execute("set debug_parallel_query = on; checkpoint")
         assert await connection.fetchval("select count(*) from generate_series(1, 100000) n where n % 2 = 0") == 50000
         await connection.close()
@@ -478,3 +478,21 @@ async def test_an_ephemeral_directory_is_private_and_gone_afterwards() -> None:
     async with DataDirectory.ephemeral() as directory:
         assert directory.path.stat().st_mode & 0o777 == 0o700
     assert not directory.path.exists()
+
+
+def test_a_log_that_grows_is_cut_and_the_part_before_is_kept(tmp_path: Path) -> None:
+    """A server that says one line after the other, each with its number."""
+    log = tmp_path / "server.log"
+    first = log.with_name("server.log.1")
+    server = "import time\nfor n in range(10**9): print(f'line {n:09}', flush=True); time.sleep(0.0002)"
+    options = [f"--log={log}", "--log-bytes=20000", "--log-seconds=0.05", "--", sys.executable, "-c", server]
+    command = [sys.executable, "-I", "-S", keeper.__file__, *options]
+    with log.open("ab") as file, subprocess.Popen(command, stdin=subprocess.PIPE, stderr=file) as process:
+        while not first.exists() or not first.stat().st_size or b"line 000000000" in first.read_bytes():
+            time.sleep(0.02)  # until it was cut twice
+        assert process.stdin
+        process.stdin.close()
+    lines = [line for line in log.read_bytes().splitlines() if line.startswith(b"line ") and len(line) == 14]
+    assert lines == sorted(lines)
+    assert log.stat().st_size < 1_000_000
+    assert b"\0" not in log.read_bytes()

@@ -12,6 +12,8 @@ from nats.aio.client import Client
 from missionops import database as databases
 from missionops.app import Service
 from missionops.domain.event import Event
+from missionops.operations.table import OPERATIONS
+from missionops.store import events
 
 AT = "2025-01-01T00:00:00Z"
 ID = re.compile(r"ev_[0-9a-f]{32}")
@@ -156,7 +158,7 @@ async def test_pages_are_newest_first_and_stable_where_times_are_equal(service: 
 
 
 async def test_a_config_change_is_an_event(service: Service, client, told):
-    for version in (1, 2):
+    for version, before in ((1, None), (2, {})):
         await client.request("missionops.config.set.SC-001", b"{}", headers={"Missionops-Source": "gitops"})
         event = json.loads((await told.next_msg(5)).data)
         assert ID.fullmatch(event.pop("id"))
@@ -166,12 +168,51 @@ async def test_a_config_change_is_an_event(service: Service, client, told):
             "type": "CONFIG_CHANGED",
             "severity": "LOW",
             "message": f"Config version {version} in force",
-            "metadata": {"version": version, "source": "gitops"},
+            "metadata": {"version": version, "source": "gitops", "by": "nats", "before": before, "after": {}},
         }
     assert [event["metadata"]["version"] for event in await listed(client)] == [2, 1]
     refused = await client.request("missionops.config.set.SC-001", b'{"parameters":{"a":{"warn":1}}}')
     assert json.loads(refused.data)["error"]["code"] == "invalid_request"
     assert len(await listed(client)) == 2
+
+
+async def test_what_is_about_no_one_spacecraft_is_listed_under_fleet(service: Service, client, told):
+    for number in range(3):
+        await ask(client, "docs.create", id=f"d{number}", title="Title", body="Body")
+    await ask(client, "docs.create", id="own", title="Title", body="Body", spacecraftId="SC-001")
+    said = [json.loads((await told.next_msg(5)).data) for _ in range(4)]
+    assert await listed(client, "_fleet") == [said[2], said[1], said[0]]
+    assert [event["spacecraftId"] for event in await listed(client, "_fleet")] == [None] * 3
+    first = await client.request("missionops.events.list._fleet", b'{"limit":2}', timeout=6)
+    cursor = (first.headers or {})["Missionops-Next-Cursor"]
+    assert await listed(client, "_fleet", cursor=cursor, limit=2) == [said[0]]
+    assert await listed(client) == [said[3]]
+
+
+@pytest.mark.parametrize(
+    "operation", sorted({one.name for one in OPERATIONS if one.about_spacecraft} - {"events.list"})
+)
+async def test_nothing_else_is_about_the_fleet(service: Service, client, operation):
+    error = (await ask(client, f"{operation}._fleet"))["error"]
+    assert (error["code"], error["details"][0]["path"]) == ("invalid_request", "spacecraftId")
+
+
+async def test_listing_events_reads_what_it_shows_and_no_more(database):
+    await database.execute(
+        """
+        INSERT INTO app.event
+        SELECT 'e' || n, CASE WHEN n % 3 = 0 THEN 'SC-001' END, now(), 'INFO', 'LOW', 'm', '{}'
+        FROM generate_series(1, 5000) AS n
+        """
+    )
+    await database.execute("ANALYZE app.event")
+    for query, *arguments in ((events._NEWEST, "'SC-001'"), (events._NEWEST_OF_NO_ONE,)):
+        for number, value in enumerate((*arguments, "now()", "''", "10"), start=1):
+            query = query.replace(f"${number}", value)  # noqa: PLW2901 - EXPLAIN takes no arguments
+        plan = "\n".join([row[0] for row in await database.fetch(f"EXPLAIN {query}")])
+        assert "Index Scan Backward using event_by_time" in plan
+        assert "Sort" not in plan
+        assert "ROW(" in plan.partition("Index Cond")[2].partition("Filter")[0]  # begins where the cursor says
 
 
 async def test_an_event_registers_no_spacecraft(service: Service, client):

@@ -293,7 +293,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(service: Service, mon
     monkeypatch.setattr(bodies, "_TIME", 0.2)
     host, port = service.http_url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(b"POST /telemetry HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{")
+    writer.write(b"POST /telemetry HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{")
 
     assert await asyncio.wait_for(reader.readline(), 5) == b"HTTP/1.1 408 Request Timeout\r\n"
     writer.close()
@@ -303,7 +303,7 @@ async def test_one_who_leaves_in_the_midst_of_a_body_does_no_harm(service: Servi
     host, port = service.http_url.removeprefix("http://").split(":")
     for _ in range(50):
         _, writer = await asyncio.open_connection(host, int(port))
-        writer.write(b"POST /telemetry/batch HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{")
+        writer.write(b"POST /telemetry/batch HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{")
         await writer.drain()
         writer.close()
     assert (await http.post("/telemetry/batch", json={"snapshots": []})).status_code == 201
@@ -316,7 +316,7 @@ async def test_a_reader_who_does_not_read_takes_no_room_from_others(service: Ser
     host, port = service.http_url.removeprefix("http://").split(":")
     sockets = [socket.create_connection((host, int(port))) for _ in range(8)]
     for connection in sockets:
-        connection.sendall(b"GET /telemetry?spacecraftId=A&limit=1000 HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.sendall(b"GET /telemetry?spacecraftId=A&limit=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n")
     await asyncio.sleep(0.5)
 
     assert (await http.get("/telemetry?spacecraftId=A&limit=1")).status_code == 200
@@ -331,7 +331,7 @@ async def test_too_many_at_once_wait_and_then_hear_that_they_are_too_many(
     host, port = service.http_url.removeprefix("http://").split(":")
     connections = [await asyncio.open_connection(host, int(port)) for _ in range(5)]
     for _, writer in connections:
-        writer.write(b"POST /telemetry/batch HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{")
+        writer.write(b"POST /telemetry/batch HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{")
     await asyncio.sleep(0.1)
 
     refused = await http.post("/telemetry/batch", json={"snapshots": []})
@@ -414,10 +414,21 @@ async def test_metrics_count_what_happened(http: httpx.AsyncClient, client: Clie
     assert samples["missionops_dead_letters_total", "malformed"] == 1
     assert samples["missionops_messages_lost_total",] == 0
     assert samples["missionops_lag_messages",] == 0
+    assert samples["missionops_lag_seconds",] == 0
+    assert samples["missionops_batch_messages_sum",] == 4
+    assert samples["missionops_batch_messages_count",] == samples["missionops_batches_total",]
+    assert samples["missionops_batch_seconds_count",] == samples["missionops_batches_total",]
+    assert samples["missionops_batch_seconds_bucket", "+Inf"] == samples["missionops_batches_total",]
+    assert samples["missionops_publish_failures_total", "ANOMALIES"] == 0
+    assert samples["missionops_interruptions_total",] == 0
+    assert 0 < samples["missionops_lease_seconds",] <= 1
     assert samples["missionops_sequence",] == 4
     assert samples["missionops_epoch",] == 1
     assert samples["missionops_role", "owner"] == 1
     assert samples["missionops_role", "standby"] == 0
+    families = list(text_string_to_metric_families(answer.text))
+    labels = {label for family in families for sample in family.samples for label in sample.labels}
+    assert labels == {"code", "le", "role", "severity", "stream", "version"}  # each with few values
 
 
 async def test_a_standby_knows_when_a_snapshot_is_stored(service: Service, settings: Settings):

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -148,16 +150,70 @@ async def test_an_end_at_any_moment_loses_and_doubles_nothing(settings, client, 
             await reached.wait()
         held = {"before publishing": 0, "while publishing": 5}.get(moment, 10)
         assert len(await told(client)) == held
-    # The stream forgets its message ids before the next one starts: only our own reading of it prevents a second copy.
-    stream = (await client.jetstream().stream_info("EVENTS")).config
-    stream.duplicate_window = 0.1
-    await client.jetstream().update_stream(stream)
-    await asyncio.sleep(0.5)
+    await forget_message_ids(client)
     async with started(settings):
         await insert(database, "next")
         await until_empty(database)
     assert await told(client) == [*names, "next"]
     assert await mark(database) == 11
+
+
+@asynccontextmanager
+async def process(settings) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The service as a process of its own, to be killed."""
+    environment = {
+        "MISSIONOPS_NATS_URL": settings.nats_url,
+        "MISSIONOPS_DATABASE_URL": settings.database_url,
+        "MISSIONOPS_HTTP_PORT": "0",
+        "MISSIONOPS_LEASE": "1",
+    }
+    command = (sys.executable, "-c", "from missionops.cli import main; main()", "serve")
+    running = await asyncio.create_subprocess_exec(
+        *command, env=os.environ | environment, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        yield running
+    finally:
+        if running.returncode is None:
+            running.kill()
+        await running.communicate()
+
+
+async def test_kill_9_between_publishing_and_removing_doubles_nothing(settings, client, database):
+    names = [f"e{number}" for number in range(10)]
+    await insert(database, *names)
+    async with database.transaction():
+        await database.execute("LOCK TABLE app.outbox IN SHARE MODE")  # it can be read, and nothing removed
+        async with process(settings) as service, asyncio.timeout(20):
+            while await who_removes(database) is None:
+                await asyncio.sleep(0.02)
+            assert await told(client) == names
+            service.kill()
+            await service.wait()
+        # Its server process goes on waiting and would remove the rows yet, as if it had not been in between.
+        await database.execute("SELECT pg_terminate_backend($1)", await who_removes(database))
+    assert await database.fetchval("SELECT count(*) FROM app.outbox") == 10
+    await forget_message_ids(client)
+    async with process(settings):
+        await insert(database, "next")
+        await until_empty(database)
+    assert await told(client) == [*names, "next"]
+
+
+async def who_removes(database) -> int | None:
+    """The server process that waits to remove rows."""
+    await database.execute("SELECT pg_stat_clear_snapshot()")  # which a transaction keeps
+    return await database.fetchval(
+        "SELECT pid FROM pg_stat_activity WHERE query LIKE '%DELETE FROM app.outbox%' AND wait_event_type = 'Lock'"
+    )
+
+
+async def forget_message_ids(client: Client) -> None:
+    """Only our own reading of the stream prevents a second copy then."""
+    stream = (await client.jetstream().stream_info("EVENTS")).config
+    stream.duplicate_window = 0.1
+    await client.jetstream().update_stream(stream)
+    await asyncio.sleep(0.5)
 
 
 async def test_an_owner_that_was_replaced_reads_and_removes_nothing(service, client, database, database_url):
@@ -224,7 +280,9 @@ async def _waiting(settings):
 
 
 async def test_telemetry_goes_on_while_events_cannot_be_published(service, client, database):
-    await client.jetstream().delete_stream("EVENTS")
+    config = (await client.jetstream().stream_info("EVENTS")).config
+    config.max_msg_size = 1
+    await client.jetstream().update_stream(config)
     await insert(database, "e")
     body = b'{"timestamp":"2025-01-01T00:00:00Z","parameters":{"a":1}}'
     await client.request("telemetry.SC-001", body)
@@ -232,6 +290,10 @@ async def test_telemetry_goes_on_while_events_cannot_be_published(service, clien
         while service.progress.stored < 1:
             await asyncio.sleep(0.01)
     assert await database.fetchval("SELECT count(*) FROM app.outbox") == 1
+    config.max_msg_size = -1
+    await client.jetstream().update_stream(config)
+    await until_empty(database)
+    assert await told(client) == ["e"]
 
 
 async def test_a_graceful_stop_publishes_what_is_there(settings, client, database):

@@ -1,7 +1,6 @@
 """The publisher against a real server: each snapshot ends acknowledged or refused, also when the server crashes."""
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -113,20 +112,17 @@ async def contents(client: Client) -> set[bytes]:
     return {(await subscription.next_msg()).data for _ in range(await stored(client))}
 
 
-class GuardedServer(NatsServer):
-    """A server where `sc` may publish for one spacecraft alone."""
-
-    def _configure(self) -> Path:
-        path = super()._configure()
-        may = {"publish": ["telemetry.SC-001"], "subscribe": ["_INBOX.>"]}
-        users = [{"user": "admin", "password": "a"}, {"user": "sc", "password": "s", "permissions": may}]
-        path.write_text(json.dumps(json.loads(path.read_text()) | {"authorization": {"users": users}}))
-        return path
+GUARDED = """authorization { users: [
+  { user: admin, password: a }
+  { user: sc, password: s, permissions: { publish: ["telemetry.SC-001"], subscribe: ["_INBOX.sc.>"] } }
+  { user: deaf, password: d, permissions: { publish: [">"], subscribe: ["_INBOX.other.>"] } }
+] }"""
 
 
 async def test_a_subject_that_is_forbidden_is_named_and_no_other(tmp_path: Path):
-    server = GuardedServer(tmp_path / "guarded")
+    server = NatsServer(tmp_path / "guarded", users=GUARDED)
     await server.start()
+    deaf: list[Outcome[str]] = []
     try:
         address = server.url.removeprefix("nats://")
         async with connection.connected(f"nats://admin:a@{address}") as admin:
@@ -138,9 +134,16 @@ async def test_a_subject_that_is_forbidden_is_named_and_no_other(tmp_path: Path)
         ):
             for spacecraft_id in ("SC-001", "SC-002", "SC-001"):
                 await publisher.publish(spacecraft_id, body(1), spacecraft_id)
+        with pytest.raises(errors.Unavailable, match="MISSIONOPS_NATS_INBOX_PREFIX"):
+            async with (
+                connection.connected(f"nats://deaf:d@{address}") as client,
+                TelemetryPublisher(client, deaf.append) as publisher,
+            ):
+                await publisher.publish("SC-001", body(1), "SC-001")
     finally:
         await server.stop()
+    assert len(deaf) == 1
     assert [outcome.refusal for outcome in outcomes if outcome.mark == "SC-001"] == [None, None]
     assert [outcome.refusal for outcome in outcomes if outcome.mark == "SC-002"] == [
-        "NATS does not let this user publish to telemetry.SC-002"
+        "NATS refuses it: the user may not publish to telemetry.SC-002"
     ]

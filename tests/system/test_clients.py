@@ -2,6 +2,9 @@
 
 import json
 import re
+import shutil
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -111,6 +114,36 @@ async def test_a_plain_client_asks(up: Up) -> None:
     found = json.loads((await client.request("$SRV.PING.missionops", b"", timeout=5)).data)
     assert found["name"] == "missionops"
     await client.close()
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
+def test_the_examples_for_curl_work_as_written(place: Place) -> None:
+    """Those of the README, but for the port; on a service of their own."""
+    examples = re.findall(r"^curl .*$", (Path(__file__).parents[2] / "README.md").read_text(), re.MULTILINE)
+    assert len(examples) == 4
+    address = place.up("--ephemeral").http.removeprefix("http://")
+    show = "-s -w '\\n%{http_code}'"
+
+    def answered(example: str) -> tuple[int, Any]:
+        line = example.replace("localhost:8000", address).replace("curl ", f"curl {show} ", 1)
+        done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=True, timeout=30)
+        body, status = done.stdout.rsplit("\n", 1)
+        return int(status), json.loads(body)
+
+    post, analyze, get, put = examples
+    status, taken = answered(post)
+    assert status == 201
+    assert re.fullmatch("ts_[0-9a-f]{32}", taken["id"])
+    assert answered(analyze) == (200, [])
+    assert answered(get) == (404, {"error": {"code": "not_found", "message": "Config not found", "details": []}})
+    status, config = answered(put)
+    assert (status, config["version"]) == (200, 1)
+    assert config["config"] == {"parameters": {"temp": {"warnHigh": 45, "critHigh": 70}}}
+    assert answered(get) == (200, config)
+    assert answered(post) == (201, taken)
+    assert answered(post.replace("42", "71"))[0] == 201
+    (anomaly,) = answered(analyze)[1]
+    assert anomaly["description"] == "Parameter temp above critHigh 70"
 
 
 async def test_a_file_sent_twice_changes_nothing(place: Place, up: Up) -> None:

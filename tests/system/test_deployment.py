@@ -1,76 +1,202 @@
 """compose.yaml and what it mounts: as far as they can be tried without containers."""
 
+import json
+import re
 import shutil
-import socket
 import subprocess
-import sysconfig
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+import tomllib
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import asyncpg
+import deployed
+import installed
 import nats
 import pytest
-from installed import Place, Up
-
-CHECKOUT = Path(__file__).parents[2]
-CONFIG = CHECKOUT / "missionops" / "deploy" / "nats.conf"
-PASSWORD = "123456"  # noqa: S105 - of digits alone: in the configuration file it has to stay a string
+from deployed import Nats
+from installed import Place, Running, Up
 
 
 @pytest.fixture
-def production_nats(place: Place) -> Iterator[str]:
-    """nats-server with the configuration file of compose.yaml, on other paths and ports."""
-    config = CONFIG.read_text()
-    assert "store_dir: /data" in config
-    assert config.count("0.0.0.0") == 2
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    own = place.root / "nats.conf"
-    own.write_text(config.replace("/data", str(place.root / "js")).replace("0.0.0.0", "127.0.0.1"))
-    binary = Path(sysconfig.get_path("scripts"), "nats-server")
-    with (place.root / "nats.log").open("wb") as log:
-        server = subprocess.Popen(
-            [binary, "--config", own, "--port", str(port), "--http_port", "-1"],
-            env=place.environment | {"NATS_PASSWORD": f'"{PASSWORD}"'},
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        yield f"nats://missionops:{PASSWORD}@127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(20)
+def production_nats(place: Place) -> Iterator[Nats]:
+    """nats-server with the configuration of compose.yaml."""
+    with deployed.nats_server(place.root) as server:
+        yield server
 
 
-async def test_the_service_runs_on_the_nats_of_production(place: Place, up: Up, production_nats: str) -> None:
-    # A database of its own: the position in the other one belongs to another server's stream.
+@pytest.fixture
+async def production_database(up: Up) -> AsyncIterator[str]:
+    """A database with the roles of compose.yaml, as its superuser. Not that of `up`, which follows another stream."""
+    async for database in database_of(up, "production"):
+        deployed.make_roles(database)
+        yield database
+
+
+async def database_of(up: Up, name: str) -> AsyncIterator[str]:
     connection = await asyncpg.connect(up.database)
-    await connection.execute("CREATE DATABASE production")
-    servers = {
-        "MISSIONOPS_NATS_URL": production_nats,
-        "MISSIONOPS_DATABASE_URL": up.database.replace("/missionops?", "/production?"),
-        "MISSIONOPS_HTTP_PORT": "0",
-    }
-    assert place.run("migrate", **servers).code == 0
-    serving = place.start("serve", **servers)
-    said = serving.said("missionops serves")
-    assert PASSWORD not in said
-    assert place.run("publish", "PROD-1", "--param", "t=1", **servers).code == 0
-    client = await nats.connect(production_nats)
-    assert (await client.jetstream().stream_info("TELEMETRY")).state.messages == 1
-    await client.close()
-    assert "refuses this user" in place.run("watch", "--server", production_nats.replace(PASSWORD, "other")).sentence
-    assert serving.stop().code == 0
-    await connection.execute("DROP DATABASE production WITH (FORCE)")
+    await connection.execute(f"CREATE DATABASE {name}")
+    yield up.database.replace("/missionops?", f"/{name}?")
+    await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
     await connection.close()
 
 
+def test_the_service_runs_with_the_environment_of_compose(
+    place: Place, production_nats: Nats, production_database: str
+) -> None:
+    migrated = place.run("migrate", **deployed.environment("migrate", None, production_database))
+    assert (migrated.code, "applied 0001_" in migrated.err) == (0, True), migrated.err
+    serving = serve(place, production_nats, production_database)
+    publisher, operator, auditor = (production_nats.user(name) for name in ("SC-001", "operator", "auditor"))
+
+    watching = place.start("watch", "--count", "1", **operator)
+    watching.said("Watching anomalies.*")
+    limits = '{"parameters": {"t": {"critHigh": 1}}}'
+    assert place.run("set-config", "SC-001", "--file", "-", stdin=limits, **operator).code == 0
+    assert place.run("publish", "SC-001", "--param", "t=2", **publisher).code == 0
+    assert "SC-001" in watching.end().out
+    for command in ("list-telemetry", "list-anomalies", "analyze-telemetry"):
+        assert "SC-001" in place.run(command, "--spacecraft-id", "SC-001", "--json", **auditor).out
+
+    assert serving.stop().code == 0
+    assert not [password for password in deployed.PASSWORDS.values() if password in serving.err + migrated.err]
+
+
+async def test_dead_letters_are_the_operators(place: Place, production_nats: Nats, production_database: str) -> None:
+    assert place.run("migrate", **deployed.environment("migrate", None, production_database)).code == 0
+    serving = serve(place, production_nats, production_database)
+    publisher, operator, auditor = (production_nats.user(name) for name in ("SC-001", "operator", "auditor"))
+    password = publisher["MISSIONOPS_NATS_PASSWORD"]
+    client = await nats.connect(production_nats.url, user="SC-001", password=password, inbox_prefix="_INBOX.SC-001")
+    await client.jetstream().publish("telemetry.SC-001", b"no snapshot")
+    await client.close()
+
+    def letters(user: Mapping[str, str]) -> list[int]:
+        done = place.run("dead-letters", "list", "--json", **user)
+        return [letter["sequence"] for letter in json.loads(done.out)]
+
+    installed.until(lambda: letters(operator) == [1], "the dead letter")
+    assert letters(auditor) == [1]
+    refused = place.run("dead-letters", "list", **publisher).sentence
+    assert "may not publish to $JS.API.STREAM.INFO.DEADLETTERS" in refused
+    assert "may not publish to telemetry.SC-001" in place.run("dead-letters", "replay", "1", **auditor).sentence
+    assert place.run("dead-letters", "replay", "1", **operator).code == 0
+    installed.until(lambda: letters(operator) == [2], "the letter to go, and come back as bad as it was")
+    assert serving.stop().code == 0
+
+
+@pytest.mark.parametrize(
+    ("role", "command", "reason"),
+    [
+        ("SC-001", ("publish", "SC-002", "--param", "t=1"), "may not publish to telemetry.SC-002"),
+        ("SC-001", ("watch",), "may not listen to anomalies.*"),
+        ("SC-001", ("get-config", "SC-001"), "may not publish to missionops.config.get.SC-001"),
+        ("SC-001", ("list-spacecraft",), "may not publish to missionops.spacecraft.list"),
+        ("auditor", ("publish", "SC-001", "--param", "t=1"), "may not publish to telemetry.SC-001"),
+        ("auditor", ("register", "SC-001"), "may not publish to missionops.spacecraft.register.SC-001"),
+        ("auditor", ("record-event", "SC-001", "hello"), "may not publish to missionops.events.record.SC-001"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value[0],
+)
+def test_who_is_refused_is_told_why(
+    place: Place, production_nats: Nats, role: str, command: tuple[str, ...], reason: str
+) -> None:
+    done = place.run(*command, **production_nats.user(role))
+    assert done.code == 1
+    assert f"NATS refuses it: the user {reason}" in done.err.splitlines()[-1]
+
+
+def test_a_wrong_password_and_a_wrong_inbox_are_told(place: Place, production_nats: Nats) -> None:
+    operator = production_nats.user("operator")
+    wrong = place.run("watch", **operator | {"MISSIONOPS_NATS_PASSWORD": "wrong"}).sentence
+    assert "refuses this user: set MISSIONOPS_NATS_USER and MISSIONOPS_NATS_PASSWORD" in wrong
+    deaf = place.run("status", "SC-001", **operator, MISSIONOPS_NATS_INBOX_PREFIX="_INBOX").sentence
+    assert "give the inbox prefix that the user may listen to in MISSIONOPS_NATS_INBOX_PREFIX" in deaf
+
+
+def test_a_service_that_is_refused_says_why_and_ends(
+    place: Place, production_nats: Nats, production_database: str
+) -> None:
+    assert place.run("migrate", **deployed.environment("migrate", None, production_database)).code == 0
+    given = deployed.environment("missionops", production_nats, production_database) | {"MISSIONOPS_HTTP_PORT": "0"}
+    wrong = place.run("serve", **given | {"MISSIONOPS_NATS_PASSWORD": "wrong"})
+    assert (wrong.code, "NATS refuses us (nats: 'Authorization Violation')" in wrong.err) == (1, True), wrong.err
+    auditor = place.run("serve", **given | production_nats.user("auditor"))
+    reason = "NATS refuses it: the user may not publish to $JS.API."
+    assert (auditor.code, reason in auditor.err) == (1, True), auditor.err
+
+
+async def test_two_missions_on_one_server_do_not_see_each_other(place: Place, up: Up) -> None:
+    with deployed.nats_server(place.root, change=with_second, NATS_SECOND_SERVICE_PASSWORD="71") as nats:  # noqa: S106
+        async for first in database_of(up, "production"):
+            async for second in database_of(up, "second"):
+                await _check_two_missions(place, nats, first, second)
+
+
+def with_second(config: str) -> str:
+    """With the second account that the configuration has as a comment, and with its operator."""
+    before, mark, rest = config.partition("  # SECOND {\n")
+    block, end, after = rest.partition("  # }\n")
+    assert mark
+    assert end
+    account = mark + block + end
+    return before + account.replace("  # ", "  ").replace("_SECOND_OPERATOR_", "_SECOND_SERVICE_") + after
+
+
+async def _check_two_missions(place: Place, nats: Nats, first: str, second: str) -> None:
+    deployed.make_roles(first)
+    deployed.make_roles(second, mission="second")
+    user = {
+        "MISSIONOPS_NATS_URL": nats.url,
+        "MISSIONOPS_NATS_USER": "second-service",
+        "MISSIONOPS_NATS_PASSWORD": "71",
+        "MISSIONOPS_NATS_INBOX_PREFIX": "_INBOX.service",
+    }
+    operator = user | {
+        "MISSIONOPS_NATS_USER": "second-operator",
+        "MISSIONOPS_NATS_INBOX_PREFIX": "_INBOX.operator",
+    }
+    as_role = second.replace("//postgres@", "//{}@")
+    for database, role in ((first, "mission_migrator"), (second, "second_migrator")):
+        own = database.replace("//postgres@", f"//{role}@")
+        assert place.run("migrate", MISSIONOPS_DATABASE_URL=own).code == 0
+    one = serve(place, nats, first)
+    two = place.start("serve", **user, MISSIONOPS_DATABASE_URL=as_role.format("second_app"), MISSIONOPS_HTTP_PORT="0")
+    two.said("missionops serves")
+
+    clients = ((nats.user("operator"), 1), (operator, 2))
+    for client, value in clients:
+        assert place.run("publish", "SC-001", "--param", f"t={value}", **client).code == 0
+        installed.until(lambda client=client: listing(place, client), "the snapshot")
+    for client, value in clients:
+        assert [item["parameters"] for item in listing(place, client)] == [{"t": value}]
+
+    # Not through the database either: the roles of one may not come into the other's.
+    for database, role in ((first, "second_app"), (second, "mission_app"), (second, "mission_reader")):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="CONNECT"):
+            await asyncpg.connect(database.replace("//postgres@", f"//{role}@"))
+    assert (one.stop().code, two.stop().code) == (0, 0)
+
+
+def listing(place: Place, client: Mapping[str, str]) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = json.loads(
+        place.run("list-telemetry", "--spacecraft-id", "SC-001", "--json", **client).out
+    )
+    return found
+
+
+def serve(place: Place, nats: Nats, database: str) -> Running:
+    """`serve` with the environment of compose.yaml."""
+    given = deployed.environment("missionops", nats, database)
+    serving = place.start("serve", **given | {"MISSIONOPS_HTTP_PORT": "0"})
+    serving.said("missionops serves")
+    return serving
+
+
 def test_compose_accepts_the_file(place: Place) -> None:
-    done = compose(place, MISSIONOPS_NATS_PASSWORD="a1", MISSIONOPS_POSTGRES_PASSWORD="b2")  # noqa: S106 - as good as any
+    done = compose(place, **deployed.PASSWORDS)
     assert done.returncode == 0, done.stderr
-    assert "nats://missionops:a1@nats:4222" in done.stdout
-    assert "postgresql://missionops:b2@postgres:5432/missionops" in done.stdout
+    assert "postgresql://mission_app:" in done.stdout
     assert "0.0.0.0" not in done.stdout
 
 
@@ -84,7 +210,7 @@ def compose(place: Place, **passwords: str) -> "subprocess.CompletedProcess[str]
     """`docker compose config` on a copy, beside which there is no .env."""
     for command in (["docker", "compose"], ["docker-compose"]):
         if shutil.which(command[0]) and run([*command, "version"]).returncode == 0:
-            shutil.copy(CHECKOUT / "compose.yaml", place.work)
+            shutil.copy(deployed.COMPOSE, place.work)
             return run([*command, "--file", place.work / "compose.yaml", "config"], place.environment | passwords)
     pytest.skip("docker compose is not installed")
 
@@ -95,6 +221,72 @@ def run(
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
+def test_no_container_has_a_password_that_it_does_not_need() -> None:
+    needed = {
+        "missionops": {"NATS_SERVICE_PASSWORD", "POSTGRES_APP_PASSWORD"},
+        "migrate": {"POSTGRES_MIGRATOR_PASSWORD"},
+        "nats": {name for name in deployed.PASSWORDS if name.startswith("NATS_")},
+        "postgres": {name for name in deployed.PASSWORDS if name.startswith("POSTGRES_")},
+    }
+    for name, service in deployed.services().items():
+        said = " ".join(value for value in service["environment"].values() if value)
+        assert {word for word in deployed.PASSWORDS if f"${{{word}:?" in said} == needed[name], name
+
+
+def test_every_service_is_bounded_and_what_is_ours_cannot_change_itself() -> None:
+    for name, service in deployed.services().items():
+        assert "no-new-privileges:true" in service["security_opt"], name
+        if name != "migrate":
+            assert service["restart"] == "unless-stopped"
+            assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory"}, name
+        if name != "missionops":
+            continue
+        assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+    version = tomllib.loads((deployed.CHECKOUT / "pyproject.toml").read_text())["project"]["version"]
+    assert f"MISSIONOPS_VERSION:-{version}" in deployed.COMPOSE.read_text()
+
+
+AS_IN_A_CONTAINER = """
+mount --make-rprivate / && mount --bind / /mnt && mount -o remount,bind,ro /mnt &&
+mount --rbind /dev /mnt/dev && mount --rbind /proc /mnt/proc &&
+exec chroot /mnt setpriv --bounding-set=-all --inh-caps=-all --no-new-privs "$@"
+"""
+
+
+def test_the_service_needs_no_capability_and_no_file_that_it_can_write(
+    place: Place, up: Up, production_nats: Nats, production_database: str
+) -> None:
+    assert place.run("migrate", **deployed.environment("migrate", None, production_database)).code == 0
+    place.prefix = ("unshare", "--mount", "sh", "-c", AS_IN_A_CONTAINER, "sh")
+    if not shutil.which("unshare") or run([*place.prefix, place.command, "--version"]).returncode != 0:
+        pytest.skip("this user can make no place that looks like a container")
+    up.sockets.chmod(0o755)  # the embedded PostgreSQL is closed to other users
+    try:
+        serving = serve(place, production_nats, production_database)
+        port = serving.err.partition("HTTP on http://127.0.0.1:")[2].partition(".")[0]
+        # The image's own health check, as it stands there.
+        dockerfile = (deployed.CHECKOUT / "Dockerfile").read_text()
+        found = re.search(r'CMD \["python", "-c", "(import os, urllib.*)"\]', dockerfile)
+        assert found
+        check = [sys.executable, "-c", found[1]]
+        assert run(check, {"MISSIONOPS_HTTP_PORT": port}).returncode == 0
+        assert serving.stop().code == 0
+        assert run(check, {"MISSIONOPS_HTTP_PORT": port}).returncode != 0
+    finally:
+        up.sockets.chmod(0o700)
+    assert place.files() == []
+
+
 def test_no_password_is_in_the_repository() -> None:
-    example = (CHECKOUT / ".env.example").read_text()
-    assert [line for line in example.splitlines() if not line.startswith("#") and not line.endswith("=")] == []
+    example = deployed.EXAMPLE.read_text()
+    assert [line for line in example.splitlines() if line and not line.startswith("#") and not line.endswith("=")] == []
+
+
+def test_the_image_holds_no_servers_and_no_root() -> None:
+    dockerfile = (deployed.CHECKOUT / "Dockerfile").read_text()
+    stages = re.split(r"(?m)^FROM ", dockerfile)[1:]
+    assert [stage.split()[0] for stage in stages] == ["python:${PYTHON}-slim", "python:${PYTHON}-slim"]
+    assert not re.search(r"(?m)^[^#]*embedded", dockerfile)
+    assert re.search(r"(?m)^USER [1-9][0-9]*:[1-9][0-9]*$", stages[-1])
+    assert 'org.opencontainers.image.version="${VERSION}"' in stages[-1]
+    assert "HEALTHCHECK" in stages[-1]

@@ -1,25 +1,66 @@
 """Every command explains itself."""
 
+import re
+
 import pytest
 from installed import Place
 
-COMMANDS = ("demo", "up", "publish", "watch", "get-config", "set-config", "serve", "migrate")
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_each_command_has_help(shared_place: Place, command: str) -> None:
-    done = shared_place.run(command, "--help")
-    assert (done.code, done.err) == (0, "")
-    assert f"missionops {command}" in done.out
-    assert "--help" in done.out
+COMMANDS = (
+    "demo", "up", "publish", "ingest-telemetry", "list-telemetry", "analyze-telemetry", "list-anomalies", "watch",
+    "list-spacecraft", "get-spacecraft", "status", "register", "get-config", "set-config", "list-events",
+    "record-event", "search-docs", "get-doc", "create-doc", "seed-demo-data", "seed-demo-docs", "simulate", "serve",
+    "migrate", "health", "dead-letters",
+)  # fmt: skip
+OF_DEAD_LETTERS = ("list", "show", "replay")
 
 
 def test_the_help_lists_the_commands_and_nothing_given_is_answered_by_it(shared_place: Place) -> None:
     helped = shared_place.run("--help")
     assert helped.code == 0
-    for command in COMMANDS:
-        assert f" {command} " in helped.out
+    assert tuple(listed(helped.out)) == COMMANDS
     assert shared_place.run().out.split() == helped.out.split()
+    assert tuple(listed(shared_place.run("dead-letters", "--help").out)) == OF_DEAD_LETTERS
+
+
+def test_each_command_has_help_with_an_example(shared_place: Place) -> None:
+    commands = [(name,) for name in COMMANDS[:-1]] + [(COMMANDS[-1], name) for name in OF_DEAD_LETTERS]
+    started = [shared_place.start(*command, "--help") for command in commands]
+    for command, running in zip(commands, started, strict=True):
+        done = running.end()
+        assert (done.code, done.err) == (0, ""), command
+        name = f"missionops {' '.join(command)}"
+        usage, *rest = done.out.split(f"Usage: {name}")
+        assert (usage.strip(), len(rest)) == ("", 1), command
+        assert name in rest[0], f"{name} --help shows no example"
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("list-", {"list-telemetry", "list-anomalies", "list-spacecraft", "list-events"}),
+        ("dead-letters ", set(OF_DEAD_LETTERS)),
+        ("list-telemetry --spacecraft", {"--spacecraft-id"}),
+        ("record-event SC-001 x --severity ", {"LOW", "MEDIUM", "HIGH", "CRITICAL"}),
+        ("simulate C", {"Cube-001"}),
+        ("simulate --fault beacon", {"beacon-loss"}),
+    ],
+)
+def test_the_shell_completes(shared_place: Place, words: str, offered: set[str]) -> None:
+    line = f"missionops {words}"
+    asked = {"_MISSIONOPS_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(line.split(" ")) - 1)}
+    assert set(shared_place.run(**asked).out.split()) == offered
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_can_be_shown_to_be_installed(shared_place: Place, shell: str) -> None:
+    done = shared_place.run(_MISSIONOPS_COMPLETE=f"source_{shell}")
+    assert (done.code, done.err) == (0, "")
+    assert "_MISSIONOPS_COMPLETE" in done.out
+
+
+def listed(helped: str) -> list[str]:
+    """The names of the commands in a help."""
+    return re.findall(r"^│ ([a-z][a-z-]+) ", helped, re.MULTILINE)
 
 
 def test_the_version_is_one_line(shared_place: Place) -> None:

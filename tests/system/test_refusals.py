@@ -86,6 +86,17 @@ def test_bad_settings_are_all_named(place: Place, command: tuple[str, ...]) -> N
     assert "MISSIONOPS_LOG_FORMAT is 'xml'" in done.sentence
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_serve_open_to_other_machines(place: Place, host: str) -> None:
+    nowhere = "postgresql://127.0.0.1:1/nothing"
+    done = place.run("serve", MISSIONOPS_HTTP_HOST=host, MISSIONOPS_DATABASE_URL=nowhere)
+    for way in ("set MISSIONOPS_HTTP_AUTH to tokens", "missionops tokens create", "proxy", "MISSIONOPS_HTTP_HOST"):
+        assert way in done.sentence
+    for auth in ("tokens", "proxy"):
+        done = place.run("serve", MISSIONOPS_HTTP_HOST=host, MISSIONOPS_HTTP_AUTH=auth, MISSIONOPS_DATABASE_URL=nowhere)
+        assert "Cannot reach PostgreSQL" in done.sentence  # it would go on
+
+
 def test_serve_without_a_database(place: Place, up: Up) -> None:
     done = place.run("serve", MISSIONOPS_NATS_URL=up.nats, MISSIONOPS_DATABASE_URL="postgresql://127.0.0.1:1/nothing")
     assert "PostgreSQL" in done.sentence

@@ -137,3 +137,10 @@ def programs_outside(place: Place) -> list[Path]:
     links = [Path(f"/proc/{pid}/exe") for pid in place.processes()] if Path("/proc/self").exists() else []
     programs = [link.readlink() for link in links]
     return [program for program in programs if "missionops-" in str(program) and not program.is_relative_to(sys.prefix)]
+
+
+def test_how_one_comes_to_another_nats_does_not_matter_to_its_own(place: Place) -> None:
+    elsewhere = {"MISSIONOPS_NATS_TOKEN": "of-another", "MISSIONOPS_NATS_INBOX_PREFIX": "_INBOX.another"}
+    up = place.up("--ephemeral", **elsewhere, MISSIONOPS_NATS_TLS_FIRST="true")
+    assert installed.get(f"{up.http}/health/ready")[0] == 200
+    assert "of-another" not in up.err

@@ -44,7 +44,12 @@ def test_it_holds_three_packages_and_what_they_need(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     [information] = {name.partition("/")[0] for name in names if ".dist-info/" in name}
     assert {name.partition("/")[0] for name in names} == {"missionops", "publishers", "subscribers", information}
-    for place, kinds in (("migrations", "*.sql"), ("missionops/samples", "*.*"), ("missionops", "py.typed")):
+    for place, kinds in (
+        ("migrations", "*.sql"),
+        ("missionops/samples", "*.*"),
+        ("missionops/deploy", "*.*"),
+        ("missionops", "py.typed"),
+    ):
         inside = place if place.startswith("missionops") else f"missionops/{place}"
         for file in (CHECKOUT / place).glob(kinds):
             assert f"{inside}/{file.name}" in names

@@ -32,9 +32,11 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, lin
 @pytest.mark.parametrize(
     "command",
     [
+        "tokens create", "tokens list", "tokens revoke",
         "list-telemetry", "analyze-telemetry", "list-anomalies", "list-events", "search-docs", "get-doc",
-        "ingest-telemetry", "seed-demo-data", "seed-demo-docs", "simulate", "list-spacecraft", "status", "register",
-        "record-event", "create-doc", "dead-letters list", "dead-letters show", "dead-letters replay",
+        "ingest-telemetry", "seed-demo-data", "seed-demo-docs", "simulate", "list-spacecraft", "get-spacecraft",
+        "status", "register", "get-config", "set-config", "record-event", "create-doc", "health", "publish", "watch",
+        "dead-letters list", "dead-letters show", "dead-letters replay",
     ],
 )  # fmt: skip
 def test_each_help_has_an_example(
@@ -78,6 +80,8 @@ def test_what_cannot_be_done_is_said_in_one_sentence(
         "status a.b",
         "list-telemetry",
         "list-telemetry --spacecraft-id _x",
+        "list-telemetry --spacecraft-id _fleet",
+        "get-config a.b",
         "list-telemetry --spacecraft-id SC-001 --limit 0",
         "list-anomalies --spacecraft-id SC-001 --to 2025-01-01T00:00:00Z",
         "dead-letters replay",

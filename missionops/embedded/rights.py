@@ -1,0 +1,42 @@
+"""What the service may do on embedded servers: as much as in production, by the very files that say so there."""
+
+from collections.abc import Mapping
+from importlib import resources
+from types import MappingProxyType
+
+import asyncpg
+
+SERVICE = "service"
+"""The service's user of NATS."""
+MIGRATOR = "mission_migrator"
+APP = "mission_app"
+NO_PASSWORDS: Mapping[str, str] = MappingProxyType({})
+
+
+def nats_users(password: str) -> str:
+    """Configuration by which the service has a user with this password; whoever gives no name may do everything."""
+    return f"""{_deployed("nats-roles.conf")}
+authorization {{
+  users: [
+    {{ user: {SERVICE}, password: "{password}", permissions: $SERVICE_MAY }}
+    {{ user: operator, password: "{password}", permissions: $OPERATOR_MAY }}
+    {{ user: auditor, password: "{password}", permissions: $AUDITOR_MAY }}
+    {{ user: people, password: "{password}" }}
+  ]
+}}
+no_auth_user: people
+"""
+
+
+async def create_roles(dsn: str, passwords: Mapping[str, str] = NO_PASSWORDS) -> None:
+    """Make the roles and rights in a database, as its superuser; passwords by kind (`app`, `migrator`, `reader`)."""
+    given = {f"missionops.{kind}_password": password for kind, password in passwords.items()}
+    connection = await asyncpg.connect(dsn, server_settings=given)
+    try:
+        await connection.execute(_deployed("postgres.sql"))
+    finally:
+        await connection.close()
+
+
+def _deployed(name: str) -> str:
+    return (resources.files("missionops") / "deploy" / name).read_text()

@@ -1,0 +1,108 @@
+"""What the service says of itself: asked at the moment, of the servers and of the ingest path."""
+
+import asyncio
+import time
+from typing import NamedTuple
+
+import nats.errors
+from nats.aio.client import Client
+
+from missionops import __version__, streams
+from missionops.database import Database
+from missionops.domain import moment
+from missionops.errors import Unavailable
+from missionops.operations.health import Health, Ingest
+from missionops.progress import Progress
+
+_STALLED = 5.0
+"""Seconds for which a message may wait while nothing moves."""
+_FULL = 0.95
+"""Of what a stream may hold; it refuses messages for which there is no room, the large ones first."""
+_PATIENCE = 1.5
+_NOT_FOUND = 10037
+
+
+class _Lag(NamedTuple):
+    """What is in the stream and not handled."""
+
+    messages: int
+    seconds: float
+    """For how long the oldest of them has been there."""
+    is_full: bool
+    """Whether the stream refuses more."""
+
+
+class Reporter:
+    """Answers whether the service does its work, and what keeps it from that."""
+
+    def __init__(self, client: Client, database: Database, progress: Progress) -> None:
+        self._client = client
+        self._database = database
+        self._progress = progress
+
+    async def health(self) -> Health:
+        """How it is now; within two seconds, whatever is away."""
+        is_connected = self._client.is_connected
+        is_reachable, lag = await asyncio.gather(self._database.is_reachable(), self._lag())
+        trouble = self._progress.trouble or self._fault(lag)
+        is_ready = is_connected and is_reachable and self._progress.is_ready and trouble is None
+        return Health(
+            "ready" if is_ready else "not ready",
+            __version__,
+            "up" if is_connected else "down",
+            "up" if is_reachable else "down",
+            self._ingest(trouble, lag),
+        )
+
+    def _ingest(self, trouble: str | None, lag: _Lag | None) -> Ingest:
+        progress = self._progress
+        return Ingest(
+            role=progress.role,
+            trouble=trouble,
+            lag=lag.messages if lag else None,
+            lag_seconds=round(lag.seconds, 3) if lag else None,
+            epoch=progress.epoch,
+            sequence=progress.sequence,
+            stored=progress.stored,
+            duplicates=progress.duplicates,
+            lost=progress.lost,
+            anomalies=dict(progress.anomalies),
+            dead_letters=dict(progress.dead_letters),
+        )
+
+    def _fault(self, lag: _Lag | None) -> str | None:
+        """What an owner does not know of: that nothing moves although no call has failed."""
+        if self._progress.role != "owner":
+            return None
+        if lag is None:
+            return "JetStream does not say what is in the stream TELEMETRY."
+        if lag.is_full:
+            return f"The stream TELEMETRY is full and refuses telemetry: {lag.messages} messages wait."
+        idle = time.monotonic() - self._progress.moved_at
+        if min(lag.seconds, idle) > _STALLED:
+            return f"Nothing moves: {lag.messages} messages wait, the oldest for {lag.seconds:.0f} s."
+        return None
+
+    async def _lag(self) -> _Lag | None:
+        """What this instance, while it is the owner, has not handled; None where JetStream does not tell."""
+        if self._progress.role != "owner" or not self._client.is_connected:
+            return None
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                return await self._asked_lag()
+        except (Unavailable, TimeoutError, nats.errors.Error):
+            return None
+
+    async def _asked_lag(self) -> _Lag:
+        info = await streams.ask(self._client, f"STREAM.INFO.{streams.TELEMETRY}")
+        most = int(info["config"]["max_bytes"])
+        is_full = 0 < _FULL * most <= int(info["state"]["bytes"])
+        waiting = int(info["state"]["last_seq"]) - self._progress.sequence
+        if waiting <= 0:
+            return _Lag(0, 0.0, is_full)
+        wanted = {"seq": self._progress.sequence + 1, "next_by_subj": ">"}
+        answer = await streams.ask(self._client, f"STREAM.MSG.GET.{streams.TELEMETRY}", wanted, accepted=_NOT_FOUND)
+        if "message" not in answer:  # purged: there is nothing to wait for
+            return _Lag(0, 0.0, is_full)
+        since = moment.to_nanoseconds(answer["message"]["time"])
+        return _Lag(waiting, max(0.0, (moment.to_nanoseconds(info["ts"]) - since) / 1e9), is_full)

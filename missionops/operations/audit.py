@@ -1,0 +1,50 @@
+"""The audit: every change leaves an event that says who made it, when, and what was before and after."""
+
+import hashlib
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
+
+from missionops.database import Connection
+from missionops.domain.anomaly import Severity
+from missionops.domain.event import Event, EventType
+from missionops.operations import events
+
+_SHOWN = 16 << 10
+"""Bytes of what was or is, as JSON; what has more is named by its hash. An event is told as one message."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Change(NamedTuple):
+    """What somebody has changed."""
+
+    kind: EventType
+    spacecraft_id: str | None
+    at: datetime
+    message: str
+    metadata: Mapping[str, Any]
+    """With who (`by`), and what is `between` the two."""
+
+
+async def tell(connection: Connection, change: Change) -> None:
+    """Write the event of a change, in the transaction that makes it, and have it published."""
+    name = f"ev_{uuid.uuid4().hex}"  # which nobody can have taken
+    metadata = msgspec.Raw(_encode(change.metadata))
+    event = Event(name, change.spacecraft_id, change.at, change.kind, Severity.LOW, change.message, metadata)
+    await events.tell(connection, event, recorded_by=None)
+
+
+def between(before: Any, after: Any) -> dict[str, Any]:
+    """What was and what is, as metadata; None stands for what was not there, and bytes are JSON already."""
+    return _shown("before", before) | _shown("after", after)
+
+
+def _shown(name: str, value: Any) -> dict[str, Any]:
+    text = value if isinstance(value, bytes) else _encode(value)
+    if len(text) <= _SHOWN:
+        return {name: msgspec.Raw(text)}
+    return {f"{name}Sha256": hashlib.sha256(text).hexdigest(), f"{name}Bytes": len(text)}

@@ -1,0 +1,104 @@
+"""Tokens: made, listed and revoked by whoever may write to the database, each change with its event."""
+
+import secrets
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import msgspec
+
+from missionops.database import Connection
+from missionops.domain import access, bearer_token, identifier
+from missionops.domain.access import Role
+from missionops.domain.bearer_token import Token
+from missionops.domain.event import EventType
+from missionops.domain.moment import Instant
+from missionops.errors import Conflict, NotFound
+from missionops.operations import asking, audit
+from missionops.operations.asking import refused
+from missionops.store import tokens
+from missionops.store.tokens import New, Stored
+
+MOST = 1_000
+"""Tokens in force at a time: the service keeps them in memory."""
+MOST_SPACECRAFT = 1_000
+"""Spacecraft that a token may be limited to."""
+
+
+class Granted(msgspec.Struct, rename="camel"):
+    """What a token lets its bearer do, and until when."""
+
+    role: str
+    spacecraft: list[str] | None
+    """None: all, and what is about no one of them."""
+    expires_at: Instant | None
+    revoked_at: Instant | None
+
+
+class Issued(NamedTuple):
+    """A new token, which is shown this once."""
+
+    token: Token
+    stored: Stored
+
+
+async def issue(
+    connection: Connection,
+    name: str,
+    role: Role,
+    spacecraft: Sequence[str] | None = None,
+    expires_at: datetime | None = None,
+) -> Issued:
+    """Make a token, in the caller's transaction."""
+    limited = _checked(name, spacecraft)
+    if expires_at is not None and expires_at <= datetime.now(UTC):
+        raise refused("expires", "must lie in the future")
+    if await tokens.count(connection) >= MOST:
+        raise Conflict(f"There are {MOST} tokens in force already: revoke some first")
+    made = bearer_token.made(secrets.token_bytes(bearer_token.KEY_BYTES + bearer_token.SECRET_BYTES))
+    stored = await tokens.add(connection, New(name, made.key, made.digest, role, limited, expires_at))
+    if stored is None:
+        raise Conflict(f"There is or was a token {name}: choose another name, since the audit knows a token by it")
+    await _tell(connection, "token.create", f"Token {name} created ({role})", None, stored)
+    return Issued(made, stored)
+
+
+async def revoke(connection: Connection, name: str) -> bool:
+    """Revoke a token for good, in the caller's transaction; False if it was revoked before."""
+    revoked = await tokens.revoke(connection, name)
+    if revoked is not None:
+        before = revoked._replace(revoked_at=None)
+        await _tell(connection, "token.revoke", f"Token {name} revoked", before, revoked)
+        return True
+    if await tokens.get(connection, name) is None:
+        raise NotFound(f"There is no token {name}: `missionops tokens list` shows those there are")
+    return False
+
+
+def granted(stored: Stored) -> Granted:
+    """What a stored token lets its bearer do."""
+    return Granted(stored.role, stored.spacecraft, stored.expires_at, stored.revoked_at)
+
+
+def _checked(name: str, spacecraft: Sequence[str] | None) -> list[str] | None:
+    if not identifier.is_id(name):
+        raise refused("name", f"must be {identifier.RULE}")
+    if name in access.WITHOUT_TOKEN:
+        raise refused("name", f"may not be {name}, which the audit calls whoever asks without a token")
+    if spacecraft is None:
+        return None
+    limited = sorted({asking.spacecraft_id(spacecraft_id) for spacecraft_id in spacecraft})
+    if not 1 <= len(limited) <= MOST_SPACECRAFT:
+        raise refused("spacecraft", f"must be 1 to {MOST_SPACECRAFT} of them, or none at all for a token for all")
+    return limited
+
+
+async def _tell(connection: Connection, action: str, message: str, before: Stored | None, after: Stored) -> None:
+    metadata = {
+        "action": action,
+        "by": f"database:{await tokens.user(connection)}",  # a colon no token's name has
+        "token": after.name,
+        **audit.between(before and granted(before), granted(after)),
+    }
+    at = after.revoked_at or after.created_at
+    await audit.tell(connection, audit.Change(EventType.INFO, None, at, message, metadata))

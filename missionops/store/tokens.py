@@ -1,0 +1,116 @@
+"""Tokens in and out of the table."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import asyncpg
+
+from missionops.database import Connection
+from missionops.domain.access import Role
+
+
+class New(NamedTuple):
+    """A token to be kept."""
+
+    name: str
+    key: str
+    digest: bytes
+    role: Role
+    spacecraft: Sequence[str] | None
+    expires_at: datetime | None
+
+
+class Stored(NamedTuple):
+    """A token, without what only its bearer knows."""
+
+    name: str
+    role: str
+    spacecraft: list[str] | None
+    """None: all."""
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+_COLUMNS = "name, role, spacecraft, created_at, expires_at, revoked_at"
+
+_ADD = f"""
+INSERT INTO app.token (name, key, digest, role, spacecraft, expires_at) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (name) DO NOTHING
+RETURNING {_COLUMNS}
+"""  # noqa: S608 - our own words
+
+
+async def add(connection: Connection, new: New) -> Stored | None:
+    """Add a token; None if there is or was one with its name."""
+    return _stored(await connection.fetchrow(_ADD, *new))
+
+
+_REVOKE = f"""
+UPDATE app.token SET revoked_at = clock_timestamp() WHERE name = $1 AND revoked_at IS NULL RETURNING {_COLUMNS}
+"""  # noqa: S608 - our own words
+
+
+async def revoke(connection: Connection, name: str) -> Stored | None:
+    """Revoke a token for good; None if there is none in force with this name."""
+    return _stored(await connection.fetchrow(_REVOKE, name))
+
+
+_GET = f"SELECT {_COLUMNS} FROM app.token WHERE name = $1"  # noqa: S608 - our own words
+
+
+async def get(connection: Connection, name: str) -> Stored | None:
+    """One token, in force or not."""
+    return _stored(await connection.fetchrow(_GET, name))
+
+
+_ALL = f"SELECT {_COLUMNS} FROM app.token ORDER BY name"  # noqa: S608 - our own words
+
+
+async def every(connection: Connection) -> list[Stored]:
+    """All that there ever were, by name."""
+    return [Stored(*row) for row in await connection.fetch(_ALL)]
+
+
+class Bearer(NamedTuple):
+    """What authentication needs of a token."""
+
+    name: str
+    role: Role
+    spacecraft: frozenset[str] | None
+    digest: bytes
+    expires_at: datetime | None
+
+
+_GOOD = "revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())"
+
+_IN_FORCE = f"SELECT key, name, role, spacecraft, digest, expires_at FROM app.token WHERE {_GOOD}"  # noqa: S608 - likewise
+
+
+async def in_force(connection: Connection) -> dict[str, Bearer]:
+    """Those that count now, by their keys."""
+    return {
+        key: Bearer(name, Role(role), None if spacecraft is None else frozenset(spacecraft), digest, expires_at)
+        for key, name, role, spacecraft, digest, expires_at in await connection.fetch(_IN_FORCE)
+    }
+
+
+_COUNT = f"SELECT count(*) FROM app.token WHERE {_GOOD}"  # noqa: S608 - our own words
+
+
+async def count(connection: Connection) -> int:
+    """How many count now."""
+    return int(await connection.fetchval(_COUNT))
+
+
+_USER = "SELECT session_user::text"
+
+
+async def user(connection: Connection) -> str:
+    """Who uses this connection, as the database knows him."""
+    return str(await connection.fetchval(_USER))
+
+
+def _stored(row: asyncpg.Record | None) -> Stored | None:
+    return Stored(*row) if row else None

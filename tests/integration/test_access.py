@@ -1,0 +1,448 @@
+"""Who may do what over HTTP: every route for every role, and what a token that is limited to some spacecraft sees."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+import asyncpg
+import httpx
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from missionops import app
+from missionops import database as databases
+from missionops.app import Service
+from missionops.domain import bearer_token
+from missionops.domain.access import Role
+from missionops.operations import authentication, tokens
+from missionops.settings import Settings
+from subscribers.http import about
+from subscribers.http.routes import OFFERED
+
+AT, LATER = "2025-01-01T00:00:00Z", "2025-01-01T00:10:00Z"
+LIMITS = {"parameters": {"temp": {"warnHigh": 45, "critHigh": 70}}}
+EVENT = {"spacecraftId": "A", "type": "INFO", "severity": "LOW", "message": "Hello"}
+SNAPSHOT = {"timestamp": AT, "parameters": {"temp": 50}}
+
+Issue = Callable[..., Awaitable[str]]
+
+
+class Wanted(NamedTuple):
+    """A request that works."""
+
+    path: str
+    query: Any = None
+    body: Any = None
+
+
+OF_A, DURING = {"spacecraftId": "A"}, {"from": AT, "to": LATER}
+REQUESTS = {
+    "GET /spacecraft/{spacecraftId}/config": Wanted("/spacecraft/A/config"),
+    "PUT /spacecraft/{spacecraftId}/config": Wanted("/spacecraft/A/config", body=LIMITS),
+    "GET /telemetry": Wanted("/telemetry", OF_A),
+    "GET /telemetry/analyze": Wanted("/telemetry/analyze", OF_A),
+    "GET /anomalies": Wanted("/anomalies", OF_A),
+    "GET /anomalies/timeline": Wanted("/anomalies/timeline", OF_A | DURING),
+    "PUT /spacecraft/{spacecraftId}": Wanted("/spacecraft/A", body={"name": "One"}),
+    "GET /spacecraft/{spacecraftId}": Wanted("/spacecraft/A"),
+    "GET /spacecraft": Wanted("/spacecraft"),
+    "GET /spacecraft/{spacecraftId}/status": Wanted("/spacecraft/A/status"),
+    "POST /events": Wanted("/events", body=EVENT),
+    "GET /events": Wanted("/events", OF_A),
+    "POST /docs": Wanted("/docs", body={"title": "Battery", "body": "Warm it.", "spacecraftId": "A"}),
+    "GET /docs/{documentId}": Wanted("/docs/about-a"),
+    "GET /docs/search": Wanted("/docs/search", {"q": "battery"}),
+    "POST /telemetry": Wanted("/telemetry", body=SNAPSHOT | OF_A),
+    "POST /telemetry/batch": Wanted("/telemetry/batch", body=OF_A | {"snapshots": [SNAPSHOT]}),
+    "GET /metrics": Wanted("/metrics"),
+}
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"http_auth": "tokens"})
+
+
+@pytest.fixture
+def issue(database_url: str) -> Issue:
+    async def issue(name: str, role: Role, *spacecraft: str, expires_at: datetime | None = None) -> str:
+        async with databases.connected(database_url) as connection, connection.transaction():
+            return str((await tokens.issue(connection, name, role, spacecraft or None, expires_at)).token)
+
+    return issue
+
+
+@pytest.fixture
+async def revoke(database_url: str) -> Callable[[str], Awaitable[bool]]:
+    async def revoke(name: str) -> bool:
+        async with databases.connected(database_url) as connection, connection.transaction():
+            return await tokens.revoke(connection, name)
+
+    return revoke
+
+
+class Clients:
+    """HTTP with one token or another."""
+
+    def __init__(self, url: str, issue: Issue) -> None:
+        self._url = url
+        self._issue = issue
+        self.opened: list[httpx.AsyncClient] = []
+
+    async def holding(self, role: Role, *spacecraft: str) -> httpx.AsyncClient:
+        return self.showing(await self._issue(f"{role}-{len(self.opened)}", role, *spacecraft))
+
+    def showing(self, token: str | None) -> httpx.AsyncClient:
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self.opened.append(httpx.AsyncClient(base_url=self._url, headers=headers, timeout=10))
+        return self.opened[-1]
+
+
+@pytest.fixture
+async def clients(service: Service, issue: Issue) -> AsyncIterator[Clients]:
+    found = Clients(service.http_url, issue)
+    yield found
+    for client in found.opened:
+        await client.aclose()
+
+
+@pytest.fixture
+async def admin(clients: Clients) -> httpx.AsyncClient:
+    """Somebody who may everything, after there is something of three spacecraft and of no one."""
+    http = await clients.holding(Role.ADMIN)
+    for name in "ABC":
+        about_it = {"spacecraftId": name}
+        await http.put(f"/spacecraft/{name}/config", json=LIMITS)
+        snapshots = [
+            {"timestamp": f"2025-01-01T00:00:0{second}Z", "parameters": {"temp": 50}, "id": name} for second in range(5)
+        ]
+        assert (await http.post("/telemetry/batch", json=about_it | {"snapshots": snapshots})).status_code == 201
+        document = about_it | {"id": f"about-{name.lower()}", "title": "Battery", "body": "battery " * ord(name)}
+        assert (await http.post("/docs", json=document)).status_code == 201
+        await http.post("/events", json=EVENT | about_it | {"id": f"event-{name}"})
+    assert (await http.post("/docs", json={"id": "all", "title": "Batteries", "body": "All."})).status_code == 201
+    return http
+
+
+async def ask(http: httpx.AsyncClient, route: str) -> httpx.Response:
+    wanted = REQUESTS[route]
+    return await http.request(route.partition(" ")[0], wanted.path, params=wanted.query, json=wanted.body)
+
+
+def error(response: httpx.Response) -> tuple[int, str]:
+    """Its status and code, of an error that looks as the contract says."""
+    body = response.json()
+    assert list(body) == ["error"]
+    assert list(body["error"]) == ["code", "message", "details"]
+    return response.status_code, body["error"]["code"]
+
+
+def needed() -> dict[str, Role]:
+    """The role that each route needs."""
+    routes = {f"{route.method} {route.path}": operation.role for operation, route in OFFERED}
+    return routes | {f"GET {page.path}": page.role for page in about.PAGES if page.role}
+
+
+def test_there_is_a_request_for_every_route():
+    assert set(REQUESTS) == set(needed())
+
+
+@pytest.mark.usefixtures("admin")
+async def test_every_route_asks_for_a_token(clients: Clients, issue: Issue, revoke, database):
+    nobody = clients.showing(None)
+    wrong = [
+        clients.showing(token)
+        for token in (
+            "nonsense",
+            str(bearer_token.made(secrets.token_bytes(40))),
+            await expired(database),
+            await issue("revoked", Role.ADMIN),
+            (await issue("other", Role.ADMIN))[:-64] + "0" * 64,  # a known key with another secret
+        )
+    ]
+    basic = clients.showing(None)
+    basic.headers["Authorization"] = "Basic YWRtaW46YWRtaW4="
+    await revoke("revoked")
+    for route in REQUESTS:
+        for http in (nobody, basic):
+            refused = await ask(http, route)
+            assert (error(refused), refused.headers["www-authenticate"]) == ((401, "unauthenticated"), "Bearer"), route
+    answers = await asyncio.gather(*(ask(http, route) for route in REQUESTS for http in wrong))
+    for refused in answers:
+        assert error(refused) == (401, "unauthenticated")
+        assert refused.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+
+
+async def expired(database: "asyncpg.Connection[asyncpg.Record]") -> str:
+    made = bearer_token.made(secrets.token_bytes(40))
+    await database.execute(
+        "INSERT INTO app.token (name, key, digest, role, created_at, expires_at) "
+        "VALUES ('expired', $1, $2, 'admin', '2020-01-01', '2021-01-01')",
+        made.key,
+        made.digest,
+    )
+    return str(made)
+
+
+@pytest.mark.usefixtures("admin")
+async def test_every_route_asks_for_its_role(clients: Clients):
+    holders = {role: await clients.holding(role) for role in Role}
+    for route, role in needed().items():
+        for held, http in holders.items():
+            answer = await ask(http, route)
+            if held.includes(role):
+                assert answer.status_code in {200, 201}, (route, held, answer.text)
+            else:
+                assert error(answer) == (403, "forbidden"), (route, held)
+                assert f"needs the role {role}" in answer.json()["error"]["message"]
+
+
+async def test_what_is_open_tells_strangers_little(clients: Clients):
+    stranger, reader = clients.showing(None), await clients.holding(Role.READER)
+    limited, wrong = await clients.holding(Role.READER, "A"), clients.showing("nonsense")
+    for page in about.PAGES:
+        if page.role is None:
+            assert (await stranger.get(page.path)).status_code == 200
+    for http in (stranger, limited, wrong):
+        assert (await http.get("/health/ready")).json() == {"status": "ready"}
+    assert "ingest" in (await reader.get("/health/ready")).json()
+    assert (await stranger.get("/nothing")).status_code == 404
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "Bearer "])
+async def test_the_scheme_may_be_written_in_any_case(clients: Clients, issue: Issue, scheme: str):
+    http = clients.showing(None)
+    shown = {"Authorization": f"{scheme} {await issue('a', Role.READER)}"}
+    assert (await http.get("/spacecraft", headers=shown)).status_code == 200
+    assert (await http.head("/spacecraft", headers=shown)).status_code == 200
+    assert (await http.head("/spacecraft")).status_code == 401
+
+
+async def test_a_large_body_of_a_stranger_is_not_read(service: Service):
+    host, port = service.http_url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"POST /telemetry/batch HTTP/1.1\r\nHost: x\r\nContent-Length: 8000000\r\n\r\n")
+    assert await asyncio.wait_for(reader.readline(), 5) == b"HTTP/1.1 401 Unauthorized\r\n"
+    writer.close()
+
+
+async def test_a_new_token_counts_at_once_and_a_revoked_one_no_more_within_seconds(clients: Clients, issue, revoke):
+    for number in range(5):
+        http = clients.showing(await issue(f"t{number}", Role.READER))
+        assert (await http.get("/spacecraft")).status_code == 200
+    assert await revoke("t4")
+    async with asyncio.timeout(20):
+        while (await http.get("/spacecraft")).status_code == 200:
+            await asyncio.sleep(0.1)
+    assert error(await http.get("/spacecraft")) == (401, "unauthenticated")
+    assert not await revoke("t4")
+
+
+async def test_a_token_ends_by_itself(clients: Clients, issue: Issue, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(authentication, "FRESH", 3600.0)  # not because the tokens are read again
+    http = clients.showing(await issue("brief", Role.READER, expires_at=datetime.now(UTC) + timedelta(seconds=2)))
+    assert (await http.get("/spacecraft")).status_code == 200
+    async with asyncio.timeout(20):
+        while (await http.get("/spacecraft")).status_code == 200:
+            await asyncio.sleep(0.1)
+
+
+async def test_unknown_tokens_cost_the_database_little(clients: Clients, monkeypatch: pytest.MonkeyPatch):
+    readings = 0
+
+    async def in_force(connection: databases.Connection) -> Any:
+        nonlocal readings
+        readings += 1
+        return {}
+
+    monkeypatch.setattr("missionops.store.tokens.in_force", in_force)
+    strangers = [clients.showing(str(bearer_token.made(secrets.token_bytes(40)))) for _ in range(50)]
+    for refused in await asyncio.gather(*(stranger.get("/spacecraft") for stranger in strangers)):
+        assert refused.status_code == 401
+    assert readings <= 10
+
+
+async def test_while_the_database_is_away_known_tokens_count_for_a_while(
+    clients: Clients, issue: Issue, database, monkeypatch: pytest.MonkeyPatch
+):
+    known = clients.showing(await issue("known", Role.OPERATOR))
+    stranger = clients.showing(str(bearer_token.made(secrets.token_bytes(40))))
+    assert (await known.post("/telemetry", json=SNAPSHOT | OF_A)).status_code == 201
+    monkeypatch.setattr(authentication, "FRESH", 0.0)
+    async with database.transaction():
+        await database.execute("LOCK TABLE app.token IN ACCESS EXCLUSIVE MODE")
+        assert (await known.post("/telemetry", json=SNAPSHOT | OF_A)).status_code == 201
+        assert error(await stranger.get("/spacecraft")) == (503, "unavailable")
+        monkeypatch.setattr(authentication, "GRACE", 0.0)
+        assert error(await known.post("/telemetry", json=SNAPSHOT | OF_A)) == (503, "unavailable")
+    assert (await known.get("/spacecraft")).status_code == 200
+    assert error(await stranger.get("/spacecraft")) == (401, "unauthenticated")
+
+
+async def test_listings_hold_those_alone_to_which_a_token_is_limited(clients: Clients, admin: httpx.AsyncClient):
+    limited = await clients.holding(Role.READER, "A", "C", "unknown")
+    listed = (await limited.get("/spacecraft")).json()
+    everything = (await admin.get("/spacecraft")).json()
+    assert (everything["total"], listed["total"], listed["count"]) == (3, 2, 2)
+    assert listed["items"] == [item for item in everything["items"] if item["spacecraftId"] != "B"]
+    pages = [(await limited.get("/spacecraft", params={"limit": 1, "offset": offset})).json() for offset in range(3)]
+    assert [[item["spacecraftId"] for item in page["items"]] for page in pages] == [["A"], ["C"], []]
+    assert {page["total"] for page in pages} == {2}
+
+
+async def test_searches_find_what_is_within_reach_and_as_many_as_were_asked_for(
+    clients: Clients, admin: httpx.AsyncClient
+):
+    limited = await clients.holding(Role.READER, "A", "C")
+
+    async def found(http: httpx.AsyncClient, **query: Any) -> list[str]:
+        return [document["id"] for document in (await http.get("/docs/search", params=query)).json()]
+
+    for q in ("battery", "batter", "attery"):  # by words, and by parts of them
+        everything = await found(admin, q=q)
+        assert {"about-a", "about-b", "about-c"} <= set(everything)
+        for limit in (1, 2, 3, 50):
+            within = [name for name in everything if name != "about-b"]
+            assert await found(limited, q=q, limit=limit) == within[:limit]
+    assert await found(limited, q="battery", spacecraftId="A") == ["about-a"]
+    assert error(await limited.get("/docs/search", params={"q": "battery", "spacecraftId": "B"})) == (403, "forbidden")
+    assert (await limited.get("/docs/about-a")).status_code == 200
+    assert (await limited.get("/docs/all")).status_code == 200
+    assert error(await limited.get("/docs/about-b")) == (404, "not_found")
+
+
+async def test_pages_are_the_same_for_whoever_is_limited_to_what_they_are_about(clients: Clients, admin):
+    limited = await clients.holding(Role.READER, "A")
+    for path in ("/telemetry", "/anomalies", "/telemetry/analyze", "/anomalies/timeline", "/events"):
+        query = OF_A | (DURING if path.endswith(("analyze", "timeline")) else {"limit": 2})
+        seen: list[tuple[bytes, str | None]] = []
+        for http in (admin, limited):
+            cursor, answers = None, []
+            while True:
+                page = await http.get(path, params=query | ({"cursor": cursor} if cursor else {}))
+                assert page.status_code == 200
+                answers.append(page.content)
+                cursor = page.headers.get("missionops-next-cursor")
+                if cursor is None:
+                    break
+            seen.append((b"\n".join(answers), cursor))
+        assert seen[0] == seen[1]
+        assert b'"A"' in seen[0][0]
+
+
+CHECKED_INSIDE = {
+    "spacecraft.list", "docs.create", "docs.get", "docs.search", "telemetry.take", "telemetry.takeBatch",
+}  # fmt: skip
+"""Operations about no one spacecraft: each looks itself at what a token reaches, as other tests here show."""
+
+
+@pytest.mark.usefixtures("admin")
+async def test_all_else_is_refused_whether_it_is_there_or_not(clients: Clients):
+    limited = await clients.holding(Role.ADMIN, "A", "C")
+    walked = set()
+    for operation, route in OFFERED:
+        if operation.about_spacecraft:
+            wanted = REQUESTS[f"{route.method} {route.path}"]
+            for other in ("B", "unknown"):
+                query = wanted.query and wanted.query | {"spacecraftId": other}
+                body = wanted.body | {"spacecraftId": other} if "spacecraftId" in (wanted.body or ()) else wanted.body
+                path = wanted.path.replace("/A", f"/{other}")
+                refused = await limited.request(route.method, path, params=query, json=body)
+                assert error(refused) == (403, "forbidden"), (path, other)
+            assert (await ask(limited, f"{route.method} {route.path}")).status_code in {200, 201}
+        walked.add(operation.name)
+    about_no_one = {operation.name for operation, _ in OFFERED if not operation.about_spacecraft}
+    assert about_no_one == CHECKED_INSIDE
+    for path in ("/metrics",):
+        assert error(await limited.get(path)) == (403, "forbidden")
+
+
+async def test_nothing_is_written_out_of_reach(clients: Clients, admin: httpx.AsyncClient, client, database):
+    limited = await clients.holding(Role.ADMIN, "A", "C")
+    before = await state(database, client)
+    document = {"title": "Battery", "body": "Other."}
+    for path, body in (
+        ("/telemetry", SNAPSHOT | {"spacecraftId": "B"}),
+        ("/telemetry/batch", {"spacecraftId": "B", "snapshots": [SNAPSHOT]}),
+        ("/telemetry/batch", {"spacecraftId": "A", "snapshots": [SNAPSHOT, SNAPSHOT | {"spacecraftId": "B"}]}),
+        ("/events", EVENT | {"spacecraftId": "B"}),
+        ("/docs", document | {"spacecraftId": "B"}),
+        ("/docs", document),  # about no one spacecraft, so about all
+        ("/docs", document | {"spacecraftId": "A", "id": "about-b", "overwrite": True}),
+        ("/docs", document | {"spacecraftId": "A", "id": "all", "overwrite": True}),
+        ("/docs", document | {"spacecraftId": "B", "id": "about-a", "overwrite": True}),
+    ):
+        assert error(await limited.post(path, json=body)) == (403, "forbidden"), (path, body)
+    assert await state(database, client) == before
+    overwritten = document | {"spacecraftId": "C", "id": "about-a", "overwrite": True}
+    assert (await limited.post("/docs", json=overwritten)).status_code == 201
+    assert (await admin.get("/docs/about-a")).json()["spacecraftId"] == "C"
+
+
+async def state(database: Any, client: Any) -> tuple[Any, ...]:
+    """What a write would change."""
+    info = await client.jetstream().stream_info("TELEMETRY")
+    return (
+        info.state.last_seq,
+        await database.fetch("SELECT * FROM app.document ORDER BY id"),
+        await database.fetch("SELECT id FROM app.event ORDER BY id"),
+    )
+
+
+async def test_the_openapi_document_says_what_each_route_needs(service: Service, clients: Clients):
+    document = (await clients.showing(None).get("/openapi.json")).json()
+    OpenAPIV31SpecValidator(document).validate()
+    assert document["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    roles = needed()
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            role = roles.get(f"{method.upper()} {path}")
+            assert operation.get("security") == (None if role is None else [{"token": [role]}]), path
+            assert ({"401", "403"} <= set(operation["responses"])) == (role is not None), path
+    ready = document["paths"]["/health/ready"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    assert [choice["$ref"].rpartition("/")[2] for choice in ready["anyOf"]] == ["Health", "Readiness"]
+
+
+async def test_a_web_page_may_show_a_token(settings: Settings, issue: Issue):
+    origin = {
+        "Origin": "https://ops.example",
+        "Access-Control-Request-Method": "GET",
+        "Access-Control-Request-Headers": "authorization",
+    }
+    opened = settings.model_copy(update={"cors_origins": "https://ops.example"})
+    async with app.running(opened) as running, httpx.AsyncClient(base_url=running.http_url) as http:
+        asked = await http.options("/spacecraft", headers=origin)
+        assert asked.status_code == 200
+        assert "Authorization" in asked.headers["access-control-allow-headers"]
+        refused = await http.get("/spacecraft", headers=origin)
+        assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (401, "https://ops.example")
+
+
+async def test_without_tokens_a_name_that_is_not_this_machines_is_refused(settings: Settings):
+    async def answer(running: Service, host: str, path: str = "/spacecraft") -> httpx.Response:
+        async with httpx.AsyncClient(base_url=running.http_url) as http:
+            return await http.get(path, headers={"Host": host})
+
+    async with app.running(settings.model_copy(update={"http_auth": "off"})) as running:
+        for host in ("localhost", "localhost:8000", "127.0.0.1", "[::1]:8000"):
+            assert (await answer(running, host)).status_code == 200
+        for path in ("/spacecraft", "/health/ready", "/nothing", "/openapi.json"):
+            assert error(await answer(running, "evil.example:8000", path)) == (403, "forbidden")
+        document = (await answer(running, "localhost", "/openapi.json")).json()
+        assert "securitySchemes" not in document["components"]
+        assert "security" not in json.dumps(document)
+    for way in ("tokens", "proxy"):
+        async with app.running(settings.model_copy(update={"http_auth": way})) as running:
+            assert (await answer(running, "ops.example", "/health/live")).status_code == 200
+    assert (await asked_behind_a_proxy(settings)).status_code == 200
+
+
+async def asked_behind_a_proxy(settings: Settings) -> httpx.Response:
+    async with (
+        app.running(settings.model_copy(update={"http_auth": "proxy", "http_host": "0.0.0.0"})) as running,
+        httpx.AsyncClient(base_url=running.http_url.replace("0.0.0.0", "127.0.0.1")) as http,
+    ):
+        return await http.get("/spacecraft", headers={"Host": "ops.example"})

@@ -1,0 +1,40 @@
+"""The README's commands for tokens, as they stand there."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import installed
+import pytest
+from installed import Place
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def commands() -> str:
+    section = README.read_text().partition("### Who may do what over HTTP")[2]
+    found = re.search(r"```sh\n(.*?)```", section, re.DOTALL)
+    assert found
+    return found[1]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the README asks with curl")
+def test_the_commands_of_the_readme(place: Place) -> None:
+    up = place.up("--ephemeral", MISSIONOPS_HTTP_AUTH="tokens")
+    assert commands().count("localhost:8000") == 2
+    script = commands().replace("localhost:8000", up.http).replace("curl ", "curl --fail -sS -w '\\n' ")
+    done = subprocess.run(
+        ["/bin/sh", "-euc", script],
+        env=place.environment
+        | {"PATH": f"{installed.COMMAND.parent}:{place.environment['PATH']}", "MISSIONOPS_DATABASE_URL": up.database},
+        cwd=place.work, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    taken, listed, *table = done.stdout.splitlines()
+    assert re.fullmatch(r'\{"id":"ts_[0-9a-f]{32}"\}', taken)
+    assert '"parameters":{"temp":42}' in listed
+    assert any("ground-station" in line and "SC-001" in line and "in force" in line for line in table)
+    assert "Token ground-station is revoked." in done.stderr
+    assert installed.get(f"{up.http}/spacecraft")[1]["error"]["code"] == "unauthenticated"
+    assert up.stop().code == 0
