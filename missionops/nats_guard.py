@@ -4,7 +4,7 @@ nats-py 2.16 parses header blocks and subjects inside the task that reads the so
 begin with `NATS/1.0`, a status line that is not UTF-8, a subject that is not UTF-8 or that holds a vertical tab or a
 form feed (the server lets them through) ends that task with `is_connected` still true, and the redelivery ends the
 next one. So its parser and two private methods of a client are replaced here; the version is pinned in
-pyproject.toml, and tests/integration/test_nats_guard.py sends each of these.
+pyproject.toml, and tests/integration/test_dead_letters.py sends each of these.
 """
 
 from collections.abc import Mapping
@@ -58,11 +58,11 @@ def headers(block: bytes | None) -> dict[str, str]:
     """The headers of a block, with `Status` and `Description` from its first line; none without a block."""
     if not block:
         return {}
-    first, _, rest = block.partition(b"\r\n")
+    first, end, rest = block.partition(b"\r\n")
     read = Client._parse_header_lines(rest)  # noqa: SLF001 - see the module's docstring
-    if not first.startswith(_VERSION) or first[len(_VERSION) :][:1] not in {b"", b" "}:
+    if not end or not first.startswith(_VERSION) or first[len(_VERSION) :][:1] not in {b"", b" "}:
         # The lines that can be read stay: the server adds its own to a broken block that it hands out.
-        return {**read, _BROKEN: "they do not begin with NATS/1.0"}
+        return {**read, _BROKEN: "they do not begin with the line NATS/1.0"}
     try:
         return _status(first[len(_VERSION) + 1 :].decode()) | read
     except UnicodeDecodeError as error:
