@@ -3,20 +3,25 @@
 import os
 import re
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 
 import asyncpg
+import httpx
 import nats
 import pytest
 from nats.aio.client import Client
 
 from missionops import app, migrate, nats_guard
+from missionops import database as databases
 from missionops.app import Service
+from missionops.domain.access import Role
 from missionops.embedded import rights
 from missionops.embedded.nats import NatsServer
 from missionops.embedded.postgres import PostgresServer
+from missionops.operations import tokens
 from missionops.settings import Settings, read
 
 TEMPLATE = "missionops_template"
@@ -201,3 +206,54 @@ async def database(database_url: str) -> "AsyncIterator[asyncpg.Connection[async
     connection = await asyncpg.connect(database_url, server_settings={"timezone": "UTC"})
     yield connection
     await connection.close()
+
+
+Issue = Callable[..., Awaitable[str]]
+
+
+@pytest.fixture
+def issue(database_url: str) -> Issue:
+    """Makes a token for HTTP."""
+
+    async def issue(name: str, role: Role, *spacecraft: str, expires_at: datetime | None = None) -> str:
+        async with databases.connected(database_url) as connection, connection.transaction():
+            return str((await tokens.issue(connection, name, role, spacecraft or None, expires_at)).token)
+
+    return issue
+
+
+@pytest.fixture
+def revoke(database_url: str) -> Callable[[str], Awaitable[bool]]:
+    """Revokes a token."""
+
+    async def revoke(name: str) -> bool:
+        async with databases.connected(database_url) as connection, connection.transaction():
+            return await tokens.revoke(connection, name)
+
+    return revoke
+
+
+class Clients:
+    """HTTP with one token or another."""
+
+    def __init__(self, url: str, issue: Issue) -> None:
+        self._url = url
+        self._issue = issue
+        self.opened: list[httpx.AsyncClient] = []
+
+    async def holding(self, role: Role, *spacecraft: str) -> httpx.AsyncClient:
+        return self.showing(await self._issue(f"{role}-{len(self.opened)}", role, *spacecraft))
+
+    def showing(self, token: str | None) -> httpx.AsyncClient:
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self.opened.append(httpx.AsyncClient(base_url=self._url, headers=headers, timeout=10))
+        return self.opened[-1]
+
+
+@pytest.fixture
+async def clients(service: Service, issue: Issue) -> AsyncIterator[Clients]:
+    """HTTP clients of the service, with tokens and without."""
+    found = Clients(service.http_url, issue)
+    yield found
+    for client in found.opened:
+        await client.aclose()

@@ -6,6 +6,7 @@ import msgspec
 import typer
 
 from missionops.cli import options, server, terminal
+from missionops.domain import spacecraft
 from missionops.domain.anomaly import Severity
 from missionops.domain.event import EventType
 
@@ -48,7 +49,8 @@ def list_events(
         listing.print_json(found)
     elif found.items:
         tables.events(found.decoded())
-    listing.say_rest(found, f"No events of {spacecraft_id} are recorded.")
+    nothing = "about no one spacecraft" if spacecraft_id == spacecraft.FLEET else f"of {spacecraft_id}"
+    listing.say_rest(found, f"No events {nothing} are recorded.")
 
 
 def record_event(

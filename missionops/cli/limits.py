@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -61,7 +62,8 @@ def show(reply: bytes) -> None:
     """The limits as a table, and whatever else the config holds."""
     found = _decoded(reply)
     console = Console(highlight=False)
-    title = f"{found.spacecraft_id}: config version {found.version}, since {found.updated_at}, source {found.source}"
+    since = f"{found.updated_at[:19].replace('T', ' ')} UTC"
+    title = f"{found.spacecraft_id}: config version {found.version}, since {since}, source {found.source}"
     terminal.result(terminal.printable(title))
     console.print(_table(found), markup=False)
     others = [key for key in found.config if key != "parameters"]
@@ -70,7 +72,7 @@ def show(reply: bytes) -> None:
 
 
 def _table(found: _InForce) -> Table:
-    table = Table()
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     table.add_column("parameter", overflow="fold")
     for name in limits.NAMES:
         table.add_column(name, justify="right", style=_COLOURS[name])

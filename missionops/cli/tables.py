@@ -5,8 +5,9 @@ from typing import Any
 
 import msgspec
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from missionops.cli import terminal
@@ -18,6 +19,9 @@ STATES = {
     "ACTIVE": "green", "SILENT": "yellow", "NOT_CONFIGURED": "yellow",
 }  # fmt: skip
 SNIPPET = 100
+LEAST = 16
+"""The width that is left to a column that is folded before the others are folded, too."""
+PADDING = 3
 
 Item = Mapping[str, Any]
 
@@ -192,10 +196,20 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 
 def _print(table: Table) -> None:
+    console = Console(highlight=False)
+    if sum(map(_least_width, table.columns)) > console.width:
+        for column in table.columns:
+            column.no_wrap = False
     try:
-        Console(highlight=False).print(table, markup=False)
+        console.print(table, markup=False)
     except BrokenPipeError:
         terminal.result("")
+
+
+def _least_width(column: Column) -> int:
+    """What a column should have."""
+    width = max(cell_len(line) for cell in (column.header, *column.cells) for line in str(cell).split("\n"))
+    return PADDING + (width if column.no_wrap else min(width, LEAST))
 
 
 def _text(text: str) -> Text:

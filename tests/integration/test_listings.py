@@ -216,3 +216,32 @@ async def test_registrations_come_by_id_with_their_configs(ask, limits):
     assert [(item["spacecraftId"], item["version"]) for item in found["items"]] == [(SC, 1)]
     again, _ = await ask("spacecraft.register.SC-000", missionType="GEO")
     assert (again["name"], again["missionType"]) == ("Zero", "GEO")
+
+
+async def test_a_fleet_with_large_configs_is_listed_in_answers_that_nats_carries(service, client, database):
+    await database.execute(
+        "INSERT INTO app.spacecraft (spacecraft_id) SELECT 'A-' || n FROM generate_series(1, 90) AS n"
+    )
+    await database.execute(
+        """
+        WITH large AS (
+            INSERT INTO app.spacecraft (spacecraft_id, config_version)
+            SELECT 'L-' || n, 1 FROM generate_series(1, 30) AS n
+            RETURNING spacecraft_id
+        )
+        INSERT INTO app.config (spacecraft_id, version, document, status, source)
+        SELECT spacecraft_id, 1, json_build_object('notes', repeat('x', 100000)), 'approved', 'test' FROM large
+        """
+    )
+    seen: list[str] = []
+    counts: list[int] = []
+    while len(seen) < 120:
+        body = json.dumps({"limit": 1000, "offset": len(seen)}).encode()
+        reply = await client.request("missionops.spacecraft.list", body, timeout=6)
+        assert len(reply.data) <= 900_000
+        found = json.loads(reply.data)
+        assert (found["total"], found["count"]) == (120, len(found["items"]))
+        counts.append(found["count"])
+        seen += [item["spacecraftId"] for item in found["items"]]
+    assert seen == sorted(set(seen))
+    assert counts == [98, 8, 8, 6]

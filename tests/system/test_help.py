@@ -9,9 +9,9 @@ COMMANDS = (
     "demo", "up", "publish", "ingest-telemetry", "list-telemetry", "analyze-telemetry", "list-anomalies", "watch",
     "list-spacecraft", "get-spacecraft", "status", "register", "get-config", "set-config", "list-events",
     "record-event", "search-docs", "get-doc", "create-doc", "seed-demo-data", "seed-demo-docs", "simulate", "serve",
-    "migrate", "health", "dead-letters",
+    "migrate", "health", "dead-letters", "tokens",
 )  # fmt: skip
-OF_DEAD_LETTERS = ("list", "show", "replay")
+GROUPS = {"dead-letters": ("list", "show", "replay"), "tokens": ("create", "list", "revoke")}
 
 
 def test_the_help_lists_the_commands_and_nothing_given_is_answered_by_it(shared_place: Place) -> None:
@@ -19,11 +19,13 @@ def test_the_help_lists_the_commands_and_nothing_given_is_answered_by_it(shared_
     assert helped.code == 0
     assert tuple(listed(helped.out)) == COMMANDS
     assert shared_place.run().out.split() == helped.out.split()
-    assert tuple(listed(shared_place.run("dead-letters", "--help").out)) == OF_DEAD_LETTERS
+    for group, commands in GROUPS.items():
+        assert tuple(listed(shared_place.run(group, "--help").out)) == commands
 
 
 def test_each_command_has_help_with_an_example(shared_place: Place) -> None:
-    commands = [(name,) for name in COMMANDS[:-1]] + [(COMMANDS[-1], name) for name in OF_DEAD_LETTERS]
+    commands: list[tuple[str, ...]] = [(name,) for name in COMMANDS if name not in GROUPS]
+    commands += [(group, name) for group, names in GROUPS.items() for name in names]
     started = [shared_place.start(*command, "--help") for command in commands]
     for command, running in zip(commands, started, strict=True):
         done = running.end()
@@ -38,7 +40,7 @@ def test_each_command_has_help_with_an_example(shared_place: Place) -> None:
     ("words", "offered"),
     [
         ("list-", {"list-telemetry", "list-anomalies", "list-spacecraft", "list-events"}),
-        ("dead-letters ", set(OF_DEAD_LETTERS)),
+        ("dead-letters ", set(GROUPS["dead-letters"])),
         ("list-telemetry --spacecraft", {"--spacecraft-id"}),
         ("record-event SC-001 x --severity ", {"LOW", "MEDIUM", "HIGH", "CRITICAL"}),
         ("simulate C", {"Cube-001"}),

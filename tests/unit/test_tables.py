@@ -1,0 +1,35 @@
+"""Tables for people, in terminals of every width."""
+
+import pytest
+
+from missionops.cli import tables
+
+ANOMALY = {
+    "timestamp": "2025-01-01T00:00:00Z",
+    "severity": "MEDIUM",
+    "parameter": "magnetorquer_current_ma",
+    "value": -121.5,
+    "limit": {"name": "warnLow", "value": -120},
+}
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_nothing_is_cut_however_narrow_it_gets(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    tables.anomalies([ANOMALY])
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= width
+    shown = sorted("".join(out.rpartition("─")[2].split()))  # below the heading
+    assert shown == sorted("2025-01-0100:00:00MEDIUMmagnetorquer_current_ma-121.5warnLow-120")
+
+
+def test_where_there_is_room_each_line_is_one_item(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    tables.anomalies([ANOMALY])
+    assert capsys.readouterr().out.splitlines()[3].split() == [
+        "2025-01-01", "00:00:00", "MEDIUM", "magnetorquer_current_ma", "-121.5", "warnLow", "-120",
+    ]  # fmt: skip
