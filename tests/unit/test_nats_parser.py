@@ -1,5 +1,6 @@
 """What a server of NATS sends, in whatever pieces it comes: the same messages, in the same order, to the same place."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -60,7 +61,7 @@ class Ear:
 
 def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
     places = [0, *sorted(cuts), len(data)]
-    return [data[begin:end] for begin, end in zip(places, places[1:], strict=False)]
+    return [data[begin:end] for begin, end in itertools.pairwise(places)]
 
 
 @given(st.lists(st.integers(0, len(SAID)), max_size=40))
@@ -98,7 +99,7 @@ async def test_what_comes_after_a_reset_in_the_same_piece_is_not_heard():
     assert ear.heard == [("ping",), ("pong",)]
 
 
-@pytest.mark.parametrize("said", [b"HTTP/1.1 400 Bad Request\r\n", b"MSG a 1 five\r\n", b"MSG 5\r\n", b"HMSG a 1 5\r\n"])
+@pytest.mark.parametrize("said", [b"HTTP/1.1 400\r\n", b"MSG a 1 five\r\n", b"MSG 5\r\n", b"HMSG a 1 5\r\n"])
 async def test_what_no_server_says_is_refused(said):
     with pytest.raises(ProtocolError):
         await Ear().parser.parse(said)
@@ -106,9 +107,9 @@ async def test_what_no_server_says_is_refused(said):
 
 async def test_a_line_without_an_end_is_refused():
     parser = Ear().parser
+    await parser.parse(b"x" * 60_000)
     with pytest.raises(ProtocolError):
-        for _ in range(100):
-            await parser.parse(b"x" * 1_000)
+        await parser.parse(b"x" * 60_000)
 
 
 async def test_a_large_message_is_put_together():
