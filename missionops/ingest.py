@@ -41,6 +41,8 @@ class Outcome(NamedTuple):
 
     stored: int
     duplicates: int
+    known: int
+    """Those of the duplicates that only the database knew of."""
     refused: int
     """Rows that the database refused; they are among the letters."""
     letters: Sequence[Letter]
@@ -48,24 +50,37 @@ class Outcome(NamedTuple):
     severities: Mapping[str, int]
 
 
-async def record(connection: Connection, batch: Batch, in_force: Mapping[str, InForce], origin: Origin) -> Outcome:
+async def record(
+    connection: Connection, batch: Batch, in_force: Mapping[str, InForce], origin: Origin, *, ask_first: bool
+) -> Outcome:
     """Store what is new in `batch`, judge it, and store what was found, in the caller's transaction.
 
-    Rows that the database refuses as data are left out and become letters.
+    With `ask_first` the database is asked what it has already; else only once it has found a repeat itself, which
+    costs less where there is none. Rows that it refuses as data are left out and become letters.
     """
-    stored = await telemetry.stored(connection, batch.entries.keys())
-    fresh = [entry for identity, entry in batch.entries.items() if identity not in stored]
-    added, refused = await _add_all(connection, batch, fresh)
+    fresh: Sequence[Entry] = [*batch.entries.values()]
+    added: Sequence[Entry] = fresh
+    refused: Sequence[Letter] = ()
+    if ask_first or await _try_to_add(connection, fresh):
+        fresh = await _unknown(connection, batch)
+        added, refused = await _add_all(connection, batch, fresh)
     rows = _judged(added, in_force, origin)
     await anomalies.add(connection, rows)
+    known = len(batch.entries) - len(fresh)
     return Outcome(
         stored=len(added),
-        duplicates=batch.duplicates + len(stored) + len(fresh) - len(added) - len(refused),
+        duplicates=batch.duplicates + known + len(fresh) - len(added) - len(refused),
+        known=known,
         refused=len(refused),
         letters=sorted((*batch.letters, *refused), key=_place),
         anomalies=[Stored(*row[:5], row[7]) for row in rows],
         severities=_count(rows),
     )
+
+
+async def _unknown(connection: Connection, batch: Batch) -> Sequence[Entry]:
+    stored = await telemetry.stored(connection, batch.entries.keys())
+    return [entry for identity, entry in batch.entries.items() if identity not in stored]
 
 
 async def _add_all(
@@ -86,6 +101,9 @@ async def _add_willing(connection: Connection, entries: Sequence[Entry]) -> tupl
     error = await _try_to_add(connection, entries)
     if error is None:
         return entries, []
+    if _is_repeat(error):
+        # What was there has been left out; whoever stored it since has our place. It is no fault of the snapshot.
+        raise Lost("another instance has stored the same telemetry") from error
     if len(entries) == 1:
         return [], [(entries[0], error)]
     await connection.execute(_TAKE_TIME)
@@ -97,15 +115,12 @@ async def _add_willing(connection: Connection, entries: Sequence[Entry]) -> tupl
 
 async def _try_to_add(connection: Connection, entries: Sequence[Entry]) -> Exception | None:
     """Add all or none; returns why none."""
-    rows = [(s.spacecraft_id, s.timestamp, s.id, s.text, received_at) for s, received_at, _, _ in entries]
+    rows = [((s := entry.snapshot).spacecraft_id, s.timestamp, s.id, s.text, entry.received_at) for entry in entries]
     # By hand: after an error asyncpg's own nested transaction stays open, and thousands inside one another
     # use up the server's locks.
     await connection.execute("SAVEPOINT attempt")
     try:
         await telemetry.add(connection, rows)
-    except asyncpg.UniqueViolationError as error:
-        # What was there has been left out; whoever stored it since has our place. It is no fault of the snapshot.
-        raise Lost("another instance has stored the same telemetry") from error
     except REFUSED_AS_DATA as error:
         await connection.execute("ROLLBACK TO attempt; RELEASE attempt")
         return error
@@ -113,11 +128,18 @@ async def _try_to_add(connection: Connection, entries: Sequence[Entry]) -> Excep
     return None
 
 
+def _is_repeat(error: Exception) -> bool:
+    """Whether a row is there already, by the table's own key, and not by a rule that somebody has added to it."""
+    name = error.constraint_name if isinstance(error, asyncpg.UniqueViolationError) else None
+    return bool(name) and str(name).endswith("_pkey")
+
+
 def _letters(refused: Iterable[_Refusal]) -> Iterator[Letter]:
     parts: dict[int, list[bytes]] = {}  # of an array with many refused items, cut once
-    for (_, _, delivery, item), error in refused:
+    for entry, error in refused:
+        delivery, item = entry.delivery, entry.item
         reason = f"body: the database refuses it: {error}"
-        encoding = batches.encoding(delivery.headers)
+        encoding = batches.encoding(delivery)
         if not encoding.is_array(delivery.body):
             yield Letter(Fault("refused", reason, None, delivery.body), delivery)
             continue
@@ -129,13 +151,13 @@ def _letters(refused: Iterable[_Refusal]) -> Iterator[Letter]:
 def _judged(entries: Sequence[Entry], in_force: Mapping[str, InForce], origin: Origin) -> list[anomalies.Row]:
     rows: list[anomalies.Row] = []
     sequence, ordinal = 0, 0
-    for snapshot, received_at, delivery, _ in entries:
-        version, rules = in_force[snapshot.spacecraft_id]
+    for entry in entries:
+        version, rules = in_force[entry.snapshot.spacecraft_id]
         if not rules:
             continue
-        if delivery.sequence != sequence:
-            sequence, ordinal = delivery.sequence, 0
-        for found in anomaly.judge(snapshot, rules, version, received_at):
+        if entry.delivery.sequence != sequence:
+            sequence, ordinal = entry.delivery.sequence, 0
+        for found in anomaly.judge(entry.snapshot, rules, version, entry.received_at):
             rows.append(_row(found, origin, sequence, ordinal))
             ordinal += 1
     return rows

@@ -8,14 +8,14 @@ hoped for: the consumer's sequence must have no gap and the stream's must rise, 
 import asyncio
 import json
 import logging
+import time
 from collections import deque
 from collections.abc import Mapping
 
 from nats.aio.client import Client
-from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-from missionops import streams
+from missionops import nats_guard, streams
 from missionops.batch import Delivery
 from missionops.errors import Lost
 
@@ -59,10 +59,9 @@ class Pull:
         await streams.ask(self._client, f"CONSUMER.CREATE.{streams.TELEMETRY}.{self._consumer}", self._config())
         reset = f"CONSUMER.RESET.{streams.TELEMETRY}.{self._consumer}"
         await streams.ask(self._client, reset, {"seq": after + 1})
-        # Limits that cannot be met: what may be in flight is bounded by what was asked for.
-        self._subscription = await self._client.subscribe(
-            f"{self._inbox}.*", cb=self._receive, pending_msgs_limit=0, pending_bytes_limit=0
-        )
+        # What may be in flight is bounded by what was asked for; no queue of the client's is between.
+        self._subscription = await self._client.subscribe(f"{self._inbox}.*")
+        nats_guard.divert(self._client, self._subscription, self._receive)
         await self.ask_for_more()
 
     def _config(self) -> dict[str, object]:
@@ -103,7 +102,7 @@ class Pull:
 
     async def acknowledge(self, delivery: Delivery) -> None:
         """Tell the server that all up to here is handled; for its own books, the truth is in the database."""
-        await self._client.publish(delivery.reply)
+        await self._client.publish(delivery.reply.decode())
 
     def lose(self, reason: str) -> None:
         """Give the place up: what is in flight cannot be trusted any more."""
@@ -117,8 +116,10 @@ class Pull:
 
     async def close(self) -> None:
         """End the subscription."""
-        if self._subscription and not self._client.is_closed:
-            await self._subscription.unsubscribe()
+        if self._subscription:
+            nats_guard.release(self._client, self._subscription)
+            if not self._client.is_closed:
+                await self._subscription.unsubscribe()
 
     async def ask_for_more(self) -> None:
         """Ask for as much as there is room for; to be called after a batch was taken."""
@@ -136,30 +137,35 @@ class Pull:
             subject = f"$JS.API.CONSUMER.MSG.NEXT.{streams.TELEMETRY}.{self._consumer}"
             await self._client.publish(subject, json.dumps(request).encode(), f"{self._inbox}.{self._requests}")
 
-    async def _receive(self, message: Msg) -> None:
+    def _receive(self, subject: bytes, reply: bytes, block: bytes | None, body: bytes) -> None:
+        """Take what came; called for every message, so each step counts."""
         self._heard = _now()
-        if message.reply:
-            self._deliver(message)
+        if reply:
+            self._deliver(subject, reply, block, body)
         else:
-            self._heed(message.headers or {})
+            self._heed(nats_guard.headers(block))
         self._changed.set()
 
-    def _deliver(self, message: Msg) -> None:
+    def _deliver(self, subject: bytes, reply: bytes, block: bytes | None, body: bytes) -> None:
         """Put a delivery in the queue; its reply subject says where in the stream it stands (ADR-15)."""
         if self._fault:
             return
-        *_, delivered, sequence, consumer_sequence, time, _ = _ack_tokens(message.reply)
+        try:
+            consumer_sequence, sequence, moment = _place(reply)
+        except ValueError:
+            self._fault = Lost(f"the consumer {self._consumer} delivered what has no place in a stream")
+            return
         self._wanted -= 1
-        if int(consumer_sequence) != self._consumer_sequence + 1 or int(sequence) <= self._sequence:
+        if consumer_sequence != self._consumer_sequence + 1 or sequence <= self._sequence:
             self._fault = Lost(
-                f"the consumer's order broke at {sequence} (delivery {delivered}, {consumer_sequence} "
-                f"after {self._consumer_sequence}): another reader or a reset"
+                f"the consumer's order broke at {sequence} ({consumer_sequence} after {self._consumer_sequence}): "
+                "another reader or a reset"
             )
             return
-        self._consumer_sequence, self._sequence = int(consumer_sequence), int(sequence)
-        token = message.subject.rpartition(".")[2]
-        self._arrived.append(Delivery(token, int(sequence), int(time), message.data, message.headers, message.reply))
-        self._arrived_bytes += len(message.data)
+        self._consumer_sequence, self._sequence = consumer_sequence, sequence
+        token = subject[subject.rfind(b".") + 1 :]
+        self._arrived.append(Delivery(token, sequence, moment, body, block, reply))
+        self._arrived_bytes += len(body)
 
     def _heed(self, headers: Mapping[str, str]) -> None:
         """Note what the server says of a request: it lives, it is over, or there is nobody to serve it."""
@@ -192,11 +198,14 @@ class Pull:
             self._fault = Lost(f"nothing was heard of the consumer {self._consumer} for {_SILENCE:.0f} s")
 
 
-def _ack_tokens(reply: str) -> list[str]:
-    """From the consumer's name to the number pending; the longer form has domain and account before, more after."""
-    tokens = reply.split(".")
-    return tokens[3:9] if len(tokens) == 9 else tokens[5:11]  # noqa: PLR2004 - ADR-15's two forms
+def _place(reply: bytes) -> tuple[int, int, int]:
+    """Where a delivery stands among the consumer's and in the stream, and its time in the stream."""
+    # $JS.ACK.<stream>.<consumer>.<delivered>.<in stream>.<of consumer>.<time>.<pending>; the longer form has domain
+    # and account before the stream, and more at the end.
+    words = reply.split(b".")
+    first = 5 if len(words) == 9 else 7  # noqa: PLR2004 - ADR-15's two forms
+    sequence, consumer_sequence, moment = words[first : first + 3]
+    return int(consumer_sequence), int(sequence), int(moment)
 
 
-def _now() -> float:
-    return asyncio.get_running_loop().time()
+_now = time.monotonic

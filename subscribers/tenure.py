@@ -23,6 +23,7 @@ from missionops.batch import Batch
 from missionops.errors import Lost, Unavailable
 from missionops.ingest import Origin, Outcome
 from missionops.progress import Progress
+from missionops.recent import Recent
 from missionops.rulebook import Rulebook
 from missionops.settings import Settings
 from missionops.store import position, telemetry
@@ -102,6 +103,7 @@ class Tenure:
         self._in_hand: list[_Step] = []
         self._rulebook = Rulebook()
         self._acquaintance = Acquaintance()
+        self._recent = Recent()
         self._slots = asyncio.Semaphore(_IN_FLIGHT)
         self._months: set[object] = set()
         self._writers: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
@@ -219,6 +221,7 @@ class Tenure:
             if not await self._pull.wait():
                 return
             batch = await self._collect(after)
+            self._recent.sift(batch)
             after = batch.sequence
             step = _Step(batch, step)
             self._in_hand.append(step)
@@ -237,8 +240,6 @@ class Tenure:
 
     async def _carry(self, step: _Step) -> None:
         """One batch, from the first turn to the acknowledgement."""
-        if step.before:
-            step.batch.drop(step.before.batch.entries)
         try:
             outcome = await self._transact(step)
         except Exception as error:
@@ -267,7 +268,8 @@ class Tenure:
                 await self._acquaintance.note(writer, step.batch.entries.values())
                 step.configs_read.set()
                 origin = Origin(self._claim.partition, self._place.incarnation)
-                outcome = await ingest.record(writer, step.batch, in_force, origin)
+                outcome = await ingest.record(writer, step.batch, in_force, origin, ask_first=self._recent.ask_first)
+                self._recent.ask_first = outcome.known > 0
                 await step.turn("committed")
                 await self._move(writer, step.batch, outcome)
         finally:

@@ -1,7 +1,9 @@
 """Anomalies: what one check of a snapshot against its spacecraft's limits found."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -53,27 +55,32 @@ def judge(snapshot: Snapshot, rules: Rules, config_version: int, received_at: da
 
     `received_at` is the stream's time of the message, so that judging it again says the same.
     """
-    found = [
+    return [
         _anomaly(snapshot, name, value, rule, config_version, received_at)
-        for name, value, rule in _outside(snapshot, rules)
+        for name, value, rule in sorted(_outside(snapshot, rules))
     ]
-    found.sort(key=lambda anomaly: anomaly.parameter)
-    return found
 
 
 def _outside(snapshot: Snapshot, rules: Rules) -> list[tuple[str, float, Rule]]:
-    """The numbers beyond `low` or `high` of their rule. The hot loop: it walks whichever side is shorter."""
-    parameters = snapshot.parameters
-    found = []
-    for name in rules if len(rules) < len(parameters) else parameters:
-        rule = rules.get(name)
-        value = parameters.get(name)
-        # The exact class: a boolean is an int to isinstance, and is never judged.
-        if rule is None or (value.__class__ is not float and value.__class__ is not int):
-            continue
-        if value < rule.low or value > rule.high:
-            found.append((name, value, rule))
-    return found
+    """The numbers beyond `low` or `high` of their rule. The hot loop: it walks whichever side is shorter.
+
+    The exact classes: a boolean is an int to isinstance, and is never judged.
+    """
+    values: Mapping[str, Any] = snapshot.parameters
+    if len(rules) < len(values):
+        return [
+            (name, value, rule)
+            for name, rule in rules.items()
+            if ((value := values.get(name)).__class__ is float or value.__class__ is int)
+            and not rule.low <= value <= rule.high
+        ]
+    return [
+        (name, value, rule)
+        for name, value in values.items()
+        if (value.__class__ is float or value.__class__ is int)
+        and (rule := rules.get(name)) is not None
+        and not rule.low <= value <= rule.high
+    ]
 
 
 def _anomaly(  # noqa: PLR0917 - one value for each thing that an anomaly is made from

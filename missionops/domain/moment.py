@@ -16,6 +16,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RFC_3339 = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]+)?([Zz]|[+-][0-2][0-9]:[0-5][0-9])",
 )
+# As nearly all are written, so that their parts need no second look: no leap second, no 24:00, no year out of range,
+# no digit past the microsecond.
+_PLAIN = re.compile(
+    r"(?:19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?Z"
+)
+_is_plain = _PLAIN.fullmatch
 
 
 class InvalidMoment(ValueError):
@@ -24,6 +30,11 @@ class InvalidMoment(ValueError):
 
 def parse(text: str) -> datetime:
     """The UTC time that `text` (RFC 3339) names; digits past the microsecond are cut."""
+    if _is_plain(text):
+        try:
+            return datetime.fromisoformat(text)
+        except ValueError:  # the 30th of February
+            raise InvalidMoment(_fault(text)) from None
     found = _RFC_3339.fullmatch(text)
     if not found:
         raise InvalidMoment(_fault(text))
@@ -57,7 +68,9 @@ def from_unix(seconds: int, nanoseconds: int) -> datetime:
 
 def from_nanoseconds(nanoseconds: int) -> datetime:
     """The time at `nanoseconds` since 1970, as JetStream counts; what is past the microsecond is cut."""
-    return _EPOCH + timedelta(microseconds=nanoseconds // 1000)
+    # A third of the time of adding a timedelta; and exact, since until 2242 a double is nearer to the microsecond
+    # meant than to any other.
+    return datetime.fromtimestamp(nanoseconds // 1000 / 1_000_000, UTC)
 
 
 def to_nanoseconds(text: str) -> int:

@@ -5,7 +5,8 @@ rule in case of doubt, and names what is wrong.
 """
 
 from collections.abc import Callable
-from typing import Annotated, NamedTuple
+from datetime import datetime
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -46,15 +47,24 @@ class Encoding(NamedTuple):
 
     name: str
     decode: Callable[[bytes], _JsonBody | _MsgpackBody]
+    moment: Callable[[Any], datetime]
     careful: careful.Notation
     is_array: Callable[[bytes], bool]
     items: Callable[[bytes], list[bytes]]
 
 
-JSON = Encoding("JSON", msgspec.json.Decoder(_JsonBody).decode, careful.JSON, items.is_json_array, items.of_json_array)
+JSON = Encoding(
+    "JSON",
+    msgspec.json.Decoder(_JsonBody).decode,
+    moment.parse,
+    careful.JSON,
+    items.is_json_array,
+    items.of_json_array,
+)
 MSGPACK = Encoding(
     "MessagePack",
     msgspec.msgpack.Decoder(_MsgpackBody).decode,
+    careful.msgpack_moment,
     careful.MSGPACK,
     items.is_msgpack_array,
     items.of_msgpack_array,
@@ -95,13 +105,15 @@ def _item(spacecraft_id: str, part: bytes, index: int, encoding: Encoding) -> Sn
 def _snapshot(spacecraft_id: str, body: bytes, encoding: Encoding) -> Snapshot:
     try:
         said = encoding.decode(body)
-        at = moment.parse(said.timestamp) if isinstance(said, _JsonBody) else careful.msgpack_moment(said.timestamp)
+        at = encoding.moment(said.timestamp)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, moment.InvalidMoment, Faulty):
         return careful.decode(spacecraft_id, body, encoding.careful)
     text = snapshot.text(said.parameters)
     # U+0000 and, from MessagePack, NaN: seldom there, and found at once in the text that is made anyway.
     # What else looks like them (a string "null") is good, and decoded again with care.
-    if b"\\u0000" in text or b"null" in text or said.spacecraft_id not in {UNSET, spacecraft_id}:
+    if b"\\u0000" in text or b"null" in text:
+        return careful.decode(spacecraft_id, body, encoding.careful)
+    if said.spacecraft_id is not UNSET and said.spacecraft_id != spacecraft_id:
         return careful.decode(spacecraft_id, body, encoding.careful)
     if said.id is UNSET:
         return Snapshot(spacecraft_id, at, snapshot.derived_id(at, text), said.parameters, text)

@@ -11,7 +11,7 @@ from subscribers.letter_log import LetterLog
 
 
 def letter(sequence: int, name: str = "SC-001", reason: str = "body: must be an object") -> Letter:
-    return Letter(Fault("invalid", reason, None, b""), Delivery(name, sequence, 0, b"", None, ""))
+    return Letter(Fault("invalid", reason, None, b""), Delivery(name.encode(), sequence, 0, b"", None, b""))
 
 
 async def test_a_flood_is_told_together(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
