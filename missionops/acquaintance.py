@@ -1,9 +1,8 @@
 """What is known of spacecraft already, so that a batch writes down only what is new: parameters, and being heard."""
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from missionops.batch import Entry
+from missionops.batch import Batch
 from missionops.database import Connection
 from missionops.store import spacecraft
 
@@ -21,21 +20,19 @@ class Acquaintance:
         self._layouts: set[tuple[str, int]] = set()
         self._heard: dict[str, datetime] = {}
 
-    async def note(self, connection: Connection, entries: Iterable[Entry]) -> None:
-        """Write down what is new in `entries`, in the caller's transaction."""
+    async def note(self, connection: Connection, batch: Batch) -> None:
+        """Write down what is new in `batch`, in the caller's transaction."""
         if len(self._layouts) > _MOST:
             self._layouts.clear()
-        reported: set[tuple[str, str]] = set()
-        heard: dict[str, datetime] = {}
-        for entry in entries:
-            name, parameters = entry.snapshot.spacecraft_id, entry.snapshot.parameters
-            layout = name, hash(tuple(parameters))
-            if layout not in self._layouts:
-                self._layouts.add(layout)
-                reported.update((name, parameter) for parameter in parameters)
-            if name not in self._heard or entry.received_at >= self._heard[name] + _MINUTE:
-                self._heard[name] = heard[name] = entry.received_at
+        new = batch.layouts.keys() - self._layouts
+        self._layouts |= new
+        reported = {(name, parameter) for name, layout in new for parameter in batch.layouts[name, layout]}
+        heard = {name: at for name, at in batch.heard.items() if self._is_news(name, at)}
+        self._heard |= heard
         if reported:
             await spacecraft.add_parameters(connection, reported)
         if heard:
             await spacecraft.hear(connection, sorted(heard.items()))
+
+    def _is_news(self, name: str, at: datetime) -> bool:
+        return name not in self._heard or at >= self._heard[name] + _MINUTE

@@ -1,7 +1,7 @@
 """A batch: what arrived while earlier work was in flight, decoded; handled in one transaction or not at all."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import date, datetime
 from functools import lru_cache
@@ -74,6 +74,10 @@ class Batch:
         self.weight = 0
         """About how many values it holds; what it costs in memory and in the database grows with that."""
         self.duplicates = 0
+        self.heard: dict[str, datetime] = {}
+        """When each spacecraft in it was heard last."""
+        self.layouts: dict[tuple[str, int], Mapping[str, object]] = {}
+        """Which parameters came together, by spacecraft and a hash of their names: one example of each."""
         self.missing = 0
         """Messages that the stream no longer had between those that came."""
         self.last: Delivery | None = None
@@ -93,8 +97,12 @@ class Batch:
                 self._add_entry(Entry(found, received_at, delivery, item))
 
     def _add_entry(self, entry: Entry) -> None:
-        self.weight += _ROW_WEIGHT + len(entry.snapshot.parameters)
-        identity = entry.snapshot.identity
+        snapshot = entry.snapshot
+        # Now, while it is at hand: later each name would have to come from memory again.
+        self.layouts[snapshot.spacecraft_id, hash(tuple(snapshot.parameters))] = snapshot.parameters
+        self.heard[snapshot.spacecraft_id] = entry.received_at
+        self.weight += _ROW_WEIGHT + len(snapshot.parameters)
+        identity = snapshot.identity
         if self.entries.setdefault(identity, entry) is not entry:
             self.repeats.setdefault(identity, deque()).append(entry)
             self.duplicates += 1
@@ -113,10 +121,6 @@ class Batch:
     def name(self) -> str:
         """Its first and last sequence, for whoever reads of it."""
         return f"{self.first}-{self.sequence}"
-
-    @property
-    def spacecraft_ids(self) -> set[str]:
-        return {identity[0] for identity in self.entries}
 
     @property
     def months(self) -> set[date]:

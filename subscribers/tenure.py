@@ -264,8 +264,8 @@ class Tenure:
             await self._ensure_months(writer, step.batch)
             async with writer.transaction():
                 await step.turn("configs_read")
-                in_force = await self._rulebook.read(writer, step.batch.spacecraft_ids)
-                await self._acquaintance.note(writer, step.batch.entries.values())
+                in_force = await self._rulebook.read(writer, step.batch.heard.keys())
+                await self._acquaintance.note(writer, step.batch)
                 step.configs_read.set()
                 origin = Origin(self._claim.partition, self._place.incarnation)
                 outcome = await ingest.record(writer, step.batch, in_force, origin, ask_first=self._recent.ask_first)

@@ -62,25 +62,18 @@ def judge(snapshot: Snapshot, rules: Rules, config_version: int, received_at: da
 
 
 def _outside(snapshot: Snapshot, rules: Rules) -> list[tuple[str, float, Rule]]:
-    """The numbers beyond `low` or `high` of their rule. The hot loop: it walks whichever side is shorter.
-
-    The exact classes: a boolean is an int to isinstance, and is never judged.
-    """
+    """The numbers beyond `low` or `high` of their rule. The hot loop: it walks whichever side is shorter."""
     values: Mapping[str, Any] = snapshot.parameters
-    if len(rules) < len(values):
-        return [
-            (name, value, rule)
-            for name, rule in rules.items()
-            if ((value := values.get(name)).__class__ is float or value.__class__ is int)
-            and not rule.low <= value <= rule.high
-        ]
-    return [
-        (name, value, rule)
-        for name, value in values.items()
-        if (value.__class__ is float or value.__class__ is int)
-        and (rule := rules.get(name)) is not None
-        and not rule.low <= value <= rule.high
-    ]
+    found = []
+    for name in rules if len(rules) < len(values) else values:
+        value = values.get(name)
+        # The exact classes: a boolean is an int to isinstance, and is never judged.
+        if value.__class__ is not float and value.__class__ is not int:
+            continue
+        rule = rules.get(name)
+        if rule is not None and not rule.low <= value <= rule.high:
+            found.append((name, value, rule))
+    return found
 
 
 def _anomaly(  # noqa: PLR0917 - one value for each thing that an anomaly is made from

@@ -17,7 +17,8 @@ _NO_STRUCTURE = bytes(set(range(256)) - set(b"[]{},"))
 
 def is_json_array(body: bytes) -> bool:
     """Whether a JSON body is an array, by its first character."""
-    return body[:1] == b"[" or body.lstrip(_WHITE_SPACE)[:1] == b"["
+    first = body[:1]
+    return first != b"{" and (first == b"[" or body.lstrip(_WHITE_SPACE)[:1] == b"[")
 
 
 def is_msgpack_array(body: bytes) -> bool:

@@ -114,7 +114,11 @@ async def owner_that_was_away(stage: Stage) -> None:
 
     The table refuses what it has by then: that is no fault of the snapshot.
     """
-    await stage.publish_and_store(_BAD)  # it knows all that a dead letter needs, and holds no lock that others wait for
+    old = await stage.publish_and_store()
+    await stage.crash()
+    # A repeat of what was stored before its time, so that it asks for the next; and it knows now all that a dead letter
+    # needs, and holds no lock that others wait for.
+    await stage.publish_and_store(_BAD, old)
     await stage.stand_by()
     async with stage.held_up(_ASKING) as snapshot:
         stage.service.nats.back.clear()

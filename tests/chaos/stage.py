@@ -50,16 +50,18 @@ class Stage:
         self._count += 1
         return {"parameters": {BEACON: {"warnHigh": self._count}}}
 
-    async def publish(self, *bad: Bad) -> Snapshot:
-        """A snapshot that is an anomaly, after what is `bad`, in one message."""
+    async def publish(self, *before: Snapshot | Bad) -> Snapshot:
+        """A snapshot that is an anomaly, after what comes `before` it, in one message."""
         self._count += 1
         snapshot = Snapshot(_BEGIN + timedelta(seconds=self._count), None, {BEACON: 1_000_000, "n": self._count})
-        await self._ground.publisher.publish(_CRAFT, *bad, snapshot)
+        await self._ground.publisher.publish(_CRAFT, *before, snapshot)
         return snapshot
 
-    async def publish_and_store(self, *bad: Bad) -> None:
-        snapshot = await self.publish(*bad)
+    async def publish_and_store(self, *before: Snapshot | Bad) -> Snapshot:
+        """The same, stored by now."""
+        snapshot = await self.publish(*before)
         await self.wait(lambda: self.is_stored(snapshot))
+        return snapshot
 
     async def is_stored(self, snapshot: Snapshot) -> bool:
         query = 'SELECT FROM app.telemetry WHERE spacecraft_id = $1 AND "timestamp" = $2'
