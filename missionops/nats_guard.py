@@ -5,8 +5,11 @@ begin with `NATS/1.0`, a status line that is not UTF-8, a subject that is not UT
 form feed (the server lets them through) ends that task with `is_connected` still true, and the redelivery ends the
 next one. So its parser and two private methods of a client are replaced here; the version is pinned in
 pyproject.toml, and tests/integration/test_dead_letters.py sends each of these.
+
+It also swallows a cancellation that meets a publish, so that whoever was asked to end would go on: a third method.
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -24,6 +27,7 @@ _STATUS_DIGITS = 3
 def install(client: Client) -> None:
     """Make `client` deliver every message; those whose headers could not be read are `is_broken`."""
     build_message = client._build_message  # noqa: SLF001 - see the module's docstring
+    flush_pending = client._flush_pending  # noqa: SLF001 - likewise
 
     async def guarded_headers(block: bytes | None) -> dict[str, str] | None:
         return headers(block) or None
@@ -34,6 +38,15 @@ def install(client: Client) -> None:
         except UnicodeDecodeError:
             return Msg(client, text(subject), text(reply), data, headers, _sid=sid)
 
+    async def guarded_flush(force_flush: bool = False) -> Any:  # noqa: FBT001, FBT002 - as it is called
+        task = asyncio.current_task()
+        before = task.cancelling() if task else 0
+        flushed = await flush_pending(force_flush)
+        if task and task.cancelling() > before:
+            raise asyncio.CancelledError
+        return flushed
+
+    client._flush_pending = guarded_flush  # type: ignore[method-assign] # noqa: SLF001 - likewise
     client._ps = Parser(client)  # type: ignore[assignment] # noqa: SLF001 - likewise
     client._process_headers = guarded_headers  # type: ignore[method-assign,assignment] # noqa: SLF001
     client._build_message = guarded_message  # type: ignore[method-assign] # noqa: SLF001

@@ -21,3 +21,22 @@ ALTER TABLE app.document
         GENERATED ALWAYS AS (app.document_pairs(app.document_plain(title, tags, body))) STORED;
 CREATE INDEX document_by_head_pair ON app.document USING gin (head_pairs);
 CREATE INDEX document_by_pair ON app.document USING gin (pairs);
+
+-- Words, too, are those of the beginning: of hyphens and the like a long text has so many that finding them takes longer
+-- than an answer may. 400,000 characters are a hundred pages and more; a part of the text is found wherever it stands.
+CREATE OR REPLACE FUNCTION app.document_words(title text, tags text[], body text) RETURNS tsvector
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    head tsvector := setweight(to_tsvector('english', title), 'A')
+                     || setweight(to_tsvector('english', array_to_string(tags, ' ')), 'B');
+    cut  text := regexp_replace(left(body, 400000), '(\S{100})', '\1 ', 'g');
+    size integer := length(cut);
+BEGIN
+    LOOP
+        BEGIN
+            RETURN head || setweight(to_tsvector('english', left(cut, size)), 'D');
+        EXCEPTION WHEN program_limit_exceeded THEN
+            size := size / 2;
+        END;
+    END LOOP;
+END $$;
