@@ -1,6 +1,5 @@
 """A stage for one trouble at a time: a world that stands still until it is told what happens next."""
 
-import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -133,15 +132,7 @@ class Stage:
         await self.wait(self._are_two)
 
     async def _are_two(self) -> bool:
-        """By service discovery, which every instance answers for itself."""
-        subscription = await self.world.eye.subscribe(inbox := self.world.eye.new_inbox())
-        await self.world.eye.publish("$SRV.PING.missionops", b"", inbox)
-        found: set[bytes] = set()
-        with contextlib.suppress(TimeoutError):
-            while len(found) < 2:
-                found.add((await subscription.next_msg(0.3)).data)
-        await subscription.unsubscribe()
-        return len(found) == 2
+        return await self.world.instances() == 2
 
     async def _number(self, query: str) -> int:
         return int((await self.world.fetch(query))[0][0])

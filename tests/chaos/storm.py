@@ -68,6 +68,7 @@ async def settle(found: World, ground: Ground, findings: Findings, patience: flo
         findings.differ("not all was handled", f"nothing moved in {_PATIENCE:.0f} s")
     for what, is_so, seconds in (
         ("not ready again", lambda: _is_ready(found), _PATIENCE),
+        ("not every instance is there", lambda: _are_there(found), _PATIENCE),  # to stop in order, one has to run
         ("not all was told", lambda: _is_told(found), patience),
     ):
         if not await found.until(is_so, seconds):
@@ -110,6 +111,12 @@ async def _is_ready(found: World) -> bool:
     with contextlib.suppress(*AWAY):
         answer = await found.eye.request("missionops.health", b"", timeout=2)
         return b'"status":"ready"' in answer.data
+    return False
+
+
+async def _are_there(found: World) -> bool:
+    with contextlib.suppress(*AWAY):
+        return await found.instances() >= sum(service.is_wanted for service in found.services)
     return False
 
 

@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -121,6 +121,17 @@ class World:
             yield connection
         finally:
             connection.terminate()
+
+    async def instances(self) -> int:
+        """How many run and answer, by service discovery: there every instance speaks for itself."""
+        subscription = await self.eye.subscribe(inbox := self.eye.new_inbox())
+        await self.eye.publish("$SRV.PING.missionops", b"", inbox)
+        found: set[bytes] = set()
+        with suppress(nats.errors.TimeoutError):
+            while True:
+                found.add((await subscription.next_msg(0.3)).data)
+        await subscription.unsubscribe()
+        return len(found)
 
     async def until(self, is_so: Callable[[], Awaitable[Any]], seconds: float) -> bool:
         """Wait for something to be so, though servers may be away meanwhile; False if it did not come."""
