@@ -141,4 +141,4 @@ def test_a_config_that_does_not_fit(place: Place, up: Up) -> None:
     assert done.code == 1
     assert "parameters.temp" in done.err
     assert not done.out
-    assert "REFUSED has no config" in place.run("get-config", "REFUSED", "--server", up.nats).sentence
+    assert "set-config REFUSED" in place.run("get-config", "REFUSED", "--server", up.nats).sentence
