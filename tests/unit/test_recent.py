@@ -1,0 +1,48 @@
+"""Identities decided lately: a repeat of one is left out of a later batch, and what is long past is forgotten."""
+
+import json
+
+from missionops import recent
+from missionops.batch import Batch, Delivery
+from missionops.recent import Recent
+
+
+def batch(first: int, *names: object) -> Batch:
+    found = Batch(first - 1)
+    for sequence, name in enumerate(names, start=first):
+        body = json.dumps({"timestamp": "2025-01-01T00:00:00Z", "parameters": {}, "id": str(name)}).encode()
+        found.add(Delivery(b"SC-1", sequence, sequence, body, None, b""))
+    return found
+
+
+def ids(found: Batch) -> list[str]:
+    return [name for _, _, name in found.entries]
+
+
+def test_a_repeat_from_an_earlier_batch_is_left_out_and_counted():
+    known = Recent()
+    known.sift(batch(1, "a", "b"))
+    later = batch(3, "b", "c", "c", "a")
+    known.sift(later)
+    assert (ids(later), later.duplicates, later.sequence) == (["c"], 3, 6)
+
+
+def test_one_spacecraft_s_snapshot_is_no_repeat_of_another_s():
+    known = Recent()
+    known.sift(batch(1, "a"))
+    other = Batch(1)
+    body = b'{"timestamp":"2025-01-01T00:00:00Z","parameters":{},"id":"a"}'
+    other.add(Delivery(b"SC-2", 2, 2, body, None, b""))
+    known.sift(other)
+    assert (ids(other), other.duplicates) == (["a"], 0)
+
+
+def test_what_is_long_past_is_left_to_the_database(monkeypatch):
+    monkeypatch.setattr(recent, "_KEPT", 3)
+    known = Recent()
+    for first in range(1, 20):
+        known.sift(batch(first, f"{first}"))
+    first, last = batch(20, 1), batch(21, 19)
+    known.sift(first)
+    known.sift(last)
+    assert (ids(first), ids(last)) == (["1"], [])
