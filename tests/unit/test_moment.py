@@ -198,9 +198,3 @@ def test_nanoseconds_go_round_but_for_what_is_past_the_microsecond(at, beyond):
 def test_nanoseconds_are_cut_never_rounded():
     assert moment.from_nanoseconds(1_767_225_600_123_456_999) == utc(2026, 1, 1, 0, 0, 0, 123_456)
     assert moment.from_nanoseconds(0).tzinfo is UTC
-
-
-@given(st.integers(0, 2**33 * 10**9))
-def test_nanoseconds_are_cut_to_the_very_microsecond(nanoseconds):
-    exact = utc(1970, 1, 1) + timedelta(microseconds=nanoseconds // 1000)
-    assert moment.from_nanoseconds(nanoseconds) == exact
