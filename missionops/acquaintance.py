@@ -24,6 +24,8 @@ class Acquaintance:
         """Write down what is new in `batch`, in the caller's transaction."""
         if len(self._layouts) > _MOST:
             self._layouts.clear()
+        if len(self._heard) > _MOST:
+            self._heard.clear()
         new = batch.layouts.keys() - self._layouts
         self._layouts |= new
         reported = {(name, parameter) for name, layout in new for parameter in batch.layouts[name, layout]}

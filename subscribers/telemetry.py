@@ -94,12 +94,14 @@ class TelemetrySubscriber:
         self._tenure = tenure
         if self._stopping.is_set():
             self._tenure.stop()
-        batches = self._progress.batches
+        tenure, batches = self._tenure, self._progress.batches
         try:
-            await self._tenure.run()
+            await tenure.run()
         finally:
             self._tenure = None
-            self._adapt(self._progress.batches > batches)
+            has_moved = self._progress.batches > batches
+            if has_moved or tenure.has_batches:  # else it was no batch that ended it: NATS may have been away
+                self._adapt(has_moved)
 
     async def _claim(self, connection: Connection) -> tuple[Claim, Place] | None:
         """Claim the partition as soon as it can be had; None if stopped before."""

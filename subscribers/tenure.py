@@ -136,6 +136,11 @@ class Tenure:
         self._outbox.stop()
         tasks.end(renewal, *watches)
 
+    @property
+    def has_batches(self) -> bool:
+        """Whether batches are in hand, begun and not finished."""
+        return bool(self._in_hand)
+
     def stop(self) -> None:
         """Finish what is in hand and take no more."""
         self._pull.stop()
