@@ -6,12 +6,14 @@ form feed (the server lets them through) ends that task with `is_connected` stil
 next one. So its parser and two private methods of a client are replaced here; the version is pinned in
 pyproject.toml, and tests/integration/test_dead_letters.py sends each of these.
 
-It also swallows a cancellation that meets a publish, so that whoever was asked to end would go on: a third method.
+It also swallows a cancellation that meets a publish, and before Python 3.12 `asyncio.wait_for` swallows one that meets
+the answer, so that whoever was asked to end would go on: the methods that wait for the server heed it.
 """
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Awaitable, Callable, Mapping
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar, cast
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -22,12 +24,14 @@ from missionops.nats_parser import Parser, Sink
 _VERSION = b"NATS/1.0"
 _BROKEN = "broken headers"  # no publisher can send it: a name with white space is left out when it is read
 _STATUS_DIGITS = 3
+_WAITING = ("_flush_pending", "flush", "_request_new_style", "_request_old_style")
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def install(client: Client) -> None:
     """Make `client` deliver every message; those whose headers could not be read are `is_broken`."""
     build_message = client._build_message  # noqa: SLF001 - see the module's docstring
-    flush_pending = client._flush_pending  # noqa: SLF001 - likewise
 
     async def guarded_headers(block: bytes | None) -> dict[str, str] | None:
         return headers(block) or None
@@ -38,18 +42,26 @@ def install(client: Client) -> None:
         except UnicodeDecodeError:
             return Msg(client, text(subject), text(reply), data, headers, _sid=sid)
 
-    async def guarded_flush(force_flush: bool = False) -> Any:  # noqa: FBT001, FBT002 - as it is called
-        task = asyncio.current_task()
-        before = task.cancelling() if task else 0
-        flushed = await flush_pending(force_flush)
-        if task and task.cancelling() > before:
-            raise asyncio.CancelledError
-        return flushed
-
-    client._flush_pending = guarded_flush  # type: ignore[method-assign] # noqa: SLF001 - likewise
+    for name in _WAITING:
+        setattr(client, name, _heeding(getattr(client, name)))
     client._ps = Parser(client)  # type: ignore[assignment] # noqa: SLF001 - likewise
     client._process_headers = guarded_headers  # type: ignore[method-assign,assignment] # noqa: SLF001
     client._build_message = guarded_message  # type: ignore[method-assign] # noqa: SLF001
+
+
+def _heeding(method: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+    """`method`, cancelled whenever the task that waits for it is."""
+
+    @wraps(method)
+    async def heeding(*arguments: P.args, **named: P.kwargs) -> T:
+        task = asyncio.current_task()
+        before = task.cancelling() if task else 0
+        result = await method(*arguments, **named)
+        if task and task.cancelling() > before:
+            raise asyncio.CancelledError
+        return result
+
+    return heeding
 
 
 def divert(client: Client, subscription: Subscription, sink: Sink) -> None:

@@ -70,7 +70,8 @@ class _Simulation:
                     await self._go_on(courses, publisher, bar, 1 / rate, start, count)
                 except asyncio.CancelledError:
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(publisher.finish(), LAST_SECONDS)
+                        async with asyncio.timeout(LAST_SECONDS):
+                            await publisher.finish()
                     raise
 
     async def _go_on(  # noqa: PLR0917 - what one run is made of

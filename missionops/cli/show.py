@@ -33,14 +33,21 @@ async def run() -> bool:
     """Runs it all; whether the service found exactly what the mission did."""
     task = asyncio.current_task()
     assert task  # noqa: S101 - we run in one
+    is_terminated = False
+
+    def terminate() -> None:
+        nonlocal is_terminated
+        is_terminated = True
+        task.cancel()
+
     # As with Ctrl-C: the servers are stopped in order and nothing is left behind.
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel, "terminated")
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminate)
     logging.basicConfig(level=logging.ERROR)  # What the service says of itself would run through the picture.
     logging.getLogger("nats").setLevel(logging.CRITICAL)
     try:
         return await _run()
-    except asyncio.CancelledError as cancelled:
-        if cancelled.args != ("terminated",):
+    except asyncio.CancelledError:
+        if not is_terminated:
             raise
         raise typer.Exit(TERMINATED) from None
 
@@ -132,8 +139,7 @@ class _Course:
             yield
         finally:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait([task])  # Awaited itself, it would take a cancellation of ours for its own.
             shown.show(self._state)
 
     async def _count(self) -> None:
