@@ -130,7 +130,8 @@ class Batch:
 def _decoded(delivery: Delivery) -> list[Snapshot | Fault]:
     if delivery.block and nats_guard.is_broken(delivery.headers):
         return [Fault("malformed", "headers: cannot be read", None, delivery.body)]
-    spacecraft_id = _spacecraft_id(delivery.word)
+    # What is far too long is not kept in the cache.
+    spacecraft_id = _spacecraft_id(delivery.word) if len(delivery.word) <= spacecraft.ID_LENGTH else None
     if spacecraft_id is None:
         reason = f"subject: {delivery.token} is no spacecraft id ({spacecraft.ID_RULE})"
         return [Fault("invalid", reason, None, delivery.body)]

@@ -97,7 +97,7 @@ class Pull:
         if not self._arrived:
             return None
         delivery = self._arrived.popleft()
-        self._arrived_bytes -= len(delivery.body)
+        self._arrived_bytes -= _weight(delivery)
         return delivery
 
     async def acknowledge(self, delivery: Delivery) -> None:
@@ -143,7 +143,7 @@ class Pull:
         if reply:
             self._deliver(subject, reply, block, body)
         else:
-            self._heed(nats_guard.headers(block))
+            self._hear(block)
         self._changed.set()
 
     def _deliver(self, subject: bytes, reply: bytes, block: bytes | None, body: bytes) -> None:
@@ -163,9 +163,15 @@ class Pull:
             )
             return
         self._consumer_sequence, self._sequence = consumer_sequence, sequence
-        token = subject[subject.rfind(b".") + 1 :]
-        self._arrived.append(Delivery(token, sequence, moment, body, block, reply))
-        self._arrived_bytes += len(body)
+        delivery = Delivery(subject[subject.rfind(b".") + 1 :], sequence, moment, body, block, reply)
+        self._arrived.append(delivery)
+        self._arrived_bytes += _weight(delivery)
+
+    def _hear(self, block: bytes | None) -> None:
+        try:
+            self._heed(nats_guard.headers(block))
+        except ValueError:  # it must not end the client's reading
+            self._fault = Lost(f"the consumer {self._consumer} said what no server says: {block!r:.200}")
 
     def _heed(self, headers: Mapping[str, str]) -> None:
         """Note what the server says of a request: it lives, it is over, or there is nobody to serve it."""
@@ -196,6 +202,10 @@ class Pull:
     def _refuse_silence(self) -> None:
         if _now() - self._heard > _SILENCE:
             self._fault = Lost(f"nothing was heard of the consumer {self._consumer} for {_SILENCE:.0f} s")
+
+
+def _weight(delivery: Delivery) -> int:
+    return len(delivery.body) + len(delivery.block or b"")
 
 
 def _place(reply: bytes) -> tuple[int, int, int]:

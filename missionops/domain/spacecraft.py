@@ -3,6 +3,7 @@
 import re
 
 ID_PATTERN = "[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
+ID_LENGTH = 64
 ID_RULE = "1 to 64 letters, digits, _ or -, the first a letter or digit"
 
 FLEET = "_fleet"

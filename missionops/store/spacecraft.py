@@ -109,7 +109,7 @@ async def by_id(
 
 
 _HEAR = """
-UPDATE app.spacecraft SET heard_at = heard.at
+UPDATE app.spacecraft SET heard_at = GREATEST(heard_at, heard.at)
 FROM (SELECT * FROM unnest($1::text[], $2::timestamptz[]) AS _ (id, at) ORDER BY id) AS heard
 WHERE spacecraft_id = heard.id
 """

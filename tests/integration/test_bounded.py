@@ -44,9 +44,10 @@ async def test_a_backlog_of_any_kind_fits_into_memory(serve, nats_server, own_da
 
 
 async def publish(client) -> int:
-    """Snapshots small and many, in arrays, with as many parameters as may be, and what is none, by turns."""
+    """Snapshots small and many, some headed, in arrays, with as many parameters as may be, and what is none, by turns."""
     wide = json.dumps({"timestamp": TIME, "parameters": {f"parameter-{n}": n * 1.5 for n in range(ITEMS)}})
     poison = b"x" * (1 << 20)
+    heads = None, {"Trace": "x" * 4_000}
     for round_ in range(LARGE):
         items = [{"timestamp": TIME, "id": f"{round_}-{n}", "parameters": {"n": 0, "mode": "C"}} for n in range(ITEMS)]
         array = json.dumps(items, separators=(",", ":")).encode()
@@ -56,7 +57,7 @@ async def publish(client) -> int:
         await client.publish("telemetry.SC-001", poison)
         for number in range(SMALL // LARGE):
             body = {"timestamp": TIME, "id": f"s{round_}-{number}", "parameters": {"n": int(number % 10 == 0)}}
-            await client.publish("telemetry.SC-001", json.dumps(body).encode())
+            await client.publish("telemetry.SC-001", json.dumps(body).encode(), headers=heads[round_ % 2])
         await client.flush()
     return int((await client.jetstream().stream_info("TELEMETRY")).state.last_seq)
 
