@@ -81,8 +81,8 @@ class Pull:
         while not self._arrived:
             if self._fault or self._stopping:
                 break
+            self._changed.clear()  # before asking, which may wait: what comes meanwhile counts
             await self.ask_for_more()
-            self._changed.clear()
             try:
                 async with asyncio.timeout(_HEARTBEAT):
                     await self._changed.wait()

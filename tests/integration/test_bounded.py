@@ -44,7 +44,7 @@ async def test_a_backlog_of_any_kind_fits_into_memory(serve, nats_server, own_da
 
 
 async def publish(client) -> int:
-    """Snapshots small and many, some headed, in arrays, with as many parameters as may be, and what is none, by turns."""
+    """Snapshots small and many, some headed, in arrays, as wide as may be, and what is none, by turns."""
     wide = json.dumps({"timestamp": TIME, "parameters": {f"parameter-{n}": n * 1.5 for n in range(ITEMS)}})
     poison = b"x" * (1 << 20)
     heads = None, {"Trace": "x" * 4_000}
