@@ -7,7 +7,8 @@ next one. So its parser and two private methods of a client are replaced here; t
 pyproject.toml, and tests/integration/test_dead_letters.py sends each of these.
 
 It also swallows a cancellation that meets a publish, and before Python 3.12 `asyncio.wait_for` swallows one that meets
-the answer, so that whoever was asked to end would go on: the methods that wait for the server heed it.
+the answer, so that whoever was asked to end would go on: the methods that wait for the server heed it
+(tests/integration/test_cancellation.py).
 """
 
 import asyncio

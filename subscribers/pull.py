@@ -143,7 +143,10 @@ class Pull:
         if reply:
             self._deliver(subject, reply, block, body)
         else:
-            self._hear(block)
+            try:
+                self._heed(nats_guard.headers(block))
+            except ValueError:  # it must not end the client's reading
+                self._fault = Lost(f"the consumer {self._consumer} said what no server says: {block!r:.200}")
         self._changed.set()
 
     def _deliver(self, subject: bytes, reply: bytes, block: bytes | None, body: bytes) -> None:
@@ -166,12 +169,6 @@ class Pull:
         delivery = Delivery(subject[subject.rfind(b".") + 1 :], sequence, moment, body, block, reply)
         self._arrived.append(delivery)
         self._arrived_bytes += _weight(delivery)
-
-    def _hear(self, block: bytes | None) -> None:
-        try:
-            self._heed(nats_guard.headers(block))
-        except ValueError:  # it must not end the client's reading
-            self._fault = Lost(f"the consumer {self._consumer} said what no server says: {block!r:.200}")
 
     def _heed(self, headers: Mapping[str, str]) -> None:
         """Note what the server says of a request: it lives, it is over, or there is nobody to serve it."""

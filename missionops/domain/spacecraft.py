@@ -2,9 +2,9 @@
 
 import re
 
-ID_PATTERN = "[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 ID_LENGTH = 64
-ID_RULE = "1 to 64 letters, digits, _ or -, the first a letter or digit"
+ID_PATTERN = f"[A-Za-z0-9][A-Za-z0-9_-]{{0,{ID_LENGTH - 1}}}"
+ID_RULE = f"1 to {ID_LENGTH} letters, digits, _ or -, the first a letter or digit"
 
 FLEET = "_fleet"
 """Stands for a spacecraft's id where something is about no one of them; it is none."""
