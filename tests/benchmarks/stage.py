@@ -1,6 +1,7 @@
 """Where it is played: real servers as `missionops up` starts them, a fresh database each time, and the service."""
 
 import asyncio
+import contextlib
 import json
 import tempfile
 import uuid
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 import asyncpg
 import nats
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 
 from missionops import migrate
 from missionops.embedded import stack
@@ -138,12 +140,22 @@ class Stage:
     async def until_handled(self, stream: str = "TELEMETRY") -> None:
         """Until the stream's consumer has acknowledged all of it."""
         last = await self.last_sequence(stream)
+        # The server is asked only when the last one was acknowledged: asking costs it what is measured.
+        acknowledgements = await self.client.subscribe(f"$JS.ACK.{stream}.>")
+        while await self._handled(stream) < last:
+            with contextlib.suppress(nats.errors.TimeoutError):
+                while _sequence(await acknowledgements.next_msg(timeout=1)) < last:
+                    pass
+        await acknowledgements.unsubscribe()
+
+    async def _handled(self, stream: str) -> int:
         (consumer,) = await self.client.jsm().consumers_info(stream)
-        while True:
-            info = await self.client.jsm().consumer_info(stream, consumer.name)
-            if info.ack_floor and info.ack_floor.stream_seq >= last:
-                return
-            await asyncio.sleep(_POLL)
+        return consumer.ack_floor.stream_seq if consumer.ack_floor else 0
+
+
+def _sequence(acknowledgement: Msg) -> int:
+    """Which message of the stream it is for (ADR-15)."""
+    return int(acknowledgement.subject.split(".")[5])
 
 
 async def _ready(running: asyncio.subprocess.Process, log: Path) -> None:
