@@ -1,6 +1,7 @@
 """The composition root: opens everything in order, wires it, and closes it in reverse."""
 
 import asyncio
+import gc
 import logging
 import os
 import socket
@@ -27,6 +28,9 @@ log = logging.getLogger(__name__)
 
 _STOP_TIME = 10.0
 _FLUSH_TIME = 1
+_COLLECTED = 50_000
+"""New objects after which the collector looks for circles. What a batch is made of has none, and it would be looked at
+several times before it goes: 4 % of the CPU."""
 
 
 class Service:
@@ -50,6 +54,7 @@ class Service:
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Service]:
     """The service for the time of a block; Unfit or Unavailable if it cannot start."""
+    gc.set_threshold(_COLLECTED)
     http.check(settings)
     await _check_database(settings.database_url)
     progress = Progress()
