@@ -25,6 +25,7 @@ _REQUEST_MESSAGES = 2_000
 _HEARTBEAT = 1.0
 _EXPIRES = 2.5  # within the lease, so that a request of a former owner does not outlive its right for long
 _SILENCE = 4 * _HEARTBEAT
+_SHORT_FORM = 8  # dots
 
 # What ends one request and says nothing bad of the consumer.
 _REQUEST_ENDS = ("Request Timeout", "Message Size Exceeds MaxBytes", "Batch Completed", "Server Shutdown")
@@ -46,6 +47,7 @@ class Pull:
         self._consumer_sequence = 0
         self._sequence = 0
         self._heard = 0.0
+        self._words = 0  # of a reply subject, from the sequence in the stream on; all that come are of one form
         self._fault: Lost | None = None
         self._changed = asyncio.Event()
         self._stopping = False
@@ -90,6 +92,7 @@ class Pull:
                 self._refuse_silence()
         if self._fault:
             raise self._fault
+        self._heard = _now()
         return not self._stopping
 
     def take(self) -> Delivery | None:
@@ -97,7 +100,7 @@ class Pull:
         if not self._arrived:
             return None
         delivery = self._arrived.popleft()
-        self._arrived_bytes -= _weight(delivery)
+        self._arrived_bytes -= len(delivery.body) + len(delivery.block or b"")
         return delivery
 
     async def acknowledge(self, delivery: Delivery) -> None:
@@ -139,36 +142,40 @@ class Pull:
 
     def _receive(self, subject: bytes, reply: bytes, block: bytes | None, body: bytes) -> None:
         """Take what came; called for every message, so each step counts."""
-        self._heard = _now()
-        if reply:
-            self._deliver(subject, reply, block, body)
-        else:
-            try:
-                self._heed(nats_guard.headers(block))
-            except ValueError:  # it must not end the client's reading
-                self._fault = Lost(f"the consumer {self._consumer} said what no server says: {block!r:.200}")
-        self._changed.set()
-
-    def _deliver(self, subject: bytes, reply: bytes, block: bytes | None, body: bytes) -> None:
-        """Put a delivery in the queue; its reply subject says where in the stream it stands (ADR-15)."""
+        if not reply:
+            self._hear(block)
+            return
         if self._fault:
             return
+        # Where it stands in the stream (ADR-15): $JS.ACK.<stream>.<consumer>.<delivered>.<in stream>.<of consumer>.
+        # <time>.<pending>; the longer form has domain and account before the stream, and one more word at the end.
+        if not self._words:
+            self._words = 4 if reply.count(b".") == _SHORT_FORM else 5
         try:
-            consumer_sequence, sequence, moment = _place(reply)
+            _, place, count, nanoseconds, *_ = reply.rsplit(b".", self._words)
+            sequence, consumer_sequence, moment = int(place), int(count), int(nanoseconds)
         except ValueError:
-            self._fault = Lost(f"the consumer {self._consumer} delivered what has no place in a stream")
+            self.lose(f"the consumer {self._consumer} delivered what has no place in a stream")
             return
         self._wanted -= 1
         if consumer_sequence != self._consumer_sequence + 1 or sequence <= self._sequence:
-            self._fault = Lost(
-                f"the consumer's order broke at {sequence} ({consumer_sequence} after {self._consumer_sequence}): "
-                "another reader or a reset"
-            )
+            self.lose(f"the consumer's order broke at {sequence} ({consumer_sequence} after {self._consumer_sequence})"
+                      ": another reader or a reset")  # fmt: skip
             return
         self._consumer_sequence, self._sequence = consumer_sequence, sequence
-        delivery = Delivery(subject[subject.rfind(b".") + 1 :], sequence, moment, body, block, reply)
-        self._arrived.append(delivery)
-        self._arrived_bytes += _weight(delivery)
+        self._arrived_bytes += len(body) + len(block or b"")
+        if not self._arrived:
+            self._changed.set()
+        self._arrived.append(Delivery(subject[subject.rfind(b".") + 1 :], sequence, moment, body, block, reply))
+
+    def _hear(self, block: bytes | None) -> None:
+        """Note what the server says; it must not end the client's reading, whatever it is."""
+        self._heard = _now()
+        try:
+            self._heed(nats_guard.headers(block))
+        except ValueError:
+            self.lose(f"the consumer {self._consumer} said what no server says: {block!r:.200}")
+        self._changed.set()
 
     def _heed(self, headers: Mapping[str, str]) -> None:
         """Note what the server says of a request: it lives, it is over, or there is nobody to serve it."""
@@ -199,20 +206,6 @@ class Pull:
     def _refuse_silence(self) -> None:
         if _now() - self._heard > _SILENCE:
             self._fault = Lost(f"nothing was heard of the consumer {self._consumer} for {_SILENCE:.0f} s")
-
-
-def _weight(delivery: Delivery) -> int:
-    return len(delivery.body) + len(delivery.block or b"")
-
-
-def _place(reply: bytes) -> tuple[int, int, int]:
-    """Where a delivery stands among the consumer's and in the stream, and its time in the stream."""
-    # $JS.ACK.<stream>.<consumer>.<delivered>.<in stream>.<of consumer>.<time>.<pending>; the longer form has domain
-    # and account before the stream, and more at the end.
-    words = reply.split(b".")
-    first = 5 if len(words) == 9 else 7  # noqa: PLR2004 - ADR-15's two forms
-    sequence, consumer_sequence, moment = words[first : first + 3]
-    return int(consumer_sequence), int(sequence), int(moment)
 
 
 _now = time.monotonic
