@@ -1,7 +1,6 @@
 """The rules in force, read in the transaction that judges by them."""
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
@@ -14,6 +13,9 @@ from missionops.domain.limits import Rules
 from missionops.store import configs
 
 _BYTES = 32 << 20
+"""Of documents; then the book is begun anew."""
+_MOST = 50_000
+"""Spacecraft, likewise."""
 
 
 class InForce(NamedTuple):
@@ -23,15 +25,15 @@ class InForce(NamedTuple):
     rules: Rules
 
 
-_NONE = InForce(0, {})
+_NONE = InForce(0, Rules({}))
 
 
 class Rulebook:
-    """Compiled rules by (spacecraft, version). A version never changes, so there is nothing to invalidate."""
+    """What was in force lately, by spacecraft. A version never changes, so there is nothing to invalidate."""
 
     def __init__(self) -> None:
-        self._digests: OrderedDict[tuple[str, int], bytes] = OrderedDict()
-        self._compiled: OrderedDict[bytes, tuple[Rules, int]] = OrderedDict()
+        self._lately: dict[str, InForce] = {}
+        self._compiled: dict[bytes, Rules] = {}
         self._bytes = 0
 
     async def read(self, connection: Connection, spacecraft_ids: AbstractSet[str]) -> Mapping[str, InForce]:
@@ -40,37 +42,32 @@ class Rulebook:
         unknown = spacecraft_ids - versions.keys()
         if unknown:
             await configs.register(connection, unknown)
-        configured = {name: version for name, version in versions.items() if version}
-        # Taken out first: compiling what is missing may push out what is known.
-        rules = {
-            name: known for name, version in configured.items() if (known := self._known(name, version)) is not None
-        }
-        missing = {name: version for name, version in configured.items() if name not in rules}
+        found = dict.fromkeys(spacecraft_ids, _NONE)
+        missing: dict[str, int] = {}
+        for name, version in versions.items():
+            known = self._lately.get(name, _NONE)
+            if known.version == version:
+                found[name] = known
+            elif version:
+                missing[name] = version
         if missing:
-            rules |= await self._compile(connection, missing)
-        return {name: InForce(configured[name], rules[name]) if name in rules else _NONE for name in spacecraft_ids}
+            found |= await self._compile(connection, missing)
+        return found
 
-    def _known(self, name: str, version: int) -> Rules | None:
-        digest = self._digests.get((name, version), b"")
-        return self._compiled[digest][0] if digest in self._compiled else None
-
-    async def _compile(self, connection: Connection, wanted: Mapping[str, int]) -> dict[str, Rules]:
+    async def _compile(self, connection: Connection, wanted: Mapping[str, int]) -> dict[str, InForce]:
+        if self._bytes > _BYTES or len(self._lately) > _MOST:
+            self._lately.clear()
+            self._compiled.clear()
+            self._bytes = 0
         documents = await configs.documents(connection, wanted)
-        return {name: self._remember(name, version, document) for (name, version), document in documents.items()}
+        found = {name: InForce(version, self._rules(document)) for (name, version), document in documents.items()}
+        self._lately |= found
+        return found
 
-    def _remember(self, name: str, version: int, document: bytes) -> Rules:
+    def _rules(self, document: bytes) -> Rules:
+        """The rules of a document; spacecraft with equal ones share them."""
         digest = hashlib.blake2b(document, digest_size=16).digest()
         if digest not in self._compiled:
-            self._compiled[digest] = limits.compile_rules(msgspec.json.decode(document)), len(document)
+            self._compiled[digest] = limits.compile_rules(msgspec.json.decode(document))
             self._bytes += len(document)
-        self._digests[name, version] = digest
-        rules, _ = self._compiled[digest]
-        self._forget_oldest()
-        return rules
-
-    def _forget_oldest(self) -> None:
-        while self._bytes > _BYTES and len(self._compiled) > 1:
-            _, (_, size) = self._compiled.popitem(last=False)
-            self._bytes -= size
-        while len(self._digests) > 100_000:  # noqa: PLR2004 - some ten megabytes
-            self._digests.popitem(last=False)
+        return self._compiled[digest]
