@@ -1,12 +1,11 @@
 """What is known of spacecraft already, so that a batch writes down only what is new: parameters, and being heard."""
 
-from datetime import datetime, timedelta
-
-from missionops.batch import Batch
+from missionops.batch import Batch, Layout
 from missionops.database import Connection
+from missionops.domain import moment
 from missionops.store import spacecraft
 
-_MINUTE = timedelta(minutes=1)
+_MINUTE = 60_000_000_000  # nanoseconds
 _MOST = 100_000
 
 
@@ -17,24 +16,34 @@ class Acquaintance:
     """
 
     def __init__(self) -> None:
-        self._layouts: set[tuple[str, int]] = set()
-        self._heard: dict[str, datetime] = {}
+        self._layouts: set[tuple[str, Layout]] = set()
+        self._digests: set[bytes] = set()
+        self._heard: dict[str, int] = {}
 
     async def note(self, connection: Connection, batch: Batch) -> None:
         """Write down what is new in `batch`, in the caller's transaction."""
-        if len(self._layouts) > _MOST:
-            self._layouts.clear()
-        if len(self._heard) > _MOST:
-            self._heard.clear()
-        new = batch.layouts.keys() - self._layouts
-        self._layouts |= new
-        reported = {(name, parameter) for name, layout in new for parameter in batch.layouts[name, layout]}
+        for kept in (self._layouts, self._digests, self._heard):
+            if len(kept) > _MOST:
+                kept.clear()
+        await self._note_names(connection, batch)
         heard = {name: at for name, at in batch.heard.items() if self._is_news(name, at)}
         self._heard |= heard
-        if reported:
-            await spacecraft.add_parameters(connection, reported)
         if heard:
-            await spacecraft.hear(connection, sorted(heard.items()))
+            await spacecraft.hear(connection, [(name, moment.from_nanoseconds(heard[name])) for name in sorted(heard)])
 
-    def _is_news(self, name: str, at: datetime) -> bool:
+    async def _note_names(self, connection: Connection, batch: Batch) -> None:
+        new = batch.reported.keys() - self._layouts
+        self._layouts |= new
+        named = {digest: batch.reported[name, digest] for name, digest in new if isinstance(digest, bytes)}
+        # Of those known already nothing is written: it would have to wait for the batch that wrote it first.
+        if vocabularies := {digest: names for digest, names in named.items() if digest not in self._digests}:
+            self._digests |= vocabularies.keys()
+            await spacecraft.add_vocabularies(connection, vocabularies)
+        if named:
+            speakers = sorted((name, digest) for name, digest in new if isinstance(digest, bytes))
+            await spacecraft.add_speakers(connection, speakers)
+        if reported := [(name, batch.reported[name, layout]) for name, layout in new if isinstance(layout, int)]:
+            await spacecraft.add_parameters(connection, reported)
+
+    def _is_news(self, name: str, at: int) -> bool:
         return name not in self._heard or at >= self._heard[name] + _MINUTE

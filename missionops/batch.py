@@ -3,19 +3,26 @@
 from collections import deque
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from datetime import date, datetime
+from datetime import date, timedelta
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
 from missionops import nats_guard
-from missionops.domain import moment, spacecraft
+from missionops.domain import spacecraft
 from missionops.domain.snapshot import Identity, Snapshot
+from missionops.domain.vocabulary import Values
 from missionops.wire import telemetry
 from missionops.wire.fault import Fault
+from missionops.wire.telemetry import Decoder
 
+_DAY = 86_400_000_000  # microseconds
+_EPOCH = date(1970, 1, 1)
+_NUMBER_LENGTH = 16  # characters of JSON, with its name
 _ROW_WEIGHT = 20  # a row costs the database about as much as twenty parameters in it
+_FIRST_LINE = b"NATS/1.0\r\n"
+_SHORT = 128  # bytes of headers
 _FAULT_WEIGHT = 20  # finding out what is wrong, and a dead letter, cost about as much as a whole snapshot
 
 
@@ -47,9 +54,17 @@ class Entry(msgspec.Struct, gc=False):
     """A snapshot and where it came from."""
 
     snapshot: Snapshot
-    received_at: datetime
     delivery: Delivery
     item: int
+
+    @property
+    def received(self) -> int:
+        """The stream's time of its message, in microseconds since 1970."""
+        return self.delivery.time // 1000
+
+
+Layout: TypeAlias = int | bytes
+"""Which names came together: a hash of them, or the digest of a vocabulary."""
 
 
 class Letter(NamedTuple):
@@ -62,7 +77,9 @@ class Letter(NamedTuple):
 class Batch:
     """Messages in stream order; within it the first snapshot of an identity wins."""
 
-    def __init__(self, after: int) -> None:
+    def __init__(self, after: int, decoder: Decoder) -> None:
+        self._decoder = decoder
+        self._vocabularies: dict[str, type[Values]] = {}
         self.entries: dict[Identity, Entry] = {}
         self.repeats: dict[Identity, deque[Entry]] = {}
         """Later snapshots of an identity; should the database refuse the first, the next one's turn comes."""
@@ -74,10 +91,10 @@ class Batch:
         self.weight = 0
         """About how many values it holds; what it costs in memory and in the database grows with that."""
         self.duplicates = 0
-        self.heard: dict[str, datetime] = {}
-        """When each spacecraft in it was heard last."""
-        self.layouts: dict[tuple[str, int], Mapping[str, object]] = {}
-        """Which parameters came together, by spacecraft and a hash of their names: one example of each."""
+        self.heard: dict[str, int] = {}
+        """When each spacecraft in it was heard last, as the stream counts time."""
+        self.reported: dict[tuple[str, Layout], Iterable[str]] = {}
+        """Names of parameters that came, by spacecraft and layout: each once."""
         self.missing = 0
         """Messages that the stream no longer had between those that came."""
         self.last: Delivery | None = None
@@ -88,24 +105,46 @@ class Batch:
         self.sequence, self.time, self.last = delivery.sequence, delivery.time, delivery
         self.messages += 1
         self.weight += 1
-        received_at = moment.from_nanoseconds(delivery.time)
-        for item, found in enumerate(_decoded(delivery)):
+        encoding = telemetry.JSON if delivery.block is None else encoding_of(delivery.block)
+        spacecraft_id = _spacecraft_id(delivery.word)
+        if spacecraft_id and encoding and (known := self._decoder.read(spacecraft_id, delivery.body, encoding)):
+            self._add_entry(Entry(known, delivery, 0))
+            return
+        for item, found in enumerate(self._decoded(delivery, spacecraft_id, encoding)):
             if isinstance(found, Fault):
                 self.letters.append(Letter(found, delivery))
                 self.weight += _FAULT_WEIGHT
             else:
-                self._add_entry(Entry(found, received_at, delivery, item))
+                self._add_entry(Entry(found, delivery, item))
+
+    def _decoded(
+        self, delivery: Delivery, spacecraft_id: str | None, encoding: telemetry.Encoding | None
+    ) -> list[Snapshot | Fault]:
+        if encoding is None:
+            return [Fault("malformed", "headers: cannot be read", None, delivery.body)]
+        if spacecraft_id is None:
+            reason = f"subject: {delivery.token} is no spacecraft id ({spacecraft.ID_RULE})"
+            return [Fault("invalid", reason, None, delivery.body)]
+        return self._decoder.decode(spacecraft_id, delivery.body, encoding)
 
     def _add_entry(self, entry: Entry) -> None:
         snapshot = entry.snapshot
-        # Now, while it is at hand: later each name would have to come from memory again.
-        self.layouts[snapshot.spacecraft_id, hash(tuple(snapshot.parameters))] = snapshot.parameters
-        self.heard[snapshot.spacecraft_id] = entry.received_at
-        self.weight += _ROW_WEIGHT + len(snapshot.parameters)
-        identity = snapshot.identity
+        identity, values = snapshot.identity, snapshot.values
+        spacecraft_id = identity[0]
+        if self._vocabularies.get(spacecraft_id) is not values.__class__:
+            self._note_names(spacecraft_id, values)
+        self.heard[spacecraft_id] = entry.delivery.time
+        self.weight += _ROW_WEIGHT + len(snapshot.text) // _NUMBER_LENGTH
         if self.entries.setdefault(identity, entry) is not entry:
             self.repeats.setdefault(identity, deque()).append(entry)
             self.duplicates += 1
+
+    def _note_names(self, spacecraft_id: str, values: Values | Mapping[str, object]) -> None:
+        if isinstance(values, Values):  # of a vocabulary all was reported before it was one
+            self._vocabularies[spacecraft_id] = values.__class__
+            self.reported[spacecraft_id, values.digest] = values.fields
+        else:
+            self.reported[spacecraft_id, hash(tuple(values))] = values
 
     def drop(self, identities: AbstractSet[Identity]) -> None:
         """Leave out what an earlier batch holds already."""
@@ -124,31 +163,37 @@ class Batch:
 
     @property
     def months(self) -> set[date]:
-        return {date(identity[1].year, identity[1].month, 1) for identity in self.entries}
+        days = {identity[1] // _DAY for identity in self.entries}
+        return {(_EPOCH + timedelta(days=day)).replace(day=1) for day in days}
 
 
-def _decoded(delivery: Delivery) -> list[Snapshot | Fault]:
-    if delivery.block and nats_guard.is_broken(delivery.headers):
-        return [Fault("malformed", "headers: cannot be read", None, delivery.body)]
-    # What is far too long is not kept in the cache.
-    spacecraft_id = _spacecraft_id(delivery.word) if len(delivery.word) <= spacecraft.ID_LENGTH else None
-    if spacecraft_id is None:
-        reason = f"subject: {delivery.token} is no spacecraft id ({spacecraft.ID_RULE})"
-        return [Fault("invalid", reason, None, delivery.body)]
-    return telemetry.decode(spacecraft_id, delivery.body, encoding(delivery))
+def _spacecraft_id(word: bytes) -> str | None:
+    """The spacecraft that the last token of a subject names, if it can name one."""
+    return _known_id(word) if len(word) <= spacecraft.ID_LENGTH else None  # what is far too long is not kept
 
 
 @lru_cache(maxsize=16_384)
-def _spacecraft_id(word: bytes) -> str | None:
-    """The spacecraft that the last token of a subject names, if it can name one."""
+def _known_id(word: bytes) -> str | None:
     token = nats_guard.text(word)
     return token if spacecraft.is_id(token) else None
 
 
-def encoding(delivery: Delivery) -> telemetry.Encoding:
-    """How a body is written, by its `Content-Type`, in whatever case that header's name is."""
-    if delivery.block and b"content-type" in delivery.block.lower():
-        for name, content_type in delivery.headers.items():
-            if name.lower() == "content-type":
-                return telemetry.encoding_of(content_type)
-    return telemetry.JSON
+def encoding_of(block: bytes | None) -> telemetry.Encoding | None:
+    """How a body is written, by its `Content-Type`, in whatever case that header's name is; None if it is unreadable.
+
+    Most blocks are the same, or say nothing of it: to read each would take longer than the body.
+    """
+    if block is None or (block.startswith(_FIRST_LINE) and b"content-type" not in block.lower()):
+        return telemetry.JSON
+    return _known_encoding(block) if len(block) <= _SHORT else _encoding_of(block)
+
+
+def _encoding_of(block: bytes) -> telemetry.Encoding | None:
+    headers = nats_guard.headers(block)
+    if nats_guard.is_broken(headers):
+        return None
+    named = [content_type for name, content_type in headers.items() if name.lower() == "content-type"]
+    return telemetry.encoding_of(named[0] if named else None)
+
+
+_known_encoding = lru_cache(maxsize=1_024)(_encoding_of)

@@ -115,7 +115,7 @@ async def _add_willing(connection: Connection, entries: Sequence[Entry]) -> tupl
 
 async def _try_to_add(connection: Connection, entries: Sequence[Entry]) -> Exception | None:
     """Add all or none; returns why none."""
-    rows = [((s := entry.snapshot).spacecraft_id, s.timestamp, s.id, s.text, entry.received_at) for entry in entries]
+    rows = [((s := entry.snapshot).identity, s.text, entry.delivery.time // 1000) for entry in entries]
     # By hand: after an error asyncpg's own nested transaction stays open, and thousands inside one another
     # use up the server's locks.
     await connection.execute("SAVEPOINT attempt")
@@ -139,8 +139,8 @@ def _letters(refused: Iterable[_Refusal]) -> Iterator[Letter]:
     for entry, error in refused:
         delivery, item = entry.delivery, entry.item
         reason = f"body: the database refuses it: {error}"
-        encoding = batches.encoding(delivery)
-        if not encoding.is_array(delivery.body):
+        encoding = batches.encoding_of(delivery.block)
+        if encoding is None or not encoding.is_array(delivery.body):
             yield Letter(Fault("refused", reason, None, delivery.body), delivery)
             continue
         if delivery.sequence not in parts:
@@ -152,12 +152,13 @@ def _judged(entries: Sequence[Entry], in_force: Mapping[str, InForce], origin: O
     rows: list[anomalies.Row] = []
     sequence, ordinal = 0, 0
     for entry in entries:
-        version, rules = in_force[entry.snapshot.spacecraft_id]
-        if not rules:
+        snapshot = entry.snapshot
+        version, rules = in_force[snapshot.identity[0]]
+        if rules.are_met(snapshot.values):
             continue
         if entry.delivery.sequence != sequence:
             sequence, ordinal = entry.delivery.sequence, 0
-        for found in anomaly.judge(entry.snapshot, rules, version, entry.received_at):
+        for found in anomaly.judge(snapshot, rules, version, entry.received):
             rows.append(_row(found, origin, sequence, ordinal))
             ordinal += 1
     return rows

@@ -29,6 +29,7 @@ from missionops.settings import Settings
 from missionops.store import position, telemetry
 from missionops.store.position import Claim, Place
 from missionops.streams import ANOMALIES, DEADLETTERS, EVENTS
+from missionops.wire.telemetry import Decoder
 from publishers import anomalies, dead_letters
 from publishers.fenced import FencedPublisher
 from publishers.outbox import Outbox
@@ -104,6 +105,7 @@ class Tenure:
         self._rulebook = Rulebook()
         self._acquaintance = Acquaintance()
         self._recent = Recent()
+        self._decoder = Decoder()
         self._slots = asyncio.Semaphore(_IN_FLIGHT)
         self._months: set[object] = set()
         self._writers: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
@@ -234,7 +236,7 @@ class Tenure:
 
     async def _collect(self, after: int) -> Batch:
         """Whatever has arrived, up to what one transaction may hold."""
-        batch, pause = Batch(after), _PAUSE_WEIGHT
+        batch, pause = Batch(after, self._decoder), _PAUSE_WEIGHT
         while batch.weight < self._effort.weight and (delivery := self._pull.take()):
             batch.add(delivery)
             if batch.weight > pause:

@@ -72,8 +72,9 @@ class Judge:
         self.counts = dict.fromkeys(self._rules, 0)
 
     def add(self, report: Report) -> None:
-        said = Snapshot(report.spacecraft_id, report.timestamp, "", report.parameters, b"")
-        found = anomaly.judge(said, self._rules[report.spacecraft_id], 0, report.timestamp)
+        time = moment.to_microseconds(report.timestamp)
+        said = Snapshot((report.spacecraft_id, time, ""), report.parameters, b"")
+        found = anomaly.judge(said, self._rules[report.spacecraft_id], 0, time)
         self.counts[report.spacecraft_id] += len(found)
 
 

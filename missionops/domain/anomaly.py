@@ -1,13 +1,12 @@
 """Anomalies: what one check of a snapshot against its spacecraft's limits found."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 import msgspec
 
-from missionops.domain import number
+from missionops.domain import moment, number
 from missionops.domain.limits import Rule, Rules
 from missionops.domain.moment import Instant
 from missionops.domain.snapshot import Snapshot
@@ -50,19 +49,19 @@ class Anomaly(msgspec.Struct, frozen=True, rename="camel", gc=False):
         return self.id.rpartition(":")[2]
 
 
-def judge(snapshot: Snapshot, rules: Rules, config_version: int, received_at: datetime) -> list[Anomaly]:
+def judge(snapshot: Snapshot, rules: Rules, config_version: int, received: int) -> list[Anomaly]:
     """Every parameter of `snapshot` outside its limits, by name in code point order; at a limit is nominal.
 
-    `received_at` is the stream's time of the message, so that judging it again says the same.
+    `received` is the stream's time of the message (microseconds since 1970), so that judging it again says the same.
     """
     return [
-        _anomaly(snapshot, name, value, rule, config_version, received_at)
+        _anomaly(snapshot, name, value, rule, config_version, received)
         for name, value, rule in sorted(_outside(snapshot, rules))
     ]
 
 
 def _outside(snapshot: Snapshot, rules: Rules) -> list[tuple[str, float, Rule]]:
-    """The numbers beyond `low` or `high` of their rule. The hot loop: it walks whichever side is shorter."""
+    """The numbers beyond `low` or `high` of their rule; walks whichever side is shorter."""
     values: Mapping[str, Any] = snapshot.parameters
     found = []
     for name in rules if len(rules) < len(values) else values:
@@ -77,7 +76,7 @@ def _outside(snapshot: Snapshot, rules: Rules) -> list[tuple[str, float, Rule]]:
 
 
 def _anomaly(  # noqa: PLR0917 - one value for each thing that an anomaly is made from
-    snapshot: Snapshot, parameter: str, value: float, rule: Rule, config_version: int, received_at: datetime
+    snapshot: Snapshot, parameter: str, value: float, rule: Rule, config_version: int, received: int
 ) -> Anomaly:
     kind, name, severity, side, limit = _broken(value, rule)
     return Anomaly(
@@ -91,7 +90,7 @@ def _anomaly(  # noqa: PLR0917 - one value for each thing that an anomaly is mad
         limit=Limit(name, limit),
         snapshot_id=snapshot.id,
         config_version=config_version,
-        detected_at=received_at,
+        detected_at=moment.from_microseconds(received),
     )
 
 

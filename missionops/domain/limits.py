@@ -1,11 +1,15 @@
 """Limits: a config document checked by a person's rules and compiled into what judging needs."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice, pairwise
+from operator import attrgetter
 from typing import Any, NamedTuple
 
+from msgspec import UNSET
+
 from missionops.domain import number
+from missionops.domain.vocabulary import Value, Values
 from missionops.errors import Detail, InvalidRequest
 
 NAMES = ("critLow", "warnLow", "warnHigh", "critHigh")
@@ -15,6 +19,8 @@ MAX_NAME = 256
 MAX_PARAMETERS = 10_000
 MAX_FAULTS = 100
 """How many faults of one document are named: the answer has to fit into a message."""
+
+_MOST_CHECKS = 100
 
 
 class Rule(NamedTuple):
@@ -28,7 +34,52 @@ class Rule(NamedTuple):
     crit_high: float | None
 
 
-Rules = Mapping[str, Rule]
+class Rules(dict[str, Rule]):
+    """The rules of one config document by parameter; and what they mean to each vocabulary, worked out once."""
+
+    def __init__(self, rules: Mapping[str, Rule]) -> None:
+        super().__init__(rules)
+        self._checks = _Checks(self)
+
+    def are_met(self, values: Values | dict[str, Value]) -> bool:
+        """Whether no number is beyond its limits, as nearly always; False may also mean: take a closer look."""
+        return self._checks[values.__class__](values)
+
+
+class _Checks(dict[type, Callable[[Any], bool]]):
+    """How rules are checked, by the class of the values."""
+
+    def __init__(self, rules: Mapping[str, Rule]) -> None:
+        super().__init__()
+        self._rules = rules
+
+    def __missing__(self, kind: type) -> Callable[[Any], bool]:
+        if len(self) >= _MOST_CHECKS:
+            self.clear()
+        if self._rules and issubclass(kind, Values):
+            by_attribute = {kind.fields[name]: rule for name, rule in self._rules.items() if name in kind.fields}
+            return self.setdefault(kind, _check(by_attribute))
+        return self.setdefault(kind, lambda _: not self._rules)
+
+
+def _check(rules: Mapping[str, Rule]) -> Callable[[Values], bool]:
+    """Whether values meet `rules`, which are by attribute."""
+    attributes = [*rules] or ["fields"]
+    get = attrgetter(*attributes, attributes[-1])  # the last one twice: of one alone it would get no tuple
+    lows, highs = [rule.low for rule in rules.values()], [rule.high for rule in rules.values()]
+    absent = UNSET  # found faster than a global
+
+    def are_met(values: Values) -> bool:
+        """The hot loop: every number in it has to be within its bounds, and the rest is left to a closer look."""
+        try:
+            for low, value, high in zip(lows, get(values), highs):  # noqa: B905 - see above; and it would take time
+                if value is not absent and not low <= value <= high:
+                    return False
+        except TypeError:  # a text
+            return False
+        return True
+
+    return are_met
 
 
 def compile_rules(document: Mapping[str, Any]) -> Rules:
@@ -37,7 +88,7 @@ def compile_rules(document: Mapping[str, Any]) -> Rules:
     if faults:
         raise InvalidRequest(f"Config refused: {faults[0].path}: {faults[0].message}", tuple(faults))
     rules: Mapping[str, Mapping[str, float]] = document.get("parameters", {})
-    return {name: _rule(limits) for name, limits in rules.items() if limits}
+    return Rules({name: _rule(limits) for name, limits in rules.items() if limits})
 
 
 def _rule(limits: Mapping[str, float]) -> Rule:

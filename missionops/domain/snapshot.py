@@ -1,39 +1,50 @@
 """A snapshot: what one spacecraft reported at one time."""
 
 import hashlib
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import datetime
 
 import msgspec
 
-Value = bool | int | float | str
-Identity = tuple[str, datetime, str]
+from missionops.domain import moment
+from missionops.domain.vocabulary import Value, Values
 
-_canonical = msgspec.json.Encoder(order="deterministic").encode
+Identity = tuple[str, int, str]
+"""Spacecraft, time (microseconds since 1970) and id."""
 
 
 class Snapshot(msgspec.Struct, gc=False):
     """What one spacecraft reported at one time; two with one identity are the same snapshot."""
 
-    spacecraft_id: str
-    timestamp: datetime
-    id: str
-    parameters: dict[str, Value]
+    identity: Identity
+    values: Values | dict[str, Value]
     text: bytes
     """The parameters as JSON, sorted by name: what is stored."""
 
     @property
-    def identity(self) -> Identity:
-        return self.spacecraft_id, self.timestamp, self.id
+    def spacecraft_id(self) -> str:
+        return self.identity[0]
+
+    @property
+    def timestamp(self) -> datetime:
+        return moment.from_microseconds(self.identity[1])
+
+    @property
+    def id(self) -> str:
+        return self.identity[2]
+
+    @property
+    def parameters(self) -> dict[str, Value]:
+        return self.values if isinstance(self.values, dict) else self.values.named()
 
 
-def text(parameters: dict[str, Value]) -> bytes:
-    """`parameters` as JSON that depends on names and values alone: sorted, no white space, shortest numbers."""
-    return _canonical(parameters)
+text: Callable[[Values | dict[str, Value]], bytes] = msgspec.json.Encoder(order="deterministic").encode
+"""Parameters as JSON that depends on names and values alone: sorted, no white space, shortest numbers."""
 
 
-def derived_id(timestamp: datetime, parameters_text: bytes) -> str:
+def derived_id(time: int, parameters_text: bytes) -> str:
     """The id of a snapshot whose publisher gave none: the same content has the same id, whatever its encoding."""
-    digest = hashlib.blake2b(timestamp.astimezone(UTC).isoformat().encode(), digest_size=16)
+    digest = hashlib.blake2b(moment.from_microseconds(time).isoformat().encode(), digest_size=16)
     digest.update(b"\n")
     digest.update(parameters_text)
     return f"ts_{digest.hexdigest()}"

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from missionops.database import Connection
-from missionops.domain import anomaly, limits
+from missionops.domain import anomaly, limits, moment
 from missionops.domain.access import Role
 from missionops.domain.anomaly import Anomaly
 from missionops.domain.limits import Rules
@@ -143,8 +143,9 @@ class _Analysis:
 
     def _judge(self, row: Stored) -> list[Anomaly]:
         parameters = msgspec.json.decode(row.parameters)
-        snapshot = Judged(self._spacecraft_id, row.timestamp, row.id, parameters, row.parameters)
-        return anomaly.judge(snapshot, self._rules, self._version, row.received_at)
+        time, received = map(moment.to_microseconds, (row.timestamp, row.received_at))
+        snapshot = Judged((self._spacecraft_id, time, row.id), parameters, row.parameters)
+        return anomaly.judge(snapshot, self._rules, self._version, received)
 
 
 OPERATIONS = (

@@ -1,12 +1,16 @@
 """Registrations, and what is known of a spacecraft beside its telemetry."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import NamedTuple
 
+import msgspec
+
 from missionops.database import Connection
 from missionops.store import reading
+
+_encode = msgspec.json.Encoder().encode
 
 
 class Registration(NamedTuple):
@@ -122,14 +126,43 @@ async def hear(connection: Connection, heard: Sequence[tuple[str, datetime]]) ->
 
 _ADD_PARAMETERS = """
 INSERT INTO app.parameter (spacecraft_id, name)
-SELECT * FROM unnest($1::text[], $2::text[]) AS _ (id, name) ORDER BY id, name
+SELECT id, json_array_elements_text(names::json) AS name
+FROM unnest($1::text[], $2::text[]) AS _ (id, names) ORDER BY id, name
 ON CONFLICT DO NOTHING
 """
 
 
-async def add_parameters(connection: Connection, reported: Iterable[tuple[str, str]]) -> None:
-    """Note parameters (spacecraft_id, name) that spacecraft have reported."""
-    await connection.execute(_ADD_PARAMETERS, *map(list, zip(*reported, strict=True)))
+async def add_parameters(connection: Connection, reported: Iterable[tuple[str, Iterable[str]]]) -> None:
+    """Note names of parameters that spacecraft have reported; a spacecraft may come more than once."""
+    # Names as one text: whatever is done for each of them here costs more than all else that is new in a spacecraft.
+    rows = [(spacecraft_id, _encode(list(names)).decode()) for spacecraft_id, names in reported]
+    await connection.execute(_ADD_PARAMETERS, *map(list, zip(*rows, strict=True)))
+
+
+_ADD_VOCABULARIES = """
+INSERT INTO app.vocabulary (digest, names)
+SELECT digest, ARRAY(SELECT json_array_elements_text(names::json))
+FROM unnest($1::bytea[], $2::text[]) AS _ (digest, names) ORDER BY digest
+ON CONFLICT DO NOTHING
+"""
+
+
+async def add_vocabularies(connection: Connection, vocabularies: Mapping[bytes, Iterable[str]]) -> None:
+    """Note names that come together again and again, by their digest."""
+    names = [_encode(list(names)).decode() for names in vocabularies.values()]
+    await connection.execute(_ADD_VOCABULARIES, list(vocabularies), names)
+
+
+_ADD_SPEAKERS = """
+INSERT INTO app.spacecraft_vocabulary (spacecraft_id, digest)
+SELECT * FROM unnest($1::text[], $2::bytea[]) AS _ (spacecraft_id, digest) ORDER BY spacecraft_id, digest
+ON CONFLICT DO NOTHING
+"""
+
+
+async def add_speakers(connection: Connection, speakers: Iterable[tuple[str, bytes]]) -> None:
+    """Note spacecraft (spacecraft_id, digest) that have reported all the names of a vocabulary."""
+    await connection.execute(_ADD_SPEAKERS, *map(list, zip(*speakers, strict=True)))
 
 
 class Condition(NamedTuple):
@@ -156,6 +189,10 @@ SELECT
     EXISTS (SELECT FROM app.spacecraft WHERE spacecraft_id = $1),
     EXISTS (SELECT FROM app.spacecraft WHERE spacecraft_id = $1 AND heard_at > $2::timestamptz - interval '24 hours'),
     EXISTS (SELECT FROM app.parameter WHERE spacecraft_id = $1 AND name = ANY ($3))
+        OR EXISTS (
+            SELECT FROM app.spacecraft_vocabulary JOIN app.vocabulary USING (digest)
+            WHERE spacecraft_id = $1 AND names && $3::text[]
+        )
 FROM app.anomaly
 WHERE spacecraft_id = $1 AND "timestamp" > $2::timestamptz - interval '24 hours' AND "timestamp" <= $2::timestamptz
 """

@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from datetime import date, datetime, timedelta
+from functools import lru_cache
+from struct import Struct
 from typing import Any, NamedTuple
 
 from missionops.database import Connection
@@ -9,15 +11,22 @@ from missionops.domain import moment
 from missionops.domain.snapshot import Identity
 from missionops.store import reading
 
-Row = tuple[str, datetime, str, bytes, datetime]
-"""spacecraft_id, timestamp, id, parameters as JSON, received_at."""
+Row = tuple[Identity, bytes, int]
+"""Identity, parameters as JSON, and when the snapshot was received, in microseconds since 1970."""
 
 _COLUMNS = ("spacecraft_id", "timestamp", "id", "parameters", "received_at")
 
+# OFFSET 0 keeps the planner from making a join of it, for which it would read the whole table: each is looked up in its
+# own month, in a time that does not grow with what is stored.
 _STORED = """
-SELECT wanted.spacecraft_id, wanted."timestamp", wanted.id
-FROM unnest($1::text[], $2::timestamptz[], $3::text[]) AS wanted (spacecraft_id, "timestamp", id)
-JOIN app.telemetry AS stored USING (spacecraft_id, "timestamp", id)
+SELECT spacecraft_id, time, id
+FROM unnest($1::text[], $2::bigint[], $3::text[]) AS wanted (spacecraft_id, time, id)
+WHERE EXISTS (
+    SELECT FROM app.telemetry AS stored
+    WHERE stored.spacecraft_id = wanted.spacecraft_id AND stored.id = wanted.id
+        AND stored."timestamp" = timestamptz 'epoch' + wanted.time * interval '1 microsecond'
+    OFFSET 0
+)
 """
 
 
@@ -32,7 +41,41 @@ async def stored(connection: Connection, identities: Collection[Identity]) -> se
 async def add(connection: Connection, rows: Sequence[Row]) -> None:
     """Add snapshots that are known to be new; one that is not fails the transaction."""
     if rows:
-        await connection.copy_records_to_table("telemetry", schema_name="app", columns=_COLUMNS, records=rows)
+        await connection.copy_to_table(
+            "telemetry", schema_name="app", columns=_COLUMNS, format="binary", source=_written(rows)
+        )
+
+
+# The format of COPY (FORMAT binary): https://www.postgresql.org/docs/18/sql-copy.html. asyncpg's own writing of a row
+# takes three times as long.
+_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_END = b"\xff\xff"
+_EPOCH = 946_684_800_000_000  # PostgreSQL counts its microseconds from 2000
+_length = Struct("!i").pack
+_time = Struct("!iq").pack
+_time_and_length = Struct("!iqi").pack
+
+
+@lru_cache(maxsize=16_384)
+def _begin(spacecraft_id: str) -> bytes:
+    """How many columns a row has, and the first."""
+    name = spacecraft_id.encode()
+    return len(_COLUMNS).to_bytes(2, "big") + _length(len(name)) + name
+
+
+async def _written(rows: Iterable[Row]) -> AsyncIterator[bytes]:
+    """Rows as COPY takes them."""
+    parts = [_HEADER]
+    for (spacecraft_id, time, id_), parameters, received in rows:
+        own = id_.encode()
+        parts += (
+            _begin(spacecraft_id),
+            _time_and_length(8, time - _EPOCH, len(own)), own,
+            _length(len(parameters)), parameters,
+            _time(8, received - _EPOCH),
+        )  # fmt: skip
+    parts.append(_END)
+    yield b"".join(parts)
 
 
 _ENSURE_MONTH = "SELECT app.ensure_telemetry_month($1)"

@@ -11,7 +11,8 @@ from msgspec import UNSET, Raw, UnsetType
 
 from missionops.domain import moment, number, snapshot
 from missionops.domain.limits import MAX_NAME, MAX_PARAMETERS
-from missionops.domain.snapshot import Snapshot, Value
+from missionops.domain.snapshot import Snapshot
+from missionops.domain.vocabulary import Value
 from missionops.wire.fault import Faulty, shown
 
 MAX_ID = 128
@@ -116,13 +117,13 @@ def decode(spacecraft_id: str, body: bytes, notation: Notation) -> Snapshot:
         raise Faulty("invalid", "timestamp: is required")
     if isinstance(parts.parameters, UnsetType):
         raise Faulty("invalid", "parameters: is required")
-    at = notation.moment(parts.timestamp)
+    time = moment.to_microseconds(notation.moment(parts.timestamp))
     parameters = _parameters(parts.parameters, notation)
     text = snapshot.text(parameters)
     given = None if isinstance(parts.id, UnsetType) else _id(_value(parts.id, notation, "id"))
     if not isinstance(parts.spacecraft_id, UnsetType):
         _refuse_other_spacecraft(spacecraft_id, _value(parts.spacecraft_id, notation, "spacecraftId"))
-    return Snapshot(spacecraft_id, at, given or snapshot.derived_id(at, text), parameters, text)
+    return Snapshot((spacecraft_id, time, given or snapshot.derived_id(time, text)), parameters, text)
 
 
 def _parts(body: bytes, notation: Notation) -> _Parts:

@@ -14,6 +14,7 @@ from missionops.domain import number
 from missionops.domain.snapshot import Snapshot
 from missionops.wire import careful, telemetry
 from missionops.wire.fault import Fault, Faulty
+from tests.unit.decoders import decode
 
 TIME = "2025-01-01T00:00:00Z"
 AT = datetime(2025, 1, 1, tzinfo=UTC)
@@ -37,14 +38,14 @@ def typed(result: Snapshot | Fault) -> object:
 
 
 def agreed(body: bytes, encoding: telemetry.Encoding) -> Snapshot | Fault:
-    (result,) = telemetry.decode("SC-1", body, encoding)
+    (result,) = decode(body, encoding)
     assert typed(result) == typed(carefully(body, encoding))
     return result
 
 
 def checked(body: bytes, encoding: telemetry.Encoding) -> None:
     """Whatever the body is: snapshots and faults, and each fault a whole one."""
-    results = telemetry.decode("SC-1", body, encoding)
+    results = decode(body, encoding)
     for result in results:
         if isinstance(result, Snapshot):
             assert json.loads(result.text) == result.parameters
@@ -133,7 +134,7 @@ def test_the_derived_id_is_of_names_values_and_time_alone(parameters):
         {"timestamp": TIME, "parameters": parameters},
         {"parameters": dict(reversed(parameters.items())), "timestamp": "2025-01-01T01:00:00.0+01:00", "more": 1},
     ]
-    one, other = (telemetry.decode("SC-1", msgspec.json.encode(body))[0] for body in bodies)
+    one, other = (decode(msgspec.json.encode(body))[0] for body in bodies)
     if isinstance(one, Snapshot):
         assert isinstance(other, Snapshot)
         assert one.identity == other.identity
@@ -151,7 +152,7 @@ def test_a_good_body_takes_the_fast_path(encoding, monkeypatch):
         "more": [None],
     }
     written = msgspec.json.encode(body) if encoding is telemetry.JSON else msgspec.msgpack.encode(body)
-    (result,) = telemetry.decode("SC-1", written, encoding)
+    (result,) = decode(written, encoding)
     assert isinstance(result, Snapshot)
 
 

@@ -69,7 +69,7 @@ def test_judging_the_sample_finds_exactly_what_the_mission_found():
     rules = limits.compile_rules(msgspec.json.decode(demo.LIMITS.read_bytes()))
     found = Heard()
     for snapshot in _sample():
-        for said in anomaly.judge(snapshot, rules, 1, AT):
+        for said in anomaly.judge(snapshot, rules, 1, snapshot.identity[1]):
             found.add(msgspec.json.decode(msgspec.json.encode(said), type=Anomaly))
     assert dict(found.severities) == {"HIGH": 2084, "MEDIUM": 5574}
     assert found.repeated == 0

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from missionops.domain.snapshot import Snapshot
 from missionops.wire import telemetry
 from missionops.wire.fault import Fault
+from tests.unit.decoders import decode
 
 TIME = b'"2025-01-01T00:00:00Z"'
 PACKED_TIME = msgspec.msgpack.encode("2025-01-01T00:00:00Z")
@@ -82,26 +83,26 @@ PACKED_BAD = {
 def expected(part: bytes, index: int, encoding: telemetry.Encoding) -> Snapshot | Fault:
     """What an item says alone; that it is bad where it should be is pinned by the tests of single snapshots."""
     if not encoding.is_array(part):
-        (alone,) = telemetry.decode("SC-1", part, encoding)
+        (alone,) = decode(part, encoding)
         return alone._replace(item=index) if isinstance(alone, Fault) else alone
     return Fault("invalid", "body: must be an object with timestamp and parameters", index, part)
 
 
 @pytest.mark.parametrize("body", [b"[]", b" [ ] ", b"[\n]\t"])
 def test_an_empty_array_says_nothing(body):
-    assert telemetry.decode("SC-1", body) == []
+    assert decode(body) == []
 
 
 @pytest.mark.parametrize("body", [b"\x90", b"\xdc\0\0", b"\xdd\0\0\0\0"])
 def test_an_empty_messagepack_array_says_nothing(body):
-    assert telemetry.decode("SC-1", body, telemetry.MSGPACK) == []
+    assert decode(body, telemetry.MSGPACK) == []
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_good_neighbours_survive_a_bad_item(name):
     bad = BAD[name]
-    first, fault, last, again = telemetry.decode("SC-1", b"[%s, %s\n,%s,%s]" % (GOOD[0], bad, GOOD[3], bad))
-    assert (first, last) == (telemetry.decode("SC-1", GOOD[0])[0], telemetry.decode("SC-1", GOOD[3])[0])
+    first, fault, last, again = decode(b"[%s, %s\n,%s,%s]" % (GOOD[0], bad, GOOD[3], bad))
+    assert (first, last) == (decode(GOOD[0])[0], decode(GOOD[3])[0])
     assert isinstance(first, Snapshot)
     assert isinstance(last, Snapshot)
     assert isinstance(fault, Fault)
@@ -115,7 +116,7 @@ def test_good_neighbours_survive_a_bad_item(name):
 def test_good_neighbours_survive_a_bad_messagepack_item(name):
     bad = PACKED_BAD[name]
     body = array([PACKED_GOOD[0], bad, PACKED_GOOD[1]])
-    first, fault, last = telemetry.decode("SC-1", body, telemetry.MSGPACK)
+    first, fault, last = decode(body, telemetry.MSGPACK)
     assert isinstance(first, Snapshot)
     assert isinstance(last, Snapshot)
     assert isinstance(fault, Fault)
@@ -132,13 +133,13 @@ def test_good_neighbours_survive_a_bad_messagepack_item(name):
 def test_every_item_is_judged_as_if_it_came_alone(parts, spaces):
     before, after, start, end = spaces
     body = start + b"[" + before + (after + b"," + before).join(parts) + after + b"]" + end
-    assert telemetry.decode("SC-1", body) == [expected(part, index, telemetry.JSON) for index, part in enumerate(parts)]
+    assert decode(body) == [expected(part, index, telemetry.JSON) for index, part in enumerate(parts)]
 
 
 @given(st.lists(st.sampled_from([*PACKED_GOOD, *PACKED_BAD.values()]), max_size=20))
 @settings(max_examples=50, deadline=None)
 def test_every_messagepack_item_is_judged_as_if_it_came_alone(parts):
-    assert telemetry.decode("SC-1", array(parts), telemetry.MSGPACK) == [
+    assert decode(array(parts), telemetry.MSGPACK) == [
         expected(part, index, telemetry.MSGPACK) for index, part in enumerate(parts)
     ]
 
@@ -155,7 +156,7 @@ PACKED_VALUES = st.recursive(
 @settings(max_examples=50, deadline=None)
 def test_an_odd_messagepack_array_is_cut_where_its_items_end(parts):
     # 0xC1 alone sends the whole array to be cut by lengths.
-    faults = telemetry.decode("SC-1", array([b"\xc1", *parts]), telemetry.MSGPACK)
+    faults = decode(array([b"\xc1", *parts]), telemetry.MSGPACK)
     assert [fault.body for fault in faults if isinstance(fault, Fault)] == [b"\xc1", *parts]
 
 
@@ -174,7 +175,7 @@ EVERY_FORMAT = [
 
 @pytest.mark.parametrize("part", EVERY_FORMAT, ids=lambda part: part[:1].hex())
 def test_an_odd_messagepack_array_is_cut_behind_every_format(part):
-    results = telemetry.decode("SC-1", array([b"\xc1", part, PACKED_GOOD[0]]), telemetry.MSGPACK)
+    results = decode(array([b"\xc1", part, PACKED_GOOD[0]]), telemetry.MSGPACK)
     assert [result.body for result in results[:2] if isinstance(result, Fault)] == [b"\xc1", part]
     assert isinstance(results[2], Snapshot)
 
@@ -184,8 +185,8 @@ def test_ten_thousand_items_are_taken_and_one_more_is_too_large(encoding, part):
     def body(count: int) -> bytes:
         return b"[" + b",".join([part] * count) + b"]" if encoding is telemetry.JSON else array([part] * count)
 
-    assert len(telemetry.decode("SC-1", body(10_000), encoding)) == 10_000
-    assert telemetry.decode("SC-1", body(10_001), encoding) == [
+    assert len(decode(body(10_000), encoding)) == 10_000
+    assert decode(body(10_001), encoding) == [
         Fault("too_large", "body: 10001 snapshots, at most 10000 may come in one message", None, body(10_001))
     ]
 
@@ -212,7 +213,7 @@ def test_ten_thousand_items_are_taken_and_one_more_is_too_large(encoding, part):
     ],
 )
 def test_what_does_not_end_as_an_array_is_malformed_as_a_whole(body):
-    (fault,) = telemetry.decode("SC-1", body)
+    (fault,) = decode(body)
     assert isinstance(fault, Fault)
     assert (fault.code, fault.item, fault.body) == ("malformed", None, body)
     assert fault.reason.startswith("body: not JSON: ")
@@ -236,7 +237,7 @@ def test_what_does_not_end_as_an_array_is_malformed_as_a_whole(body):
     ],
 )
 def test_what_does_not_end_as_a_messagepack_array_is_malformed_as_a_whole(body):
-    (fault,) = telemetry.decode("SC-1", body, telemetry.MSGPACK)
+    (fault,) = decode(body, telemetry.MSGPACK)
     assert isinstance(fault, Fault)
     assert (fault.code, fault.item, fault.body) == ("malformed", None, body)
     assert fault.reason.startswith("body: not MessagePack: ")
@@ -246,4 +247,4 @@ def test_what_does_not_end_as_a_messagepack_array_is_malformed_as_a_whole(body):
 @pytest.mark.parametrize("piece", [b"[", b"{", b'["', b"[1,", b"[]", b'"', b'\\"', b"NaN,", b'"\\u0000",', b"\\", b"]"])
 def test_long_nonsense_takes_linear_time(piece):
     for body in (b"[" + piece * (100_000 // len(piece)), b'["' + piece * (300_000 // len(piece)) + b'"]'):
-        assert all(isinstance(part, Fault) for part in telemetry.decode("SC-1", body))
+        assert all(isinstance(part, Fault) for part in decode(body))

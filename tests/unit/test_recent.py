@@ -5,10 +5,11 @@ import json
 from missionops import recent
 from missionops.batch import Batch, Delivery
 from missionops.recent import Recent
+from missionops.wire.telemetry import Decoder
 
 
 def batch(first: int, *names: object) -> Batch:
-    found = Batch(first - 1)
+    found = Batch(first - 1, Decoder())
     for sequence, name in enumerate(names, start=first):
         body = json.dumps({"timestamp": "2025-01-01T00:00:00Z", "parameters": {}, "id": str(name)}).encode()
         found.add(Delivery(b"SC-1", sequence, sequence, body, None, b""))
@@ -30,7 +31,7 @@ def test_a_repeat_from_an_earlier_batch_is_left_out_and_counted():
 def test_one_spacecraft_s_snapshot_is_no_repeat_of_another_s():
     known = Recent()
     known.sift(batch(1, "a"))
-    other = Batch(1)
+    other = Batch(1, Decoder())
     body = b'{"timestamp":"2025-01-01T00:00:00Z","parameters":{},"id":"a"}'
     other.add(Delivery(b"SC-2", 2, 2, body, None, b""))
     known.sift(other)

@@ -1,12 +1,12 @@
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from missionops.domain import snapshot
+from missionops.domain import moment, snapshot
 
-AT = datetime(2025, 1, 1, tzinfo=UTC)
+AT = moment.to_microseconds(datetime(2025, 1, 1, tzinfo=UTC))
 
 
 def test_the_text_is_sorted_json_without_white_space():
@@ -25,11 +25,6 @@ def test_a_derived_id_is_ts_and_32_hex_digits_and_stays_what_it_was():
     assert snapshot.derived_id(AT, b'{"temp":42}') == "ts_470c29f304527fe84d36871de0bd9446"
 
 
-def test_a_derived_id_is_of_the_time_in_utc():
-    elsewhere = AT.astimezone(timezone(timedelta(hours=5, minutes=30)))
-    assert snapshot.derived_id(elsewhere, b"{}") == snapshot.derived_id(AT, b"{}")
-
-
 @pytest.mark.parametrize(
     ("at", "text"),
     [
@@ -38,15 +33,9 @@ def test_a_derived_id_is_of_the_time_in_utc():
         (AT, b'{"temp":true}'),
         (AT, b'{"Temp":42}'),
         (AT, b"{}"),
-        (AT + timedelta(microseconds=1), b'{"temp":42}'),
-        (AT + timedelta(days=365), b'{"temp":42}'),
+        (AT + 1, b'{"temp":42}'),
+        (AT + 365 * 86_400_000_000, b'{"temp":42}'),
     ],
 )
 def test_other_content_has_another_id(at, text):
     assert snapshot.derived_id(at, text) != snapshot.derived_id(AT, b'{"temp":42}')
-
-
-def test_two_snapshots_are_the_same_by_spacecraft_time_and_id():
-    one = snapshot.Snapshot("SC-1", AT, "a", {"temp": 1}, b'{"temp":1}')
-    other = snapshot.Snapshot("SC-1", AT, "a", {"temp": 2}, b'{"temp":2}')
-    assert one.identity == other.identity == ("SC-1", AT, "a")

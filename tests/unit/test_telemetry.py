@@ -10,6 +10,7 @@ import pytest
 from missionops.domain.snapshot import Snapshot
 from missionops.wire import telemetry
 from missionops.wire.fault import Fault
+from tests.unit.decoders import decode
 
 TIME = "2025-01-01T00:00:00Z"
 AT = datetime(2025, 1, 1, tzinfo=UTC)
@@ -21,7 +22,7 @@ def written(body: object, encoding: telemetry.Encoding) -> bytes:
 
 
 def one(body: bytes, encoding: telemetry.Encoding = telemetry.JSON) -> Snapshot | Fault:
-    (result,) = telemetry.decode("SC-1", body, encoding)
+    (result,) = decode(body, encoding)
     return result
 
 
