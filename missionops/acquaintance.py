@@ -40,8 +40,8 @@ class Acquaintance:
             self._digests |= vocabularies.keys()
             await spacecraft.add_vocabularies(connection, vocabularies)
         if named:
-            speakers = sorted((name, digest) for name, digest in new if isinstance(digest, bytes))
-            await spacecraft.add_speakers(connection, speakers)
+            pairs = sorted((name, digest) for name, digest in new if isinstance(digest, bytes))
+            await spacecraft.add_spacecraft_vocabularies(connection, pairs)
         if reported := [(name, batch.reported[name, layout]) for name, layout in new if isinstance(layout, int)]:
             await spacecraft.add_parameters(connection, reported)
 

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 _STOP_TIME = 10.0
 _FLUSH_TIME = 1
-_COLLECTED = 50_000
+_COLLECTION_THRESHOLD = 50_000
 """New objects after which the collector looks for circles. What a batch is made of has none, and it would be looked at
 several times before it goes: 4 % of the CPU."""
 
@@ -54,7 +54,7 @@ class Service:
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Service]:
     """The service for the time of a block; Unfit or Unavailable if it cannot start."""
-    gc.set_threshold(_COLLECTED)
+    gc.set_threshold(_COLLECTION_THRESHOLD)
     http.check(settings)
     await _check_database(settings.database_url)
     progress = Progress()

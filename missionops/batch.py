@@ -19,7 +19,7 @@ from missionops.wire.telemetry import Decoder
 
 _DAY = 86_400_000_000  # microseconds
 _EPOCH = date(1970, 1, 1)
-_NUMBER_LENGTH = 16  # characters of JSON, with its name
+_VALUE_LENGTH = 16  # characters of JSON, with its name
 _ROW_WEIGHT = 20  # a row costs the database about as much as twenty parameters in it
 _FIRST_LINE = b"NATS/1.0\r\n"
 _SHORT = 128  # bytes of headers
@@ -134,7 +134,7 @@ class Batch:
         if self._vocabularies.get(spacecraft_id) is not values.__class__:
             self._note_names(spacecraft_id, values)
         self.heard[spacecraft_id] = entry.delivery.time
-        self.weight += _ROW_WEIGHT + len(snapshot.text) // _NUMBER_LENGTH
+        self.weight += _ROW_WEIGHT + len(snapshot.text) // _VALUE_LENGTH
         if self.entries.setdefault(identity, entry) is not entry:
             self.repeats.setdefault(identity, deque()).append(entry)
             self.duplicates += 1

@@ -25,7 +25,7 @@ _REQUEST_MESSAGES = 2_000
 _HEARTBEAT = 1.0
 _EXPIRES = 2.5  # within the lease, so that a request of a former owner does not outlive its right for long
 _SILENCE = 4 * _HEARTBEAT
-_SHORT_FORM = 8  # dots
+_SHORT_FORM = 9  # words
 
 # What ends one request and says nothing bad of the consumer.
 _REQUEST_ENDS = ("Request Timeout", "Message Size Exceeds MaxBytes", "Batch Completed", "Server Shutdown")
@@ -148,9 +148,9 @@ class Pull:
         if self._fault:
             return
         # Where it stands in the stream (ADR-15): $JS.ACK.<stream>.<consumer>.<delivered>.<in stream>.<of consumer>.
-        # <time>.<pending>; the longer form has domain and account before the stream, and one more word at the end.
+        # <time>.<pending>; the longer form has domain and account before the stream, and maybe more at the end.
         if not self._words:
-            self._words = 4 if reply.count(b".") == _SHORT_FORM else 5
+            self._words = _words_from_sequence(reply)
         try:
             _, place, count, nanoseconds, *_ = reply.rsplit(b".", self._words)
             sequence, consumer_sequence, moment = int(place), int(count), int(nanoseconds)
@@ -206,6 +206,12 @@ class Pull:
     def _refuse_silence(self) -> None:
         if _now() - self._heard > _SILENCE:
             self._fault = Lost(f"nothing was heard of the consumer {self._consumer} for {_SILENCE:.0f} s")
+
+
+def _words_from_sequence(reply: bytes) -> int:
+    """How many words of a reply subject there are from the sequence in the stream on."""
+    count = reply.count(b".") + 1
+    return count - (5 if count == _SHORT_FORM else 7)
 
 
 _now = time.monotonic

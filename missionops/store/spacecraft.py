@@ -153,16 +153,16 @@ async def add_vocabularies(connection: Connection, vocabularies: Mapping[bytes, 
     await connection.execute(_ADD_VOCABULARIES, list(vocabularies), names)
 
 
-_ADD_SPEAKERS = """
+_ADD_SPACECRAFT_VOCABULARIES = """
 INSERT INTO app.spacecraft_vocabulary (spacecraft_id, digest)
 SELECT * FROM unnest($1::text[], $2::bytea[]) AS _ (spacecraft_id, digest) ORDER BY spacecraft_id, digest
 ON CONFLICT DO NOTHING
 """
 
 
-async def add_speakers(connection: Connection, speakers: Iterable[tuple[str, bytes]]) -> None:
+async def add_spacecraft_vocabularies(connection: Connection, pairs: Iterable[tuple[str, bytes]]) -> None:
     """Note spacecraft (spacecraft_id, digest) that have reported all the names of a vocabulary."""
-    await connection.execute(_ADD_SPEAKERS, *map(list, zip(*speakers, strict=True)))
+    await connection.execute(_ADD_SPACECRAFT_VOCABULARIES, *map(list, zip(*pairs, strict=True)))
 
 
 class Condition(NamedTuple):

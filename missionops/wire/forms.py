@@ -61,7 +61,7 @@ class _Vocabulary:
         self._count = 0
 
     def count(self) -> None:
-        """Note one more snapshot; one too many makes the form."""
+        """Note one more snapshot; when there are enough, the form is made."""
         self._count += 1
         if self._count == _ENOUGH:
             try:
@@ -92,11 +92,11 @@ class Forms:
         """Note what was in a body that has no form known yet; whether it has one now."""
         self._keep_bounds()
         known = self._vocabularies.get(spacecraft_id)
-        if known is _TOO_LARGE:
-            return False
-        found = self._find(known.names.union(names) if known else frozenset(names))
+        found = known if known is _TOO_LARGE else self._find(known.names.union(names) if known else frozenset(names))
         self._vocabularies[spacecraft_id] = found
         self._forms.pop(spacecraft_id, None)
+        if found is _TOO_LARGE:
+            return False
         found.count()
         if found.form:
             self._forms[spacecraft_id] = found.form

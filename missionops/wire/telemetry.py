@@ -20,7 +20,7 @@ from missionops.wire.forms import Form, Forms
 
 MAX_ITEMS = 10_000
 
-_REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, moment.InvalidMoment, Faulty)
+_REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, Faulty)
 _EARLIEST, _LATEST = map(moment.to_microseconds, (moment.EARLIEST, moment.LATEST))
 _BACKSLASH = ord("\\")
 _MOST_DIGITS = len("2025-01-01T00:00:00.000000Z")

@@ -165,3 +165,11 @@ def test_rules_keep_no_vocabulary_for_ever(monkeypatch):
         names = {"a": 6, f"b{number}": 1}
         assert not rules.are_met(one(taught(*names), names).values)
     assert len(rules._checks) <= 3
+
+
+def test_any_number_of_large_spacecraft_have_no_form():
+    many = {f"p{number}": number for number in range(501)}
+    decoder = telemetry.Decoder()
+    for number in range(LESSONS + 1):
+        one(decoder, many, f"SC-{number}")
+    assert decoder._forms.get(f"SC-{LESSONS}") is None
