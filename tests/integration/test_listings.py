@@ -193,6 +193,17 @@ async def test_status_follows_what_is_registered_heard_ruled_and_found(ask, publ
     assert await monitoring() == "SILENT"
 
 
+async def test_status_knows_names_that_many_spacecraft_report(ask, publish, client, database):
+    await publish([snapshot(second) for second in range(64)])  # so many make a vocabulary, written down once for all
+    await client.request("telemetry.SC-002", json.dumps(snapshot(0)).encode())
+    await publish([snapshot(64)])
+    await ask("config.set.SC-002", parameters={"temp": {"warnHigh": 45}})
+    assert await database.fetchval("SELECT count(*) FROM app.parameter WHERE spacecraft_id = 'SC-002'") == 0
+    assert (await ask("spacecraft.status.SC-002"))[0]["monitoring"] == "ACTIVE"
+    await ask("config.set.SC-002", parameters={"other": {"warnHigh": 45}})
+    assert (await ask("spacecraft.status.SC-002"))[0]["monitoring"] == "NOT_CONFIGURED"
+
+
 async def test_status_counts_the_anomalies_of_the_last_hours(ask, limits, publish):
     now = datetime.now(UTC)
     ago = {"hot": (30, 80), "warm": (120, 50), "warm2": (600, 50), "old": (1500, 80), "future": (-60, 80)}
