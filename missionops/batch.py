@@ -162,9 +162,9 @@ class Batch:
         return f"{self.first}-{self.sequence}"
 
     @property
-    def months(self) -> set[date]:
-        days = {identity[1] // _DAY for identity in self.entries}
-        return {(_EPOCH + timedelta(days=day)).replace(day=1) for day in days}
+    def days(self) -> set[date]:
+        """The days that its snapshots are of."""
+        return {_EPOCH + timedelta(days=day) for day in {identity[1] // _DAY for identity in self.entries}}
 
 
 def _spacecraft_id(word: bytes) -> str | None:

@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import date
 from typing import NamedTuple, TypeAlias
 
 import asyncpg
@@ -107,7 +108,7 @@ class Tenure:
         self._recent = Recent()
         self._decoder = Decoder()
         self._slots = asyncio.Semaphore(_IN_FLIGHT)
-        self._months: set[object] = set()
+        self._days: set[date] = set()
         self._writers: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
         self._steward = steward
         self._steward_lock = asyncio.Lock()
@@ -268,7 +269,7 @@ class Tenure:
     async def _transact(self, step: _Step) -> Outcome:
         writer = await self._writers.get()
         try:
-            await self._ensure_months(writer, step.batch)
+            await self._ensure_partitions(writer, step.batch)
             async with writer.transaction():
                 await step.turn("configs_read")
                 in_force = await self._rulebook.read(writer, step.batch.heard.keys())
@@ -283,12 +284,12 @@ class Tenure:
             self._writers.put_nowait(writer)
         return outcome
 
-    async def _ensure_months(self, writer: Connection, batch: Batch) -> None:
-        """Outside the transaction: a month's partition, once made, is there for everyone."""
-        missing = batch.months - self._months
+    async def _ensure_partitions(self, writer: Connection, batch: Batch) -> None:
+        """Outside the transaction: a partition, once made, is there for everyone."""
+        missing = batch.days - self._days
         if missing:
-            await telemetry.ensure_months(writer, missing)
-            self._months |= missing
+            await telemetry.ensure_partitions(writer, missing)
+            self._days |= missing
 
     async def _move(self, writer: Connection, batch: Batch, outcome: Outcome) -> None:
         """The last statement: dead letters are out, the position moves, and all of it only if we are still owner."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from missionops.database import Connection
-from missionops.store import reading
+from missionops.store import reading, telemetry
 
 _encode = msgspec.json.Encoder().encode
 
@@ -181,7 +181,6 @@ class Condition(NamedTuple):
 
 _CONDITION = """
 SELECT
-    (SELECT "timestamp" FROM app.telemetry WHERE spacecraft_id = $1 ORDER BY "timestamp" DESC, id DESC LIMIT 1),
     count(*) FILTER (WHERE "timestamp" > $2::timestamptz - interval '1 hour'),
     count(*) FILTER (WHERE "timestamp" > $2::timestamptz - interval '6 hours'),
     count(*),
@@ -203,4 +202,4 @@ async def condition(connection: Connection, spacecraft_id: str, now: datetime, r
     row = await connection.fetchrow(_CONDITION, spacecraft_id, now, ruled)
     if row is None:
         raise AssertionError("an aggregate answers one row")
-    return Condition(*row)
+    return Condition(await telemetry.last_time(connection, spacecraft_id), *row)

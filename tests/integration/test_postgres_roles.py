@@ -105,7 +105,7 @@ async def test_a_reader_may_read_every_table_but_tokens_and_write_none(
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await reader.execute(statement)
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await reader.execute("SELECT app.ensure_telemetry_month('2030-01-01')")
+            await reader.execute("SELECT app.ensure_telemetry_partitions('{2030-01-01}', 1)")
 
 
 _TABLES = """
@@ -125,7 +125,7 @@ WHERE relnamespace = 'app'::regnamespace AND pg_get_userbyid(relowner) <> 'missi
 async def _make_a_month(connected: Connected, database_url: str) -> None:
     """As the service does: it may not create a table, and has this one made."""
     async with connected(database_url, "mission_app") as connection:
-        await connection.execute("SELECT app.ensure_telemetry_month('2025-01-01')")
+        await connection.execute("SELECT app.ensure_telemetry_partitions('{2025-01-01}', 1)")
         await connection.execute(SNAPSHOT)
 
 
@@ -156,14 +156,14 @@ async def test_a_schema_that_was_there_before_comes_under_the_same_rights(
 ):
     await migrate.apply(empty_database_url)
     superuser = await asyncpg.connect(empty_database_url)
-    await superuser.execute("SELECT app.ensure_telemetry_month('2025-01-01')")
+    await superuser.execute("SELECT app.ensure_telemetry_partitions('{2025-01-01}', 1)")
     for _ in range(2):
         await rights.create_roles(empty_database_url)
     assert not await superuser.fetch(_OTHER_OWNERS)
     await migrate.apply(as_role(empty_database_url, "mission_migrator"))
     async with connected(empty_database_url, "mission_app") as service:
         await service.execute(SNAPSHOT)
-        await service.execute("SELECT app.ensure_telemetry_month('2031-01-01')")
+        await service.execute("SELECT app.ensure_telemetry_partitions('{2031-01-01}', 1)")
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await service.execute("UPDATE app.migration SET checksum = ''")
     await superuser.close()
