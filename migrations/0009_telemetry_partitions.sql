@@ -92,3 +92,6 @@ BEGIN
     RETURN made;
 END $$;
 REVOKE ALL ON FUNCTION app.ensure_telemetry_partitions(date[], integer) FROM PUBLIC;
+
+-- By which a standby knows, by its own clock, that the owner is gone: this server's clock may step back by hours.
+ALTER TABLE app.position ADD COLUMN lease double precision NOT NULL DEFAULT 0;  -- seconds, as its owner has it

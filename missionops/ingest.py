@@ -64,8 +64,7 @@ async def record(
     if ask_first or await _try_to_add(connection, fresh):
         fresh = await _unknown(connection, batch)
         added, refused = await _add_all(connection, batch, fresh)
-    rows = _judged(added, in_force, origin)
-    await anomalies.add(connection, rows)
+    rows = await anomalies.add(connection, _judged(added, in_force, origin))
     known = len(batch.entries) - len(fresh)
     return Outcome(
         stored=len(added),

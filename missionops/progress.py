@@ -45,7 +45,7 @@ class Progress:
     """By the monotonic clock."""
     sequence: int = 0
     moved_at: float = field(default_factory=time.monotonic)
-    """When `sequence` last rose, or this process began; by the monotonic clock."""
+    """When `sequence` last changed, or this process began; by the monotonic clock."""
     stored: int = 0
     duplicates: int = 0
     lost: int = 0
@@ -66,6 +66,11 @@ class Progress:
             self.sequence, self.moved_at, self.trouble = sequence, time.monotonic(), None
         self._moved.set()
         self._moved = asyncio.Event()
+
+    def watch(self, sequence: int) -> None:
+        """Another instance is the owner, and has decided everything up to `sequence`."""
+        if sequence != self.sequence:
+            self.sequence, self.moved_at = sequence, time.monotonic()
 
     async def until_moved(self) -> None:
         """Wait for the next move."""

@@ -16,7 +16,7 @@ from missionops.errors import Lost, MissionopsError
 from missionops.progress import Progress
 from missionops.settings import Settings
 from missionops.store import position
-from missionops.store.position import Claim, Place
+from missionops.store.position import Claim, Owned, Place, Sign
 from subscribers.letter_log import LetterLog
 from subscribers.tenure import Effort, Tenure
 
@@ -107,17 +107,19 @@ class TelemetrySubscriber:
         """Claim the partition as soon as it can be had; None if stopped before."""
         freed = asyncio.Event()
         await connection.add_listener(position.RELEASED, lambda *_: freed.set())
+        watch = _OwnerWatch(self._settings.lease)
         while not self._stopping.is_set():
             freed.clear()
-            if claimed := await self._try_to_claim(connection):
+            async with asyncio.timeout(_CLAIM_TIME):
+                owned = await position.look(connection, PARTITION)
+                dead = watch.dead(owned, time.monotonic())
+                claimed = await position.claim(connection, PARTITION, self._owner, self._settings.lease, dead)
+            if claimed:
                 return claimed
             self._stand_by()
+            self._progress.watch(owned.sequence)
             await self._wait(freed, min(self._settings.lease / 3, _LOOK))
         return None
-
-    async def _try_to_claim(self, connection: Connection) -> tuple[Claim, Place] | None:
-        async with asyncio.timeout(_CLAIM_TIME):
-            return await position.claim(connection, PARTITION, self._owner, self._settings.lease)
 
     def _stand_by(self) -> None:
         if self._progress.role != "standby":
@@ -171,6 +173,21 @@ class TelemetrySubscriber:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._pause):
                 await self._stopping.wait()
+
+
+class _OwnerWatch:
+    """For how long an owner has given no sign, by our own clock: the database's may step, in either direction."""
+
+    def __init__(self, lease: float) -> None:
+        self._lease = lease
+        self._sign: Sign | None = None
+        self._since = 0.0
+
+    def dead(self, owned: Owned, now: float) -> Sign | None:
+        """The owner's last sign, if it has been the last for longer than its lease."""
+        if owned.sign != self._sign:
+            self._sign, self._since = owned.sign, now
+        return self._sign if now - self._since > (owned.lease or self._lease) else None
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -27,7 +27,7 @@ from missionops.progress import Progress
 from missionops.recent import Recent
 from missionops.rulebook import Rulebook
 from missionops.settings import Settings
-from missionops.store import position, telemetry
+from missionops.store import locks, position, telemetry
 from missionops.store.position import Claim, Place
 from missionops.streams import ANOMALIES, DEADLETTERS, EVENTS
 from missionops.wire.telemetry import Decoder
@@ -109,6 +109,7 @@ class Tenure:
         self._decoder = Decoder()
         self._slots = asyncio.Semaphore(_IN_FLIGHT)
         self._days: set[date] = set()
+        self._held: str | None = None
         self._writers: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
         self._steward = steward
         self._steward_lock = asyncio.Lock()
@@ -133,7 +134,7 @@ class Tenure:
         """All there is to do; a task itself, so that it can be cancelled more than once."""
         renewal = tasks.start(self._keep_lease())
         await self._resume()
-        watches = [tasks.start(work) for work in (self._refuse_to_hang(), self._purge())]
+        watches = [tasks.start(work) for work in (self._refuse_to_hang(), self._name_holders(), self._purge())]
         tasks.start(self._outbox.run())
         await self._carry_batches(tasks)
         self._outbox.stop()
@@ -156,10 +157,13 @@ class Tenure:
     async def _connections(self) -> AsyncIterator[None]:
         """Those of the writers."""
         # A stopped owner's open transaction would hold its locks against whoever takes over.
-        limit = f"{int(self._effort.seconds * 1000)}"
+        limits = {
+            "transaction_timeout": f"{int(self._effort.seconds * 1000)}",
+            "lock_timeout": f"{int(self._effort.seconds * 800)}",  # says more than a connection that ends
+        }
         async with contextlib.AsyncExitStack() as stack:
             for _ in range(_WRITERS):
-                connected = database.connected(self._settings.database_url, transaction_timeout=limit)
+                connected = database.connected(self._settings.database_url, **limits)
                 writer = await stack.enter_async_context(connected)
                 self._writers.put_nowait(writer)
             yield
@@ -209,6 +213,22 @@ class Tenure:
             if self._in_hand and time.monotonic() - self._in_hand[0].began > _LONGEST:
                 raise Unavailable(f"The batch {self._in_hand[0].batch.name} was not finished in {_LONGEST:.0f} s.")
 
+    async def _name_holders(self) -> None:
+        """While a batch takes long, say who holds a lock that it waits for: once it is given up, nobody could tell."""
+        pause = min(1.0, self._effort.seconds / 5)
+        while True:
+            await asyncio.sleep(pause)
+            if not self._in_hand or time.monotonic() - self._in_hand[0].began < pause:
+                self._held = None
+                continue
+            held = None
+            with contextlib.suppress(asyncpg.PostgresError):  # if the connection is gone, the lease will tell
+                async with self._steward_lock:
+                    held = await locks.sentence(self._steward)
+            if held and held != self._held:
+                log.warning("batch %s: %s", self._in_hand[0].batch.name if self._in_hand else "", held)
+            self._held = held or self._held
+
     async def _purge(self) -> None:
         # What progress says is committed and published; the place here may be on its way still.
         await retention.purge_handled(self._client, lambda: self._progress.sequence, self._settings)
@@ -250,6 +270,8 @@ class Tenure:
         """One batch, from the first turn to the acknowledgement."""
         try:
             outcome = await self._transact(step)
+        except asyncpg.LockNotAvailableError as error:
+            raise Unavailable(self._held or "The database waited too long for a lock.") from error
         except Exception as error:
             error.add_note(f"batch {step.batch.name}")
             raise

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+import asyncpg
+
 from missionops.database import Connection
 from missionops.domain import moment
 from missionops.store import reading
@@ -17,10 +19,34 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-async def add(connection: Connection, rows: Sequence[Row]) -> None:
-    """Add the anomalies of snapshots that were added in this transaction."""
-    if rows:
+_ADD = f"""
+INSERT INTO app.anomaly ({", ".join(f'"{column}"' for column in _COLUMNS)})
+SELECT * FROM unnest(
+    $1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::integer[], $8::json[],
+    $9::smallint[], $10::integer[], $11::bigint[], $12::integer[]
+)
+ON CONFLICT DO NOTHING
+RETURNING spacecraft_id, "timestamp", snapshot_id, parameter
+"""  # noqa: S608 - our own words
+
+
+async def add(connection: Connection, rows: Sequence[Row]) -> Sequence[Row]:
+    """Add the anomalies of snapshots that were added in this transaction; returns those that were new.
+
+    Others are there although their snapshot was not: it was deleted, and has come again. They were published once.
+    """
+    if not rows:
+        return rows
+    await connection.execute("SAVEPOINT anomalies")
+    try:
         await connection.copy_records_to_table("anomaly", schema_name="app", columns=_COLUMNS, records=rows)
+    except asyncpg.UniqueViolationError:
+        await connection.execute("ROLLBACK TO anomalies; RELEASE anomalies")
+    else:
+        await connection.execute("RELEASE anomalies")
+        return rows
+    added = {tuple(key) for key in await connection.fetch(_ADD, *map(list, zip(*rows, strict=True)))}
+    return [row for row in rows if row[:4] in added]
 
 
 class Stored(NamedTuple):
