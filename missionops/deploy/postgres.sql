@@ -51,6 +51,7 @@ BEGIN
                     AND (proname ~ '^pg_(try_)?advisory_(xact_)?lock' OR proname IN ('lo_creat', 'lo_create', 'lo_from_bytea'))
     LOOP
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', object.name);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', object.name, migrator);  -- as earlier versions need it
     END LOOP;
 
     EXECUTE format('CREATE SCHEMA IF NOT EXISTS app AUTHORIZATION %I', migrator);
