@@ -16,7 +16,7 @@ from publishers.fenced import FencedPublisher
 
 log = logging.getLogger(__name__)
 
-_PAGE = 1_000
+_PAGE = 8_000
 _NOT_FOUND = 10037
 
 

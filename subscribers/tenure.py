@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 _IN_FLIGHT = 3  # two in transactions, one being published
 _WRITERS = 2
 _LONGEST = 150.0  # seconds: PostgreSQL ends a transaction after 60, and so it does the search for refused rows
-_PAGE = 2_000  # anomalies read back at once
+_PAGE = 8_000  # anomalies read back at once: each page looks at all that are left
 _PAUSE_WEIGHT = 5_000  # some milliseconds of decoding
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
