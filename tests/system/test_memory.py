@@ -42,9 +42,9 @@ def everything_out_of_limits() -> tuple[list[Message], list[Message], int]:
     config = {"parameters": {f"param{index:03d}": {"warnHigh": 0} for index in range(150)}}
     parameters = {f"param{index:03d}": index + 0.5 for index in range(150)}
     telemetry = [
-        ("SAFE", encode({"timestamp": TIME, "id": str(number), "parameters": parameters})) for number in range(700)
+        ("SAFE", encode({"timestamp": TIME, "id": str(number), "parameters": parameters})) for number in range(1_200)
     ]
-    return [("SAFE", encode(config))], telemetry, 700 * 150
+    return [("SAFE", encode(config))], telemetry, 1_200 * 150
 
 
 def names_without_end() -> tuple[list[Message], list[Message], int]:
