@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import installed
+import asyncpg
 import nats
 import psutil
 import pytest
@@ -103,3 +104,19 @@ def peak(up: Up) -> int:
 
 def encode(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
+
+
+async def test_invented_names_do_not_fill_the_database(up: Up):
+    client = await nats.connect(up.nats)
+    for round_ in range(13):
+        parameters = {f"n{round_}_{index}": 1 for index in range(1_000)}
+        body = encode({"timestamp": TIME, "id": str(round_), "parameters": parameters})
+        await client.jetstream().publish("telemetry.INVENTOR", body)
+    await until_handled(client)
+    database = await asyncpg.connect(up.database)
+    stored = await database.fetchval("SELECT count(*) FROM app.telemetry WHERE spacecraft_id = 'INVENTOR'")
+    listed = await database.fetchval("SELECT count(*) FROM app.parameter WHERE spacecraft_id = 'INVENTOR'")
+    assert (stored, listed) == (13, 10_000)
+    assert "INVENTOR has reported 10000 different parameters" in up.err
+    await database.close()
+    await client.close()
