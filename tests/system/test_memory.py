@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import installed
 import asyncpg
+import installed
 import nats
 import psutil
 import pytest
