@@ -12,7 +12,7 @@ from missionops.database import Connection
 from missionops.domain import moment
 from missionops.domain.snapshot import Identity
 from missionops.errors import Unavailable
-from missionops.store import reading
+from missionops.store import copying, reading
 
 Row = tuple[Identity, bytes, int]
 """Identity, parameters as JSON, and when the snapshot was received, in microseconds since 1970."""
@@ -53,9 +53,7 @@ async def add(connection: Connection, rows: Sequence[Row]) -> None:
     if not rows:
         return
     try:
-        await connection.copy_to_table(
-            "telemetry", schema_name="app", columns=_COLUMNS, format="binary", source=_written(rows)
-        )
+        await copying.copy_chunks(connection, "telemetry", _COLUMNS, _written(rows))
     except asyncpg.CheckViolationError as error:
         # This one names the table and no constraint: what refuses a row as data names one, or no table.
         if error.constraint_name is None and error.table_name is not None:
