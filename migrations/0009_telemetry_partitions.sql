@@ -30,7 +30,7 @@ DECLARE
     made        integer := 0;
     missing     timestamptz[];
     is_locked   boolean := false;
-    day         timestamptz;
+    start       timestamptz;
     lower_bound timestamptz;
     upper_bound timestamptz;
     label       text;
@@ -41,15 +41,19 @@ BEGIN
         RAISE EXCEPTION 'telemetry is kept from 1900-01-01 to 2199-12-31' USING ERRCODE = 'check_violation';
     END IF;
     SELECT partition.name::text INTO name FROM app.telemetry_partition AS partition JOIN unnest(days) AS _ (wanted)
-        ON wanted >= partition.first AND wanted < partition.before WHERE is_detaching LIMIT 1;
+        ON partition.first < wanted + 1 AND partition.before > wanted WHERE is_detaching LIMIT 1;
     IF name IS NOT NULL THEN
         RAISE EXCEPTION 'the partition % is being detached, and takes no telemetry until that is finished', name
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
     LOOP
-        WITH partition AS MATERIALIZED (SELECT * FROM app.telemetry_partition)
-        SELECT array_agg(wanted ORDER BY wanted) INTO missing FROM unnest(days) AS _ (wanted)
-        WHERE NOT EXISTS (SELECT FROM partition WHERE wanted >= first AND wanted < before);
+        WITH partition AS MATERIALIZED (SELECT * FROM app.telemetry_partition),
+        beginning (time) AS (  -- of a part of a day: its own, and where a partition ends within it
+            SELECT wanted::timestamptz FROM unnest(days) AS _ (wanted)
+            UNION SELECT before FROM unnest(days) AS _ (wanted) JOIN partition ON before > wanted AND before < wanted + 1
+        )
+        SELECT array_agg(time ORDER BY time) INTO missing FROM beginning
+        WHERE NOT EXISTS (SELECT FROM partition WHERE time >= first AND time < before);
         IF missing IS NULL THEN
             RETURN 0;
         END IF;
@@ -57,26 +61,25 @@ BEGIN
         LOCK TABLE ONLY app.telemetry IN SHARE UPDATE EXCLUSIVE MODE;
         is_locked := true;  -- now nobody else makes any: what was made meanwhile is seen in another look
     END LOOP;
-    FOREACH day IN ARRAY missing
-    LOOP
+    FOREACH start IN ARRAY missing LOOP
         EXIT WHEN made = most;
-        CONTINUE WHEN day < upper_bound;  -- the one made last holds it
-        IF day >= months_first AND day < months_before THEN
-            lower_bound := date_trunc('month', day);
+        CONTINUE WHEN start < upper_bound;  -- the one made last holds it
+        IF start >= months_first AND start < months_before THEN
+            lower_bound := date_trunc('month', start);
             upper_bound := lower_bound + interval '1 month';
             label := to_char(lower_bound, '"telemetry_"YYYY_MM');
         ELSE
-            lower_bound := date_trunc('decade', day);
+            lower_bound := date_trunc('decade', start);
             upper_bound := lower_bound + interval '10 years';
             label := to_char(lower_bound, '"telemetry_"YYYY"s"');
-            IF day < months_first THEN
+            IF start < months_first THEN
                 upper_bound := least(upper_bound, months_first);
             ELSE
                 lower_bound := greatest(lower_bound, months_before);
             END IF;
         END IF;
-        SELECT greatest(lower_bound, max(partition.before) FILTER (WHERE partition.before <= day)),
-               least(upper_bound, min(partition.first) FILTER (WHERE partition.first > day))
+        SELECT greatest(lower_bound, max(partition.before) FILTER (WHERE partition.before <= start)),
+               least(upper_bound, min(partition.first) FILTER (WHERE partition.first > start))
             INTO lower_bound, upper_bound FROM app.telemetry_partition AS partition;
         name := label;
         number := 1;

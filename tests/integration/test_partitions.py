@@ -91,6 +91,24 @@ async def test_what_is_there_is_left_and_a_decade_fits_between(service_connectio
     }
 
 
+async def test_a_gap_within_a_day_is_closed(service_connection, database):
+    """Who attaches a month by the clock of his own time zone leaves an hour without a partition."""
+    await database.execute("SET timezone = 'Europe/Berlin'; SET datestyle = 'German'")
+    await database.execute(
+        "CREATE TABLE app.mine PARTITION OF app.telemetry FOR VALUES FROM ('2025-01-01') TO ('2025-02-01')"
+    )
+    await telemetry.ensure_partitions(service_connection, [date(2025, 1, 31), date(2025, 2, 1)])
+    await database.execute("SET timezone = 'UTC'; SET datestyle = 'ISO'")
+    rows = await database.fetch(
+        "SELECT name::text, first::text, before::text FROM app.telemetry_partition ORDER BY first"
+    )
+    assert [tuple(row) for row in rows] == [
+        ("app.mine", "2024-12-31 23:00:00+00", "2025-01-31 23:00:00+00"),
+        ("app.telemetry_2025_01", "2025-01-31 23:00:00+00", "2025-02-01 00:00:00+00"),
+        ("app.telemetry_2025_02", "2025-02-01 00:00:00+00", "2025-03-01 00:00:00+00"),
+    ]
+
+
 async def test_a_database_of_an_earlier_version_keeps_its_months(
     empty_database_url: str, tmp_path: Path, as_role: Callable[[str, str], str]
 ):
