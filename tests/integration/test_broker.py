@@ -8,6 +8,7 @@ import pytest
 
 from missionops import broker
 from missionops.embedded import nats as embedded
+from missionops.nats_client import GuardedClient
 from missionops.settings import NatsAccess, read_access
 
 ADMITTED = "authorization { user: missionops, password: secret }"
@@ -53,7 +54,7 @@ def access(server: Server) -> NatsAccess:
 
 async def test_a_server_that_comes_back_is_no_end_and_one_that_locks_us_out_is(server: Server):
     back, over = asyncio.Event(), asyncio.Queue[str]()
-    made = broker.make(access(server), back.set, over.put_nowait)
+    made = broker.make(GuardedClient(), access(server), back.set, over.put_nowait)
     client = await broker.connect(made, asyncio.get_running_loop().create_future())
     server.kill()
     await server.start(ADMITTED)
@@ -71,7 +72,7 @@ async def test_a_server_that_comes_back_is_no_end_and_one_that_locks_us_out_is(s
 
 async def test_a_server_that_takes_us_for_faulty_ends_it_with_its_reason(server: Server):
     over = asyncio.Queue[str]()
-    made = broker.make(access(server), lambda: None, over.put_nowait)
+    made = broker.make(GuardedClient(), access(server), lambda: None, over.put_nowait)
     client = await broker.connect(made, asyncio.get_running_loop().create_future())
     client._max_payload = 1 << 30
     await client.publish("anything", b"x" * (2 << 20))
