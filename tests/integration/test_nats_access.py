@@ -137,6 +137,8 @@ CLIENTS = [as_service, as_command]
 
 
 async def check(client: Client) -> None:
+    assert isinstance(client, GuardedClient)  # guarded before it connected, whoever connects
+
     async def answer(message) -> None:
         await message.respond(message.data)
 
