@@ -29,7 +29,7 @@ _AT_ONCE = 64
 _MAX_BYTES = 900_000
 _RESERVED = 4_096  # of a message's greatest size, for headers
 _STOP_TIME = 5.0
-_FLUSH_TIME = 1
+_UNSUBSCRIBE_TIME = 3.0
 
 
 class RequestRouter(NatsRouter):
@@ -94,15 +94,14 @@ class RequestRouter(NatsRouter):
     async def drain(self) -> None:
         """Take no more requests, and wait until those that have come are answered.
 
-        FastStream, told to stop, goes on to be given requests while it waits for those under way, and drops them; so
-        does what its queues hold then (tests/integration/test_requests.py). After this nothing is left to be dropped.
+        FastStream goes on to be given requests while it waits for those under way to end, and drops them
+        (tests/integration/test_requests.py); so it is told to stop when there are none.
         """
         subscriptions = [subscriber.subscription for subscriber in self._requests if subscriber.subscription]
         for subscriber in self._requests:
-            subscriber.subscription = None  # nothing is left for FastStream to end
-        with contextlib.suppress(nats.errors.Error, TimeoutError):
-            async with asyncio.timeout(_STOP_TIME):
-                await self._client.flush(_FLUSH_TIME)  # NATS may be away or silent: then no more will come
+            subscriber.subscription = None  # it ends here, and FastStream has none to end
+        with contextlib.suppress(nats.errors.Error, TimeoutError):  # NATS is away or silent: no more will come
+            async with asyncio.timeout(_UNSUBSCRIBE_TIME):
                 await asyncio.gather(*(subscription.drain() for subscription in subscriptions))  # type: ignore[no-untyped-call]
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=_STOP_TIME)
