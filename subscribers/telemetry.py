@@ -1,10 +1,9 @@
 """Telemetry in: claim the partition whenever it can be had, and handle it tenure after tenure.
 
-It is a subscriber of the FastStream application (started and stopped by it, in its list), but not one of FastStream's
-own: those take 1,000 to 3,000 messages a second, one by one or in batches that wait for one another, and acknowledge
-them to the server, whose acknowledgements a crash of the server undoes. This one has its place in the database
-(design: one owner, batches that overlap, a position that is moved in the transaction that stores).
-`tests/benchmarks/baseline.py` is FastStream's way, measured.
+The FastStream application starts and stops it, and has it in its list, but it is not one of FastStream's own
+subscribers: those pull a batch only when the last one is handled, and after a takeover they handle what their
+predecessor had begun after what is newer (tests/integration/test_faststream.py). This one lets batches overlap, and its
+place in the stream is in the database. tests/benchmarks/baseline.py measures FastStream's way.
 """
 
 import asyncio

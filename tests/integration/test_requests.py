@@ -1,4 +1,4 @@
-"""Requests over NATS as FastStream subscribers: what the framework does alone, and what is promised beyond that."""
+"""Requests over NATS, as subscribers of the FastStream application; test_faststream.py has what it does alone."""
 
 import asyncio
 import contextlib
@@ -13,8 +13,6 @@ import msgspec
 import nats.errors
 import pytest
 from faststream import FastStream
-from faststream.nats import NatsBroker
-from faststream.specification import AsyncAPI
 from nats.aio.client import Client
 
 from missionops import app, broker
@@ -49,78 +47,6 @@ async def until_waiting(database: "asyncpg.Connection[asyncpg.Record]") -> None:
             if await database.fetchval("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
                 return
             await asyncio.sleep(0.01)
-
-
-@pytest.fixture
-async def alone(nats_url: str) -> AsyncIterator[NatsBroker]:
-    """FastStream's broker as it is."""
-    made = NatsBroker(nats_url, logger=None)
-    yield made
-    await made.stop()
-
-
-# What FastStream 0.7 does alone.
-
-
-async def test_faststream_alone_drops_what_comes_while_it_stops(alone: NatsBroker, client: Client):
-    """It is given requests until those under way are done, and `consume` returns at once when it is stopping."""
-    begun, go_on = asyncio.Event(), asyncio.Event()
-
-    @alone.subscriber("slow", max_workers=64)
-    async def slow(_: str) -> str:
-        begun.set()
-        await go_on.wait()
-        return "done"
-
-    await alone.start()
-    under_way = asyncio.create_task(client.request("slow", b"", timeout=5))
-    await begun.wait()
-    stopping = asyncio.create_task(alone.stop())
-    await asyncio.sleep(0)
-    with pytest.raises(nats.errors.TimeoutError):  # and not NoRespondersError, with which one could ask another
-        await client.request("slow", b"", timeout=0.5)
-    go_on.set()
-    assert (await under_way).data == b"done"
-    await stopping
-
-
-async def test_faststream_alone_lets_requests_wait_where_no_time_runs(alone: NatsBroker, client: Client):
-    """With more requests than workers, the handler, which could refuse in time, does not hear of them."""
-    begun, go_on = 0, asyncio.Event()
-
-    @alone.subscriber("slow", max_workers=2)
-    async def slow(_: str) -> str:
-        nonlocal begun
-        begun += 1
-        await go_on.wait()
-        return "done"
-
-    @alone.subscriber("quick")
-    async def quick(_: str) -> str:
-        return "done"
-
-    await alone.start()
-    asked = [asyncio.create_task(client.request("slow", b"", timeout=5)) for _ in range(4)]
-    for _ in range(10):  # each comes after those, and is answered
-        await client.request("quick", b"", timeout=5)
-    assert begun == 2
-    go_on.set()
-    await asyncio.gather(*asked)
-
-
-def test_faststream_alone_describes_no_answers():
-    """Why the AsyncAPI document is ours."""
-    made = NatsBroker(logger=None)
-
-    @made.subscriber("ask")
-    async def ask(_: str) -> str:
-        return "done"
-
-    document = json.loads(AsyncAPI(made).to_specification().to_json())
-    assert [list(operation) for operation in document["operations"].values()] == [["action", "channel", "messages"]]
-
-
-# What is promised.
 
 
 async def until_unheard(client: Client) -> None:
