@@ -3,7 +3,7 @@
 nats-py 2.16 parses header blocks and subjects inside the task that reads the socket. A header block that does not
 begin with `NATS/1.0`, a status line that is not UTF-8, a subject that is not UTF-8 or that holds a vertical tab or a
 form feed (the server lets them through) ends that task with `is_connected` still true, and the redelivery ends the
-next one. So its parser and two private methods of a client are replaced here; the version is pinned in
+next one. So its parser and private methods of a client are replaced here; the version is pinned in
 pyproject.toml, and tests/integration/test_dead_letters.py sends each of these.
 
 It also swallows a cancellation that meets a publish, and before Python 3.12 `asyncio.wait_for` swallows one that meets
