@@ -36,27 +36,37 @@ class Failure(msgspec.Struct):
 BUSY = Failure(503, "unavailable", "Too many requests are being answered; try again later.")
 
 
-async def perform(
+async def run(
     operation: Operation,
     context: Context,
     read: Callable[[], Asked],
     room: AbstractAsyncContextManager[Any] | None = None,
-) -> Answer | Failure:
-    """The answer to what `read` decodes, or why there is none; never an exception. It may wait for `room` first."""
-    try:
-        async with asyncio.timeout(_TIME), room or nullcontext():
-            asked = read()
-            _check_reach(operation, asked)
-            return await operation.perform(context, asked)
-    except Refused as error:
+) -> Answer:
+    """The answer to what `read` decodes, in time; else the error that `failure` explains. It may wait for `room`."""
+    async with asyncio.timeout(_TIME), room or nullcontext():
+        asked = read()
+        _check_reach(operation, asked)
+        return await operation.perform(context, asked)
+
+
+def failure(operation: Operation, error: Exception) -> Failure:
+    """What a caller is told of an error; what is no fault of theirs, and not expected, is logged."""
+    if isinstance(error, Refused):
         return refusal(error)
-    except Unavailable as error:
+    if isinstance(error, Unavailable):
         return Failure(error.status, error.code, str(error))
-    except TimeoutError:
+    if isinstance(error, TimeoutError):
         return Failure(503, "unavailable", "The answer would take too long; ask for less, or try again later.")
-    except Exception:
-        log.exception("%s failed", operation.name)
-        return Failure(500, "internal", "The service failed; its log says why.")
+    log.error("%s failed", operation.name, exc_info=error)
+    return Failure(500, "internal", "The service failed; its log says why.")
+
+
+async def perform(operation: Operation, context: Context, read: Callable[[], Asked]) -> Answer | Failure:
+    """The answer to what `read` decodes, or why there is none; never an exception."""
+    try:
+        return await run(operation, context, read)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the caller is told
+        return failure(operation, error)
 
 
 def _check_reach(operation: Operation, asked: Asked) -> None:

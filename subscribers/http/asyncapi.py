@@ -1,7 +1,8 @@
 """The AsyncAPI document of what goes over NATS.
 
 Written here and not by FastStream, whose generator knows neither replies nor that one subject takes one snapshot as
-well as an array of them.
+well as an array of them (tests/integration/test_faststream.py). Its subjects are those in FastStream's lists
+(tests/integration/test_requests.py).
 """
 
 from collections.abc import Iterable, Sequence
@@ -137,7 +138,12 @@ def _request_channels(operation: Operation, known: Schemas) -> Iterable[tuple[st
     request = _message(
         f"Request: {operation.summary}",
         known.of(schemas.taken(operation)),
-        headers=_headers({"Missionops-Source": {"type": "string", "maxLength": 128, "default": "manual"}}),
+        headers=_headers(
+            {
+                "Missionops-Source": {"type": "string", "maxLength": 128, "default": "manual"},
+                "correlation_id": {"type": "string", "description": "Comes back with the answer."},
+            }
+        ),
     )
     whose = f"A spacecraft: {spacecraft.rule(or_fleet=operation.about_fleet)}."
     yield operation.name, _channel(_address(operation), operation.summary, {"request": request}, whose)
@@ -172,16 +178,24 @@ def _address(operation: Operation) -> str:
     return operation.subject.replace("*", "{spacecraftId}")
 
 
+_ANSWER = {
+    "content-type": {"type": "string", "const": _JSON},
+    "correlation_id": {
+        "type": "string", "description": "The request's, if it has at most 128 characters, all ASCII; else a new one.",
+    },
+}  # fmt: skip
+
+
 def _reply(operation: Operation, known: Schemas) -> Schema:
-    headers = None
+    headers = dict(_ANSWER)
     if known.is_continued(operation):
         text = "The `cursor` that continues the listing; absent where nothing remains."
-        headers = _headers({pages.CURSOR_HEADER: {"type": "string", "description": text}})
-    return _message(f"Reply: {operation.summary}", known.of(operation.reply), headers=headers)
+        headers[pages.CURSOR_HEADER] = {"type": "string", "description": text}
+    return _message(f"Reply: {operation.summary}", known.of(operation.reply), headers=_headers(headers, tuple(_ANSWER)))
 
 
 def _error(known: Schemas) -> Schema:
-    headers = {
+    headers = _ANSWER | {
         "Nats-Service-Error-Code": {"type": "string", "enum": ["400", "404", "409", "413", "500", "503"]},
         "Nats-Service-Error": {"type": "string", "description": "The message, on one line of ASCII."},
     }
