@@ -64,7 +64,8 @@ class Outgoing:
         self._before = None
 
     def add(self, size: int) -> None:
-        """So many bytes were published."""
+        """A message of so many bytes was published."""
+        self.messages += 1
         self.bytes += size
         self._peak = max(self._peak, self.bytes)
 

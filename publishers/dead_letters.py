@@ -54,12 +54,14 @@ def _of_array(letters: Sequence[Letter], stream: str, room: int) -> Iterator[Mes
     encoding = batches.encoding_of(letters[0].delivery.block) or JSON
     left = MOST_BYTES
     waiting = sum(len(letter.fault.body) + 1 for letter in letters)
+    # Of what is larger than the bound, something has to be cut: then half of it is for letters of single items.
+    is_cut = waiting + _HEADER_BYTES > MOST_BYTES
     for index, letter in enumerate(letters):
         headers = _headers_of_other(letter, encoding) if index else _headers(letter, room)
         message = _message(letter, stream, min(room, left - _PUBLISHED), headers)
         size = len(message.body) + _size(message.headers) + _PUBLISHED
         waiting -= len(letter.fault.body) + 1
-        if waiting and size + waiting + _REST > left:
+        if waiting and size + (MOST_BYTES // 2 if is_cut else waiting + _REST) > left:
             yield _rest(letters[index:], stream, min(room, left - _PUBLISHED), headers, encoding)
             return
         left -= size
@@ -100,7 +102,7 @@ def _headers(letter: Letter, room: int) -> dict[str, str]:
     return headers
 
 
-def _headers_of_other(letter: Letter, encoding: Encoding | None) -> dict[str, str]:
+def _headers_of_other(letter: Letter, encoding: Encoding) -> dict[str, str]:
     """Ours alone; how its bytes are written stood in the original ones."""
     headers = _ours(letter, _REASON_BYTES_OF_OTHERS)
     if encoding is MSGPACK:

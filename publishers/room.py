@@ -6,8 +6,10 @@ dropped for its size is counted.
 """
 
 import logging
+import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import nats.errors
@@ -29,6 +31,8 @@ _SUBJECTS = 16
 """Of how many subjects messages are purged at one time; each may take the server a while."""
 _KNOWN = 50_000
 _PURGE_SECONDS = 15.0
+_SECONDS = 1.5
+"""After which no further subject is purged for now: a transaction waits for it."""
 _FAULTS = (MissionopsError, TimeoutError, OSError, nats.errors.Error)
 _OVERHEAD = 256
 """Bytes that a message takes in the stream beside its body and headers, about."""
@@ -54,21 +58,25 @@ class Purge(NamedTuple):
 def purges(shares: Iterable[Share], surplus: float) -> Iterator[Purge]:
     """What to purge so that `surplus` bytes go: the largest first, until it is as small as the next, then both.
 
-    Of each subject at least one message stays: the last one tells a publisher where the subject ends.
+    Of each subject at least one message stays: the last one tells a publisher where the subject ends. Where many hold
+    much, the largest of them are named, and what is left over is for another time.
     """
     ranked = sorted(shares, key=lambda share: share.size, reverse=True)
-    freed = level = 0.0
-    count = 0
-    for count, share in enumerate(ranked[:_SUBJECTS], start=1):
-        level = ranked[count].size if count < len(ranked) else 0.0
-        freed += count * (share.size - level)
-        if freed >= surplus:
-            level += (freed - surplus) / count
-            break
-    for share in ranked[:count]:
+    level = _level([share.size for share in ranked], surplus)
+    for share in ranked[:_SUBJECTS]:
         keep = max(1, int(share.messages * level / share.size)) if share.size else share.messages
         if keep < share.messages:
             yield Purge(share, keep)
+
+
+def _level(sizes: Sequence[float], surplus: float) -> float:
+    """To which size those above it have to be cut so that `surplus` goes; `sizes` falls."""
+    freed = 0.0
+    for count, (size, following) in enumerate(pairwise((*sizes, 0.0)), start=1):
+        freed += count * (size - following)
+        if freed >= surplus:
+            return following + (freed - surplus) / count
+    return 0.0
 
 
 class Room:
@@ -108,9 +116,12 @@ class Room:
         try:
             shares = await self.shares()
             if outgoing.bytes + size >= FULL * most:
-                why = f"the stream {self.stream} is nearly full, with {outgoing.bytes} of {most} bytes"
+                why = f"The stream {self.stream} was nearly full, with {outgoing.bytes} of {most} bytes"
+                deadline = time.monotonic() + _SECONDS
                 for purge in purges(shares, outgoing.bytes + size - _ROOMY * most):
                     await self.purge(purge, why)
+                    if time.monotonic() > deadline:
+                        break
                 await self._ask()
         except _FAULTS as error:
             log.warning("no room can be made in the stream %s: %s", self.stream, str(error) or type(error).__name__)
@@ -118,13 +129,13 @@ class Room:
 
     async def shares(self) -> Sequence[Share]:
         """What each subject holds; beyond a hundred thousand subjects the server names no more."""
-        info = await self._ask({"subjects_filter": ">"})
-        state = info["state"]
-        average = int(state["bytes"]) / max(1, int(state["messages"]))
-        return [
-            Share(self.stream, subject, count, count * self._average(subject, average))
-            for subject, count in (state.get("subjects") or {}).items()
-        ]
+        state = (await self._ask({"subjects_filter": ">"}))["state"]
+        counts: dict[str, int] = state.get("subjects") or {}
+        known = {subject: count * self._average(subject) for subject, count in counts.items() if subject in self._sizes}
+        # Of the others the server knows how many there are, and all of them together take what is left.
+        others = sum(counts.values()) - sum(counts[subject] for subject in known)
+        average = max(0.0, int(state["bytes"]) - sum(known.values())) / max(1, others)
+        return [Share(self.stream, name, count, known.get(name, count * average)) for name, count in counts.items()]
 
     async def purge(self, purge: Purge, why: str) -> None:
         """Purge the oldest messages of a subject, and say whose."""
@@ -140,10 +151,10 @@ class Room:
             log.warning("%s: the %d oldest messages of %s, which held the most, were purged", why, count, name,
                         extra={"spacecraft": name})  # fmt: skip
 
-    def _average(self, subject: str, average: float) -> float:
-        """The size of a subject's messages: of those that we published, else of all in the stream."""
-        count, total = self._sizes.get(subject, (0, 0))
-        return total / count if count else average
+    def _average(self, subject: str) -> float:
+        """The size of a subject's messages, by those that we published."""
+        count, total = self._sizes[subject]
+        return total / count
 
     async def _ask(self, request: Mapping[str, Any] | None = None) -> dict[str, Any]:
         info: dict[str, Any] = await streams.ask(self._client, f"STREAM.INFO.{self.stream}", request)
@@ -165,5 +176,5 @@ async def relieve(rooms: Sequence[Room], size: int) -> None:
     surplus = max(2 * size, sum(share.size for share in shares) / _TENTH)
     for purge in purges(shares, surplus):
         await by_stream[purge.share.stream].purge(
-            purge, f"JetStream has no room for more in the stream {purge.share.stream}"
+            purge, f"JetStream had no room for more in the stream {purge.share.stream}"
         )
