@@ -5,6 +5,7 @@ out. So before a stream is full, the oldest messages of the subject that holds t
 dropped for its size is counted.
 """
 
+import asyncio
 import logging
 import time
 from collections import OrderedDict
@@ -92,6 +93,7 @@ class Room:
         self._sizes: OrderedDict[str, tuple[int, int]] = OrderedDict()
         """By subject: messages that were published, and their bytes; the last ones are those of late."""
         self._next = 0.0
+        self._asking = asyncio.Lock()  # what is being purged must not be seen as dropped before it is counted
 
     def note(self, subject: str, size: int) -> None:
         """A message was published."""
@@ -124,7 +126,7 @@ class Room:
                         break
                 await self._ask()
         except _FAULTS as error:
-            log.warning("no room can be made in the stream %s: %s", self.stream, str(error) or type(error).__name__)
+            self.note_failure(error)
         self._next = outgoing.bytes + size + _STEP * most
 
     async def shares(self) -> Sequence[Share]:
@@ -141,15 +143,23 @@ class Room:
         """Purge the oldest messages of a subject, and say whose."""
         subject = purge.share.subject
         request = {"filter": subject, "keep": purge.keep}
-        answer = await streams.ask(self._client, f"STREAM.PURGE.{self.stream}", request, timeout=_PURGE_SECONDS)
+        async with self._asking:
+            answer = await streams.ask(self._client, f"STREAM.PURGE.{self.stream}", request, timeout=_PURGE_SECONDS)
+            self._outgoing.purge(int(answer["purged"]))
         count, name = int(answer["purged"]), subject.rpartition(".")[2]
         if not count:
             return
-        self._outgoing.purge(count)
         self._outgoing.note(f"{why}: the oldest messages of {name}, which held the most, were purged.")
         if self._outgoing.is_news(name):
             log.warning("%s: the %d oldest messages of %s, which held the most, were purged", why, count, name,
                         extra={"spacecraft": name})  # fmt: skip
+
+    def note_failure(self, error: Exception) -> None:
+        """Room was wanted and cannot be made."""
+        reason = f"No room can be made in the stream {self.stream}: {str(error) or type(error).__name__}"
+        self._outgoing.note(reason)
+        if self._outgoing.is_news("no room"):
+            log.warning("%s", reason)
 
     def _average(self, subject: str) -> float:
         """The size of a subject's messages, by those that we published."""
@@ -157,8 +167,9 @@ class Room:
         return total / count
 
     async def _ask(self, request: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        info: dict[str, Any] = await streams.ask(self._client, f"STREAM.INFO.{self.stream}", request)
-        dropped = self._outgoing.look(info)
+        async with self._asking:
+            info: dict[str, Any] = await streams.ask(self._client, f"STREAM.INFO.{self.stream}", request)
+            dropped = self._outgoing.look(info)
         if dropped and self._outgoing.is_news("dropped"):
             log.warning("the stream %s is full and has dropped its %d oldest messages", self.stream, dropped)
         if not self._outgoing.max_bytes and self._outgoing.is_news("no max_bytes"):
@@ -167,14 +178,18 @@ class Room:
 
 
 async def relieve(rooms: Sequence[Room], size: int) -> None:
-    """Make room where JetStream itself has none: in whichever stream, of the subjects that hold the most.
-
-    Unavailable if the server does not do it.
-    """
+    """Make room where JetStream itself has none: in whichever stream, of the subjects that hold the most."""
+    shares: list[Share] = []
     by_stream = {room.stream: room for room in rooms}
-    shares = [share for room in rooms for share in await room.shares()]
+    for room in rooms:
+        try:
+            shares += await room.shares()
+        except _FAULTS as error:
+            room.note_failure(error)
     surplus = max(2 * size, sum(share.size for share in shares) / _TENTH)
     for purge in purges(shares, surplus):
-        await by_stream[purge.share.stream].purge(
-            purge, f"JetStream had no room for more in the stream {purge.share.stream}"
-        )
+        room = by_stream[purge.share.stream]
+        try:
+            await room.purge(purge, f"JetStream had no room for more in the stream {room.stream}")
+        except _FAULTS as error:
+            room.note_failure(error)
