@@ -72,10 +72,7 @@ async def provision(client: Client, settings: Settings) -> None:
         elif wanted["name"] != TELEMETRY:  # where one had to be smaller, those after it are no larger
             size = await _create_outgoing(client, wanted, size)
         elif not await _create(client, wanted):
-            raise Unfit(
-                f"NATS has no room for the stream {wanted['name']}: lower MISSIONOPS_TELEMETRY_MAX_BYTES "
-                f"({wanted['max_bytes']}) or raise the server's max_file_store."
-            )
+            raise _no_room(wanted)
 
 
 def refuse_old_server(client: Client) -> None:
@@ -121,8 +118,17 @@ async def _create_outgoing(client: Client, wanted: dict[str, Any], size: int) ->
                             wanted["max_bytes"], wanted["name"], size)  # fmt: skip
             return size
         size //= 4
-    await _create(client, wanted | {"max_bytes": -1})
+    if not await _create(client, wanted | {"max_bytes": -1}):
+        raise _no_room(wanted)
     return 0
+
+
+def _no_room(wanted: Mapping[str, Any]) -> Unfit:
+    setting = "MISSIONOPS_TELEMETRY_MAX_BYTES" if wanted["name"] == TELEMETRY else "MISSIONOPS_OUTGOING_MAX_BYTES"
+    return Unfit(
+        f"NATS has no room for the stream {wanted['name']}: lower {setting} ({wanted['max_bytes']}) or raise the "
+        "server's max_file_store."
+    )
 
 
 async def ask(

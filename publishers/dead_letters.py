@@ -137,6 +137,8 @@ def _original(headers: Mapping[str, str] | None) -> Iterator[tuple[str, str]]:
 
 
 def _one_line(reason: str, size: int) -> str:
+    if reason.isascii() and reason.isprintable():
+        return reason[:size]
     printable = "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in reason)
     return printable.encode("ascii", "backslashreplace")[:size].decode()
 
