@@ -19,13 +19,14 @@ from nats.aio.client import Client
 
 from missionops import database, ingest, streams
 from missionops.acquaintance import Acquaintance
-from missionops.batch import Batch
+from missionops.batch import ANOMALY_WEIGHT, Batch
 from missionops.errors import Lost, Unavailable
 from missionops.ingest import Origin, Outcome
+from missionops.limits_cache import LimitsCache
 from missionops.progress import Progress
 from missionops.recent import Recent
-from missionops.rulebook import Rulebook
 from missionops.settings import Settings
+from missionops.store import anomalies as stored_anomalies
 from missionops.store import position, telemetry
 from missionops.store.position import Claim, Place
 from missionops.streams import ANOMALIES, DEADLETTERS, EVENTS
@@ -45,6 +46,7 @@ _IN_FLIGHT = 3  # two in transactions, one being published
 _WRITERS = 2
 _LONGEST = 150.0  # seconds: PostgreSQL ends a transaction after 60, and so it does the search for refused rows
 _LOOK = 3.0
+_PAGE = 8_000  # anomalies read back at once: each page looks at all that are left
 _PAUSE_WEIGHT = 5_000  # some milliseconds of decoding
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -104,7 +106,8 @@ class Tenure:
         self._progress = progress
         self._letters = letters
         self._in_hand: list[_Step] = []
-        self._rulebook = Rulebook()
+        self._limits = LimitsCache()
+        self._expected: dict[str, int] = {}
         self._acquaintance = Acquaintance()
         self._recent = Recent()
         self._decoder = Decoder()
@@ -254,7 +257,7 @@ class Tenure:
 
     async def _collect(self, after: int) -> Batch:
         """Whatever has arrived, up to what one transaction may hold."""
-        batch, pause = Batch(after, self._decoder), _PAUSE_WEIGHT
+        batch, pause = Batch(after, self._decoder, self._expected), _PAUSE_WEIGHT
         while batch.weight < self._effort.weight and (delivery := self._pull.take()):
             batch.add(delivery)
             if batch.weight > pause:
@@ -275,6 +278,7 @@ class Tenure:
             # The batch after this one left out what this one was to store; as some was refused, it must think again.
             raise Lost(f"the database refused {outcome.refused} rows of the batch up to {step.batch.sequence}")
         step.committed.set()
+        self._expect(outcome)
         await step.turn("published")
         await self._publish(step.batch, outcome)
         step.published.set()
@@ -289,11 +293,13 @@ class Tenure:
             await self._ensure_months(writer, step.batch)
             async with writer.transaction():
                 await step.turn("configs_read")
-                in_force = await self._rulebook.read(writer, step.batch.heard.keys())
+                versions = await self._limits.versions(writer, step.batch.heard.keys())
                 await self._acquaintance.note(writer, step.batch)
                 step.configs_read.set()
                 origin = Origin(self._claim.partition, self._place.incarnation)
-                outcome = await ingest.record(writer, step.batch, in_force, origin, ask_first=self._recent.ask_first)
+                outcome = await ingest.record(
+                    writer, step.batch, versions, self._limits, origin, ask_first=self._recent.ask_first
+                )
                 self._recent.ask_first = outcome.known > 0
                 await step.turn("committed")
                 await self._move(writer, step.batch, outcome)
@@ -324,12 +330,33 @@ class Tenure:
         await position.move(writer, self._claim, previous, place)
 
     async def _publish(self, batch: Batch, outcome: Outcome) -> None:
-        await self._anomalies.publish(anomalies.messages(outcome.anomalies))
+        if outcome.anomalies is None:
+            await self._publish_stored(batch)
+        else:
+            await self._anomalies.publish(anomalies.messages(outcome.anomalies))
         self._place = self._place._replace(
             published_sequence=batch.sequence, anomalies_sequence=self._anomalies.sequence
         )
         if batch.last:
             await self._pull.acknowledge(batch.last)
+
+    async def _publish_stored(self, batch: Batch) -> None:
+        """Publish the anomalies of a batch that has too many to hold: as after a crash, from the database."""
+        writer = await self._writers.get()
+        try:
+            place = self._place.incarnation, batch.first - 1, batch.sequence
+            async for page in stored_anomalies.between(writer, self._claim.partition, *place, _PAGE):
+                await self._anomalies.publish(anomalies.messages(page))
+        finally:
+            self._writers.put_nowait(writer)
+
+    def _expect(self, outcome: Outcome) -> None:
+        """Note how many anomalies a snapshot of each spacecraft has now: they count when the next batch is cut."""
+        for spacecraft_id, (snapshots, found) in outcome.by_spacecraft.items():
+            if found:
+                self._expected[spacecraft_id] = found * ANOMALY_WEIGHT // snapshots
+            else:
+                self._expected.pop(spacecraft_id, None)
 
     def _count(self, step: _Step, outcome: Outcome) -> None:
         progress, batch = self._progress, step.batch

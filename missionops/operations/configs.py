@@ -59,8 +59,8 @@ async def put(context: Context, asked: Asked) -> Answer:
     async with context.database.transaction() as connection:
         stored = await configs.put(connection, asked.spacecraft_id, kept, asked.source)
         # A version is numbered without gaps, and never changed.
-        before = await configs.documents(connection, {asked.spacecraft_id: stored.version - 1})
-        await audit.tell(connection, _change(asked, before.get((asked.spacecraft_id, stored.version - 1)), stored))
+        before = await configs.document(connection, asked.spacecraft_id, stored.version - 1)
+        await audit.tell(connection, _change(asked, before, stored))
     return _shown(stored)
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from missionops.database import Connection
 from missionops.domain import moment
-from missionops.store import reading
+from missionops.store import copying, reading
 from missionops.store.telemetry import Between
 
 Row = tuple[str, datetime, str, str, str, str, int, bytes, int, int, int, int]
@@ -20,7 +20,7 @@ _COLUMNS = (
 async def add(connection: Connection, rows: Sequence[Row]) -> None:
     """Add the anomalies of snapshots that were added in this transaction."""
     if rows:
-        await connection.copy_records_to_table("anomaly", schema_name="app", columns=_COLUMNS, records=rows)
+        await copying.copy_records(connection, "anomaly", _COLUMNS, rows)
 
 
 class Stored(NamedTuple):
@@ -34,21 +34,22 @@ class Stored(NamedTuple):
     message: bytes
 
 
-_AFTER = """
+_BETWEEN = """
 SELECT stream_sequence, ordinal, spacecraft_id, "timestamp", snapshot_id, parameter, kind, message
 FROM app.anomaly
-WHERE partition = $1 AND incarnation = $2 AND stream_sequence >= $3 AND (stream_sequence, ordinal) > ($3, $4)
+WHERE partition = $1 AND incarnation = $2 AND stream_sequence BETWEEN $3 AND $5
+      AND (stream_sequence, ordinal) > ($3, $4)
 ORDER BY stream_sequence, ordinal
-LIMIT $5
+LIMIT $6
 """
 
 
-async def after(
-    connection: Connection, partition: int, incarnation: int, sequence: int, size: int
+async def between(  # noqa: PLR0917 - the place of a message has this many parts
+    connection: Connection, partition: int, incarnation: int, after: int, last: int, size: int
 ) -> AsyncIterator[list[Stored]]:
-    """The anomalies of messages after `sequence`, in the order of the stream, at most `size` at a time."""
-    place = sequence, 2**31 - 1  # past every anomaly of `sequence` itself
-    while rows := await connection.fetch(_AFTER, partition, incarnation, *place, size):
+    """The anomalies of messages after `after` up to `last`, in the order of the stream, at most `size` at a time."""
+    place = after, 2**31 - 1  # past every anomaly of `after` itself
+    while rows := await connection.fetch(_BETWEEN, partition, incarnation, *place, last, size):
         yield [Stored(*row[2:]) for row in rows]
         place = rows[-1][0], rows[-1][1]
 

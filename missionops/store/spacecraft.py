@@ -124,19 +124,33 @@ async def hear(connection: Connection, heard: Sequence[tuple[str, datetime]]) ->
     await connection.execute(_HEAR, *map(list, zip(*heard, strict=True)))
 
 
-_ADD_PARAMETERS = """
-INSERT INTO app.parameter (spacecraft_id, name)
-SELECT id, json_array_elements_text(names::json) AS name
-FROM unnest($1::text[], $2::text[]) AS _ (id, names) ORDER BY id, name
-ON CONFLICT DO NOTHING
+_COUNT_PARAMETERS = """
+SELECT spacecraft_id, count(*) FROM app.parameter WHERE spacecraft_id = ANY ($1::text[]) GROUP BY spacecraft_id
 """
 
 
-async def add_parameters(connection: Connection, reported: Iterable[tuple[str, Iterable[str]]]) -> None:
-    """Note names of parameters that spacecraft have reported; a spacecraft may come more than once."""
+async def count_parameters(connection: Connection, spacecraft_ids: Iterable[str]) -> dict[str, int]:
+    """How many names of parameters are noted for each spacecraft that has any."""
+    return dict(await connection.fetch(_COUNT_PARAMETERS, list(spacecraft_ids)))  # type: ignore[arg-type] # pairs
+
+
+_ADD_PARAMETERS = """
+WITH added AS (
+    INSERT INTO app.parameter (spacecraft_id, name)
+    SELECT id, json_array_elements_text(names::json) AS name
+    FROM unnest($1::text[], $2::text[]) AS _ (id, names) ORDER BY id, name
+    ON CONFLICT DO NOTHING
+    RETURNING spacecraft_id
+)
+SELECT spacecraft_id, count(*) FROM added GROUP BY spacecraft_id
+"""
+
+
+async def add_parameters(connection: Connection, reported: Mapping[str, Iterable[str]]) -> dict[str, int]:
+    """Note names of parameters that spacecraft have reported; how many of them were new, by spacecraft."""
     # Names as one text: whatever is done for each of them here costs more than all else that is new in a spacecraft.
-    rows = [(spacecraft_id, _encode(list(names)).decode()) for spacecraft_id, names in reported]
-    await connection.execute(_ADD_PARAMETERS, *map(list, zip(*rows, strict=True)))
+    names = [_encode(list(names)).decode() for names in reported.values()]
+    return dict(await connection.fetch(_ADD_PARAMETERS, list(reported), names))  # type: ignore[arg-type] # pairs
 
 
 _ADD_VOCABULARIES = """

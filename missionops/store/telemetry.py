@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from missionops.database import Connection
 from missionops.domain import moment
 from missionops.domain.snapshot import Identity
-from missionops.store import reading
+from missionops.store import copying, reading
 
 Row = tuple[Identity, bytes, int]
 """Identity, parameters as JSON, and when the snapshot was received, in microseconds since 1970."""
@@ -41,9 +41,7 @@ async def stored(connection: Connection, identities: Collection[Identity]) -> se
 async def add(connection: Connection, rows: Sequence[Row]) -> None:
     """Add snapshots that are known to be new; one that is not fails the transaction."""
     if rows:
-        await connection.copy_to_table(
-            "telemetry", schema_name="app", columns=_COLUMNS, format="binary", source=_written(rows)
-        )
+        await copying.copy_chunks(connection, "telemetry", _COLUMNS, _written(rows))
 
 
 # The format of COPY (FORMAT binary): https://www.postgresql.org/docs/18/sql-copy.html. asyncpg's own writing of a row
