@@ -21,6 +21,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from missionops.errors import Lost, Unavailable
+from publishers.room import Room
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,8 @@ _SUBJECTS_ASKED = 50  # each answer carries a whole message, up to a dead letter
 _TIMEOUT = 5.0
 _DELAYS = (0.05, 0.1, 0.2, 0.4, 0.8)  # between attempts; then the fault is somebody else's business
 _DUPLICATE_IN_BATCH = 10201
+_NO_ROOM = frozenset({10002, 10023, 10047})
+"""What JetStream says when it is not the stream that is full, but the account or the server."""
 
 
 class Message(NamedTuple):
@@ -46,10 +49,15 @@ class _Doubt(Exception):
     """The stream refused a batch or did not answer: we do not know what it holds."""
 
 
+class _NoRoom(_Doubt):
+    """JetStream itself has no room for a batch."""
+
+
 class FencedPublisher:
     """Publishes to one stream. `is_owner` tells whether we may still speak for our partition.
 
-    `failures` counts, by stream, what was refused or not answered.
+    `failures` counts, by stream, what was refused or not answered. `room` is asked to make way in the stream before
+    each batch, and `relieve` to make room for so many bytes where JetStream itself has none.
     """
 
     def __init__(
@@ -58,11 +66,16 @@ class FencedPublisher:
         stream: str,
         is_owner: Callable[[], Awaitable[bool]],
         failures: Counter[str] | None = None,
+        *,
+        room: Room | None = None,
+        relieve: Callable[[int], Awaitable[None]] | None = None,
     ) -> None:
         self._client = client
         self._stream = stream
         self._is_owner = is_owner
         self._failures = Counter[str]() if failures is None else failures
+        self._room = room
+        self._relieve = relieve
         self._last: dict[str, int] = {}
         self._held: dict[str, int] = {}  # by message id, in the order of the stream
         self._said = ""
@@ -75,6 +88,8 @@ class FencedPublisher:
         self._last.clear()
         self._held.clear()
         await self._read_tail()
+        if self._room:
+            await self._room.look()
 
     @property
     def mark(self) -> int:
@@ -91,14 +106,19 @@ class FencedPublisher:
 
     async def _publish_batch(self, batch: Sequence[Message]) -> None:
         reason: Exception | None = None
+        size = sum(map(_size, batch))
         for delay in _DELAYS:
             if not (batch := self._without_held(batch)):
                 return
+            if self._room:
+                await self._room.make_way(size)
             reason = await self._fault(batch)
             if reason is None:
                 return
             await asyncio.sleep(delay)
             await self._settle_doubt()
+            if isinstance(reason, _NoRoom) and self._relieve:
+                await self._relieve(size)
         raise Unavailable(f"The stream {self._stream} does not take what is published: {reason}.")
 
     async def _fault(self, batch: Sequence[Message]) -> Exception | None:
@@ -146,6 +166,8 @@ class FencedPublisher:
         if len(batch) > 1 and ack.get("error", {}).get("err_code") == _DUPLICATE_IN_BATCH:
             for message in batch:  # it holds one of them and does not say which; alone, each is told apart
                 await self._send([message])
+        elif ack.get("error", {}).get("err_code") in _NO_ROOM:
+            raise _NoRoom(ack["error"].get("description"))
         elif "error" in ack:
             raise _Doubt(ack["error"].get("description"))
         else:
@@ -168,6 +190,9 @@ class FencedPublisher:
         if ack.get("duplicate"):
             self._last.pop(batch[0].subject)
             return
+        if self._room:
+            for message in batch:
+                self._room.note(message.subject, _size(message))
         first = int(ack["seq"]) - len(batch) + 1  # an atomic batch takes consecutive sequences
         if len(self._last) > _SUBJECTS_KNOWN:
             self._last.clear()

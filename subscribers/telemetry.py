@@ -163,6 +163,8 @@ class TelemetrySubscriber:
         if self._progress.role != "standby":
             log.info("another instance is the owner: this one stands by")
         self._progress.role, self._progress.trouble = "standby", None
+        for outgoing in self._progress.outgoing.values():
+            outgoing.forget()
 
     async def _wait(self, freed: asyncio.Event, seconds: float) -> None:
         """Until the partition is free, or we are stopped, or for some time."""

@@ -23,6 +23,7 @@ PAGE = 256
 PAGE_BYTES = 4 << 20
 TIMEOUT = 6.0
 
+_CONTENT_TYPE = "Missionops-Content-Type"
 _GONE = 10057
 _NO_STREAM = 10059
 _OURS = ("nats-", "missionops-")
@@ -50,8 +51,14 @@ class Letter(NamedTuple):
 
     @property
     def original_headers(self) -> dict[str, str]:
-        """Those that the telemetry came with, as far as they were kept."""
-        return {name: value for name, value in self.headers.items() if not name.lower().startswith(_OURS)}
+        """Those that the telemetry came with, as far as they were kept.
+
+        Of an array the first letter alone has them; the others say how their bytes are written in a header of ours.
+        """
+        kept = {name: value for name, value in self.headers.items() if not name.lower().startswith(_OURS)}
+        if _CONTENT_TYPE in self.headers and not any(name.lower() == "content-type" for name in kept):
+            kept["Content-Type"] = self.headers[_CONTENT_TYPE]
+        return kept
 
     def refusal(self) -> str | None:
         """Why it can never be published again; None if it can be."""

@@ -107,6 +107,13 @@ def _dead_letter() -> Schema:
             "type": "string", "pattern": "^[0-9]+$", "description": "The message's place in the stream TELEMETRY.",
         },
         "Missionops-Item": {"type": "string", "pattern": "^[0-9]+$", "description": "Its place in an array, from 0."},
+        "Missionops-Items": {
+            "type": "string", "pattern": "^[0-9]+$",
+            "description": "How many bad items this letter holds, where one holds all that are left.",
+        },
+        "Missionops-Content-Type": {
+            "type": "string", "description": "How an item is written, where the letter has not the original headers.",
+        },
         "Missionops-Truncated": {
             "type": "string", "pattern": "^[0-9]+$", "description": "The size of what was cut to fit into a message.",
         },
@@ -116,7 +123,8 @@ def _dead_letter() -> Schema:
     return _message(
         "A dead letter", {"description": "Bytes as they came."},
         "The body as it came, or the bad item's own bytes from an array, with the original headers but those that "
-        "begin with `Nats-`.",
+        "begin with `Nats-`. Of an array the first letter alone has the original headers, and all its letters together "
+        "hold 8 MB: the last one then holds the items that are left, as an array.",
         _headers(_MSG_ID | headers, needed), "application/octet-stream",
     )  # fmt: skip
 
