@@ -87,9 +87,10 @@ async def _replace(connection: Connection, asked: Asked, name: str, content: Con
     known = await documents.lock(connection, name)
     if known is not None and known.content == content:
         return
+    if known is not None and not asked.caller.reaches(known.spacecraft_id):
+        raise Conflict(f"The document id {name} is taken; choose another")  # and not a word about whose it is
     if known is None or not asked.request.overwrite:
         raise Conflict(f"There is another document with the id {name}; with overwrite it is replaced")
-    _check_reach(asked, known.spacecraft_id)
     published_at = await documents.replace(connection, name, content)
     await audit.tell(connection, _change(asked, known, Published(name, *content, published_at)))
 
