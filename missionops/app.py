@@ -17,6 +17,7 @@ from missionops import broker, database, migrate, streams
 from missionops.errors import Unfit
 from missionops.health import Reporter
 from missionops.operations.operation import Context
+from missionops.operations.rules import CompiledRules
 from missionops.progress import Progress
 from missionops.settings import Settings
 from publishers.intake import Intake
@@ -69,7 +70,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         stack.push_async_callback(_stop, application, client)
         await streams.provision(client, settings)
         await stack.enter_async_context(_ingesting(subscriber, client))
-        context = Context(pool, Reporter(client, pool, progress).health, progress, Intake(client))
+        context = Context(pool, Reporter(client, pool, progress).health, progress, Intake(client), CompiledRules())
         await stack.enter_async_context(requests.served(client, context))
         url = await stack.enter_async_context(http.served(settings, context))
         stack.callback(subscriber.stop)  # a standby need not wait for the requests that we still answer

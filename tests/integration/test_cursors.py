@@ -86,7 +86,8 @@ async def test_a_forged_cursor_is_refused_or_a_place(
     "place",
     [
         [AT, "\0"], ["2025-01-01T00:00:00", "a"], ["1899-12-31T23:59:59Z", "a"], ["2200-01-01T00:00:00Z", "a"],
-        ["0001-01-01T00:00:00+23:59", "a"], ["9999-12-31T23:59:59-23:59", "a"], [0, "a"], [AT], [AT, "a", "b"], {}, None,
+        ["0001-01-01T00:00:00+23:59", "a"], ["9999-12-31T23:59:59-23:59", "a"], [0, "a"], [AT], [AT, "a", "b"], {},
+        None,
     ],
 )  # fmt: skip
 async def test_what_no_row_holds_is_refused(http: httpx.AsyncClient, place: Any):
