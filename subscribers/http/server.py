@@ -5,6 +5,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from ipaddress import ip_address
 from typing import Any, NamedTuple
 
@@ -14,10 +15,13 @@ from missionops.errors import Unfit
 from missionops.operations.authentication import Tokens
 from missionops.operations.operation import Context
 from missionops.settings import Settings
-from subscribers.http import application, protocol
+from subscribers.http import application
+from subscribers.http.connections import Connections
 from subscribers.http.guard import Guard
+from subscribers.http.protocol import BoundedProtocol
 
-_CONNECTIONS = 1_000
+_BACKLOG = 256
+"""Connections that are not accepted yet: as many come at once, and each takes a file at once."""
 _STOP_TIME = 5
 
 
@@ -34,19 +38,19 @@ async def served(settings: Settings, context: Context) -> AsyncIterator[str]:
     check(settings)
     host = settings.http_host
     listener = _bind(host, settings.http_port)
+    connections = Connections()
     guard = Guard(Tokens(context.database) if settings.http_auth == "tokens" else None)
     server = _Server(
         uvicorn.Config(
             application.make(context, guard, settings.allowed_origins, host if settings.http_auth == "off" else None),
-            http=protocol.BoundedProtocol,
-            h11_max_incomplete_event_size=protocol.HEAD_BYTES,
+            http=partial(BoundedProtocol, connections),  # type: ignore[arg-type] # it makes protocols, as the class does
             ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=_CONNECTIONS,
+            backlog=_BACKLOG,
             timeout_graceful_shutdown=_STOP_TIME,
         )
     )
@@ -95,7 +99,7 @@ def _bind(host: str, port: int) -> socket.socket:
         listener = socket.socket(place.family, place.kind, place.protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(place.address)
-        listener.listen(1024)
+        listener.listen(_BACKLOG)
     except OSError as error:
         raise _cannot_listen(host, port, error) from error
     listener.setblocking(False)  # noqa: FBT003 - the name says it
