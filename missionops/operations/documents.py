@@ -160,8 +160,10 @@ async def search(context: Context, asked: Asked) -> Answer:
     about = request.spacecraft_id, request.category
     async with context.database.transaction() as connection:
         found = await documents.search(connection, request.q, *about, request.limit, within=asked.caller.spacecraft)
-        answer = await pages.page(_items(connection, _fitting(found, asked.max_bytes)), request.limit, asked.max_bytes)
-    return Answer(answer.body)  # a search has no cursor: what did not fit is found by a narrower one
+        fitting = _fitting(found, asked.max_bytes)
+        answer = await pages.page(_items(connection, fitting), request.limit, asked.max_bytes)
+    is_cut = answer.is_cut or len(fitting) < len(found)
+    return Answer(answer.body, is_cut=is_cut)  # a search has no cursor: what did not fit is found by a narrower one
 
 
 def _fitting(found: list[Found], max_bytes: int) -> list[str]:

@@ -58,6 +58,8 @@ class Answer(NamedTuple):
     """What continues the listing; None where nothing remains."""
     is_pending: bool = False
     """What was asked for is safe, and not done yet."""
+    is_cut: bool = False
+    """It ends where it does because it may have no more bytes."""
 
 
 class Route(NamedTuple):

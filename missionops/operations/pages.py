@@ -34,8 +34,10 @@ async def page(items: AsyncIterator[Item], limit: int, max_bytes: int) -> Answer
     size, after = 2, None
     async for item in items:
         size += len(item.body) + 1
-        if len(bodies) == min(limit, MAX_ITEMS) or (size > max_bytes and bodies):
-            return Answer(b"[%b]" % b",".join(bodies), None if after is None else written(after))
+        is_full = len(bodies) == min(limit, MAX_ITEMS)
+        is_cut = not is_full and size > max_bytes and bool(bodies)
+        if is_full or is_cut:
+            return Answer(b"[%b]" % b",".join(bodies), None if after is None else written(after), is_cut=is_cut)
         bodies.append(item.body)
         after = item.after
     return Answer(b"[%b]" % b",".join(bodies))

@@ -14,7 +14,7 @@ from missionops.operations.operation import Answer, Asked, Context, Operation
 
 log = logging.getLogger(__name__)
 
-_TIME = 4.5
+TIME = 4.5
 """Seconds; an answer comes within 5 s, its way included."""
 
 
@@ -41,10 +41,17 @@ async def perform(
     context: Context,
     read: Callable[[], Asked],
     room: AbstractAsyncContextManager[Any] | None = None,
+    *,
+    deadline: float | None = None,
 ) -> Answer | Failure:
-    """The answer to what `read` decodes, or why there is none; never an exception. It may wait for `room` first."""
+    """The answer to what `read` decodes, or why there is none; never an exception. It may wait for `room` first.
+
+    It has TIME, or if it came before it was asked for, until `deadline` by the clock of the loop.
+    """
+    if deadline is None:
+        deadline = asyncio.get_running_loop().time() + TIME
     try:
-        async with asyncio.timeout(_TIME), room or nullcontext():
+        async with asyncio.timeout_at(deadline), room or nullcontext():
             asked = read()
             _check_reach(operation, asked)
             return await operation.perform(context, asked)

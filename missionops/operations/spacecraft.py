@@ -112,16 +112,18 @@ async def list_by_id(context: Context, asked: Asked) -> Answer:
     request: ListRequest = asked.request
     items: list[msgspec.Raw] = []
     room = asked.max_bytes - 200
+    is_cut = False
     async with context.database.transaction() as connection:
         total = await spacecraft.count(connection, asked.caller.spacecraft)
         async for row in spacecraft.by_id(connection, asked.caller.spacecraft, request.limit, request.offset):
             item = _item(row)
             room -= len(item) + 1
-            if room < 0 and items:
+            is_cut = room < 0 and bool(items)
+            if is_cut:
                 break
             items.append(msgspec.Raw(item))
     shown = cast("list[Spacecraft]", items)  # as JSON already
-    return Answer(_encode(SpacecraftList(total, len(items), request.limit, request.offset, shown)))
+    return Answer(_encode(SpacecraftList(total, len(items), request.limit, request.offset, shown)), is_cut=is_cut)
 
 
 def _item(row: Registered) -> bytes:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,10 +20,29 @@ from subscribers.http import application
 from subscribers.http.connections import Connections
 from subscribers.http.guard import Guard
 from subscribers.http.protocol import BoundedProtocol
+from subscribers.http.slots import Slots
 
 _BACKLOG = 256
 """Connections that are not accepted yet: as many come at once, and each takes a file at once."""
 _STOP_TIME = 5
+_MINUTE = 60.0
+
+
+class _OnceAMinute(logging.Filter):
+    """Lets a warning about a connection pass once a minute: anyone can cause as many as he has connections."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it is said."""
+        if record.levelno != logging.WARNING:
+            return True
+        is_said = record.created - self._said.get(record.msg, 0) < _MINUTE
+        if not is_said:
+            self._said[record.msg] = record.created
+        return not is_said
 
 
 class _Server(uvicorn.Server):
@@ -42,7 +62,13 @@ async def served(settings: Settings, context: Context) -> AsyncIterator[str]:
     guard = Guard(Tokens(context.database) if settings.http_auth == "tokens" else None)
     server = _Server(
         uvicorn.Config(
-            application.make(context, guard, settings.allowed_origins, host if settings.http_auth == "off" else None),
+            application.make(
+                context,
+                guard,
+                Slots(connections),
+                settings.allowed_origins,
+                host if settings.http_auth == "off" else None,
+            ),
             http=partial(BoundedProtocol, connections),  # type: ignore[arg-type] # it makes protocols, as the class does
             ws="none",
             lifespan="off",
@@ -54,12 +80,15 @@ async def served(settings: Settings, context: Context) -> AsyncIterator[str]:
             timeout_graceful_shutdown=_STOP_TIME,
         )
     )
+    once = _OnceAMinute()
+    logging.getLogger("uvicorn.error").addFilter(once)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         yield f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         await task
+        logging.getLogger("uvicorn.error").removeFilter(once)
 
 
 def check(settings: Settings) -> None:
