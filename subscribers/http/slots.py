@@ -15,7 +15,7 @@ SMALL = 512 << 10
 """Bytes of an answer that many may hold at once; who needs more asks again where there is room for it."""
 
 _QUERIES = 16
-_LARGE = 2
+_LARGE = 1
 """Answers of up to 8 MB that are being made."""
 _SENT = 24 << 20
 """Bytes of answers that are on their way to those who asked."""
