@@ -13,10 +13,11 @@ import nats.errors
 from faststream import FastStream
 
 from missionops import broker, database, migrate, streams
-from missionops.errors import Unfit
+from missionops.errors import Unavailable, Unfit
 from missionops.health import Reporter
 from missionops.nats_client import GuardedClient
 from missionops.operations.operation import Context
+from missionops.operations.rules import CompiledRules
 from missionops.progress import Progress
 from missionops.settings import Settings
 from publishers import channels
@@ -28,6 +29,8 @@ from subscribers.telemetry import TelemetryRouter, TelemetrySubscriber
 
 log = logging.getLogger(__name__)
 
+_PAUSE = 0.5
+"""Seconds between two attempts to reach a PostgreSQL that is away."""
 _COLLECTION_THRESHOLD = 50_000
 """New objects after which the collector looks for circles. What a batch is made of has none, and it would be looked at
 several times before it goes: 4 % of the CPU."""
@@ -53,16 +56,19 @@ class Service:
 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Service]:
-    """The service for the time of a block; Unfit or Unavailable if it cannot start."""
+    """The service for the time of a block; Unfit or Unavailable if it cannot start.
+
+    It waits for a PostgreSQL and a NATS that are away, starting or recovering, and says so.
+    """
     gc.set_threshold(_COLLECTION_THRESHOLD)
     http.check(settings)
-    await _check_database(settings.database_url)
+    await _await_database(settings.database_url)
     progress = Progress()
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(database.opened(settings.database_url))
         client = GuardedClient()
         telemetry = TelemetrySubscriber(client, _owner(), settings, progress)
-        context = Context(pool, Reporter(client, pool, progress).health, progress, Intake(client))
+        context = Context(pool, Reporter(client, pool, progress).health, progress, Intake(client), CompiledRules())
         requests = RequestRouter(client, context)
         closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         nats_broker = broker.make(client, settings, telemetry.reconnected, _resolve(closed))
@@ -93,12 +99,30 @@ async def _stop(application: FastStream) -> None:
         log.debug("NATS was not there to the end", exc_info=True)
 
 
+async def _await_database(dsn: str) -> None:
+    """Wait for PostgreSQL to answer, and say so once; Unfit if it refuses us, or is not what we can work with."""
+    is_said = False
+    while True:
+        try:
+            await _check_database(dsn)
+        except Unavailable as error:
+            if not is_said:
+                log.warning("%s Waiting for it.", error)
+            is_said = True
+            await asyncio.sleep(_PAUSE)
+        else:
+            return
+
+
 async def _check_database(dsn: str) -> None:
-    async with database.connected(dsn) as connection:
-        version = connection.get_server_version().major
-        if version < database.OLDEST:
-            raise Unfit(f"PostgreSQL {version} is too old: missionops needs {database.OLDEST} or newer.")
-        await migrate.check(connection)
+    try:
+        async with database.connected(dsn) as connection:
+            version = connection.get_server_version().major
+            if version < database.OLDEST:
+                raise Unfit(f"PostgreSQL {version} is too old: missionops needs {database.OLDEST} or newer.")
+            await migrate.check(connection)
+    except database.AWAY as error:
+        raise Unavailable(f"PostgreSQL at {database.address(dsn)} ended the connection: {error}.") from error
 
 
 def _owner() -> str:

@@ -14,7 +14,7 @@ from missionops.operations.operation import Answer, Asked, Context, Operation
 
 log = logging.getLogger(__name__)
 
-_TIME = 4.5
+TIME = 4.5
 """Seconds; an answer comes within 5 s, its way included."""
 
 
@@ -41,9 +41,16 @@ async def run(
     context: Context,
     read: Callable[[], Asked],
     room: AbstractAsyncContextManager[Any] | None = None,
+    *,
+    deadline: float | None = None,
 ) -> Answer:
-    """The answer to what `read` decodes, in time; else the error that `failure` explains. It may wait for `room`."""
-    async with asyncio.timeout(_TIME), room or nullcontext():
+    """The answer to what `read` decodes, in time; else the error that `failure` explains. It may wait for `room`.
+
+    It has TIME, or if it came before it was asked for, until `deadline` by the clock of the loop.
+    """
+    if deadline is None:
+        deadline = asyncio.get_running_loop().time() + TIME
+    async with asyncio.timeout_at(deadline), room or nullcontext():
         asked = read()
         _check_reach(operation, asked)
         return await operation.perform(context, asked)
@@ -61,10 +68,17 @@ def failure(operation: Operation, error: Exception) -> Failure:
     return Failure(500, "internal", "The service failed; its log says why.")
 
 
-async def perform(operation: Operation, context: Context, read: Callable[[], Asked]) -> Answer | Failure:
-    """The answer to what `read` decodes, or why there is none; never an exception."""
+async def perform(
+    operation: Operation,
+    context: Context,
+    read: Callable[[], Asked],
+    room: AbstractAsyncContextManager[Any] | None = None,
+    *,
+    deadline: float | None = None,
+) -> Answer | Failure:
+    """The answer to what `read` decodes, or why there is none, as in `run`; never an exception."""
     try:
-        return await run(operation, context, read)
+        return await run(operation, context, read, room, deadline=deadline)
     except Exception as error:  # noqa: BLE001 - whatever it is, the caller is told
         return failure(operation, error)
 
