@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 
@@ -12,8 +13,7 @@ from nats import micro
 from nats.aio.client import Client
 from nats.micro.request import Request as MicroRequest
 
-from missionops import __version__
-from missionops.domain import access
+from missionops import __version__, nats_identity
 from missionops.errors import InvalidRequest
 from missionops.nats_guard import is_broken
 from missionops.operations import asking, pages, performing
@@ -31,6 +31,8 @@ _MAX_BYTES = 900_000
 _RESERVED = 4_096  # of a message's greatest size, for headers
 _STOP_TIME = 5.0
 _FLUSH_TIME = 1
+_EVERY = 10.0
+"""Seconds between two warnings of what has no reply subject."""
 
 
 @asynccontextmanager
@@ -64,10 +66,22 @@ class _Desk:
         self.room = asyncio.Semaphore(_AT_ONCE)
         self._tasks: dict[asyncio.Task[None], int] = {}
         self._held = 0
+        self._passed_over = 0
+        self._said = -_EVERY
 
     def has_room_for(self, body: bytes) -> bool:
         """Whether one more may wait here."""
         return self._held + len(body) + _EACH <= _HELD
+
+    def pass_over(self, operation: Operation) -> None:
+        """Say, and not too often, that something came without a reply subject and nothing was done."""
+        self._passed_over += 1
+        now = time.monotonic()
+        if now - self._said < _EVERY:
+            return
+        log.warning("not acted on, as there is no reply subject: %d messages, the last on missionops.%s",
+                    self._passed_over, operation.name)  # fmt: skip
+        self._passed_over, self._said = 0, now
 
     def take(self, answering: Coroutine[None, None, None], body: bytes) -> None:
         """Begin to answer."""
@@ -107,8 +121,14 @@ class _Endpoint:
         self._desk = desk
 
     async def receive(self, request: MicroRequest) -> None:
-        """Begin to answer; it never waits, so that what cannot be answered in time is at least refused in time."""
-        if self._desk.has_room_for(request.data):
+        """Begin to answer; it never waits, so that what cannot be answered in time is at least refused in time.
+
+        What has no reply subject is no request: so come an acknowledgement of a stream and an answer of the JetStream
+        API when somebody names a subject of ours as the reply subject.
+        """
+        if not request._msg.reply:  # noqa: SLF001 - nats.micro does not show it
+            self._desk.pass_over(self._operation)
+        elif self._desk.has_room_for(request.data):
             self._desk.take(self._answer(request), request.data)
         else:
             await self._send(request, performing.BUSY)
@@ -137,7 +157,7 @@ class _Endpoint:
             asking.from_body(request.data, self._operation.request) if self._operation.request else request.data,
             asking.source(headers),
             min(_MAX_BYTES, self._max_reply),
-            access.OVER_NATS,
+            nats_identity.caller(request._msg.reply, headers),  # noqa: SLF001 - likewise
         )
 
 
