@@ -112,7 +112,7 @@ class Tenure:
         self._steward = steward
         self._steward_lock = asyncio.Lock()
         self._anomalies, self._dead_letters, events = (
-            FencedPublisher(client, stream, self._is_owner, progress.publish_failures)
+            FencedPublisher(client, stream, self._is_owner, progress.publish_failures, settings.lease)
             for stream in (ANOMALIES, DEADLETTERS, EVENTS)
         )
         self._outbox = Outbox(client, settings.database_url, claim, events, self._provide)

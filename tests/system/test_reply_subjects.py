@@ -4,6 +4,7 @@ User by user, subject by subject and reply by reply, with the files of a deploym
 """
 
 import asyncio
+import base64
 import json
 import re
 import time
@@ -301,3 +302,55 @@ async def test_nobody_in_the_services_own_account_says_who_asked(up: Up) -> None
         await publish_raw(up.nats, {}, "missionops.config.set.AUDIT-2", block, json.dumps({"n": number}).encode())
     assert await authors(client, "AUDIT-2", len(BLOCKS)) == {"nats"}
     await client.close()
+
+
+async def flood(client: Client, reply: str, until: asyncio.Event) -> int:
+    """Publish valid telemetry with this reply subject, about 1,500 a second; returns how many."""
+    sent, began = 0, time.monotonic()
+    while not until.is_set():
+        while sent < 1500 * (time.monotonic() - began):
+            body = {"timestamp": "2025-01-01T00:00:00Z", "parameters": {"a": sent}}
+            await client.publish("telemetry.FLOOD-1", json.dumps(body).encode(), reply)
+            sent += 1
+        await asyncio.sleep(0)  # evenly: a pause would let everybody through
+    await client.flush()
+    return sent
+
+
+async def told(client: Client, spacecraft: str) -> list[str]:
+    """The ids of the anomalies of a spacecraft in the stream, which others have written to as well."""
+    subject, sequence, found = f"anomalies.{spacecraft}", 1, []
+    while "error" not in (reply := await next_anomaly(client, subject, sequence)):
+        sequence = reply["message"]["seq"] + 1
+        found.append(json.loads(base64.b64decode(reply["message"]["data"])))
+    return [body["id"] for body in found if "id" in body]
+
+
+async def next_anomaly(client: Client, subject: str, sequence: int) -> Any:
+    request = {"seq": sequence, "next_by_subj": subject}
+    return await ask(client, "$JS.API.STREAM.MSG.GET.ANOMALIES", json.dumps(request).encode())
+
+
+async def test_a_flood_of_odd_reply_subjects_costs_nobody_his_anomalies(place: Place) -> None:
+    """Where no accounts keep the acknowledgements out of the stream, as with `up`."""
+    up = place.up("--ephemeral")
+    client, hostile = await nats.connect(up.nats), await nats.connect(up.nats)
+    await ask(client, "missionops.config.set.FLOOD-2", CONFIG)
+    is_over = asyncio.Event()
+    flooding = asyncio.create_task(flood(hostile, "anomalies.FLOOD-2", is_over))
+    epoch = (await ask(client, "missionops.health"))["ingest"]["epoch"]
+    for minute in range(50):
+        await client.jetstream().publish("telemetry.FLOOD-2", snapshot(minute, 2))
+    deadline = time.monotonic() + installed.busy(20)
+    while (await ask(client, "missionops.health"))["ingest"]["anomalies"].get("HIGH") != 50:
+        assert time.monotonic() < deadline, await ask(client, "missionops.health")
+        await asyncio.sleep(0.1)
+    is_over.set()
+    assert await flooding > 0
+    health = await ask(client, "missionops.health")
+    assert (health["ingest"]["epoch"], health["status"]) == (epoch, "ready")
+    ids = await told(client, "FLOOD-2")
+    assert (len(ids), len(set(ids))) == (50, 50)
+    assert up.err.count("in doubt") < 20
+    for used in (client, hostile):
+        await used.close()
