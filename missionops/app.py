@@ -68,6 +68,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         await application.start()
         stack.push_async_callback(_stop, application, client)
         await streams.provision(client, settings)
+        await streams.warn_of_window(client)
         await stack.enter_async_context(_ingesting(subscriber, client))
         context = Context(pool, Reporter(client, pool, progress).health, progress, Intake(client))
         await stack.enter_async_context(requests.served(client, context))

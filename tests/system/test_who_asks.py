@@ -1,6 +1,7 @@
-"""What a user names as the reply subject: NATS does not check it, and nothing that is answered there may count.
+"""Who publishes and who asks over NATS: one user's messages and requests reach nothing that is another's.
 
-User by user, subject by subject and reply by reply, with the files of a deployment.
+NATS does not check the reply subject that a user names, and nothing that is answered there may count: user by user,
+subject by subject and reply by reply, with the files of a deployment.
 """
 
 import asyncio
@@ -354,3 +355,34 @@ async def test_a_flood_of_odd_reply_subjects_costs_nobody_his_anomalies(place: P
     assert up.err.count("in doubt") < 20
     for used in (client, hostile):
         await used.close()
+
+
+async def test_two_spacecraft_may_number_their_messages(mission: Mission) -> None:
+    """The stream drops a repeated Nats-Msg-Id of whichever spacecraft, and for as short as the server can."""
+    info = await ask(mission.service, "$JS.API.STREAM.INFO.TELEMETRY")
+    assert info["config"]["duplicate_window"] == 100_000_000
+    clients = {name: await connect(mission.nats, name) for name in ("SC-001", "SC-002")}
+    for minute in range(2, 5):
+        for name, client in clients.items():
+            headers = {"Nats-Msg-Id": str(minute)}
+            deadline = time.monotonic() + installed.busy(5)
+            while (
+                await client.jetstream().publish(f"telemetry.{name}", snapshot(minute, 0), headers=headers)
+            ).duplicate:
+                assert time.monotonic() < deadline
+    for name, client in clients.items():
+        await stored(mission.operator, name, 5)
+        await client.close()
+
+
+async def test_a_stream_that_drops_repeats_for_longer_is_told(place: Place) -> None:
+    first = place.up("--data-dir", "data")
+    client = await nats.connect(first.nats)
+    config = (await ask(client, "$JS.API.STREAM.INFO.TELEMETRY"))["config"] | {"duplicate_window": 120_000_000_000}
+    assert "error" not in await ask(client, "$JS.API.STREAM.UPDATE.TELEMETRY", json.dumps(config).encode())
+    await client.close()
+    assert "drops a Nats-Msg-Id" not in first.err
+    assert first.stop().code == 0
+    second = place.up("--data-dir", "data")
+    assert "the stream TELEMETRY drops a Nats-Msg-Id that comes again within 120 s" in second.err
+    assert installed.get(f"{second.http}/health/ready")[0] == 200
