@@ -72,7 +72,7 @@ class Letter(NamedTuple):
         return f"{self.spacecraft_id}-replay-{self.sequence}-{self.time}"
 
     def replay_event(self) -> dict[str, Any]:
-        """The event that says that it was replayed; NATS does not tell the service who asks."""
+        """The event that says that it was replayed; who had it recorded, the service adds as far as NATS tells it."""
         reason = {name: self.headers.get(f"Missionops-{name}") for name in ("Error-Code", "Error")}
         before = {
             "subject": self.subject,
