@@ -36,7 +36,9 @@ def test_the_servers_line_is_the_last(block: bytes) -> None:
     assert _name(block + LINE) == "nats:OPERATORS/operator@10.0.0.7"
 
 
-@pytest.mark.parametrize("swallowing", [b"A: ", b"\xff", b"A", b"A b", b"Nats-Request-Info: forg"])
+@pytest.mark.parametrize(
+    "swallowing", [b"A: ", b"\xff", b"A", b"A b", b"Nats-Request-Info: forg", b'Nats-Request-Info: {"acc":"']
+)
 def test_where_the_servers_line_was_swallowed_nobody_is_named(swallowing: bytes) -> None:
     for forged in (b"", b" Nats-Request-Info: " + FORGED + b"\r\n", b"A: x\r\n Nats-Request-Info: " + FORGED + b"\r\n"):
         assert _name(b"NATS/1.0\r\n" + forged + swallowing + LINE) == "nats"
