@@ -78,6 +78,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         await broker.connect(nats_broker, closed)
         stack.push_async_callback(_stop, application)
         await streams.provision(client, settings)
+        await streams.warn_of_window(client)
         await application.start()
         url = await stack.enter_async_context(http.served(settings, context))
         stack.callback(telemetry.request_stop)  # a standby need not wait for the requests that we still answer

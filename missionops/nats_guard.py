@@ -26,6 +26,9 @@ from missionops.nats_parser import Parser, Sink
 _VERSION = b"NATS/1.0"
 _BROKEN = "broken headers"  # no publisher can send it: a name with white space is left out when it is read
 _STATUS_DIGITS = 3
+REQUEST_INFO = "Nats-Request-Info"
+"""The header in which the server says who asks; see `nats_identity`."""
+_REQUEST_INFO_LINE = f"\r\n{REQUEST_INFO}: ".encode()
 _WAITING = ("_flush_pending", "flush", "_request_new_style", "_request_old_style")
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -96,6 +99,8 @@ def headers(block: bytes | None) -> dict[str, str]:
         return {}
     first, end, rest = block.partition(b"\r\n")
     read = Client._parse_header_lines(rest)  # noqa: SLF001 - see the module's docstring
+    if REQUEST_INFO in read and not _ends_with_request_info(block):
+        del read[REQUEST_INFO]
     if not end or not first.startswith(_VERSION) or first[len(_VERSION) :][:1] not in {b"", b" "}:
         # The lines that can be read stay: the server adds its own to a broken block that it hands out.
         return {**read, _BROKEN: "they do not begin with the line NATS/1.0"}
@@ -103,6 +108,17 @@ def headers(block: bytes | None) -> dict[str, str]:
         return _status(first[len(_VERSION) + 1 :].decode()) | read
     except UnicodeDecodeError as error:
         return {**read, _BROKEN: str(error)}
+
+
+def _ends_with_request_info(block: bytes) -> bool:
+    """Whether the last line is the server's own.
+
+    It removes such headers of the publisher and adds its own at the end. nats-py also reads a name with white space
+    around it, which the server leaves there; and a block without its empty line swallows the beginning of the
+    server's.
+    """
+    _, found, value = block.rpartition(_REQUEST_INFO_LINE)
+    return bool(found) and value.find(b"\r\n") == len(value) - len(b"\r\n\r\n")
 
 
 def _status(line: str) -> dict[str, str]:

@@ -23,9 +23,19 @@ OLDEST_SERVER = (2, 14)
 
 _LEAST = 8 << 20
 """The least max_bytes of a stream that goes out: what the dead letters of one message may hold."""
+
+TELEMETRY_WINDOW = 0.1
+"""Seconds in which TELEMETRY drops a repeated Nats-Msg-Id: the least that the server takes.
+
+The window is the stream's, not a spacecraft's: two spacecraft that number their messages would lose each other's. A
+repeat that comes later is found by the database.
+"""
+
 _NO_SPACE = 10047
 _NOT_FOUND = 10059
 _TIMEOUT = 5.0
+
+log = logging.getLogger(__name__)
 
 
 def _wanted(settings: Settings) -> Iterator[dict[str, Any]]:
@@ -40,7 +50,7 @@ def _wanted(settings: Settings) -> Iterator[dict[str, Any]]:
         "max_bytes": settings.telemetry_max_bytes,
         "storage": "file",
         "allow_direct": True,
-        "duplicate_window": window,
+        "duplicate_window": _nanoseconds(TELEMETRY_WINDOW),
     }
     for name, subject in ((ANOMALIES, "anomalies.*"), (EVENTS, "events.*"), (DEADLETTERS, "deadletters.telemetry.*")):
         yield {
@@ -73,6 +83,18 @@ async def provision(client: Client, settings: Settings) -> None:
             size = await _create_outgoing(client, wanted, size)
         elif not await _create(client, wanted):
             raise _no_room(wanted)
+
+
+async def warn_of_window(client: Client) -> None:
+    """Say in the log that a stream TELEMETRY of an earlier version or of the operator's drops repeats for longer."""
+    config = await _config(client, TELEMETRY) or {}
+    window = config.get("duplicate_window", 0) / 1e9
+    if window > TELEMETRY_WINDOW:
+        log.warning(
+            "the stream TELEMETRY drops a Nats-Msg-Id that comes again within %g s, whichever spacecraft it is of: "
+            "publishers have to begin it with their spacecraft's id. Lower it by "
+            "`nats stream edit TELEMETRY --dupe-window 100ms`.", window
+        )  # fmt: skip
 
 
 def refuse_old_server(client: Client) -> None:

@@ -28,6 +28,8 @@ HELD_BYTES = 64 << 20
 REQUEST_BYTES = 4_096
 """What a request takes in memory, beside its body."""
 _CORRELATION_ID = 128
+_EVERY = 10.0
+"""Seconds between two warnings of what has no reply subject."""
 JSON = {"content-type": "application/json"}
 
 Handle = Callable[[Any], Awaitable[Any]]
@@ -71,10 +73,22 @@ class Statistics:
         """By operation."""
         self.held_bytes = 0
         """Of requests that wait or are being answered."""
+        self._passed_over = 0
+        self._logged_at = -_EVERY
 
     def of(self, operation: Operation) -> Counts:
         """The counts of an operation."""
         return self.counts.setdefault(operation.name, Counts())
+
+    def pass_over(self, subject: str) -> None:
+        """Say, and not too often, that something came without a reply subject and nothing was done."""
+        self._passed_over += 1
+        now = time.monotonic()
+        if now - self._logged_at < _EVERY:
+            return
+        log.warning("not acted on, as there is no reply subject: %d messages, the last on %s",
+                    self._passed_over, subject)  # fmt: skip
+        self._passed_over, self._logged_at = 0, now
 
 
 class _Counting(BaseMiddleware[Any, Any]):
@@ -149,6 +163,7 @@ class AdmitRequests(_Counting):
     async def consume_scope(self, call_next: Handle, msg: StreamMessage[Msg]) -> Any:
         """Handle the request, if it is one and there is room for it."""
         if not msg.reply_to:
+            self.statistics.pass_over(self.msg.subject)
             return None
         size = len(msg.body) + REQUEST_BYTES
         if self.statistics.held_bytes + size > HELD_BYTES:

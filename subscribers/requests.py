@@ -12,7 +12,7 @@ from faststream.nats import NatsResponse, NatsRouter
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from missionops.domain import access
+from missionops import nats_identity
 from missionops.errors import InvalidRequest, TooLarge
 from missionops.nats_guard import is_broken
 from missionops.operations import asking, pages, performing
@@ -118,7 +118,7 @@ def _read(request: Request, max_bytes: int) -> Asked:
         asking.from_body(request.body, operation.request) if operation.request else request.body,
         asking.source(request.headers),
         max_bytes,
-        access.OVER_NATS,
+        nats_identity.caller(request.reply_to, request.headers),
     )
 
 

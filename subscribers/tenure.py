@@ -121,13 +121,19 @@ class Tenure:
         self._rooms = [Room(client, stream, progress.outgoing[stream]) for stream in (ANOMALIES, DEADLETTERS)]
         self._anomalies, self._dead_letters = (
             FencedPublisher(
-                client, room.stream, self._is_owner, progress.publish_failures, room=room, relieve=self._relieve
+                client,
+                room.stream,
+                self._is_owner,
+                progress.publish_failures,
+                settings.lease,
+                room=room,
+                relieve=self._relieve,
             )
             for room in self._rooms
         )
         # Of events nothing is purged: they are the second witness, from whom the service cannot take anything back.
         self._events_room = Room(client, EVENTS, progress.outgoing[EVENTS])
-        events = FencedPublisher(client, EVENTS, self._is_owner, progress.publish_failures)
+        events = FencedPublisher(client, EVENTS, self._is_owner, progress.publish_failures, settings.lease)
         self._outbox = Outbox(client, settings.database_url, claim, events, self._provide)
         self._pull = Pull(client, f"missionops-{claim.partition}", settings.pull_bytes)
 

@@ -73,12 +73,13 @@ class Letter(NamedTuple):
     def replay_id(self) -> str:
         """The message id of its replay.
 
-        Of the letter, not of chance: replayed twice, as after a crash before it goes, it is in the stream once.
+        Of the letter, not of chance: a replay that is sent again at once is in the stream once. One that comes later,
+        as after a crash before the letter goes, is stored once by the database, or is a dead letter twice.
         """
-        return f"replay-{self.sequence}-{self.time}"
+        return f"{self.spacecraft_id}-replay-{self.sequence}-{self.time}"
 
     def replay_event(self) -> dict[str, Any]:
-        """The event that says that it was replayed; NATS does not tell the service who asks."""
+        """The event that says that it was replayed; who had it recorded, the service adds as far as NATS tells it."""
         reason = {name: self.headers.get(f"Missionops-{name}") for name in ("Error-Code", "Error")}
         before = {
             "subject": self.subject,

@@ -92,7 +92,12 @@ def _telemetry(known: Schemas) -> Schema:
     }
 
 
-_MSG_ID = {"Nats-Msg-Id": {"type": "string", "description": "The same for the same message, whenever it is sent."}}
+_MSG_ID = {
+    "Nats-Msg-Id": {
+        "type": "string",
+        "description": "The same for the same message: in the stream it is once, a core subscriber may hear it again.",
+    }
+}
 
 
 def _dead_letter() -> Schema:
