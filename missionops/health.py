@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import nats.errors
@@ -11,7 +12,8 @@ from missionops import __version__, streams
 from missionops.database import Database
 from missionops.domain import moment
 from missionops.errors import Unavailable
-from missionops.operations.health import Health, Ingest
+from missionops.operations.health import Health, Ingest, OutgoingStream
+from missionops.outgoing import Outgoing, unbounded
 from missionops.progress import Progress
 from missionops.store import locks
 
@@ -58,7 +60,15 @@ class Reporter:
             "up" if is_connected else "down",
             "up" if is_reachable else "down",
             self._ingest(trouble, lag),
+            {name: _shown(stream) for name, stream in self._outgoing()},
+            [warning for name, stream in self._outgoing() for warning in _warnings(name, stream)],
         )
+
+    def _outgoing(self) -> Iterator[tuple[str, Outgoing]]:
+        """The outgoing streams, as far as this instance has seen them and is their owner."""
+        if self._progress.role != "standby":
+            known = sorted(self._progress.outgoing.items())
+            yield from ((name, stream) for name, stream in known if stream.max_bytes is not None)
 
     def _ingest(self, trouble: str | None, lag: _Lag | None) -> Ingest:
         progress = self._progress
@@ -123,3 +133,14 @@ class Reporter:
             return _Lag(0, 0.0, is_full)
         since = moment.to_nanoseconds(answer["message"]["time"])
         return _Lag(waiting, max(0.0, (moment.to_nanoseconds(info["ts"]) - since) / 1e9), is_full)
+
+
+def _shown(stream: Outgoing) -> OutgoingStream:
+    return OutgoingStream(stream.messages, stream.bytes, stream.max_bytes or None, stream.dropped, stream.purged)
+
+
+def _warnings(name: str, stream: Outgoing) -> Iterator[str]:
+    if not stream.max_bytes:
+        yield unbounded(name)
+    if stream.trouble:
+        yield stream.trouble

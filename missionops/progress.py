@@ -3,9 +3,11 @@
 import asyncio
 import time
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Literal
+
+from missionops.outgoing import Outgoing
 
 Role = Literal["starting", "owner", "standby", "stopped"]
 
@@ -58,6 +60,8 @@ class Progress:
     anomalies: Counter[str] = field(default_factory=Counter)
     publish_failures: Counter[str] = field(default_factory=Counter)
     """By stream: how often it refused what was published, or did not answer."""
+    outgoing: defaultdict[str, Outgoing] = field(default_factory=lambda: defaultdict(Outgoing))
+    """By stream: how full it is, and what it dropped for its size."""
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
 
     def move(self, sequence: int) -> None:

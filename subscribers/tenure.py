@@ -35,6 +35,7 @@ from missionops.wire.telemetry import Decoder
 from publishers import anomalies, dead_letters
 from publishers.fenced import FencedPublisher
 from publishers.outbox import Outbox
+from publishers.room import Room, relieve
 from subscribers import resume, retention
 from subscribers.letter_log import LetterLog
 from subscribers.pull import Pull
@@ -45,6 +46,7 @@ log = logging.getLogger(__name__)
 _IN_FLIGHT = 3  # two in transactions, one being published
 _WRITERS = 2
 _LONGEST = 150.0  # seconds: PostgreSQL ends a transaction after 60, and so it does the search for refused rows
+_LOOK = 3.0
 _PAGE = 8_000  # anomalies read back at once: each page looks at all that are left
 _PAUSE_WEIGHT = 5_000  # some milliseconds of decoding
 
@@ -116,10 +118,22 @@ class Tenure:
         self._writers: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
         self._steward = steward
         self._steward_lock = asyncio.Lock()
-        self._anomalies, self._dead_letters, events = (
-            FencedPublisher(client, stream, self._is_owner, progress.publish_failures)
-            for stream in (ANOMALIES, DEADLETTERS, EVENTS)
+        self._rooms = [Room(client, stream, progress.outgoing[stream]) for stream in (ANOMALIES, DEADLETTERS)]
+        self._anomalies, self._dead_letters = (
+            FencedPublisher(
+                client,
+                room.stream,
+                self._is_owner,
+                progress.publish_failures,
+                settings.lease,
+                room=room,
+                relieve=self._relieve,
+            )
+            for room in self._rooms
         )
+        # Of events nothing is purged: they are the second witness, from whom the service cannot take anything back.
+        self._events_room = Room(client, EVENTS, progress.outgoing[EVENTS])
+        events = FencedPublisher(client, EVENTS, self._is_owner, progress.publish_failures, settings.lease)
         self._outbox = Outbox(client, settings.database_url, claim, events, self._provide)
         self._pull = Pull(client, f"missionops-{claim.partition}", settings.pull_bytes)
 
@@ -137,7 +151,8 @@ class Tenure:
         """All there is to do; a task itself, so that it can be cancelled more than once."""
         renewal = tasks.start(self._keep_lease())
         await self._resume()
-        watches = [tasks.start(work) for work in (self._refuse_to_hang(), self._name_holders(), self._purge())]
+        works = self._refuse_to_hang(), self._name_holders(), self._purge(), self._look()
+        watches = [tasks.start(work) for work in works]
         tasks.start(self._outbox.run())
         await self._carry_batches(tasks)
         self._outbox.stop()
@@ -235,6 +250,16 @@ class Tenure:
     async def _purge(self) -> None:
         # What progress says is committed and published; the place here may be on its way still.
         await retention.purge_handled(self._client, lambda: self._progress.sequence, self._settings)
+
+    async def _look(self) -> None:
+        """See what the outgoing streams hold, and count what they drop for their size."""
+        while True:
+            for room in (*self._rooms, self._events_room):
+                await room.look()
+            await asyncio.sleep(_LOOK)
+
+    async def _relieve(self, size: int) -> None:
+        await relieve(self._rooms, size)
 
     async def _is_owner(self) -> bool:
         async with self._steward_lock:

@@ -1,6 +1,7 @@
 """A subscription whose messages go to standard output until enough were seen."""
 
 import asyncio
+import hashlib
 from collections.abc import Callable
 
 import nats.errors
@@ -11,6 +12,8 @@ from missionops import errors, nats_refusal
 from missionops.cli import connection, terminal
 
 LOOK_SECONDS = 0.5
+REMEMBERED = 10_000
+"""How many messages are known again when they come again."""
 
 
 async def listen(subject: str, render: Callable[[Msg], str], count: int | None, server_url: str) -> None:
@@ -39,9 +42,10 @@ class _Listener:
         self._seen = 0
         self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._dropped = False
+        self._known: dict[bytes, None] = {}
 
     async def hear(self, message: Msg) -> None:
-        if self._done.done():
+        if self._done.done() or self._is_repeat(message):
             return
         try:
             terminal.result(self._render(message))
@@ -51,6 +55,20 @@ class _Listener:
         self._seen += 1
         if self._seen == self._count:
             self._done.set_result(None)
+
+    def _is_repeat(self, message: Msg) -> bool:
+        """Whether it was seen: the service may send a message again that the stream refused, or has already."""
+        name = (message.headers or {}).get("Nats-Msg-Id")
+        if name is None:
+            return False
+        said = f"{message.subject}\0{name}\0".encode() + message.data
+        digest = hashlib.blake2b(said, digest_size=16).digest()
+        if digest in self._known:
+            return True
+        self._known[digest] = None
+        if len(self._known) > REMEMBERED:
+            del self._known[next(iter(self._known))]
+        return False
 
     async def hear_error(self, error: Exception) -> None:
         if isinstance(error, nats.errors.SlowConsumerError) and not self._dropped:

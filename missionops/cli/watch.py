@@ -24,7 +24,7 @@ def watch(
 ) -> None:
     """Watch anomalies, or anything else, live.
 
-    Shows what is published from now on, until Ctrl-C.
+    Shows what is published from now on, until Ctrl-C. What comes again with the same Nats-Msg-Id is shown once.
 
       missionops watch anomalies.SC-001
 

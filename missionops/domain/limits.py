@@ -1,7 +1,7 @@
 """Limits: a config document checked by a person's rules and compiled into what judging needs."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice, pairwise
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -82,7 +82,7 @@ def compile_rules(document: Mapping[str, Any]) -> Rules:
     """The rules of a config document; InvalidRequest names the paths of its faults."""
     faults = list(islice(_faults(document), MAX_FAULTS))
     if faults:
-        raise InvalidRequest(f"Config refused: {faults[0].path}: {faults[0].message}", tuple(faults))
+        raise refusal(faults)
     return compile_valid(document)
 
 
@@ -90,6 +90,11 @@ def compile_valid(document: Mapping[str, Any]) -> Rules:
     """The rules of a document that was found to be without faults before."""
     rules: Mapping[str, Mapping[str, float]] = document.get("parameters", {})
     return Rules({name: _rule(limits) for name, limits in rules.items() if limits})
+
+
+def refusal(faults: Sequence[Detail]) -> InvalidRequest:
+    """The refusal of a config document with these faults."""
+    return InvalidRequest(f"Config refused: {faults[0].path}: {faults[0].message}", tuple(faults))
 
 
 def _rule(limits: Mapping[str, float]) -> Rule:

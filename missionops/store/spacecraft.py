@@ -190,7 +190,6 @@ class Condition(NamedTuple):
     """0 where nothing is worse than LOW, 1 for MEDIUM, 2 for HIGH, 3 for CRITICAL."""
     is_known: bool
     was_heard: bool
-    is_ruled: bool
 
 
 _CONDITION = """
@@ -200,20 +199,29 @@ SELECT
     count(*),
     coalesce(max(array_position(ARRAY['MEDIUM', 'HIGH', 'CRITICAL'], severity)), 0),
     EXISTS (SELECT FROM app.spacecraft WHERE spacecraft_id = $1),
-    EXISTS (SELECT FROM app.spacecraft WHERE spacecraft_id = $1 AND heard_at > $2::timestamptz - interval '24 hours'),
-    EXISTS (SELECT FROM app.parameter WHERE spacecraft_id = $1 AND name = ANY ($3))
-        OR EXISTS (
-            SELECT FROM app.spacecraft_vocabulary JOIN app.vocabulary USING (digest)
-            WHERE spacecraft_id = $1 AND names && $3::text[]
-        )
+    EXISTS (SELECT FROM app.spacecraft WHERE spacecraft_id = $1 AND heard_at > $2::timestamptz - interval '24 hours')
 FROM app.anomaly
 WHERE spacecraft_id = $1 AND "timestamp" > $2::timestamptz - interval '24 hours' AND "timestamp" <= $2::timestamptz
 """
 
 
-async def condition(connection: Connection, spacecraft_id: str, now: datetime, ruled: Sequence[str]) -> Condition:
-    """How a spacecraft does at `now`; `ruled` are the parameters that its config has rules for."""
-    row = await connection.fetchrow(_CONDITION, spacecraft_id, now, ruled)
+async def condition(connection: Connection, spacecraft_id: str, now: datetime) -> Condition:
+    """How a spacecraft does at `now`."""
+    row = await connection.fetchrow(_CONDITION, spacecraft_id, now)
     if row is None:
         raise AssertionError("an aggregate answers one row")
     return Condition(await telemetry.last_time(connection, spacecraft_id), *row)
+
+
+_HAS_REPORTED = """
+SELECT EXISTS (SELECT FROM app.parameter WHERE spacecraft_id = $1 AND name = ANY ($2))
+    OR EXISTS (
+        SELECT FROM app.spacecraft_vocabulary JOIN app.vocabulary USING (digest)
+        WHERE spacecraft_id = $1 AND names && $2::text[]
+    )
+"""
+
+
+async def has_reported(connection: Connection, spacecraft_id: str, names: Sequence[str]) -> bool:
+    """Whether a spacecraft has ever reported one of these parameters."""
+    return bool(await connection.fetchval(_HAS_REPORTED, spacecraft_id, names))
