@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from missionops.cli import options, server, terminal
+from missionops.cli import listing, loop, options, registry, server, tables, terminal
 
 _Limit = Annotated[int, typer.Option("--limit", "-l", min=1, metavar="N", help="At most so many, by id.")]
 _Name = Annotated[str | None, typer.Option("--name", metavar="TEXT", help="What people call it.")]
@@ -23,9 +23,7 @@ def list_spacecraft(
 
     missionops list-spacecraft --limit 10000 --json | jq -r '.[].spacecraftId'
     """
-    from missionops.cli import registry, tables  # noqa: PLC0415 - the command's cost, not the help's
-
-    found = terminal.run(registry.collect(limit, server_url))
+    found = loop.run(registry.collect(limit, server_url))
     if as_json:
         terminal.result(msgspec.json.encode(found.items).decode())
     elif found.items:
@@ -49,7 +47,6 @@ def get_spacecraft(
     if as_json:
         terminal.result(reply.decode())
         return
-    from missionops.cli import tables  # noqa: PLC0415 - the command's cost, not the help's
 
     tables.registration(msgspec.json.decode(reply))
 
@@ -65,7 +62,6 @@ def status(
     if as_json:
         terminal.result(reply.decode())
         return
-    from missionops.cli import tables  # noqa: PLC0415 - the command's cost, not the help's
 
     tables.status(msgspec.json.decode(reply))
 
@@ -93,6 +89,5 @@ def register(
 
 
 def _answer(subject: str, request: dict[str, Any], server_url: str) -> bytes:
-    from missionops.cli import listing  # noqa: PLC0415 - the command's cost, not the help's
 
-    return terminal.run(listing.answer(subject, request, server_url))
+    return loop.run(listing.answer(subject, request, server_url))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from missionops.cli import server, terminal
+from missionops.cli import loop, recording, server, snapshot
 from missionops.domain import spacecraft
 
 _Spacecraft = Annotated[
@@ -62,15 +62,12 @@ def publish(  # noqa: PLR0917 - Typer's options, given by name
     """
     _check_usage(spacecraft_id, parameters, file, single=timestamp or snapshot_id, rate=rate)
     if file is not None:
-        from missionops.cli import recording  # noqa: PLC0415 - the command's cost, not the help's
-
-        all_taken = terminal.run(recording.publish(file, spacecraft_id, rate, server_url))
+        all_taken = loop.run(recording.publish(file, spacecraft_id, rate, server_url))
         raise typer.Exit(0 if all_taken else 1)
-    from missionops.cli import snapshot  # noqa: PLC0415 - likewise
 
     assert spacecraft_id is not None  # noqa: S101 - _check_usage saw to it
     body = snapshot.encode(spacecraft_id, dict(_pair(text) for text in parameters or ()), timestamp, snapshot_id)
-    terminal.run(snapshot.publish(spacecraft_id, body, server_url))
+    loop.run(snapshot.publish(spacecraft_id, body, server_url))
 
 
 def _check_usage(

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from missionops import errors
-from missionops.cli import terminal
+from missionops import app, errors, logs, settings, signals
+from missionops import migrate as migrations
+from missionops import up as stack
+from missionops.cli import loop, terminal
 
 if TYPE_CHECKING:
     from missionops.settings import Settings
@@ -41,14 +43,11 @@ def up(
       missionops up --data-dir /srv/mission --nats-port 4333
       missionops up --ephemeral --ready-file /tmp/ready.json
     """
-    from missionops import logs, settings, signals  # noqa: PLC0415 - the command's cost, not the help's, as below
-
     logs.configure(settings.read())
-    terminal.run(signals.until_stopped(_up(None if ephemeral else data_dir, nats_port, http_port, ready_file)))
+    loop.run(signals.until_stopped(_up(None if ephemeral else data_dir, nats_port, http_port, ready_file)))
 
 
 async def _up(directory: Path | None, nats_port: int, http_port: int, ready_file: Path | None) -> None:
-    from missionops import up as stack  # noqa: PLC0415
 
     async with stack.running(directory, nats_port, http_port) as running:
         with stack.ready_file(ready_file, running.addresses):
@@ -72,15 +71,12 @@ def serve() -> None:
     Example:
       MISSIONOPS_NATS_URL=nats://nats:4222 MISSIONOPS_DATABASE_URL=postgresql://app@db/missionops missionops serve
     """
-    from missionops import logs, settings, signals  # noqa: PLC0415
-
     given = settings.read()
     logs.configure(given)
-    terminal.run(signals.until_stopped(_serve(given)))
+    loop.run(signals.until_stopped(_serve(given)))
 
 
 async def _serve(given: "Settings") -> None:
-    from missionops import app  # noqa: PLC0415
 
     async with app.running(given) as service:
         await service.until_ready()
@@ -95,9 +91,6 @@ def migrate() -> None:
     Example:
       MISSIONOPS_DATABASE_URL=postgresql://owner@db/missionops missionops migrate
     """
-    from missionops import migrate as migrations  # noqa: PLC0415
-    from missionops import settings  # noqa: PLC0415
-
-    for applied in terminal.run(migrations.apply(settings.read().database_url)) or ():
+    for applied in loop.run(migrations.apply(settings.read().database_url)) or ():
         terminal.note(f"applied {applied.name}")
     terminal.note("the schema is up to date")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from missionops.cli import options, server, terminal
+from missionops.cli import listing, loop, options, recording, server, tables
 
 _File = Annotated[
     Path,
@@ -22,7 +22,7 @@ _Snapshots = Annotated[
 
 
 def list_telemetry(
-    spacecraft_id: options.SpacecraftId,
+    spacecraft_id: options.Spacecraft,
     *,
     limit: options.Limit = options.DEFAULT_LIMIT,
     start: options.From = None,
@@ -36,11 +36,9 @@ def list_telemetry(
 
     missionops list-telemetry --spacecraft-id SC-001 --from 2025-01-01T00:00:00Z --limit 5000 --json
     """
-    from missionops.cli import listing, tables  # noqa: PLC0415 - the command's cost, not the help's
-
     request = {"from": start, "to": end}
     subject = f"missionops.telemetry.list.{spacecraft_id}"
-    found = terminal.run(listing.collect(subject, request, server_url, at_most=limit))
+    found = loop.run(listing.collect(subject, request, server_url, at_most=limit))
     if as_json:
         listing.print_json(found)
     elif found.items:
@@ -49,7 +47,7 @@ def list_telemetry(
 
 
 def analyze_telemetry(
-    spacecraft_id: options.SpacecraftId,
+    spacecraft_id: options.Spacecraft,
     *,
     limit: _Snapshots = options.DEFAULT_LIMIT,
     start: options.From = None,
@@ -65,11 +63,9 @@ def analyze_telemetry(
 
       missionops analyze-telemetry --spacecraft-id SC-001 --from 2025-01-01T00:00:00Z --to 2025-01-02T00:00:00Z
     """
-    from missionops.cli import listing, tables  # noqa: PLC0415 - the command's cost, not the help's
-
     request = {"limit": limit, "from": start, "to": end}
     subject = f"missionops.telemetry.analyze.{spacecraft_id}"
-    found = terminal.run(listing.collect(subject, request, server_url, by_limit=False))
+    found = loop.run(listing.collect(subject, request, server_url, by_limit=False))
     if as_json:
         listing.print_json(found)
     elif found.items:
@@ -78,7 +74,7 @@ def analyze_telemetry(
 
 
 def ingest_telemetry(
-    spacecraft_id: options.SpacecraftId, file: _File, *, server_url: server.Server = server.DEFAULT
+    spacecraft_id: options.Spacecraft, file: _File, *, server_url: server.Server = server.DEFAULT
 ) -> None:
     """Publish a file of snapshots as one spacecraft's telemetry.
 
@@ -86,6 +82,4 @@ def ingest_telemetry(
 
       missionops ingest-telemetry --spacecraft-id SC-001 --file telemetry.ndjson
     """
-    from missionops.cli import recording  # noqa: PLC0415 - the command's cost, not the help's
-
-    raise typer.Exit(0 if terminal.run(recording.publish(file, spacecraft_id, None, server_url)) else 1)
+    raise typer.Exit(0 if loop.run(recording.publish(file, spacecraft_id, None, server_url)) else 1)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from missionops.cli import server, terminal
+from missionops.cli import listening, loop, message, server
 
 _Subject = Annotated[
     str,
@@ -30,7 +30,5 @@ def watch(
 
       missionops watch --json | jq .description
     """
-    from missionops.cli import listening, message  # noqa: PLC0415 - the command's cost, not the help's
-
     render = message.as_json if as_json else message.as_line
-    terminal.run(listening.listen(subject, render, count, server_url))
+    loop.run(listening.listen(subject, render, count, server_url))
