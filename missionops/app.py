@@ -26,6 +26,9 @@ from subscribers.telemetry import TelemetrySubscriber
 
 log = logging.getLogger(__name__)
 
+_MAY_WRITE = """
+SELECT has_table_privilege('app.telemetry', 'INSERT') AND NOT current_setting('default_transaction_read_only')::boolean
+"""
 _STOP_TIME = 10.0
 _FLUSH_TIME = 1
 _COLLECTION_THRESHOLD = 50_000
@@ -113,6 +116,12 @@ async def _check_database(dsn: str) -> None:
         if version < database.OLDEST:
             raise Unfit(f"PostgreSQL {version} is too old: missionops needs {database.OLDEST} or newer.")
         await migrate.check(connection)
+        if not await connection.fetchval(_MAY_WRITE):
+            user = await connection.fetchval("SELECT current_user")
+            raise Unfit(
+                f"The user {user} of MISSIONOPS_DATABASE_URL may not write telemetry: give it the user of the service, "
+                "which is mission_app where deploy/postgres.sql made the roles."
+            )
 
 
 def _owner() -> str:

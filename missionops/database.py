@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TypeAlias
@@ -53,7 +54,10 @@ async def connect(dsn: str, **settings: str) -> "asyncpg.Connection[asyncpg.Reco
     try:
         connection = await asyncpg.connect(dsn, timeout=5, server_settings=_SETTINGS | settings)
     except _AWAY as error:
-        raise Unavailable(f"Cannot reach PostgreSQL: {str(error) or type(error).__name__}.") from error
+        raise Unavailable(
+            f"Cannot reach PostgreSQL at {_without_secrets(dsn)} ({str(error) or type(error).__name__}): is it "
+            "running, and does MISSIONOPS_DATABASE_URL name it?"
+        ) from error
     except (asyncpg.PostgresError, ValueError) as error:
         raise Unfit(f"PostgreSQL refuses MISSIONOPS_DATABASE_URL: {error}.") from error
     try:
@@ -62,6 +66,13 @@ async def connect(dsn: str, **settings: str) -> "asyncpg.Connection[asyncpg.Reco
         connection.terminate()
         raise
     return connection
+
+
+def _without_secrets(dsn: str) -> str:
+    """The address in a URL: no user, no password, no option but the host."""
+    host = re.search(r"[?&](host=[^&]*)", dsn)
+    address = re.sub(r"//[^/]*@", "//", dsn.partition("?")[0])
+    return f"{address}?{host[1]}" if host else address
 
 
 @asynccontextmanager

@@ -70,7 +70,7 @@ def available(where: Path | None = None) -> Sequence[Migration]:
 async def apply(dsn: str, where: Path | None = None) -> Sequence[Migration]:
     """Apply what is missing and return it; Unfit if an applied file was edited or is newer than this program."""
     wanted = available(where)
-    async with database.connected(dsn) as connection, _locked(connection):
+    async with database.connected(dsn) as connection, _locked(connection), _with_rights(connection):
         if not await connection.fetchval("SELECT to_regnamespace('app') IS NOT NULL"):
             await connection.execute("CREATE SCHEMA app")  # not IF NOT EXISTS, which needs the right to in either case
         await connection.execute(_LEDGER)
@@ -111,6 +111,19 @@ async def _missing(
         if row["checksum"] != migration.checksum:
             raise Unfit(f"{migration.name}.sql was edited after it was applied: restore it and add a new migration.")
     return wanted[len(applied) :]
+
+
+@asynccontextmanager
+async def _with_rights(connection: "asyncpg.Connection[asyncpg.Record]") -> AsyncIterator[None]:
+    """Unfit, saying whose right it is, where the schema may not be changed by this user."""
+    try:
+        yield
+    except (asyncpg.InsufficientPrivilegeError, asyncpg.ReadOnlySQLTransactionError) as error:
+        user = await connection.fetchval("SELECT current_user")
+        raise Unfit(
+            f"The user {user} may not change the schema ({error}): give MISSIONOPS_DATABASE_URL the user that owns it, "
+            "which is mission_migrator where deploy/postgres.sql made the roles."
+        ) from error
 
 
 @asynccontextmanager

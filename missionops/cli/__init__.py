@@ -63,7 +63,8 @@ _COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "health": ("health:health", "Show whether the service does its work, and what keeps it from it."),
         "dead-letters": ("dead_letters:app", "List, show and replay telemetry that could not be stored."),
         "tokens": (
-            "tokens:app", "Create, list and revoke tokens for HTTP, in the database that MISSIONOPS_DATABASE_URL names.",
+            "tokens:app",
+            "Create, list and revoke tokens for HTTP, in the database that MISSIONOPS_DATABASE_URL names.",
         ),
     },
 }  # fmt: skip

@@ -23,7 +23,7 @@ def get_config(
     """
     reply = loop.run(limits.get(spacecraft_id, server_url))
     if as_json:
-        terminal.result(reply.decode())
+        terminal.json(reply)
     else:
         limits.show(reply)
 
@@ -43,6 +43,6 @@ def set_config(
     """
     reply = loop.run(limits.put(spacecraft_id, limits.read(file), server_url))
     if as_json:
-        terminal.result(reply.decode())
+        terminal.json(reply)
     else:
         terminal.result(f"{spacecraft_id}: config version {limits.version(reply)} in force")

@@ -40,7 +40,7 @@ def list_letters(
     found, more = loop.run(letters.newest(spacecraft_id, limit, server_url))
     described = [letter.described() for letter in found]
     if as_json:
-        terminal.result(msgspec.json.encode(described).decode())
+        terminal.json(msgspec.json.encode(described))
     elif found:
         tables.letters(described)
     if not found:
@@ -59,7 +59,7 @@ def show_letter(
     """
     letter = loop.run(letters.one(sequence, server_url))
     if as_json:
-        terminal.result(msgspec.json.encode(letter.whole()).decode())
+        terminal.json(msgspec.json.encode(letter.whole()))
         return
     terminal.result(f"Letter {letter.sequence} of {terminal.printable(letter.spacecraft_id)}, {letter.time}")
     for name, value in letter.shown_headers.items():

@@ -1,6 +1,5 @@
 """`missionops search-docs`, `get-doc` and `create-doc`: what operators should know."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +7,7 @@ import msgspec
 import typer
 
 from missionops import errors
-from missionops.cli import listing, loop, options, server, tables, terminal
+from missionops.cli import files, listing, loop, options, server, tables, terminal
 
 _MOST = 50
 
@@ -64,7 +63,7 @@ def get_doc(
     """
     reply = loop.run(listing.answer("missionops.docs.get", {"documentId": document_id}, server_url))
     if as_json:
-        terminal.result(reply.decode())
+        terminal.json(reply)
         return
 
     tables.document(msgspec.json.decode(reply))
@@ -97,15 +96,13 @@ def create_doc(
     }
     reply = loop.run(listing.answer("missionops.docs.create", request, server_url))
     if as_json:
-        terminal.result(reply.decode())
+        terminal.json(reply)
     else:
         terminal.result(f"document {msgspec.json.decode(reply)['documentId']} published")
 
 
 def _read(file: Path) -> str:
     try:
-        return (sys.stdin.buffer.read() if file == Path("-") else file.read_bytes()).decode()
-    except OSError as error:
-        raise errors.InvalidRequest(f"{file} cannot be read: {error.strerror}.") from None
+        return files.read(file).decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise errors.InvalidRequest(f"{file} is not UTF-8 text.") from None
+        raise errors.InvalidRequest(f"{files.name(file)} is not UTF-8 text.") from None

@@ -78,7 +78,7 @@ def record_event(
 
     reply = loop.run(listing.answer(f"missionops.events.record.{spacecraft_id}", request, server_url))
     if as_json:
-        terminal.result(reply.decode())
+        terminal.json(reply)
     else:
         terminal.result(f"{spacecraft_id}: event {msgspec.json.decode(reply)['id']} recorded")
 

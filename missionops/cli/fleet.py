@@ -25,7 +25,7 @@ def list_spacecraft(
     """
     found = loop.run(registry.collect(limit, server_url))
     if as_json:
-        terminal.result(msgspec.json.encode(found.items).decode())
+        terminal.json(msgspec.json.encode(found.items))
     elif found.items:
         tables.spacecraft(msgspec.json.decode(item) for item in found.items)
     if not found.items:
@@ -45,7 +45,7 @@ def get_spacecraft(
     """
     reply = _answer(f"missionops.spacecraft.get.{spacecraft_id}", {}, server_url)
     if as_json:
-        terminal.result(reply.decode())
+        terminal.json(reply)
         return
 
     tables.registration(msgspec.json.decode(reply))
@@ -60,7 +60,7 @@ def status(
     """
     reply = _answer(f"missionops.spacecraft.status.{spacecraft_id}", {}, server_url)
     if as_json:
-        terminal.result(reply.decode())
+        terminal.json(reply)
         return
 
     tables.status(msgspec.json.decode(reply))
@@ -81,7 +81,7 @@ def register(
     request = {"name": name, "missionType": mission_type}
     reply = _answer(f"missionops.spacecraft.register.{spacecraft_id}", request, server_url)
     if as_json:
-        terminal.result(reply.decode())
+        terminal.json(reply)
         return
     said = msgspec.json.decode(reply)
     told = ", ".join(terminal.printable(text) for text in (said["name"], said["missionType"]) if text)

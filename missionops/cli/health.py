@@ -18,7 +18,7 @@ def health(*, as_json: options.Json = False, server_url: server.Server = server.
     reply = loop.run(listing.answer("missionops.health", {}, server_url))
     found = msgspec.json.decode(reply)
     if as_json:
-        terminal.result(reply.decode())
+        terminal.json(reply)
     else:
         tables.health(found)
     raise typer.Exit(0 if found["status"] == "ready" else 1)

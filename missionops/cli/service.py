@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from missionops import app, errors, logs, settings, signals
+from missionops import app, errors, logs, settings
 from missionops import migrate as migrations
 from missionops import up as stack
 from missionops.cli import loop, terminal
@@ -14,20 +14,29 @@ from missionops.cli import loop, terminal
 if TYPE_CHECKING:
     from missionops.settings import Settings
 
+_DATA = Path(".missionops")
+
 DataDir = Annotated[
-    Path, typer.Option("--data-dir", help="Where data is kept between runs.", show_default=".missionops")
+    Path | None,
+    typer.Option("--data-dir", metavar="PATH", help="Where data is kept between runs.", show_default=str(_DATA)),
 ]
 Ephemeral = Annotated[bool, typer.Option("--ephemeral", help="Keep nothing: the data goes when the command ends.")]
-NatsPort = Annotated[int, typer.Option("--nats-port", min=0, max=65535, help="The port for NATS; 0 picks a free one.")]
-HttpPort = Annotated[int, typer.Option("--http-port", min=0, max=65535, help="The port for HTTP; 0 picks a free one.")]
+NatsPort = Annotated[
+    int, typer.Option("--nats-port", min=0, max=65535, metavar="PORT", help="The port for NATS; 0 picks a free one.")
+]
+HttpPort = Annotated[
+    int, typer.Option("--http-port", min=0, max=65535, metavar="PORT", help="The port for HTTP; 0 picks a free one.")
+]
 ReadyFile = Annotated[
     Path | None,
-    typer.Option("--ready-file", help="Write the addresses here, as JSON, once everything is ready to be used."),
+    typer.Option(
+        "--ready-file", metavar="PATH", help="Write the addresses here, as JSON, once everything is ready to be used."
+    ),
 ]
 
 
 def up(
-    data_dir: DataDir = Path(".missionops"),
+    data_dir: DataDir = None,
     *,
     ephemeral: Ephemeral = False,
     nats_port: NatsPort = 4222,
@@ -43,8 +52,10 @@ def up(
       missionops up --data-dir /srv/mission --nats-port 4333
       missionops up --ephemeral --ready-file /tmp/ready.json
     """
+    if ephemeral and data_dir is not None:
+        raise typer.BadParameter("--ephemeral keeps nothing, and --data-dir says where data is kept: give one of them.")
     logs.configure(settings.read())
-    loop.run(signals.until_stopped(_up(None if ephemeral else data_dir, nats_port, http_port, ready_file)))
+    loop.run_until_stopped(_up(None if ephemeral else data_dir or _DATA, nats_port, http_port, ready_file))
 
 
 async def _up(directory: Path | None, nats_port: int, http_port: int, ready_file: Path | None) -> None:
@@ -73,7 +84,7 @@ def serve() -> None:
     """
     given = settings.read()
     logs.configure(given)
-    loop.run(signals.until_stopped(_serve(given)))
+    loop.run_until_stopped(_serve(given))
 
 
 async def _serve(given: "Settings") -> None:

@@ -5,7 +5,6 @@ from typing import Annotated
 import msgspec
 import typer
 
-from missionops import signals
 from missionops.cli import handbooks, live, loop, options, seeding, server, tables, terminal
 from missionops.simulator import fleet
 
@@ -117,7 +116,7 @@ def seed_demo_docs(
     published = loop.run(handbooks.publish(server_url, overwrite=overwrite))
     if as_json:
         told = [{"documentId": one.document_id, "kept": one.kept} for one in published]
-        terminal.result(msgspec.json.encode(told).decode())
+        terminal.json(msgspec.json.encode(told))
         return
     rows = [(one.document_id, one.title, "kept as it was" if one.kept else "published") for one in published]
     tables.plain(("document", "title", ""), rows)
@@ -145,4 +144,4 @@ def simulate(
     """
     chosen = fleet.find(profiles or ())
     injections = fleet.inject(faults or (), chosen)
-    loop.run(signals.until_stopped(live.simulate(chosen, rate, seed, injections, count, server_url)))
+    loop.run_until_stopped(live.simulate(chosen, rate, seed, injections, count, server_url))

@@ -200,10 +200,7 @@ def _print(table: Table) -> None:
     if sum(map(_least_width, table.columns)) > console.width:
         for column in table.columns:
             column.no_wrap = False
-    try:
-        console.print(table, markup=False)
-    except BrokenPipeError:
-        terminal.result("")
+    console.print(table, markup=False)
 
 
 def _least_width(column: Column) -> int:

@@ -26,6 +26,11 @@ def end(text: str) -> str:
     return _written(time + _LAST if is_day else time)
 
 
+def ago(text: str) -> datetime:
+    """The time that a person means who looks back: `10m` as well as `-10m`, or any other time."""
+    return _read(f"-{text}" if span(text) else text)[0]
+
+
 def span(text: str) -> timedelta | None:
     """How long `10m`, `36h` or `7d` is; None if `text` is no such span."""
     found = _SPAN.fullmatch(text)

@@ -59,7 +59,7 @@ def create_token(
     until = _until(expires)
     text, created = loop.run(grants.create(name, role, spacecraft_id or None, until))
     if as_json:
-        terminal.result(msgspec.json.encode({**msgspec.to_builtins(created), "token": text}).decode())
+        terminal.json(msgspec.json.encode({**msgspec.to_builtins(created), "token": text}))
         return
     terminal.note(f"{created.sentence()} It is shown this once:")
     terminal.result(text)
@@ -73,7 +73,7 @@ def list_tokens(*, everything: _All = False, as_json: options.Json = False) -> N
     """
     found = [token for token in loop.run(grants.listed()) if everything or token.state == "in force"]
     if as_json:
-        terminal.result(msgspec.json.encode(found).decode())
+        terminal.json(msgspec.json.encode(found))
     elif found:
         _print(found)
     else:

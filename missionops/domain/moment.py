@@ -1,6 +1,7 @@
 """Times on the wire: RFC 3339 with an offset, from 1900 to 2199 UTC, in whole microseconds."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -81,7 +82,24 @@ def to_nanoseconds(text: str) -> int:
     return (moment - _EPOCH) // timedelta(seconds=1) * 1_000_000_000 + int(fraction.ljust(9, "0")[:9] or 0)
 
 
+_NEARLY: Sequence[tuple[str, str]] = (
+    (r"{day}[Tt ][0-9:.]+", "has no offset: end it with Z or +hh:mm"),
+    (r"{time} (?P<hour>[0-9]{{2}}):?(?P<minute>[0-9]{{2}})",
+     "has a space where its offset begins: write +{hour}:{minute}, in a URL %2B{hour}:{minute}"),
+    (r"{time}(?P<sign>[+-])(?P<hour>[0-9]{{2}})(?P<minute>[0-9]{{2}})?",
+     "has an offset without its colon: write {sign}{hour}:{minute}"),
+    (r"{time} ?(?P<zone>[A-Za-z/_]{{2,}})", "names the time zone {zone}: end it with Z or +hh:mm"),
+    (r"(?P<before>{day}[Tt ][0-9:]+),(?P<digits>[0-9]+).*", "has a decimal comma: write {before}.{digits}"),
+    (r"[0-9]{{4}}-[0-9]{{3}}([Tt ].*)?", "has a day of the year: write month and day, as 2025-01-01T00:00:00Z"),
+    (r"(?P<date>{day})", "is a day without a time: write {date}T00:00:00Z"),
+    (r"[0-9]{{9,}}(\.[0-9]+)?", "is a number, as of seconds since 1970: write it as 2025-01-01T00:00:00Z"),
+)  # fmt: skip
+"""What people's programs write instead, and what to tell them."""
+_DAY, _TIME = "[0-9]{4}-[0-9]{2}-[0-9]{2}", r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9:]+([.,][0-9]+)?"
+
+
 def _fault(text: str) -> str:
-    if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9:.]+", text):
-        return "has no offset: end it with Z or +hh:mm"
+    for pattern, advice in _NEARLY:
+        if found := re.fullmatch(pattern.format(day=_DAY, time=_TIME), text):
+            return advice.format_map({name: value or "00" for name, value in found.groupdict().items()})
     return "is no RFC 3339 time such as 2025-01-01T00:00:00Z"
