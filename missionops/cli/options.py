@@ -101,6 +101,14 @@ SomeSpacecraftId = Annotated[
     str | None,
     typer.Option(_SPACECRAFT_OPTION, metavar="SPACECRAFT", callback=checked_id, help="Only what is about this one."),
 ]
+TimeColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--time-column",
+        metavar="NAME",
+        help="The column of CSV that holds the time; if not given the first named timestamp, time, utc or datetime.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON in UTF-8, for programs.")]
 Limit = Annotated[int, typer.Option("--limit", "-l", min=1, metavar="N", help="At most so many, newest first.")]
 From = Annotated[

@@ -123,7 +123,7 @@ async def _send(planned: Plan, publisher: TelemetryPublisher[int], tally: Tally,
     for place, report in enumerate(planned.reports(), 1):
         judge.add(report)
         await publisher.publish(report.spacecraft_id, encode(report), place)
-        tally.sent += 1
+        tally.send(report.spacecraft_id)
         if place % SHOW_EVERY == 0:
             bar.show(tally.acknowledged, place / planned.size)
 

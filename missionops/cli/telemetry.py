@@ -13,7 +13,7 @@ _File = Annotated[
         "--file",
         "-f",
         metavar="PATH",
-        help="Snapshots as newline-delimited JSON or a JSON array, plain or gzip; - is standard input.",
+        help="Snapshots as JSON (lines or an array) or CSV with a header, plain or gzip; - is standard input.",
     ),
 ]
 _Snapshots = Annotated[
@@ -74,7 +74,11 @@ def analyze_telemetry(
 
 
 def ingest_telemetry(
-    spacecraft_id: options.Spacecraft, file: _File, *, server_url: server.Server = server.DEFAULT
+    spacecraft_id: options.Spacecraft,
+    file: _File,
+    *,
+    time_column: options.TimeColumn = None,
+    server_url: server.Server = server.DEFAULT,
 ) -> None:
     """Publish a file of snapshots as one spacecraft's telemetry.
 
@@ -82,4 +86,4 @@ def ingest_telemetry(
 
       missionops ingest-telemetry --spacecraft-id SC-001 --file telemetry.ndjson
     """
-    raise typer.Exit(0 if loop.run(recording.publish(file, spacecraft_id, None, server_url)) else 1)
+    raise typer.Exit(0 if loop.run(recording.publish(file, spacecraft_id, None, time_column, server_url)) else 1)
