@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from missionops import errors
 from missionops.cli import listing, loop, options, registry, server, tables, terminal
 
 _Limit = Annotated[int, typer.Option("--limit", "-l", min=1, metavar="N", help="At most so many, by id.")]
@@ -59,11 +60,13 @@ def status(
     missionops status SC-001
     """
     reply = _answer(f"missionops.spacecraft.status.{spacecraft_id}", {}, server_url)
+    found = msgspec.json.decode(reply)
     if as_json:
         terminal.json(reply)
-        return
-
-    tables.status(msgspec.json.decode(reply))
+    elif found["monitoring"] != "UNKNOWN":
+        tables.status(found)
+    if found["monitoring"] == "UNKNOWN":
+        raise errors.NotFound(f"No spacecraft {spacecraft_id} is known: nothing of it was received or registered.")
 
 
 def register(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from missionops.cli import listing, loop, options, recording, server, tables
+from missionops.cli import analysis, listing, loop, options, recording, server, tables, terminal
 
 _File = Annotated[
     Path,
@@ -70,7 +70,8 @@ def analyze_telemetry(
         listing.print_json(found)
     elif found.items:
         tables.anomalies(found.decoded())
-    listing.say_rest(found, f"Nothing of {spacecraft_id} is outside its limits.")
+    if not found.items:
+        terminal.note(loop.run(analysis.why_nothing(spacecraft_id, start, end, server_url)))
 
 
 def ingest_telemetry(
