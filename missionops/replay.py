@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import gzip
 import os
 import stat
@@ -125,7 +126,8 @@ class Recording:
             yield Batch([Refusal(place + 1, reason)], self._position)
         except OSError as error:
             name = "Standard input" if self._path == STANDARD_INPUT else self._path
-            raise errors.InvalidRequest(f"{name} cannot be read: {error.strerror}.") from None
+            why = "it is closed" if error.errno == errno.EBADF else error.strerror
+            raise errors.InvalidRequest(f"{name} cannot be read: {why}.") from None
 
     def _chunks(self) -> Iterator[bytes]:
         source = _Source(self._file)

@@ -1,5 +1,6 @@
 """A file that a command is given, whole; `-` is standard input."""
 
+import errno
 from pathlib import Path
 
 from missionops import errors
@@ -14,7 +15,8 @@ def read(path: Path) -> bytes:
         with open(0 if path == STANDARD_INPUT else path, "rb", closefd=path != STANDARD_INPUT) as file:
             return file.read()
     except OSError as error:
-        raise errors.InvalidRequest(f"{name(path)} cannot be read: {error.strerror}.") from None
+        why = "it is closed" if error.errno == errno.EBADF else error.strerror
+        raise errors.InvalidRequest(f"{name(path)} cannot be read: {why}.") from None
 
 
 def name(path: Path) -> str:

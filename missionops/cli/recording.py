@@ -156,7 +156,8 @@ async def _shown(course: _Replay, bar: Bar) -> AsyncIterator[None]:
 def _report(tally: Tally, recording: replay.Recording, seconds: float) -> None:
     for line in [*recording.notes, *tally.reasons()]:
         terminal.note(terminal.printable(line))
-    terminal.result(tally.summary(seconds))
+    if tally.sent or tally.refused:
+        terminal.result(tally.summary(seconds))
 
 
 def _title(file: Path) -> str:

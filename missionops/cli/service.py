@@ -53,7 +53,9 @@ def up(
       missionops up --ephemeral --ready-file /tmp/ready.json
     """
     if ephemeral and data_dir is not None:
-        raise typer.BadParameter("--ephemeral keeps nothing, and --data-dir says where data is kept: give one of them.")
+        raise errors.InvalidRequest(
+            "--ephemeral keeps nothing, and --data-dir says where data is kept: give one of them."
+        )
     logs.configure(settings.read())
     loop.run_until_stopped(_up(None if ephemeral else data_dir or _DATA, nats_port, http_port, ready_file))
 
