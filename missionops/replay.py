@@ -107,6 +107,11 @@ class Recording:
         return self._texts.unit
 
     @property
+    def is_array(self) -> bool:
+        """Whether the file is a JSON array, which may be empty for good reason."""
+        return self.unit == "item"
+
+    @property
     def notes(self) -> list[str]:
         """What whoever sends the file should know about it, a sentence each; complete at its end."""
         return self._texts.notes

@@ -63,10 +63,10 @@ def status(
     found = msgspec.json.decode(reply)
     if as_json:
         terminal.json(reply)
-    elif found["monitoring"] != "UNKNOWN":
-        tables.status(found)
-    if found["monitoring"] == "UNKNOWN":
+    elif found["monitoring"] == "UNKNOWN":
         raise errors.NotFound(f"No spacecraft {spacecraft_id} is known: nothing of it was received or registered.")
+    else:
+        tables.status(found)
 
 
 def register(

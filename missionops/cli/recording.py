@@ -90,7 +90,7 @@ class _Pace:
 async def publish(
     file: Path, spacecraft_id: str | None, rate: float | None, time_column: str | None, server_url: str
 ) -> bool:
-    """Publishes a file and says what became of it; whether there was something in it, and all was taken."""
+    """Publishes a file and says what became of it; whether all was taken. InvalidRequest if nothing is in it."""
     tally = Tally()
     began = time.monotonic()
     with replay.opened(file, time_column) as recording:
@@ -102,7 +102,9 @@ async def publish(
             finally:
                 _report(tally, recording, time.monotonic() - began)
     if not tally.sent and not tally.refused:
-        raise errors.InvalidRequest(f"{files.name(file)} holds no snapshot.")
+        if not recording.is_array:
+            raise errors.InvalidRequest(f"{files.name(file)} holds no snapshot.")
+        terminal.note(f"{files.name(file)} holds no snapshot: it is an empty array.")
     return not tally.refused
 
 

@@ -70,7 +70,7 @@ def analyze_telemetry(
         listing.print_json(found)
     elif found.items:
         tables.anomalies(found.decoded())
-    if not found.items:
+    else:
         terminal.note(loop.run(analysis.why_nothing(spacecraft_id, start, end, server_url)))
 
 

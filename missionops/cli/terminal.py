@@ -4,7 +4,7 @@ import errno
 import io
 import os
 import sys
-from typing import IO, Any, TextIO
+from typing import Any, TextIO
 
 import typer
 
@@ -71,9 +71,12 @@ def result(line: str) -> None:
 
 def json(document: bytes | str) -> None:
     """One line of JSON: in UTF-8 as JSON always is, whatever the locale says of texts."""
-    output: IO[bytes] = sys.stdout.buffer
-    output.write((document.encode() if isinstance(document, str) else document) + b"\n")
-    output.flush()
+    text = document if isinstance(document, str) else document.decode()
+    if not hasattr(sys.stdout, "buffer"):  # no stream of bytes, as where a program runs a command in itself
+        result(text)
+        return
+    sys.stdout.buffer.write(f"{text}\n".encode())
+    sys.stdout.buffer.flush()
 
 
 def note(line: str) -> None:

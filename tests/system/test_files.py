@@ -163,7 +163,13 @@ def test_a_file_about_another_spacecraft_is_refused(place: Place, up: Up, publis
     assert publish(f"{own}\n".encode()).out.rstrip().endswith(": AAA-1 1")
 
 
-@pytest.mark.parametrize("content", ["", " \n\n", "[]"])
+def test_an_empty_array_is_no_fault(place: Place, up: Up) -> None:
+    done = place.run("publish", "--file", "-", "--server", up.nats, stdin="[]\n")
+    assert (done.code, done.out) == (0, "")
+    assert "empty array" in done.err
+
+
+@pytest.mark.parametrize("content", ["", " \n\n"])
 def test_nothing_in_a_file_is_said(place: Place, up: Up, content: str) -> None:
     done = place.run("publish", "--file", "-", "--server", up.nats, stdin=content)
     assert (done.code, done.out) == (1, "")
