@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import time
-from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 
@@ -16,7 +15,8 @@ from missionops.cli import connection, stored, terminal
 from missionops.cli.message import Message
 
 LOOK_SECONDS = 0.5
-MARKED = 50_000
+REMEMBERED = 10_000
+"""How many messages are known again when they come again."""
 
 
 async def listen(
@@ -42,7 +42,7 @@ async def listen(
         terminal.note(f"Watching {terminal.printable(subject)}; Ctrl-C ends.")
         if since:
             async for message in stored.since(client, subject, since):
-                listener.show_stored(message)
+                listener.see(message)
                 if listener.is_done:
                     break
         listener.go_live()
@@ -60,8 +60,7 @@ class _Listener:
         self._dropped = False
         self._early: list[Msg] | None = []
         """What came live before all that is stored was shown."""
-        self._stored: deque[bytes] = deque(maxlen=MARKED)
-        """Marks of what was shown last from the stream: some of it may have come live as well."""
+        self._known: dict[bytes, None] = {}
 
     @property
     def is_done(self) -> bool:
@@ -71,24 +70,17 @@ class _Listener:
         if self._early is not None:
             self._early.append(message)
         else:
-            self._see(message)
-
-    def show_stored(self, message: Message) -> None:
-        """Shows a message of the stream."""
-        self._stored.append(_mark(message))
-        self._see(message)
+            self.see(message)
 
     def go_live(self) -> None:
         """From here on messages are shown as they come."""
         early, self._early = self._early or [], None
-        shown = set(self._stored)
         for message in early:
-            if _mark(message) not in shown:
-                self._see(message)
-        self._stored.clear()
+            self.see(message)
 
-    def _see(self, message: Message) -> None:
-        if self.is_done:
+    def see(self, message: Message) -> None:
+        """Shows a message that was not shown before."""
+        if self.is_done or self._is_repeat(message):
             return
         try:
             self._show(message)
@@ -98,6 +90,20 @@ class _Listener:
         self._seen += 1
         if self._seen == self._count:
             self._done.set_result(None)
+
+    def _is_repeat(self, message: Message) -> bool:
+        """Whether it was seen: in the stream before it came live, or sent again by a service that was not sure."""
+        name = (message.headers or {}).get("Nats-Msg-Id")
+        if name is None:
+            return False
+        said = f"{message.subject}\0{name}\0".encode() + message.data
+        digest = hashlib.blake2b(said, digest_size=16).digest()
+        if digest in self._known:
+            return True
+        self._known[digest] = None
+        if len(self._known) > REMEMBERED:
+            del self._known[next(iter(self._known))]
+        return False
 
     async def hear_error(self, error: Exception) -> None:
         if isinstance(error, nats.errors.SlowConsumerError) and not self._dropped:
@@ -132,10 +138,3 @@ def _gap(subject: str, seconds: float) -> str:
     except errors.InvalidRequest:
         return f"{said}."
     return f"{said}: `missionops watch {terminal.printable(subject)} --since {int(seconds) + 2}s` shows it."
-
-
-def _mark(message: Message) -> bytes:
-    """The same for a message in the stream and live: the stream adds only headers of its own."""
-    headers = message.headers or {}
-    told = f"{message.subject}\n{headers.get('Nats-Msg-Id')}\n".encode()
-    return hashlib.blake2b(told + message.data, digest_size=16).digest()

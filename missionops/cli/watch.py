@@ -33,6 +33,7 @@ def watch(
     """Watch anomalies, or anything else, live.
 
     Shows what is published from now on, until Ctrl-C; with --since first what the stream keeps since then.
+    What comes again with the same Nats-Msg-Id is shown once.
 
       missionops watch anomalies.SC-001
 
