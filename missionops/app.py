@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 
 _PAUSE = 0.5
 """Seconds between two attempts to reach a PostgreSQL that is away."""
+_MAY_WRITE = """
+SELECT has_table_privilege('app.telemetry', 'INSERT') AND NOT current_setting('default_transaction_read_only')::boolean
+"""
 _COLLECTION_THRESHOLD = 50_000
 """New objects after which the collector looks for circles. What a batch is made of has none, and it would be looked at
 several times before it goes: 4 % of the CPU."""
@@ -122,6 +125,12 @@ async def _check_database(dsn: str) -> None:
             if version < database.OLDEST:
                 raise Unfit(f"PostgreSQL {version} is too old: missionops needs {database.OLDEST} or newer.")
             await migrate.check(connection)
+            if not await connection.fetchval(_MAY_WRITE):
+                user = await connection.fetchval("SELECT current_user")
+                raise Unfit(
+                    f"The user {user} of MISSIONOPS_DATABASE_URL may not write telemetry: give it the user of the "
+                    "service, which is mission_app where deploy/postgres.sql made the roles."
+                )
     except database.AWAY as error:
         raise Unavailable(f"PostgreSQL at {database.address(dsn)} ended the connection: {error}.") from error
 

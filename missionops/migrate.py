@@ -79,7 +79,7 @@ async def apply(dsn: str, where: Path | None = None) -> Sequence[Migration]:
     """
     wanted = available(where)
     applied: list[Migration] = []
-    async with database.connected(dsn) as connection, _naming_holders(dsn):
+    async with database.connected(dsn) as connection, _naming_holders(dsn), _with_rights(connection):
         await _make_ledger(connection)
         while migration := await _apply_next(connection, wanted):
             applied.append(migration)
@@ -161,3 +161,16 @@ async def _missing(
         if row["checksum"] != migration.checksum:
             raise Unfit(f"{migration.name}.sql was edited after it was applied: restore it and add a new migration.")
     return wanted[len(applied) :]
+
+
+@asynccontextmanager
+async def _with_rights(connection: "asyncpg.Connection[asyncpg.Record]") -> AsyncIterator[None]:
+    """Unfit, saying whose right it is, where the schema may not be changed by this user."""
+    try:
+        yield
+    except (asyncpg.InsufficientPrivilegeError, asyncpg.ReadOnlySQLTransactionError) as error:
+        user = await connection.fetchval("SELECT current_user")
+        raise Unfit(
+            f"The user {user} may not change the schema ({error}): give MISSIONOPS_DATABASE_URL the user that owns it, "
+            "which is mission_migrator where deploy/postgres.sql made the roles."
+        ) from error

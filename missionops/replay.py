@@ -1,8 +1,9 @@
-"""Snapshots from a file: newline-delimited JSON or a JSON array, plain or compressed by gzip, of any size."""
+"""Snapshots from a file of any size: unpacked, read in a thread, and checked as the service would check them."""
 
 import asyncio
 import contextlib
-import itertools
+import errno
+import gzip
 import os
 import stat
 import threading
@@ -17,20 +18,21 @@ import msgspec
 from missionops import errors
 from missionops.domain import spacecraft
 from missionops.wire import items, telemetry
-from missionops.wire.fault import Fault, Faulty
+from missionops.wire.fault import Fault
+from missionops.wire.snapshot_file import Piece, SnapshotFile
 
 CHUNK = 256 * 1024
-MAX_LINE = 8 * 1024 * 1024
-"""NATS servers take 1 MB by default, and never should be told to take more than this."""
 AHEAD = 4
 """How many batches may be read before they are needed."""
 STANDARD_INPUT = Path("-")
 
 _GZIP_MAGIC = b"\x1f\x8b"
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_WHITE_SPACE = b" \t\r\n"
+_HEADER = 1024
+"""More bytes than gzip asks for at once where it has to have all of them."""
+_UNPACKED_AT_ONCE = 16 * 1024
+"""Compressed bytes: few enough to tell how far it is."""
+_CSV = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 _NO_SPACECRAFT = "nobody"
-_GZIP = 16 + zlib.MAX_WBITS
 
 
 class Entry(NamedTuple):
@@ -49,9 +51,6 @@ class Refusal(NamedTuple):
     reason: str
 
 
-_TOO_LONG = Refusal(0, f"longer than {MAX_LINE} bytes")
-
-
 class _Owner(msgspec.Struct, rename="camel"):
     spacecraft_id: Any = None
 
@@ -66,85 +65,86 @@ class Batch(NamedTuple):
     position: int
 
 
+class _Source:
+    """A file whose beginning can be looked at; a read waits for no more than it needs, as from a slow pipe."""
+
+    def __init__(self, file: FileIO) -> None:
+        self._file = file
+        self._rest = file.read(CHUNK)
+        self._taken = len(self._rest)
+        self.is_gzip = self._rest.startswith(_GZIP_MAGIC)
+        self._most = _UNPACKED_AT_ONCE if self.is_gzip else CHUNK
+
+    @property
+    def position(self) -> int:
+        """How many bytes were read from here."""
+        return self._taken - len(self._rest)
+
+    def read(self, size: int) -> bytes:
+        """What is there, at most `size` bytes; of a header, which gzip reads in small pieces, all of it."""
+        needed, size = size if size <= _HEADER else 1, min(size, self._most)
+        while len(self._rest) < needed and (more := self._file.read(CHUNK)):
+            self._rest += more
+            self._taken += len(more)
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return data
+
+
 class Recording:
     """An open file of snapshots, of `size` bytes; None if nobody can know, as from a pipe."""
 
-    def __init__(self, file: FileIO, size: int | None) -> None:
+    def __init__(self, file: FileIO, path: Path, size: int | None, time_column: str | None = None) -> None:
         self._file = file
+        self._path = path
         self.size = size
-        self.unit = "line"
-        """What a place counts: `item` where the file is an array."""
         self._position = 0
+        is_csv = time_column is not None or path.name.lower().endswith(_CSV)
+        self._texts = SnapshotFile(self._chunks(), time_column=time_column, is_csv=is_csv)
+
+    @property
+    def unit(self) -> str:
+        """What a place counts: a line, or an item where the file is an array."""
+        return self._texts.unit
+
+    @property
+    def is_array(self) -> bool:
+        """Whether the file is a JSON array, which may be empty for good reason."""
+        return self.unit == "item"
+
+    @property
+    def notes(self) -> list[str]:
+        """What whoever sends the file should know about it, a sentence each; complete at its end."""
+        return self._texts.notes
 
     def batches(self, spacecraft_id: str | None) -> Iterator[Batch]:
         """What each piece that was read holds, so that what comes slowly through a pipe is not waited for.
 
-        A snapshot that names no spacecraft is of `spacecraft_id`.
+        A snapshot that names no spacecraft is of `spacecraft_id`, and none may name another.
         """
         place = 0
-        for texts in self._texts():
-            batch = Batch([], self._position)
-            for place, text in enumerate(texts, place + 1):  # noqa: B020 - it goes on counting
-                if isinstance(text, Refusal):
-                    batch.items.append(text._replace(place=place))
-                elif stripped := text.strip(_WHITE_SPACE):
-                    batch.items.append(_checked(place, stripped, spacecraft_id))
-            yield batch
-
-    def _texts(self) -> Iterator[list[bytes | Refusal]]:
-        """The texts of snapshots: lines, or the items of an array; and what cannot be read."""
-        chunks = self._chunks()
         try:
-            head = next(chunks, b"").removeprefix(_BYTE_ORDER_MARK)
-            while not head.strip() and (chunk := next(chunks, b"")):
-                head += chunk
-            if items.is_json_array(head):
-                self.unit = "item"
-                yield list(items.of_json_array(b"".join([head, *chunks])))
-            else:
-                yield from _lines(head, chunks)
-        except Faulty as faulty:
-            yield [Refusal(0, faulty.reason)]
-        except zlib.error as error:
-            yield [Refusal(0, f"the compressed file is damaged from here on ({error})")]
+            for pieces in self._texts.pieces():
+                yield Batch([_checked(piece, spacecraft_id) for piece in pieces], self._position)
+                place = pieces[-1].place if pieces else place
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            reason = f"the compressed file is damaged from here on ({error})"
+            yield Batch([Refusal(place + 1, reason)], self._position)
+        except OSError as error:
+            name = "Standard input" if self._path == STANDARD_INPUT else self._path
+            why = "it is closed" if error.errno == errno.EBADF else error.strerror
+            raise errors.InvalidRequest(f"{name} cannot be read: {why}.") from None
 
     def _chunks(self) -> Iterator[bytes]:
-        chunks = self._read()
-        first = next(chunks, b"")
-        if first.startswith(_GZIP_MAGIC):
-            yield from self._unzipped(first, chunks)
-        else:
-            yield first
-            yield from chunks
-
-    def _unzipped(self, first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        """What is compressed in one or more members, a bounded piece at a time."""
-        member = zlib.decompressobj(_GZIP)
-        for chunk in itertools.chain([first], chunks):
-            data, more = chunk, True
-            self._position -= len(chunk)
-            while more:
-                if member.eof:
-                    member = zlib.decompressobj(_GZIP)
-                read = self._position + len(data)
-                piece = member.decompress(data, CHUNK)
-                data = member.unused_data.lstrip(b"\0") if member.eof else member.unconsumed_tail
-                self._position = read - len(data)
-                if piece:
-                    yield piece
-                more = bool(data) or (not member.eof and len(piece) == CHUNK)
-        if not member.eof:
-            raise zlib.error("it ends too early")
-
-    def _read(self) -> Iterator[bytes]:
-        while chunk := self._file.read(CHUNK):
-            self._position += len(chunk)
+        source = _Source(self._file)
+        read = gzip.GzipFile(fileobj=source, mode="rb").read1 if source.is_gzip else source.read  # type: ignore[call-overload]
+        while chunk := read(CHUNK):
+            self._position = source.position
             yield chunk
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[Recording]:
-    """The recording in a file, or on standard input for `-`."""
+def opened(path: Path, time_column: str | None = None) -> Iterator[Recording]:
+    """The recording in a file, or on standard input for `-`; with a time column it is CSV."""
     try:
         # Unbuffered: a thread may wait here in vain for as long as it likes without holding anything of Python's.
         file = FileIO(0, closefd=False) if path == STANDARD_INPUT else FileIO(path)
@@ -152,7 +152,8 @@ def opened(path: Path) -> Iterator[Recording]:
         raise errors.InvalidRequest(f"{path} cannot be read: {error.strerror}.") from None
     with file:
         status = os.fstat(file.fileno())
-        yield Recording(file, status.st_size if stat.S_ISREG(status.st_mode) else None)
+        size = status.st_size if stat.S_ISREG(status.st_mode) else None
+        yield Recording(file, path, size, time_column)
 
 
 async def read(recording: Recording, spacecraft_id: str | None) -> AsyncIterator[Batch]:
@@ -172,7 +173,7 @@ async def read(recording: Recording, spacecraft_id: str | None) -> AsyncIterator
         with contextlib.suppress(RuntimeError):  # The loop is closed: nobody waits any more.
             loop.call_soon_threadsafe(batches.put_nowait, last)
 
-    # A daemon: one that waits on a pipe must not keep the process alive after Ctrl-C.
+    # A daemon, and so not asyncio.to_thread: one that waits on a pipe must not keep the process alive after Ctrl-C.
     threading.Thread(target=work, name="replay", daemon=True).start()
     while isinstance(batch := await batches.get(), Batch):
         yield batch
@@ -181,32 +182,28 @@ async def read(recording: Recording, spacecraft_id: str | None) -> AsyncIterator
         raise batch
 
 
-def _lines(head: bytes, chunks: Iterator[bytes]) -> Iterator[list[bytes | Refusal]]:
-    rest, skipping = b"", False
-    for chunk in itertools.chain([head], chunks):
-        lines: list[bytes | Refusal] = [*(rest + chunk).split(b"\n")]
-        rest = bytes(lines.pop())  # type: ignore[arg-type] # the last piece of bytes, not yet ended
-        if skipping and lines:
-            lines[0], skipping = _TOO_LONG, False
-        if skipping or len(rest) > MAX_LINE:
-            rest, skipping = b"", True
-        yield lines
-    yield [_TOO_LONG if skipping else rest]
-
-
-def _checked(place: int, text: bytes, spacecraft_id: str | None) -> Entry | Refusal:
-    """The snapshot in `text` if the service would take it."""
-    owner = _owner_of(text) or spacecraft_id
-    if owner is not None and not spacecraft.is_id(owner):
-        return Refusal(place, f"spacecraftId: must be {spacecraft.ID_RULE}")
-    if items.is_json_array(text):
-        return Refusal(place, "body: an array inside of newline-delimited JSON: one snapshot a line")
-    [said] = telemetry.decode(owner or _NO_SPACECRAFT, text)
-    if isinstance(said, Fault):
-        return Refusal(place, said.reason)
+def _checked(piece: Piece, spacecraft_id: str | None) -> Entry | Refusal:
+    """The snapshot in a text if the service would take it."""
+    place, text, fault = piece
+    named = None if fault else _owner_of(text)
+    owner = named or spacecraft_id
+    if reason := fault or _refusal(text, owner):
+        return Refusal(place, reason)
     if owner is None:
         return Refusal(place, "spacecraftId: there is none, and none was given for the whole file")
+    if spacecraft_id and owner != spacecraft_id:
+        return Refusal(place, f"spacecraftId: the file says {owner}, and the command says {spacecraft_id}")
     return Entry(place, owner, text)
+
+
+def _refusal(text: bytes, owner: str | None) -> str | None:
+    """Why the service would not take a text as the telemetry of a spacecraft."""
+    if owner is not None and not spacecraft.is_id(owner):
+        return f"spacecraftId: must be {spacecraft.ID_RULE}"
+    if items.is_json_array(text):
+        return "body: an array where a snapshot should be: one on each line, or all in one array"
+    [said] = telemetry.decode(owner or _NO_SPACECRAFT, text)
+    return said.reason if isinstance(said, Fault) else None
 
 
 def _owner_of(text: bytes) -> str | None:

@@ -188,11 +188,12 @@ def _unfit(error: ValidationError) -> Unfit:
 def _fault(fault: dict[str, object]) -> str:
     location = fault["loc"]
     name = str(location[0] if isinstance(location, tuple) and location else "").upper()
+    said = str(fault["msg"]).removeprefix("Value error, ")
     if not name:
-        return str(fault["msg"]).removeprefix("Value error, ")
+        return said
     if name.endswith(_SECRET):
-        return f"{PREFIX}{name} cannot be used: {fault['msg']}"  # not shown: there may be a password in it
-    return f"{PREFIX}{name} is {fault['input']!r}: {fault['msg']}"
+        return f"{PREFIX}{name} cannot be used: {said}"  # not shown: there may be a password in it
+    return f"{PREFIX}{name} is {fault['input']!r}: {said}"
 
 
 _SECRET = ("_URL", "_PASSWORD", "_TOKEN")

@@ -8,22 +8,23 @@ from typing import Any
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-async def until_stopped(work: Coroutine[Any, Any, None]) -> None:
-    """Run `work` until it ends or a signal asks it to; a second signal does not wait for it to close."""
+async def until_stopped(work: Coroutine[Any, Any, None]) -> int | None:
+    """Run `work` until it ends or a signal asks it to, and say which; a second signal does not wait for it to close."""
     loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
-    asked = False
+    asked: int | None = None
 
-    def stop() -> None:
+    def stop(signal_number: int) -> None:
         nonlocal asked
-        asked = True
+        asked = signal_number
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
         task.cancel()
 
     for number in _SIGNALS:
-        loop.add_signal_handler(number, stop)
+        loop.add_signal_handler(number, stop, number)
     try:
         await task
     except asyncio.CancelledError:
-        if not asked:
+        if asked is None:
             raise
+    return asked

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from missionops.cli import options, server, terminal
+from missionops.cli import listing, loop, options, server, tables
 
 _Limit = Annotated[
     int | None,
@@ -15,7 +15,7 @@ _Limit = Annotated[
 
 
 def list_anomalies(
-    spacecraft_id: options.SpacecraftId,
+    spacecraft_id: options.Spacecraft,
     *,
     limit: _Limit = None,
     start: options.From = None,
@@ -29,8 +29,6 @@ def list_anomalies(
 
     missionops list-anomalies --spacecraft-id SC-001 --from 2025-01-01T00:00:00Z --to 2025-01-02T00:00:00Z
     """
-    from missionops.cli import listing, tables  # noqa: PLC0415 - the command's cost, not the help's
-
     if (start is None) != (end is None):
         raise typer.BadParameter("Give both --from and --to, or neither.")
     if start is None:
@@ -38,7 +36,7 @@ def list_anomalies(
     else:
         subject = f"missionops.anomalies.timeline.{spacecraft_id}"
     request = {"from": start, "to": end}
-    found = terminal.run(listing.collect(subject, request, server_url, at_most=limit, by_limit=start is None))
+    found = loop.run(listing.collect(subject, request, server_url, at_most=limit, by_limit=start is None))
     if as_json:
         listing.print_json(found)
     elif found.items:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from missionops.cli import options, server, terminal
+from missionops.cli import limits, loop, options, server, terminal
 
 _File = Annotated[
     Path, typer.Option("--file", "-f", metavar="PATH", help="The config as a JSON object; - is standard input.")
@@ -21,11 +21,9 @@ def get_config(
 
     missionops get-config SC-001 --json | jq .config > limits.json
     """
-    from missionops.cli import limits  # noqa: PLC0415 - the command's cost, not the help's
-
-    reply = terminal.run(limits.get(spacecraft_id, server_url))
+    reply = loop.run(limits.get(spacecraft_id, server_url))
     if as_json:
-        terminal.result(reply.decode())
+        terminal.json(reply)
     else:
         limits.show(reply)
 
@@ -43,10 +41,8 @@ def set_config(
 
       missionops set-config SC-001 --file limits.json
     """
-    from missionops.cli import limits  # noqa: PLC0415 - the command's cost, not the help's
-
-    reply = terminal.run(limits.put(spacecraft_id, limits.read(file), server_url))
+    reply = loop.run(limits.put(spacecraft_id, limits.read(file), server_url))
     if as_json:
-        terminal.result(reply.decode())
+        terminal.json(reply)
     else:
         terminal.result(f"{spacecraft_id}: config version {limits.version(reply)} in force")

@@ -52,6 +52,8 @@ async def connected(
     server: str, *, reconnect_tries: int = RECONNECT_TRIES, on_error: ErrorCallback | None = None
 ) -> AsyncIterator[Client]:
     """A client that is connected to `server` as the settings say; Unavailable in one sentence if it cannot be."""
+    if not server.strip(" ,"):
+        raise errors.Unfit(f"{server!r} is no NATS URL such as {server_option.DEFAULT}: give one with --server.")
     access = settings.read_access(nats_url=server_option.DEFAULT).model_copy(update={"nats_url": server})
     async with connected_as(access, reconnect_tries=reconnect_tries, on_error=on_error) as client:
         yield client

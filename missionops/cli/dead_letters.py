@@ -6,10 +6,12 @@ import msgspec
 import typer
 
 from missionops import errors
-from missionops.cli import options, server, terminal
+from missionops.cli import letters, loop, options, server, tables, terminal
 
 app = typer.Typer(
     name="dead-letters",
+    cls=options.Group,
+    add_completion=False,
     help="List, show and replay telemetry that could not be stored.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["--help", "-h"]},
@@ -23,10 +25,10 @@ _Sequences = Annotated[
 _All = Annotated[bool, typer.Option("--all", help="All there are now; with --spacecraft-id all of one spacecraft.")]
 
 
-@app.command("list")
+@app.command("list", cls=options.Command)
 def list_letters(
+    spacecraft_id: options.SomeSpacecraft = None,
     *,
-    spacecraft_id: options.SomeSpacecraftId = None,
     limit: _Limit = options.DEFAULT_LIMIT,
     as_json: options.Json = False,
     server_url: server.Server = server.DEFAULT,
@@ -35,12 +37,10 @@ def list_letters(
 
     missionops dead-letters list --spacecraft-id SC-001
     """
-    from missionops.cli import letters, tables  # noqa: PLC0415 - the command's cost, not the help's
-
-    found, more = terminal.run(letters.newest(spacecraft_id, limit, server_url))
+    found, more = loop.run(letters.newest(spacecraft_id, limit, server_url))
     described = [letter.described() for letter in found]
     if as_json:
-        terminal.result(msgspec.json.encode(described).decode())
+        terminal.json(msgspec.json.encode(described))
     elif found:
         tables.letters(described)
     if not found:
@@ -49,7 +49,7 @@ def list_letters(
         terminal.note(f"There are more than these {len(found):,}: --limit shows them.")
 
 
-@app.command("show")
+@app.command("show", cls=options.Command)
 def show_letter(
     sequence: _Sequence, *, as_json: options.Json = False, server_url: server.Server = server.DEFAULT
 ) -> None:
@@ -57,11 +57,9 @@ def show_letter(
 
     missionops dead-letters show 7
     """
-    from missionops.cli import letters  # noqa: PLC0415 - the command's cost, not the help's
-
-    letter = terminal.run(letters.one(sequence, server_url))
+    letter = loop.run(letters.one(sequence, server_url))
     if as_json:
-        terminal.result(msgspec.json.encode(letter.whole()).decode())
+        terminal.json(msgspec.json.encode(letter.whole()))
         return
     terminal.result(f"Letter {letter.sequence} of {terminal.printable(letter.spacecraft_id)}, {letter.time}")
     for name, value in letter.shown_headers.items():
@@ -71,7 +69,7 @@ def show_letter(
         terminal.result(terminal.printable(line))
 
 
-@app.command("replay")
+@app.command("replay", cls=options.Command)
 def replay_letters(
     sequences: _Sequences = None,
     *,
@@ -91,7 +89,6 @@ def replay_letters(
         raise typer.BadParameter("Give either the numbers of letters or --all.")
     if sequences and spacecraft_id:
         raise typer.BadParameter("--spacecraft-id goes with --all.")
-    from missionops.cli import letters  # noqa: PLC0415 - the command's cost, not the help's
 
     counts = {True: 0, False: 0}
 
@@ -101,7 +98,7 @@ def replay_letters(
             terminal.note(f"Letter {replayed.letter.sequence} cannot be replayed: {replayed.refusal}.")
 
     try:
-        terminal.run(letters.replay(sequences or [], spacecraft_id, settle, server_url))
+        loop.run(letters.replay(sequences or [], spacecraft_id, settle, server_url))
     except errors.MissionopsError:
         if counts[True]:
             terminal.note(f"{counts[True]:,} replayed before this.")

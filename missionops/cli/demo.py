@@ -2,7 +2,7 @@
 
 import typer
 
-from missionops.cli import terminal
+from missionops.cli import loop, show
 
 
 def demo() -> None:
@@ -13,7 +13,5 @@ def demo() -> None:
 
       missionops demo
     """
-    from missionops.cli import show  # noqa: PLC0415 - the command's cost, not the help's
-
-    is_exact = terminal.run(show.run())
+    is_exact = loop.run(show.run())
     raise typer.Exit(0 if is_exact else 1)

@@ -1,6 +1,5 @@
 """`missionops search-docs`, `get-doc` and `create-doc`: what operators should know."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +7,7 @@ import msgspec
 import typer
 
 from missionops import errors
-from missionops.cli import options, server, terminal
+from missionops.cli import files, listing, loop, options, server, tables, terminal
 
 _MOST = 50
 
@@ -22,9 +21,7 @@ _Body = Annotated[
 ]
 _About = Annotated[
     str | None,
-    typer.Option(
-        "--spacecraft-id", metavar="SPACECRAFT", callback=options.checked_id, help="Which one it is about, if any."
-    ),
+    typer.Argument(metavar="SPACECRAFT", callback=options.checked_id, help="Which one it is about, if any."),
 ]
 _NewCategory = Annotated[str, typer.Option("--category", metavar="NAME", help="What kind of document.")]
 _Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="A tag; repeat it for more.")]
@@ -33,9 +30,9 @@ _Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a documen
 
 
 def search_docs(
-    query: _Query,
+    spacecraft_id: options.SomeSpacecraft = None,
     *,
-    spacecraft_id: options.SomeSpacecraftId = None,
+    query: _Query,
     category: _Category = None,
     limit: _Limit = 10,
     as_json: options.Json = False,
@@ -47,10 +44,8 @@ def search_docs(
 
     missionops search-docs --query beacon --spacecraft-id Cube-001 --json
     """
-    from missionops.cli import listing, tables  # noqa: PLC0415 - the command's cost, not the help's
-
     request = {"q": query, "limit": limit, "spacecraftId": spacecraft_id, "category": category}
-    found = terminal.run(listing.collect("missionops.docs.search", request, server_url, by_limit=False, at_most=limit))
+    found = loop.run(listing.collect("missionops.docs.search", request, server_url, by_limit=False, at_most=limit))
     if as_json:
         listing.print_json(found)
     elif found.items:
@@ -66,22 +61,19 @@ def get_doc(
 
     missionops get-doc cube-001-troubleshooting
     """
-    from missionops.cli import listing  # noqa: PLC0415 - the command's cost, not the help's
-
-    reply = terminal.run(listing.answer("missionops.docs.get", {"documentId": document_id}, server_url))
+    reply = loop.run(listing.answer("missionops.docs.get", {"documentId": document_id}, server_url))
     if as_json:
-        terminal.result(reply.decode())
+        terminal.json(reply)
         return
-    from missionops.cli import tables  # noqa: PLC0415 - likewise
 
     tables.document(msgspec.json.decode(reply))
 
 
 def create_doc(
+    spacecraft_id: _About = None,
+    *,
     title: _Title,
     file: _Body,
-    *,
-    spacecraft_id: _About = None,
     category: _NewCategory = "general",
     tags: _Tags = None,
     document_id: _NewId = None,
@@ -93,8 +85,6 @@ def create_doc(
 
     missionops create-doc --title "Safe mode recovery" --file recovery.md --spacecraft-id SC-001 --tag safe-mode
     """
-    from missionops.cli import listing  # noqa: PLC0415 - the command's cost, not the help's
-
     request = {
         "title": title,
         "body": _read(file),
@@ -104,17 +94,15 @@ def create_doc(
         "id": document_id,
         "overwrite": overwrite,
     }
-    reply = terminal.run(listing.answer("missionops.docs.create", request, server_url))
+    reply = loop.run(listing.answer("missionops.docs.create", request, server_url))
     if as_json:
-        terminal.result(reply.decode())
+        terminal.json(reply)
     else:
         terminal.result(f"document {msgspec.json.decode(reply)['documentId']} published")
 
 
 def _read(file: Path) -> str:
     try:
-        return (sys.stdin.buffer.read() if file == Path("-") else file.read_bytes()).decode()
-    except OSError as error:
-        raise errors.InvalidRequest(f"{file} cannot be read: {error.strerror}.") from None
+        return files.read(file).decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise errors.InvalidRequest(f"{file} is not UTF-8 text.") from None
+        raise errors.InvalidRequest(f"{files.name(file)} is not UTF-8 text.") from None

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from missionops.cli import options, server, terminal
+from missionops.cli import listing, loop, options, server, tables, terminal
 from missionops.domain import spacecraft
 from missionops.domain.anomaly import Severity
 from missionops.domain.event import EventType
@@ -30,7 +30,7 @@ _Id = Annotated[
 
 
 def list_events(
-    spacecraft_id: options.SpacecraftIdOrFleet,
+    spacecraft_id: options.SpacecraftOrFleet,
     *,
     limit: options.Limit = options.DEFAULT_LIMIT,
     as_json: options.Json = False,
@@ -42,9 +42,7 @@ def list_events(
 
     missionops list-events --spacecraft-id _fleet --limit 100 --json
     """
-    from missionops.cli import listing, tables  # noqa: PLC0415 - the command's cost, not the help's
-
-    found = terminal.run(listing.collect(f"missionops.events.list.{spacecraft_id}", {}, server_url, at_most=limit))
+    found = loop.run(listing.collect(f"missionops.events.list.{spacecraft_id}", {}, server_url, at_most=limit))
     if as_json:
         listing.print_json(found)
     elif found.items:
@@ -77,11 +75,10 @@ def record_event(
         "metadata": _object(metadata),
         "id": event_id,
     }
-    from missionops.cli import listing  # noqa: PLC0415 - the command's cost, not the help's
 
-    reply = terminal.run(listing.answer(f"missionops.events.record.{spacecraft_id}", request, server_url))
+    reply = loop.run(listing.answer(f"missionops.events.record.{spacecraft_id}", request, server_url))
     if as_json:
-        terminal.result(reply.decode())
+        terminal.json(reply)
     else:
         terminal.result(f"{spacecraft_id}: event {msgspec.json.decode(reply)['id']} recorded")
 

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from missionops.cli import options, server, terminal
+from missionops import errors
+from missionops.cli import listing, loop, options, registry, server, tables, terminal
 
 _Limit = Annotated[int, typer.Option("--limit", "-l", min=1, metavar="N", help="At most so many, by id.")]
 _Name = Annotated[str | None, typer.Option("--name", metavar="TEXT", help="What people call it.")]
@@ -23,11 +24,9 @@ def list_spacecraft(
 
     missionops list-spacecraft --limit 10000 --json | jq -r '.[].spacecraftId'
     """
-    from missionops.cli import registry, tables  # noqa: PLC0415 - the command's cost, not the help's
-
-    found = terminal.run(registry.collect(limit, server_url))
+    found = loop.run(registry.collect(limit, server_url))
     if as_json:
-        terminal.result(msgspec.json.encode(found.items).decode())
+        terminal.json(msgspec.json.encode(found.items))
     elif found.items:
         tables.spacecraft(msgspec.json.decode(item) for item in found.items)
     if not found.items:
@@ -47,9 +46,8 @@ def get_spacecraft(
     """
     reply = _answer(f"missionops.spacecraft.get.{spacecraft_id}", {}, server_url)
     if as_json:
-        terminal.result(reply.decode())
+        terminal.json(reply)
         return
-    from missionops.cli import tables  # noqa: PLC0415 - the command's cost, not the help's
 
     tables.registration(msgspec.json.decode(reply))
 
@@ -62,12 +60,13 @@ def status(
     missionops status SC-001
     """
     reply = _answer(f"missionops.spacecraft.status.{spacecraft_id}", {}, server_url)
+    found = msgspec.json.decode(reply)
     if as_json:
-        terminal.result(reply.decode())
-        return
-    from missionops.cli import tables  # noqa: PLC0415 - the command's cost, not the help's
-
-    tables.status(msgspec.json.decode(reply))
+        terminal.json(reply)
+    elif found["monitoring"] == "UNKNOWN":
+        raise errors.NotFound(f"No spacecraft {spacecraft_id} is known: nothing of it was received or registered.")
+    else:
+        tables.status(found)
 
 
 def register(
@@ -85,7 +84,7 @@ def register(
     request = {"name": name, "missionType": mission_type}
     reply = _answer(f"missionops.spacecraft.register.{spacecraft_id}", request, server_url)
     if as_json:
-        terminal.result(reply.decode())
+        terminal.json(reply)
         return
     said = msgspec.json.decode(reply)
     told = ", ".join(terminal.printable(text) for text in (said["name"], said["missionType"]) if text)
@@ -93,6 +92,5 @@ def register(
 
 
 def _answer(subject: str, request: dict[str, Any], server_url: str) -> bytes:
-    from missionops.cli import listing  # noqa: PLC0415 - the command's cost, not the help's
 
-    return terminal.run(listing.answer(subject, request, server_url))
+    return loop.run(listing.answer(subject, request, server_url))

@@ -3,7 +3,7 @@
 import msgspec
 import typer
 
-from missionops.cli import options, server, terminal
+from missionops.cli import listing, loop, options, server, tables, terminal
 
 
 def health(*, as_json: options.Json = False, server_url: server.Server = server.DEFAULT) -> None:
@@ -15,14 +15,10 @@ def health(*, as_json: options.Json = False, server_url: server.Server = server.
 
       missionops health --json | jq .ingest.lag
     """
-    from missionops.cli import listing  # noqa: PLC0415 - the command's cost, not the help's
-
-    reply = terminal.run(listing.answer("missionops.health", {}, server_url))
+    reply = loop.run(listing.answer("missionops.health", {}, server_url))
     found = msgspec.json.decode(reply)
     if as_json:
-        terminal.result(reply.decode())
+        terminal.json(reply)
     else:
-        from missionops.cli import tables  # noqa: PLC0415 - likewise
-
         tables.health(found)
     raise typer.Exit(0 if found["status"] == "ready" else 1)

@@ -1,6 +1,5 @@
 """A spacecraft's limits, asked for, put in force and shown."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from missionops import errors
-from missionops.cli import connection, terminal
+from missionops.cli import connection, files, terminal
 from missionops.domain import limits, number
+from missionops.wire.text import utf8, utf16
 
 _COLOURS = {"critLow": "red", "warnLow": "yellow", "warnHigh": "yellow", "critHigh": "red"}
 
@@ -47,14 +47,15 @@ def version(reply: bytes) -> int:
 
 
 def read(file: Path) -> bytes:
-    """The file's content, as far as it is JSON."""
+    """The JSON in a file, as UTF-8 without a mark before it."""
+    document = files.read(file)
     try:
-        document = sys.stdin.buffer.read() if file == Path("-") else file.read_bytes()
+        if codec := utf16(document):
+            document = document.decode(codec).encode()
+        document = utf8(document)
         msgspec.json.decode(document)
-    except OSError as error:
-        raise errors.InvalidRequest(f"{file} cannot be read: {error.strerror}.") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise errors.InvalidRequest(f"{file} is not JSON: {error}.") from None
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise errors.InvalidRequest(f"{files.name(file)} is not JSON: {error}.") from None
     return document
 
 

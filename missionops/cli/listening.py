@@ -2,23 +2,33 @@
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Callable
+from datetime import datetime
 
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from missionops import errors, nats_refusal
-from missionops.cli import connection, terminal
+from missionops.cli import connection, stored, terminal
+from missionops.cli.message import Message
 
 LOOK_SECONDS = 0.5
 REMEMBERED = 10_000
 """How many messages are known again when they come again."""
 
 
-async def listen(subject: str, render: Callable[[Msg], str], count: int | None, server_url: str) -> None:
-    """Prints what comes on `subject`; returns after `count` messages, if ever."""
-    listener = _Listener(render, count)
+async def listen(
+    subject: str, show: Callable[[Message], None], count: int | None, since: datetime | None, server_url: str
+) -> None:
+    """Shows what the subject's stream keeps since a time, if one is given, and then what comes on the subject.
+
+    Returns after `count` messages, if ever.
+    """
+    listener = _Listener(show, count)
+    if since:
+        stored.stream_of(subject)  # refuses a subject that no stream keeps
     async with connection.connected(
         server_url, reconnect_tries=connection.FOR_EVER, on_error=listener.hear_error
     ) as client:
@@ -30,25 +40,50 @@ async def listen(subject: str, render: Callable[[Msg], str], count: int | None, 
         except nats.errors.Error as error:
             raise errors.Unavailable(f"The connection to NATS failed: {error}.") from None
         terminal.note(f"Watching {terminal.printable(subject)}; Ctrl-C ends.")
+        if since:
+            async for message in stored.since(client, subject, since):
+                listener.see(message)
+                if listener.is_done:
+                    break
+        listener.go_live()
         await listener.until_done(client, subject)
 
 
 class _Listener:
     """What it has seen so far."""
 
-    def __init__(self, render: Callable[[Msg], str], count: int | None) -> None:
-        self._render = render
+    def __init__(self, show: Callable[[Message], None], count: int | None) -> None:
+        self._show = show
         self._count = count
         self._seen = 0
         self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._dropped = False
+        self._early: list[Msg] | None = []
+        """What came live before all that is stored was shown."""
         self._known: dict[bytes, None] = {}
 
+    @property
+    def is_done(self) -> bool:
+        return self._done.done()
+
     async def hear(self, message: Msg) -> None:
-        if self._done.done() or self._is_repeat(message):
+        if self._early is not None:
+            self._early.append(message)
+        else:
+            self.see(message)
+
+    def go_live(self) -> None:
+        """From here on messages are shown as they come."""
+        early, self._early = self._early or [], None
+        for message in early:
+            self.see(message)
+
+    def see(self, message: Message) -> None:
+        """Shows a message that was not shown before."""
+        if self.is_done or self._is_repeat(message):
             return
         try:
-            terminal.result(self._render(message))
+            self._show(message)
         except BaseException as error:  # noqa: BLE001 - the end of output too belongs to whoever waits
             self._done.set_exception(error)
             return
@@ -56,8 +91,8 @@ class _Listener:
         if self._seen == self._count:
             self._done.set_result(None)
 
-    def _is_repeat(self, message: Msg) -> bool:
-        """Whether it was seen: the service may send a message again that the stream refused, or has already."""
+    def _is_repeat(self, message: Message) -> bool:
+        """Whether it was seen: in the stream before it came live, or sent again by a service that was not sure."""
         name = (message.headers or {}).get("Nats-Msg-Id")
         if name is None:
             return False
@@ -77,13 +112,29 @@ class _Listener:
 
     async def until_done(self, client: Client, subject: str) -> None:
         """Watches over the connection meanwhile."""
-        here = True
+        here, last_seen, reconnects = True, time.monotonic(), client.stats["reconnects"]
         while not (await asyncio.wait([self._done], timeout=LOOK_SECONDS))[0]:
             if reason := nats_refusal.of(client).of_subscription(subject):
                 raise errors.Unfit(reason)
             if client.is_closed:
                 raise errors.Unavailable("The connection to NATS is gone.")
-            if client.is_connected != here:
-                here = client.is_connected
-                terminal.note("NATS is back." if here else "NATS is away; waiting for it.")
+            if here and not client.is_connected:
+                terminal.note("NATS is away; waiting for it.")
+            here = client.is_connected
+            if not here:
+                continue
+            if client.stats["reconnects"] != reconnects:
+                reconnects = client.stats["reconnects"]
+                terminal.note(_gap(subject, time.monotonic() - last_seen))
+            last_seen = time.monotonic()
         await self._done
+
+
+def _gap(subject: str, seconds: float) -> str:
+    """What a reconnect means for whoever watches."""
+    said = "NATS is back. What was published in between is not shown"
+    try:
+        stored.stream_of(subject)
+    except errors.InvalidRequest:
+        return f"{said}."
+    return f"{said}: `missionops watch {terminal.printable(subject)} --since {int(seconds) + 2}s` shows it."

@@ -61,7 +61,7 @@ async def answer(subject: str, request: Mapping[str, Any], server_url: str) -> b
 
 def print_json(listing: Listing) -> None:
     """All items as one array."""
-    terminal.result(f"[{','.join(bytes(item).decode() for item in listing.items)}]")
+    terminal.json(b"[" + b",".join(map(bytes, listing.items)) + b"]")
 
 
 def _items(reply: bytes) -> list[msgspec.Raw]:

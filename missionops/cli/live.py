@@ -90,7 +90,7 @@ class _Simulation:
             for course in courses:
                 report = course.report(now)
                 await publisher.publish(report.spacecraft_id, seeding.encode(report), self._tally.sent + 1)
-                self._tally.sent += 1
+                self._tally.send(report.spacecraft_id)
             round_ += 1
             self._show(bar)
             # From now if we are late: what was missed while the server was away is not made up for in a burst.

@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from missionops.cli import server, terminal
+from missionops.cli import loop, options, recording, server, snapshot
 from missionops.domain import spacecraft
 
 _Spacecraft = Annotated[
     str | None,
     typer.Argument(
-        metavar="SPACECRAFT", help="Whose telemetry it is; in a file, a snapshot's own spacecraftId goes first."
+        metavar="SPACECRAFT", help="Whose telemetry it is; not needed for a file whose snapshots name their own."
     ),
 ]
 _Parameters = Annotated[
@@ -35,7 +35,7 @@ _File = Annotated[
         "--file",
         "-f",
         metavar="PATH",
-        help="Snapshots as newline-delimited JSON or a JSON array, plain or gzip; - is standard input.",
+        help="Snapshots as JSON (lines or an array) or CSV with a header, plain or gzip; - is standard input.",
     ),
 ]
 _Rate = Annotated[
@@ -49,6 +49,7 @@ def publish(  # noqa: PLR0917 - Typer's options, given by name
     timestamp: _Timestamp = None,
     snapshot_id: _Id = None,
     file: _File = None,
+    time_column: options.TimeColumn = None,
     rate: _Rate = None,
     server_url: server.Server = server.DEFAULT,
 ) -> None:
@@ -63,17 +64,17 @@ def publish(  # noqa: PLR0917 - Typer's options, given by name
 
       missionops publish --file telemetry.ndjson.gz --rate 500
     """
-    _check_usage(spacecraft_id, parameters, file, single=timestamp or snapshot_id, rate=rate)
+    for_files = "--rate" if rate is not None else "--time-column" if time_column is not None else None
+    _check_usage(spacecraft_id, parameters, file, single=timestamp or snapshot_id, for_files=for_files)
+    if rate is not None and not rate > 0:
+        raise typer.BadParameter("--rate must be above 0.")
     if file is not None:
-        from missionops.cli import recording  # noqa: PLC0415 - the command's cost, not the help's
-
-        all_taken = terminal.run(recording.publish(file, spacecraft_id, rate, server_url))
+        all_taken = loop.run(recording.publish(file, spacecraft_id, rate, time_column, server_url))
         raise typer.Exit(0 if all_taken else 1)
-    from missionops.cli import snapshot  # noqa: PLC0415 - likewise
 
     assert spacecraft_id is not None  # noqa: S101 - _check_usage saw to it
     body = snapshot.encode(spacecraft_id, dict(_pair(text) for text in parameters or ()), timestamp, snapshot_id)
-    terminal.run(snapshot.publish(spacecraft_id, body, server_url))
+    loop.run(snapshot.publish(spacecraft_id, body, server_url))
 
 
 def _check_usage(
@@ -82,7 +83,7 @@ def _check_usage(
     file: Path | None,
     *,
     single: str | None,
-    rate: float | None,
+    for_files: str | None,
 ) -> None:
     if spacecraft_id is not None and not spacecraft.is_id(spacecraft_id):
         raise typer.BadParameter(f"{spacecraft_id!r} is no spacecraft id: {spacecraft.ID_RULE}.")
@@ -90,12 +91,10 @@ def _check_usage(
         raise typer.BadParameter("Give either --param NAME=VALUE, once or more often, or --file PATH.")
     if file is not None and (parameters or single):
         raise typer.BadParameter("--param, --timestamp and --id make one snapshot: they do not go with --file.")
-    if file is None and rate is not None:
-        raise typer.BadParameter("--rate goes with --file.")
+    if file is None and for_files:
+        raise typer.BadParameter(f"{for_files} goes with --file.")
     if file is None and spacecraft_id is None:
         raise typer.BadParameter("Say whose telemetry it is: missionops publish SC-001 --param temp=42.")
-    if rate is not None and not rate > 0:
-        raise typer.BadParameter("--rate must be above 0.")
     names = [text.partition("=")[0] for text in parameters or ()]
     if twice := {name for name in names if names.count(name) > 1}:
         raise typer.BadParameter(f"--param {min(twice)} is there twice.")

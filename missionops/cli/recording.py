@@ -9,13 +9,14 @@ from pathlib import Path
 from nats.aio.client import Client
 
 from missionops import errors, replay
-from missionops.cli import connection, snapshot, terminal
+from missionops.cli import connection, files, snapshot, terminal
 from missionops.cli.progress import Bar
 from publishers.telemetry import Outcome, TelemetryPublisher
 
 SHOW_SECONDS = 0.1
 MOST_REASONS = 20
 MOST_PLACES = 5
+MOST_SPACECRAFT = 10
 OTHER_REASONS = "for other reasons"
 
 
@@ -27,6 +28,7 @@ class Tally:
         self.sent = 0
         self.acknowledged = 0
         self.refused = 0
+        self._spacecraft: dict[str, int] = {}
         self._reasons: dict[str, list[int]] = {}
         self._counts: dict[str, int] = {}
 
@@ -57,10 +59,18 @@ class Tally:
         more = ", …" if self._counts[reason] > len(places) else ""
         return f"{self.unit}{'s' if len(places) > 1 else ''} {', '.join(map(str, places))}{more}"
 
+    def send(self, spacecraft_id: str) -> None:
+        """Counts one that is on its way."""
+        self.sent += 1
+        self._spacecraft[spacecraft_id] = self._spacecraft.get(spacecraft_id, 0) + 1
+
     def summary(self, seconds: float) -> str:
-        """All of it in one line."""
+        """All of it in one line: what became of the snapshots, and how many of each spacecraft were sent."""
         what = f"{self.sent:,} sent, {self.acknowledged:,} acknowledged, {self.refused:,} refused"
-        return f"{what} in {seconds:.1f} s ({self.acknowledged / max(seconds, 0.001):,.0f}/s)"
+        first = [f"{spacecraft_id} {count:,}" for spacecraft_id, count in self._spacecraft.items()][:MOST_SPACECRAFT]
+        more = len(self._spacecraft) - len(first)
+        whose = f": {', '.join(first)}{f' and {more:,} more spacecraft' if more else ''}" if first else ""
+        return f"{what} in {seconds:.1f} s ({self.acknowledged / max(seconds, 0.001):,.0f}/s){whose}"
 
 
 class _Pace:
@@ -77,18 +87,24 @@ class _Pace:
             self._due = max(self._due, time.monotonic() - 1) + self._pause
 
 
-async def publish(file: Path, spacecraft_id: str | None, rate: float | None, server_url: str) -> bool:
-    """Publishes a file and says what became of it; whether everything in it was taken."""
+async def publish(
+    file: Path, spacecraft_id: str | None, rate: float | None, time_column: str | None, server_url: str
+) -> bool:
+    """Publishes a file and says what became of it; whether all was taken. InvalidRequest if nothing is in it."""
     tally = Tally()
     began = time.monotonic()
-    with replay.opened(file) as recording:
+    with replay.opened(file, time_column) as recording:
         async with connection.connected(server_url) as client:
             try:
                 await _Replay(client, recording, tally).publish(spacecraft_id, _Pace(rate), _title(file))
             except errors.Unavailable as error:
                 raise snapshot.explained(error) from None
             finally:
-                _report(tally, time.monotonic() - began)
+                _report(tally, recording, time.monotonic() - began)
+    if not tally.sent and not tally.refused:
+        if not recording.is_array:
+            raise errors.InvalidRequest(f"{files.name(file)} holds no snapshot.")
+        terminal.note(f"{files.name(file)} holds no snapshot: it is an empty array.")
     return not tally.refused
 
 
@@ -115,7 +131,7 @@ class _Replay:
             else:
                 await pace.wait()
                 await publisher.publish(item.spacecraft_id, item.body, item.place)
-                self._tally.sent += 1
+                self._tally.send(item.spacecraft_id)
             self._position += step
         self._tally.unit = self._recording.unit
 
@@ -139,10 +155,11 @@ async def _shown(course: _Replay, bar: Bar) -> AsyncIterator[None]:
         course.show(bar)
 
 
-def _report(tally: Tally, seconds: float) -> None:
-    for line in tally.reasons():
+def _report(tally: Tally, recording: replay.Recording, seconds: float) -> None:
+    for line in [*recording.notes, *tally.reasons()]:
         terminal.note(terminal.printable(line))
-    terminal.result(tally.summary(seconds))
+    if tally.sent or tally.refused:
+        terminal.result(tally.summary(seconds))
 
 
 def _title(file: Path) -> str:

@@ -81,7 +81,7 @@ class Judge:
 def show(planned: Plan) -> None:
     """The snapshots as newline-delimited JSON, as `publish --file` reads them."""
     for report in planned.reports():
-        terminal.result(encode(report, with_owner=True).decode())
+        terminal.json(encode(report, with_owner=True))
 
 
 def preview(planned: Plan) -> None:
@@ -112,7 +112,7 @@ async def publish(planned: Plan, server_url: str, *, as_json: bool) -> bool:
     for line in tally.reasons():
         terminal.note(terminal.printable(line))
     if as_json:
-        terminal.result(msgspec.json.encode(_summary(planned, judge, versions, tally)).decode())
+        terminal.json(msgspec.json.encode(_summary(planned, judge, versions, tally)))
     else:
         _table(planned, judge, versions)
         terminal.result(tally.summary(time.monotonic() - began))
@@ -123,7 +123,7 @@ async def _send(planned: Plan, publisher: TelemetryPublisher[int], tally: Tally,
     for place, report in enumerate(planned.reports(), 1):
         judge.add(report)
         await publisher.publish(report.spacecraft_id, encode(report), place)
-        tally.sent += 1
+        tally.send(report.spacecraft_id)
         if place % SHOW_EVERY == 0:
             bar.show(tally.acknowledged, place / planned.size)
 

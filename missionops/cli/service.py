@@ -6,26 +6,37 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from missionops import errors
-from missionops.cli import terminal
+from missionops import app, errors, logs, settings
+from missionops import migrate as migrations
+from missionops import up as stack
+from missionops.cli import loop, terminal
 
 if TYPE_CHECKING:
     from missionops.settings import Settings
 
+_DATA = Path(".missionops")
+
 DataDir = Annotated[
-    Path, typer.Option("--data-dir", help="Where data is kept between runs.", show_default=".missionops")
+    Path | None,
+    typer.Option("--data-dir", metavar="PATH", help="Where data is kept between runs.", show_default=str(_DATA)),
 ]
 Ephemeral = Annotated[bool, typer.Option("--ephemeral", help="Keep nothing: the data goes when the command ends.")]
-NatsPort = Annotated[int, typer.Option("--nats-port", min=0, max=65535, help="The port for NATS; 0 picks a free one.")]
-HttpPort = Annotated[int, typer.Option("--http-port", min=0, max=65535, help="The port for HTTP; 0 picks a free one.")]
+NatsPort = Annotated[
+    int, typer.Option("--nats-port", min=0, max=65535, metavar="PORT", help="The port for NATS; 0 picks a free one.")
+]
+HttpPort = Annotated[
+    int, typer.Option("--http-port", min=0, max=65535, metavar="PORT", help="The port for HTTP; 0 picks a free one.")
+]
 ReadyFile = Annotated[
     Path | None,
-    typer.Option("--ready-file", help="Write the addresses here, as JSON, once everything is ready to be used."),
+    typer.Option(
+        "--ready-file", metavar="PATH", help="Write the addresses here, as JSON, once everything is ready to be used."
+    ),
 ]
 
 
 def up(
-    data_dir: DataDir = Path(".missionops"),
+    data_dir: DataDir = None,
     *,
     ephemeral: Ephemeral = False,
     nats_port: NatsPort = 4222,
@@ -41,14 +52,15 @@ def up(
       missionops up --data-dir /srv/mission --nats-port 4333
       missionops up --ephemeral --ready-file /tmp/ready.json
     """
-    from missionops import logs, settings, signals  # noqa: PLC0415 - the command's cost, not the help's, as below
-
+    if ephemeral and data_dir is not None:
+        raise errors.InvalidRequest(
+            "--ephemeral keeps nothing, and --data-dir says where data is kept: give one of them."
+        )
     logs.configure(settings.read())
-    terminal.run(signals.until_stopped(_up(None if ephemeral else data_dir, nats_port, http_port, ready_file)))
+    loop.run_until_stopped(_up(None if ephemeral else data_dir or _DATA, nats_port, http_port, ready_file))
 
 
 async def _up(directory: Path | None, nats_port: int, http_port: int, ready_file: Path | None) -> None:
-    from missionops import up as stack  # noqa: PLC0415
 
     async with stack.running(directory, nats_port, http_port) as running:
         with stack.ready_file(ready_file, running.addresses):
@@ -72,15 +84,12 @@ def serve() -> None:
     Example:
       MISSIONOPS_NATS_URL=nats://nats:4222 MISSIONOPS_DATABASE_URL=postgresql://app@db/missionops missionops serve
     """
-    from missionops import logs, settings, signals  # noqa: PLC0415
-
     given = settings.read()
     logs.configure(given)
-    terminal.run(signals.until_stopped(_serve(given)))
+    loop.run_until_stopped(_serve(given))
 
 
 async def _serve(given: "Settings") -> None:
-    from missionops import app  # noqa: PLC0415
 
     async with app.running(given) as service:
         await service.until_ready()
@@ -95,9 +104,6 @@ def migrate() -> None:
     Example:
       MISSIONOPS_DATABASE_URL=postgresql://owner@db/missionops missionops migrate
     """
-    from missionops import migrate as migrations  # noqa: PLC0415
-    from missionops import settings  # noqa: PLC0415
-
-    for applied in terminal.run(migrations.apply(settings.read().database_url)) or ():
+    for applied in loop.run(migrations.apply(settings.read().database_url)) or ():
         terminal.note(f"applied {applied.name}")
     terminal.note("the schema is up to date")

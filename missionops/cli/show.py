@@ -128,15 +128,27 @@ class _Course:
 
     @contextlib.asynccontextmanager
     async def _counted(self, shown: Screen) -> AsyncIterator[None]:
+        owner = asyncio.current_task()
+        assert owner  # noqa: S101 - we run in one
+
         async def keep_counting() -> None:
             while True:
                 await self._count()
                 shown.show(self._state)
                 await asyncio.sleep(POLL_SECONDS)
 
+        def end_with(task: "asyncio.Task[None]") -> None:
+            if not task.cancelled():
+                owner.cancel()
+
         task = asyncio.create_task(keep_counting())
+        task.add_done_callback(end_with)
         try:
             yield
+        except asyncio.CancelledError:
+            if task.done():
+                task.result()  # raises what ended it: the database, or the reader of our output, is gone
+            raise
         finally:
             task.cancel()
             await asyncio.wait([task])  # Awaited itself, it would take a cancellation of ours for its own.

@@ -5,7 +5,8 @@ from typing import Annotated
 import msgspec
 import typer
 
-from missionops.cli import options, server, terminal
+from missionops.cli import handbooks, live, loop, options, seeding, server, tables, terminal
+from missionops.simulator import fleet
 
 _TEN_YEARS = 5_256_000
 
@@ -13,8 +14,6 @@ _TEN_YEARS = 5_256_000
 def _list_faults(wanted: bool) -> None:  # noqa: FBT001 - Typer's callback
     if not wanted:
         return
-    from missionops.cli import tables  # noqa: PLC0415 - the command's cost, not the help's
-    from missionops.simulator import fleet  # noqa: PLC0415 - likewise
 
     rows = [
         (profile.spacecraft_id, fault.name, fault.symptom) for profile in fleet.PROFILES for fault in profile.faults
@@ -24,14 +23,12 @@ def _list_faults(wanted: bool) -> None:  # noqa: FBT001 - Typer's callback
 
 
 def _complete_profile(begun: str) -> list[str]:
-    from missionops.simulator import fleet  # noqa: PLC0415 - the command's cost, not the help's
 
     names = (profile.spacecraft_id for profile in fleet.PROFILES)
     return [name for name in names if name.lower().startswith(begun.lower())]
 
 
 def _complete_fault(begun: str) -> list[str]:
-    from missionops.simulator import fleet  # noqa: PLC0415 - the command's cost, not the help's
 
     names = {fault.name for profile in fleet.PROFILES for fault in profile.faults}
     return sorted(name for name in names if name.startswith(begun))
@@ -97,11 +94,9 @@ def seed_demo_data(
 
       missionops seed-demo-data --dry-run --json | gzip > demo.ndjson.gz
     """
-    from missionops.cli import seeding  # noqa: PLC0415 - the command's cost, not the help's
-
     planned = seeding.plan(minutes, interval_seconds, end, seed, faults or ())
     if not dry_run:
-        raise typer.Exit(0 if terminal.run(seeding.publish(planned, server_url, as_json=as_json)) else 1)
+        raise typer.Exit(0 if loop.run(seeding.publish(planned, server_url, as_json=as_json)) else 1)
     if as_json:
         seeding.show(planned)
     else:
@@ -118,12 +113,10 @@ def seed_demo_docs(
 
     missionops seed-demo-docs --overwrite
     """
-    from missionops.cli import handbooks, tables  # noqa: PLC0415 - the command's cost, not the help's
-
-    published = terminal.run(handbooks.publish(server_url, overwrite=overwrite))
+    published = loop.run(handbooks.publish(server_url, overwrite=overwrite))
     if as_json:
         told = [{"documentId": one.document_id, "kept": one.kept} for one in published]
-        terminal.result(msgspec.json.encode(told).decode())
+        terminal.json(msgspec.json.encode(told))
         return
     rows = [(one.document_id, one.title, "kept as it was" if one.kept else "published") for one in published]
     tables.plain(("document", "title", ""), rows)
@@ -149,10 +142,6 @@ def simulate(
 
       missionops simulate Sat-Imager-001 Cube-001 --rate 5 --fault Cube-001/beacon-loss@t+30
     """
-    from missionops import signals  # noqa: PLC0415 - the command's cost, not the help's
-    from missionops.cli import live  # noqa: PLC0415 - likewise
-    from missionops.simulator import fleet  # noqa: PLC0415 - likewise
-
     chosen = fleet.find(profiles or ())
     injections = fleet.inject(faults or (), chosen)
-    terminal.run(signals.until_stopped(live.simulate(chosen, rate, seed, injections, count, server_url)))
+    loop.run_until_stopped(live.simulate(chosen, rate, seed, injections, count, server_url))

@@ -21,6 +21,8 @@ def encode(spacecraft_id: str, values: Mapping[str, str], timestamp: str | None,
         "timestamp": timestamp or datetime.now(UTC).isoformat().replace("+00:00", "Z"),
         "parameters": {name: _value(text) for name, text in values.items()},
     }
+    if likely_meant := [f"{name} ({text!r})" for name, text in values.items() if _looks_like_number(text)]:
+        terminal.note(f"Sent as text, which no limit judges: {terminal.printable(', '.join(likely_meant))}.")
     if snapshot_id is not None:
         said["id"] = snapshot_id
     try:
@@ -61,6 +63,11 @@ def explained(error: errors.Unavailable) -> errors.Unavailable:
             f"Not published: {error} on this NATS server: start the service with `missionops serve` or `missionops up`."
         )
     return errors.Unavailable(f"Not published: {error}.")
+
+
+def _looks_like_number(text: str) -> bool:
+    """Whether a text was probably meant as a number: 71,5 or 99C."""
+    return bool(re.match(r"[+-]?[.,]?[0-9]", text)) and not _LITERAL.fullmatch(text)
 
 
 def _value(text: str) -> object:

@@ -1,5 +1,6 @@
 """What is listed, as tables for people."""
 
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ STATES = {
 SNIPPET = 100
 LEAST = 16
 """The width that is left to a column that is folded before the others are folded, too."""
+LEAST_BESIDE_NUMBERS = 8
 PADDING = 3
 
 Item = Mapping[str, Any]
@@ -55,7 +57,8 @@ def events(found: Iterable[Item]) -> None:
     for event in found:
         told = _text(event["message"])
         if event.get("metadata"):
-            told.append("\n").append(terminal.printable(_short(event["metadata"])), "dim")
+            details = msgspec.json.format(msgspec.json.encode(event["metadata"]), indent=0).decode()
+            told.append("\n").append(terminal.printable(_short(details)), "dim")
         table.add_row(_time(event["timestamp"])[:19], _text(event["type"]), _severity(event["severity"]), told)
     _print(table)
 
@@ -65,8 +68,7 @@ def documents(found: Iterable[Item]) -> None:
     table = _table("document", "about", "title and beginning")
     for document in found:
         body = " ".join(document["body"].split())
-        beginning = body[:SNIPPET] + ("…" if len(body) > SNIPPET else "")
-        told = Text.assemble((terminal.printable(document["title"]), "bold"), "\n", terminal.printable(beginning))
+        told = Text.assemble((terminal.printable(document["title"]), "bold"), "\n", terminal.printable(_short(body)))
         about = f"{document['spacecraftId'] or 'all'}\n{document['category']}"
         table.add_row(_text(document["id"]), Text("\n").join(map(_text, about.split("\n"))), told)
     _print(table)
@@ -204,10 +206,18 @@ def _print(table: Table) -> None:
     if sum(map(_least_width, table.columns)) > console.width:
         for column in table.columns:
             column.no_wrap = False
-    try:
-        console.print(table, markup=False)
-    except BrokenPipeError:
-        terminal.result("")
+        _keep_numbers_whole(table, console.width)
+    console.print(table, markup=False)
+
+
+def _keep_numbers_whole(table: Table, width: int) -> None:
+    """Gives columns of numbers the width of their longest one, if that leaves the others something."""
+    numbers = [column for column in table.columns if column.justify == "right"]
+    longest = [max(cell_len(word) for cell in column.cells for word in str(cell).split()) for column in numbers]
+    others = len(table.columns) - len(numbers)
+    if sum(longest) + PADDING * len(table.columns) + LEAST_BESIDE_NUMBERS * others <= width:
+        for column, length in zip(numbers, longest, strict=True):
+            column.min_width = length
 
 
 def _least_width(column: Column) -> int:
@@ -228,14 +238,18 @@ def _parameters(parameters: Item) -> Text:
     told = Text()
     for name, value in parameters.items():
         told.append(f"{terminal.printable(name)}=", "dim")
-        told.append(f"{terminal.printable(_value(value))}  ")
+        # A text in quotes, so that it is not taken for a number.
+        shown = msgspec.json.encode(value).decode() if isinstance(value, str) else _value(value)
+        told.append(f"{terminal.printable(shown)}  ")
     told.rstrip()
     return told
 
 
-def _short(metadata: Item) -> str:
-    told = msgspec.json.encode(metadata).decode()
-    return told if len(told) <= SNIPPET else f"{told[:SNIPPET]}…"
+def _short(text: str) -> str:
+    """The beginning of a long text, to its last whole word; all of it where no terminal shows it."""
+    if len(text) <= SNIPPET or not sys.stdout.isatty():
+        return text
+    return f"{text[:SNIPPET].rpartition(' ')[0] or text[:SNIPPET]} …"
 
 
 def _value(value: object) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from missionops.cli import options, server, terminal
+from missionops.cli import analysis, listing, loop, options, recording, server, tables, terminal
 
 _File = Annotated[
     Path,
@@ -13,7 +13,7 @@ _File = Annotated[
         "--file",
         "-f",
         metavar="PATH",
-        help="Snapshots as newline-delimited JSON or a JSON array, plain or gzip; - is standard input.",
+        help="Snapshots as JSON (lines or an array) or CSV with a header, plain or gzip; - is standard input.",
     ),
 ]
 _Snapshots = Annotated[
@@ -22,7 +22,7 @@ _Snapshots = Annotated[
 
 
 def list_telemetry(
-    spacecraft_id: options.SpacecraftId,
+    spacecraft_id: options.Spacecraft,
     *,
     limit: options.Limit = options.DEFAULT_LIMIT,
     start: options.From = None,
@@ -36,11 +36,9 @@ def list_telemetry(
 
     missionops list-telemetry --spacecraft-id SC-001 --from 2025-01-01T00:00:00Z --limit 5000 --json
     """
-    from missionops.cli import listing, tables  # noqa: PLC0415 - the command's cost, not the help's
-
     request = {"from": start, "to": end}
     subject = f"missionops.telemetry.list.{spacecraft_id}"
-    found = terminal.run(listing.collect(subject, request, server_url, at_most=limit))
+    found = loop.run(listing.collect(subject, request, server_url, at_most=limit))
     if as_json:
         listing.print_json(found)
     elif found.items:
@@ -49,7 +47,7 @@ def list_telemetry(
 
 
 def analyze_telemetry(
-    spacecraft_id: options.SpacecraftId,
+    spacecraft_id: options.Spacecraft,
     *,
     limit: _Snapshots = options.DEFAULT_LIMIT,
     start: options.From = None,
@@ -65,20 +63,23 @@ def analyze_telemetry(
 
       missionops analyze-telemetry --spacecraft-id SC-001 --from 2025-01-01T00:00:00Z --to 2025-01-02T00:00:00Z
     """
-    from missionops.cli import listing, tables  # noqa: PLC0415 - the command's cost, not the help's
-
     request = {"limit": limit, "from": start, "to": end}
     subject = f"missionops.telemetry.analyze.{spacecraft_id}"
-    found = terminal.run(listing.collect(subject, request, server_url, by_limit=False))
+    found = loop.run(listing.collect(subject, request, server_url, by_limit=False))
     if as_json:
         listing.print_json(found)
     elif found.items:
         tables.anomalies(found.decoded())
-    listing.say_rest(found, f"Nothing of {spacecraft_id} is outside its limits.")
+    else:
+        terminal.note(loop.run(analysis.why_nothing(spacecraft_id, start, end, server_url)))
 
 
 def ingest_telemetry(
-    spacecraft_id: options.SpacecraftId, file: _File, *, server_url: server.Server = server.DEFAULT
+    spacecraft_id: options.Spacecraft,
+    file: _File,
+    *,
+    time_column: options.TimeColumn = None,
+    server_url: server.Server = server.DEFAULT,
 ) -> None:
     """Publish a file of snapshots as one spacecraft's telemetry.
 
@@ -86,6 +87,4 @@ def ingest_telemetry(
 
       missionops ingest-telemetry --spacecraft-id SC-001 --file telemetry.ndjson
     """
-    from missionops.cli import recording  # noqa: PLC0415 - the command's cost, not the help's
-
-    raise typer.Exit(0 if terminal.run(recording.publish(file, spacecraft_id, None, server_url)) else 1)
+    raise typer.Exit(0 if loop.run(recording.publish(file, spacecraft_id, None, time_column, server_url)) else 1)

@@ -1,53 +1,82 @@
 """What a command and the terminal say to each other: results on standard output, all else on standard error."""
 
+import errno
 import io
 import os
 import sys
-from collections.abc import Coroutine
-from typing import Any, NoReturn, TextIO, TypeVar
+from typing import Any, TextIO
 
 import typer
 
 from missionops import errors
 
 INTERRUPTED = 130
-T = TypeVar("T")
+_STREAMS = {0: os.O_WRONLY, 1: os.O_RDONLY, 2: os.O_WRONLY}
+"""How /dev/null is opened in the place of a closed stream: so that reading or writing it fails, if anybody does."""
+
+
+class _Output(io.FileIO):
+    """Standard output: a reader that is gone is a quiet end, anything else that stops us from writing is an error."""
+
+    def write(self, data: Any) -> int:
+        """Writes; after a failure all that is still buffered goes nowhere."""
+        try:
+            return super().write(data)
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
+            if isinstance(error, BrokenPipeError):
+                raise typer.Exit from None
+            why = "it is closed" if error.errno == errno.EBADF else error.strerror
+            raise errors.Unfit(f"Standard output cannot be written: {why}.") from None
+
+
+class _Complaints(io.FileIO):
+    """Standard error: where it cannot be written there is nobody to tell, and the work goes on."""
+
+    def write(self, data: Any) -> int:
+        """Writes if that is possible."""
+        try:
+            return super().write(data)
+        except OSError:
+            return len(data)
 
 
 def prepare() -> None:
-    """A terminal that lacks a character shows another in its place; that is no reason to fail."""
-    sys.stdout, sys.stderr = _buffered(sys.stdout), _buffered(sys.stderr)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+    """Take over the standard streams, each of which may be closed, full, or without a reader.
+
+    A terminal that lacks a character shows another in its place; that is no reason to fail.
+    """
+    for descriptor, mode in _STREAMS.items():
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, mode)  # takes the lowest that is free, which is this one
+    if sys.stdout is sys.__stdout__:
+        sys.stdout = _text(_Output(1, "w", closefd=False), sys.stdout)
+    if sys.stderr is sys.__stderr__:
+        sys.stderr = _text(_Complaints(2, "w", closefd=False), sys.stderr)
 
 
-def _buffered(stream: TextIO) -> TextIO:
-    """Without a buffer (PYTHONUNBUFFERED) Python drops what a pipe does not take at the first try."""
-    if isinstance(getattr(stream, "buffer", None), io.RawIOBase):
-        return open(stream.fileno(), "w", buffering=1, encoding=stream.encoding, errors=stream.errors, closefd=False)
-    return stream
-
-
-def run(command: Coroutine[Any, Any, T]) -> T:
-    """Runs a command's asynchronous part, on the faster loop where there is one."""
-    import asyncio  # noqa: PLC0415 - the command's cost, not the help's
-
-    try:
-        import uvloop  # noqa: PLC0415 - likewise
-    except ImportError:
-        return asyncio.run(command)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(command)
+def _text(raw: io.FileIO, before: TextIO | None) -> TextIO:
+    encoding = before.encoding if before else "utf-8"
+    # Always with a buffer: without (PYTHONUNBUFFERED) Python drops what a pipe does not take at the first try.
+    return io.TextIOWrapper(io.BufferedWriter(raw), encoding, errors="replace", line_buffering=True)
 
 
 def result(line: str) -> None:
-    """One line of what was asked for; quietly the end if nobody reads it any more."""
-    try:
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _stop_writing()
+    """One line of what was asked for."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def json(document: bytes | str) -> None:
+    """One line of JSON: in UTF-8 as JSON always is, whatever the locale says of texts."""
+    text = document if isinstance(document, str) else document.decode()
+    if not hasattr(sys.stdout, "buffer"):  # no stream of bytes, as where a program runs a command in itself
+        result(text)
+        return
+    sys.stdout.buffer.write(f"{text}\n".encode())
+    sys.stdout.buffer.flush()
 
 
 def note(line: str) -> None:
@@ -80,9 +109,3 @@ def printable(text: str) -> str:
 
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode()
-
-
-def _stop_writing() -> NoReturn:
-    # What is still buffered would be written, and complained about, when the interpreter ends.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    raise typer.Exit

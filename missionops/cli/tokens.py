@@ -8,7 +8,7 @@ import msgspec
 import typer
 
 from missionops import errors
-from missionops.cli import options, terminal
+from missionops.cli import grants, loop, options, tables, terminal
 from missionops.domain import moment
 from missionops.domain.access import Role
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="tokens",
+    cls=options.Group,
+    add_completion=False,
     help="Create, list and revoke tokens for HTTP, in the database that MISSIONOPS_DATABASE_URL names.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["--help", "-h"]},
@@ -39,7 +41,7 @@ _Expires = Annotated[
 _All = Annotated[bool, typer.Option("--all", help="Also those that expired or were revoked.")]
 
 
-@app.command("create")
+@app.command("create", cls=options.Command)
 def create_token(
     name: _Name,
     *,
@@ -54,43 +56,37 @@ def create_token(
 
     missionops tokens create ground-station --role operator --spacecraft-id SC-001 --spacecraft-id SC-002
     """
-    from missionops.cli import grants  # noqa: PLC0415 - the command's cost, not the help's
-
     until = _until(expires)
-    text, created = terminal.run(grants.create(name, role, spacecraft_id or None, until))
+    text, created = loop.run(grants.create(name, role, spacecraft_id or None, until))
     if as_json:
-        terminal.result(msgspec.json.encode({**msgspec.to_builtins(created), "token": text}).decode())
+        terminal.json(msgspec.json.encode({**msgspec.to_builtins(created), "token": text}))
         return
     terminal.note(f"{created.sentence()} It is shown this once:")
     terminal.result(text)
 
 
-@app.command("list")
+@app.command("list", cls=options.Command)
 def list_tokens(*, everything: _All = False, as_json: options.Json = False) -> None:
     """List the tokens in force.
 
     missionops tokens list --all
     """
-    from missionops.cli import grants  # noqa: PLC0415 - the command's cost, not the help's
-
-    found = [token for token in terminal.run(grants.listed()) if everything or token.state == "in force"]
+    found = [token for token in loop.run(grants.listed()) if everything or token.state == "in force"]
     if as_json:
-        terminal.result(msgspec.json.encode(found).decode())
+        terminal.json(msgspec.json.encode(found))
     elif found:
         _print(found)
     else:
         terminal.note("There are no tokens." if everything else "There are no tokens in force.")
 
 
-@app.command("revoke")
+@app.command("revoke", cls=options.Command)
 def revoke_token(name: _Name) -> None:
     """Revoke a token for good: within seconds nothing takes it any more.
 
     missionops tokens revoke grafana
     """
-    from missionops.cli import grants  # noqa: PLC0415 - the command's cost, not the help's
-
-    is_new = terminal.run(grants.revoke(name))
+    is_new = loop.run(grants.revoke(name))
     terminal.note(f"Token {name} is revoked." if is_new else f"Token {name} was revoked before.")
 
 
@@ -107,7 +103,6 @@ def _until(expires: str | None) -> datetime | None:
 
 
 def _print(tokens: "list[Shown]") -> None:
-    from missionops.cli import tables  # noqa: PLC0415 - the command's cost, not the help's
 
     rows = ((each.name, each.role, each.about(), each.until(), each.state) for each in tokens)
     tables.plain(("token", "role", "spacecraft", "expires (UTC)", "state"), rows)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from missionops.cli import server, terminal
+from missionops.cli import listening, loop, message, server, terminal, times
 
 _Subject = Annotated[
     str,
@@ -13,24 +13,39 @@ _Subject = Annotated[
     ),
 ]
 _Json = Annotated[bool, typer.Option("--json", help="Print each message as one line of JSON, and nothing else.")]
+_Since = Annotated[
+    str | None,
+    typer.Option(
+        "--since", metavar="TIME", help="First what the stream keeps since then: 10m, 2h, 2025-01-01T00:00:00Z, today."
+    ),
+]
 _Count = Annotated[int | None, typer.Option("--count", "-n", min=1, metavar="N", help="Stop after N messages.")]
 
 
 def watch(
     subject: _Subject = "anomalies.*",
-    as_json: _Json = False,  # noqa: FBT002 - Typer's flag
+    *,
+    as_json: _Json = False,
     count: _Count = None,
+    since: _Since = None,
     server_url: server.Server = server.DEFAULT,
 ) -> None:
     """Watch anomalies, or anything else, live.
 
-    Shows what is published from now on, until Ctrl-C. What comes again with the same Nats-Msg-Id is shown once.
+    Shows what is published from now on, until Ctrl-C; with --since first what the stream keeps since then.
+    What comes again with the same Nats-Msg-Id is shown once.
 
       missionops watch anomalies.SC-001
 
+      missionops watch --since 10m
+
       missionops watch --json | jq .description
     """
-    from missionops.cli import listening, message  # noqa: PLC0415 - the command's cost, not the help's
 
-    render = message.as_json if as_json else message.as_line
-    terminal.run(listening.listen(subject, render, count, server_url))
+    def show(received: message.Message) -> None:
+        if as_json:
+            terminal.json(message.as_json(received))
+        else:
+            terminal.result(message.as_line(received))
+
+    loop.run(listening.listen(subject, show, count, times.ago(since) if since else None, server_url))

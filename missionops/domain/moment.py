@@ -1,6 +1,7 @@
 """Times on the wire: RFC 3339 with an offset, from 1900 to 2199 UTC, in whole microseconds."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -81,7 +82,27 @@ def to_nanoseconds(text: str) -> int:
     return (moment - _EPOCH) // timedelta(seconds=1) * 1_000_000_000 + int(fraction.ljust(9, "0")[:9] or 0)
 
 
+_NEARLY: Sequence[tuple[str, str]] = (
+    (r"{time} (?P<hour>[0-9]{{2}}):?(?P<minute>[0-9]{{2}})",
+     "a space stands where its offset begins, write +{hour}:{minute}, in a URL %2B{hour}:{minute}"),
+    (r"{time}(?P<sign>[+-])(?P<hour>[0-9]{{2}})(?P<minute>[0-9]{{2}})?",
+     "its offset lacks the colon, write {sign}{hour}:{minute}"),
+    (r"{time} ?(?P<zone>[A-Za-z/_]{{2,}})", "it names the time zone {zone}, end it with Z or +hh:mm"),
+    (r"(?P<before>{day}[Tt ][0-9:]+),(?P<digits>[0-9]+).*", "it has a decimal comma, write {before}.{digits}"),
+    (r"[0-9]{{4}}-[0-9]{{3}}([Tt ].*)?", "it has a day of the year, write month and day"),
+    (r"(?P<date>{day})", "it is a day without a time, write {date}T00:00:00Z"),
+    (r"[0-9]{{9,}}(\.[0-9]+)?", "it is a number, as of seconds since 1970"),
+)  # fmt: skip
+"""What people's programs write instead, and what to tell them."""
+_EXAMPLE = "is no RFC 3339 time such as 2025-01-01T00:00:00Z"
+_DAY, _TIME = "[0-9]{4}-[0-9]{2}-[0-9]{2}", r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9:]+([.,][0-9]+)?"
+
+
 def _fault(text: str) -> str:
-    if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9:.]+", text):
+    if re.fullmatch(rf"{_DAY}[Tt ][0-9:.]+", text):
         return "has no offset: end it with Z or +hh:mm"
-    return "is no RFC 3339 time such as 2025-01-01T00:00:00Z"
+    for pattern, advice in _NEARLY:
+        if found := re.fullmatch(pattern.format(day=_DAY, time=_TIME), text):
+            named = {name: value or "00" for name, value in found.groupdict().items()}
+            return f"{_EXAMPLE}: {advice.format_map(named)}"
+    return _EXAMPLE

@@ -11,6 +11,7 @@ from msgspec import Meta
 from missionops.domain import moment, spacecraft
 from missionops.domain.access import Caller
 from missionops.errors import Detail, Forbidden, InvalidRequest
+from missionops.wire.text import utf8
 
 _MAX_SOURCE = 128
 
@@ -24,7 +25,7 @@ Moment = Annotated[str, Meta(description="RFC 3339 with an offset", extra_json_s
 def from_body(body: bytes, kind: type[R]) -> R:
     """The request in a JSON body; an empty body is `{}`."""
     try:
-        request = msgspec.json.decode(body.strip() or b"{}", type=kind)
+        request = msgspec.json.decode(utf8(body).strip() or b"{}", type=kind)
     except msgspec.ValidationError as error:
         _refuse(str(error))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -117,12 +118,26 @@ def _refuse(said: str) -> NoReturn:
         raise refused(_join(path, unknown[1]), "is no field of this request")
     if missing:
         raise refused(_join(path, missing[1]), "is required")
-    raise refused(path or "body", f"is refused: {_lower(message)}")
+    raise refused(path or "body", _in_words(message))
 
 
 def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-def _lower(message: str) -> str:
-    return message[:1].lower() + message[1:]
+_KINDS = {
+    "int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false", "object": "an object",
+    "array": "an array", "null": "null",
+}  # fmt: skip
+_BOUNDS = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
+
+
+def _in_words(message: str) -> str:
+    """What msgspec says of a value (Expected `int` <= 1000), for people."""
+    found = re.match(r"Expected `([a-z |]+)`( of length)?(?: (>=|<=|>|<) ([^ ]+))?", message)
+    if not found:
+        return f"is refused: {message[:1].lower()}{message[1:]}"
+    kinds = " or ".join(_KINDS.get(kind, kind) for kind in found[1].split(" | "))
+    if not found[3]:
+        return f"must be {kinds}"
+    return f"must be {kinds} of {_BOUNDS[found[3]]} {found[4]}{' characters or items' if found[2] else ''}"

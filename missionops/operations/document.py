@@ -6,13 +6,14 @@ import msgspec
 
 from missionops.errors import Detail, InvalidRequest
 from missionops.operations import asking, rules
+from missionops.wire.text import utf8
 
 _encode = msgspec.json.Encoder().encode
 
 
 async def read(body: bytes) -> bytes:
     """The document as it is kept, equal to `body` as JSON; InvalidRequest names the path of every fault."""
-    document = _decode(body.strip() or b"{}")
+    document = _decode(utf8(body).strip() or b"{}")
     if not isinstance(document, dict):
         raise _refused("body", "must be a JSON object")
     await rules.compiled(document)

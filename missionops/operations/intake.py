@@ -20,6 +20,7 @@ from missionops.store import telemetry as stored_telemetry
 from missionops.wire import items, telemetry
 from missionops.wire.careful import MAX_ID
 from missionops.wire.fault import Fault
+from missionops.wire.text import utf8
 
 _PATIENCE = 4.0
 """Seconds; an answer comes within 5 s, its way included."""
@@ -92,7 +93,7 @@ class _Checked(NamedTuple):
 async def take(context: Context, asked: Asked) -> Answer:
     """Take in one snapshot."""
     deadline = _deadline()
-    body: bytes = asked.request
+    body = utf8(asked.request)
     spacecraft_id = asking.from_body(body, _Addressed).spacecraft_id
     if spacecraft_id is UNSET:
         raise refused("spacecraftId", "is required")

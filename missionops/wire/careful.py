@@ -14,8 +14,11 @@ from missionops.domain.limits import MAX_NAME, MAX_PARAMETERS
 from missionops.domain.snapshot import Snapshot
 from missionops.domain.vocabulary import Value
 from missionops.wire.fault import Faulty, shown
+from missionops.wire.text import utf16
 
 MAX_ID = 128
+
+_skip_messagepack = msgspec.msgpack.Decoder(Raw).decode
 
 # MessagePack's number for timestamps, and where an extension's data begins: its type is the byte before.
 _TIMESTAMP_EXTENSION = -1
@@ -219,7 +222,26 @@ def _value(raw: Raw, notation: Notation, field: str) -> Any:
 def _malformed(field: str, body: bytes, notation: Notation, error: Exception) -> Faulty:
     if notation is JSON and _has_half_a_pair(body):
         return Faulty("malformed", f"{field}: a string holds half of a surrogate pair")
+    if notation is JSON and field == "body" and _is_messagepack(body):
+        return Faulty(
+            "malformed",
+            "body: not JSON: it looks like MessagePack, which has to come with the header "
+            "Content-Type: application/msgpack",
+        )
+    if notation is JSON and field == "body" and utf16(body):
+        return Faulty("malformed", "body: not JSON: it looks like UTF-16 text, and JSON is UTF-8")
     return Faulty("malformed", f"{field}: not {notation.name}: {error}")
+
+
+def _is_messagepack(body: bytes) -> bool:
+    """Whether a body is a whole map or array in MessagePack; no text begins as they do."""
+    if not body or not (0x80 <= body[0] <= 0x9F or 0xDC <= body[0] <= 0xDF):  # noqa: PLR2004 - the format's
+        return False
+    try:
+        _skip_messagepack(body)
+    except msgspec.DecodeError:
+        return False
+    return True
 
 
 def _has_half_a_pair(body: bytes) -> bool:

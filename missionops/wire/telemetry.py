@@ -17,6 +17,7 @@ from missionops.domain.snapshot import Snapshot
 from missionops.wire import careful, forms, items
 from missionops.wire.fault import Fault, Faulty
 from missionops.wire.forms import Form, Forms
+from missionops.wire.text import utf8
 
 MAX_ITEMS = 10_000
 
@@ -110,9 +111,10 @@ class Decoder:
     def decode(self, spacecraft_id: str, body: bytes, encoding: Encoding) -> list[Snapshot | Fault]:
         """The snapshots of one body, and a fault for each part that is none, in the body's order."""
         try:
-            if not encoding.is_array(body):
-                return [self._snapshot(spacecraft_id, body, encoding)]
-            parts = _items(body, encoding)
+            plain = utf8(body) if encoding is JSON else body
+            if not encoding.is_array(plain):
+                return [self._snapshot(spacecraft_id, plain, encoding)]
+            parts = _items(plain, encoding)
         except Faulty as faulty:
             return [Fault(faulty.code, faulty.reason, None, body)]
         return [self._item(spacecraft_id, part, index, encoding) for index, part in enumerate(parts)]

@@ -7,6 +7,7 @@ from missionops.domain.access import Caller
 from missionops.operations import asking
 from missionops.operations.asking import refused
 from missionops.operations.operation import Asked, Nothing, Operation, Route
+from missionops.wire.text import utf8
 
 MAX_BYTES = 8_000_000
 
@@ -63,7 +64,7 @@ def _taken(body: bytes) -> tuple[str | None, bytes]:
     """A body's `spacecraftId`, and the body without it: over NATS it stands in the subject."""
     spacecraft_id = asking.from_body(body, _Addressed).spacecraft_id
     try:
-        rest = _decode_object(body.strip() or b"{}")
+        rest = _decode_object(utf8(body).strip() or b"{}")
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise refused("body", f"is not JSON: {error}") from None
     rest.pop("spacecraftId", None)

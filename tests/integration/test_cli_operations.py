@@ -150,7 +150,7 @@ async def test_listings_are_tables_for_people_and_json_for_programs(client: Clie
     )
     listed, between_json, analyzed, analyzed_json, anomalies, two, timeline, first, nothing, none = told
     assert [line[:2] for line in listed.lines[2:]] == [["2025-01-01", "00:08:00"], ["2025-01-01", "00:07:00"]]
-    assert listed.lines[2][2:] == ["mode=CRUISE", "temp=46"]
+    assert listed.lines[2][2:] == ['mode="CRUISE"', "temp=46"]
     assert "more" in listed.err
     expected = await ask(
         client, "telemetry.list.SC-001", {"from": "2025-01-01T00:00:00Z", "to": "2025-01-01T00:05:00Z"}
@@ -180,11 +180,11 @@ async def test_more_than_one_answer_holds_is_followed_up_to_the_limit(client: Cl
 
 async def test_what_the_service_refuses_is_one_sentence(commands: Commands) -> None:
     told = await commands.together(
-        "list-telemetry --spacecraft-id SC-001 --from yesterday",
+        "list-telemetry --spacecraft-id SC-001 --from now --to yesterday",
         "analyze-telemetry --spacecraft-id SC-001 --from 2025-01-01T00:00:00Z",
         "dead-letters replay 1",
     )
-    for done, part in zip(told, ("from is no RFC 3339", "to is required", "no dead letter 1."), strict=True):
+    for done, part in zip(told, ("to must not be before from", "to is required", "no dead letter 1."), strict=True):
         assert done.ends_with_one_sentence(part), done
 
 
@@ -204,7 +204,7 @@ async def test_spacecraft_are_registered_listed_and_watched(client: Client, comm
     assert "1 of 2" in one.err
     assert ["monitoring", "ACTIVE"] in status.lines
     assert status_json.json == await ask(client, "spacecraft.status.SC-001")
-    assert ["monitoring", "UNKNOWN"] in unknown.lines
+    assert unknown.ends_with_one_sentence("No spacecraft SC-404 is known")
 
 
 async def test_a_file_is_ingested_and_its_faults_are_named(client: Client, commands: Commands, tmp_path: Path) -> None:
@@ -263,7 +263,7 @@ async def test_missions_fly_live_until_they_are_stopped(client: Client, commands
     process.send_signal(signal.SIGINT)
     out, _ = await process.communicate()
     sent, acknowledged = (int(part.split()[0]) for part in out.decode().split(",")[:2])
-    assert process.returncode == 0
+    assert process.returncode == 130
     assert sent == acknowledged >= 3
 
 

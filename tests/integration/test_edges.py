@@ -112,7 +112,7 @@ CASES: Mapping[str, list[tuple[str, Any]]] = {
         ("SC-001", {"limit": 2}),
         ("SC-001", {"from": AT, "to": LATER}),
         ("SC-001", {"from": AT}),
-        ("SC-001", {"from": "today", "to": LATER}),
+        ("SC-001", {"from": "soon", "to": LATER}),
         ("unknown", {}),
     ],
     "anomalies.list": [("SC-001", {}), ("SC-001", {"limit": 1}), ("SC-001", {"limit": 1001}), ("unknown", {})],

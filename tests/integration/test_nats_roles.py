@@ -82,7 +82,8 @@ def _operates(words: Sequence[str], subject: str) -> bool:
     if words[0] in {"missionops", "$SRV"}:
         return True
     handles_letters = r"\$JS\.API\.(STREAM\.INFO|DIRECT\.GET|STREAM\.MSG\.DELETE)\.DEADLETTERS"
-    return bool(re.fullmatch(rf"telemetry\.[^.]+|{handles_letters}", subject))
+    looks_back = r"\$JS\.API\.DIRECT\.GET\.(ANOMALIES|EVENTS)"
+    return bool(re.fullmatch(rf"telemetry\.[^.]+|{handles_letters}|{looks_back}", subject))
 
 
 def _audits(words: Sequence[str], subject: str) -> bool:

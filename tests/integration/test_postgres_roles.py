@@ -1,5 +1,8 @@
 """The roles of PostgreSQL: what each may do, and what it may not, whatever later migrations bring."""
 
+import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -230,3 +233,29 @@ async def test_the_service_runs_as_mission_app_and_no_other(settings: Settings, 
             " WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
         )
         assert [row["usename"] for row in users] == ["mission_app"]
+
+
+@pytest.mark.parametrize(
+    ("command", "role", "needed"),
+    [
+        ("migrate", "mission_app", "mission_migrator"),
+        ("migrate", "mission_reader", "mission_migrator"),
+        ("serve", "mission_reader", "mission_app"),
+    ],
+)
+async def test_a_command_as_the_wrong_role_ends_with_one_sentence(
+    command: str, role: str, needed: str, database_url: str, as_role: Callable[[str, str], str]
+):
+    if command == "migrate":  # there has to be something to do
+        async with asyncpg.create_pool(database_url, min_size=1) as pool:
+            await pool.execute("DELETE FROM app.migration WHERE number = (SELECT max(number) FROM app.migration)")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", "from missionops.cli import main; main()", command,
+        env={**os.environ, "MISSIONOPS_DATABASE_URL": as_role(database_url, role)},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await asyncio.wait_for(process.communicate(), 60)
+    assert (process.returncode, out) == (1, b"")
+    (sentence,) = err.decode().splitlines()
+    assert sentence.startswith(f"Error: The user {role} ")
+    assert needed in sentence

@@ -56,6 +56,9 @@ def test_the_service_runs_with_the_environment_of_compose(
     assert place.run("set-config", "SC-001", "--file", "-", stdin=limits, **operator).code == 0
     assert place.run("publish", "SC-001", "--param", "t=2", **publisher).code == 0
     assert "SC-001" in watching.end().out
+    installed.until(
+        lambda: place.run("watch", "--since", "1h", "--count", "1", **operator).out == watching.out, "what was watched"
+    )
     for command in ("list-telemetry", "list-anomalies", "analyze-telemetry"):
         assert "SC-001" in place.run(command, "--spacecraft-id", "SC-001", "--json", **auditor).out
 

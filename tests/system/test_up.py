@@ -30,16 +30,20 @@ def test_it_says_where_everything_is(up: Up) -> None:
         assert address in up.err
 
 
-@pytest.mark.parametrize("ask", [Running.interrupt, lambda up: up.signal(signal.SIGTERM)], ids=["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize(
+    ("ask", "code"),
+    [(Running.interrupt, 130), (lambda up: up.signal(signal.SIGTERM), 0)],
+    ids=["SIGINT", "SIGTERM"],
+)
 def test_a_signal_ends_everything_and_an_ephemeral_one_leaves_nothing(
-    place: Place, ask: Callable[[Running], None]
+    place: Place, ask: Callable[[Running], None], code: int
 ) -> None:
     up = place.up("--ephemeral")
     publish(place, up, 3)
     outside = programs_outside(place)
     ask(up)
     done = up.end(installed.busy(SECONDS_TO_STOP))
-    assert (done.code, place.processes(), place.files()) == (0, {}, [])
+    assert (done.code, place.processes(), place.files()) == (code, {}, [])
     assert not up.ready_file.exists()
     assert not up.sockets.exists()
     assert not [program for program in outside if program.exists()]

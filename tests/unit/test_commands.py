@@ -5,6 +5,8 @@ import sys
 from typing import NamedTuple
 
 import pytest
+import typer
+from typer.core import TyperGroup
 
 from missionops import cli
 from missionops.simulator import fleet
@@ -119,3 +121,14 @@ def test_a_dry_run_needs_no_server(capsys: pytest.CaptureFixture[str], monkeypat
     assert [each["spacecraftId"] for each in snapshots] == [profile.spacecraft_id for profile in fleet.PROFILES] * 5
     assert snapshots[0]["timestamp"] == "2025-01-01T11:56:00Z"
     assert snapshots[-1]["timestamp"] == "2025-01-01T12:00:00Z"
+
+
+def test_each_summary_in_the_help_is_the_command_s_own() -> None:
+    program = typer.main.get_command(cli.app)
+    assert isinstance(program, TyperGroup)
+    for name in program.commands:
+        context = typer.Context(program)
+        _, command, _ = program.resolve_command(context, [name])
+        assert command is not None
+        first = (command.help or "").partition("\n\n")[0].replace("\n", " ")
+        assert program.commands[name].help == first, name

@@ -10,6 +10,7 @@ import pytest
 
 from missionops import demo, errors, replay
 from missionops.replay import Entry, Refusal
+from missionops.wire import snapshot_file
 
 TIME = "2025-01-01T00:00:00Z"
 
@@ -65,9 +66,10 @@ def test_snapshots_that_straddle_what_is_read_at_once_are_whole(write):
         assert [item.body for item in read(write(content)) if isinstance(item, Entry)] == lines
 
 
-def test_a_snapshot_s_own_spacecraft_goes_before_the_one_given(write):
-    path = write(line("SC-002", a=1) + b"\n" + line(None, a=1))
-    assert [item.spacecraft_id for item in read(path, "SC-001") if isinstance(item, Entry)] == ["SC-002", "SC-001"]
+def test_a_snapshot_that_names_another_spacecraft_than_the_one_given_is_refused(write):
+    refusal, taken, same = read(write(line("SC-002", a=1) + b"\n" + line(None, a=1) + b"\n" + LINES[0]), "SC-001")
+    assert refusal == Refusal(1, "spacecraftId: the file says SC-002, and the command says SC-001")
+    assert [item.spacecraft_id for item in (taken, same)] == ["SC-001", "SC-001"]
 
 
 BAD = {
@@ -102,13 +104,17 @@ def test_a_bad_item_of_an_array_is_named_by_its_number(write):
     assert batch.items[1].place == 2
 
 
-def test_a_broken_array_is_one_refusal(write):
-    [refusal] = read(write(b"[" + LINES[0] + b","))
-    assert isinstance(refusal, Refusal)
+@pytest.mark.parametrize("rest", [b",", b', {"timestamp": "2025', b""])
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+def test_of_an_array_that_is_cut_off_all_that_is_whole_is_read(rest: bytes, compress, write):
+    first, second, refusal = read(write(compress(b"[" + LINES[0] + b",\n" + LINES[1] + rest)))
+    if rest:
+        assert (first, second) == (Entry(1, "SC-001", LINES[0]), Entry(2, "SC-001", LINES[1]))
+        assert (refusal.place, "cut off" in refusal.reason) == (3, True)
 
 
 def test_a_line_without_end_is_refused_and_not_kept(write, monkeypatch):
-    monkeypatch.setattr(replay, "MAX_LINE", 1000)
+    monkeypatch.setattr(snapshot_file, "MAX_TEXT", 1000)
     monkeypatch.setattr(replay, "CHUNK", 100)
     first, refusal, last = read(write(LINES[0] + b"\n" + b"x" * 5000 + b"\n" + LINES[1]))
     assert (first, last) == (Entry(1, "SC-001", LINES[0]), Entry(3, "SC-001", LINES[1]))

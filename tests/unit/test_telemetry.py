@@ -394,7 +394,7 @@ def test_a_body_that_is_no_object_is_invalid(body):
         b"}",
         b"hello",
         b"\0",
-        b"\xef\xbb\xbf" + with_value("1"),
+        b"\xef\xbb\xbf\xef\xbb\xbf" + with_value("1"),
         with_value("1") + b"x",
         with_value("1") + with_value("1"),
         with_value("1")[:-1],
@@ -413,6 +413,19 @@ def test_what_is_no_json_is_malformed(body):
 
 def test_json_may_stand_in_white_space():
     assert taken(b" \t\r\n" + with_value(" \n1\t") + b"\n\n ") == taken(with_value("1"))
+
+
+def test_a_byte_order_mark_before_json_is_passed_over():
+    assert taken(b"\xef\xbb\xbf" + with_value("1")) == taken(with_value("1"))
+    marked = b"\xef\xbb\xbf[" + with_value("1") + b"," + with_value("2") + b"]"
+    assert len(telemetry.decode("SC-001", marked)) == 2
+
+
+def test_what_is_written_otherwise_is_named():
+    for body in (written(said(), telemetry.MSGPACK), written([said()], telemetry.MSGPACK)):
+        assert "looks like MessagePack" in refused(body)[1]
+        assert "Content-Type: application/msgpack" in refused(body)[1]
+    assert "UTF-16" in refused(with_value("1").decode().encode("utf-16"))[1]
 
 
 @pytest.mark.parametrize("body", [b"\xc1", b"", b"\x81", written(said(), telemetry.MSGPACK) + b"\0"])
