@@ -64,7 +64,7 @@ class Endpoint:
             given = await clock.stopped(body.read(request, self._route.max_body))
         if isinstance(given, Failure):
             return answering.failed(given)
-        async with held(self._slots.of(self._route), clock.deadline):
+        async with held(self._slots.of(self._route, is_small=given is not None), clock.deadline):
             if given is None:
                 given = await clock.stopped(body.read(request, self._route.max_body))
             if isinstance(given, Failure):
@@ -90,7 +90,9 @@ class Endpoint:
 
     async def _admitted(self, answer: Answer | Failure, clock: "_Clock", sending: AsyncExitStack) -> Reply:
         reply = answering.reply(answer, self._route)
-        await sending.enter_async_context(self._slots.sending(len(reply.body), clock.deadline))
+        if self._route.method == "GET":  # what has changed something is answered, whatever the answer takes
+            await self._slots.room_to_send(len(reply.body), clock.deadline)
+        sending.enter_context(self._slots.sent(len(reply.body)))
         return reply
 
 

@@ -6,7 +6,7 @@ from being answered.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 from missionops.operations.operation import Route
 from subscribers.http.connections import Connections
@@ -21,8 +21,12 @@ _SENT = 24 << 20
 """Bytes of answers that are on their way to those who asked."""
 _KEPT_FOR_SMALL = 4 << 20
 """Of these."""
-_BODIES = 64  # of up to 1 MB, each waiting for seconds while the database is away
+_SMALL_BODIES = 64
+"""Bodies that `body.is_small`, each waiting for seconds while the database is away; likewise the larger ones."""
+_BODIES = 16
+"""Of up to 1 MB."""
 _HEAVY = 4
+"""Of up to 8 MB."""
 _HEAVY_BODY = 1 << 20
 _PAUSE = 0.1
 
@@ -34,15 +38,18 @@ class Slots:
         self._connections = connections
         self._queries = asyncio.Semaphore(_QUERIES)
         self._large = asyncio.Semaphore(_LARGE)
+        self._small_bodies = asyncio.Semaphore(_SMALL_BODIES)
         self._bodies = asyncio.Semaphore(_BODIES)
         self._heavy = asyncio.Semaphore(_HEAVY)
         self._sent = 0
         self._is_sent = asyncio.Event()
 
-    def of(self, route: Route) -> asyncio.Semaphore:
-        """Where a request of this route waits for its turn."""
+    def of(self, route: Route, *, is_small: bool) -> asyncio.Semaphore:
+        """Where a request of this route waits for its turn; `is_small`: its body is, and is there already."""
         if route.method == "GET":
             return self._queries
+        if is_small:
+            return self._small_bodies
         return self._heavy if route.max_body > _HEAVY_BODY else self._bodies
 
     @property
@@ -50,11 +57,20 @@ class Slots:
         """Where one waits whose answer will be larger than SMALL."""
         return self._large
 
-    @contextlib.asynccontextmanager
-    async def sending(self, size: int, deadline: float) -> AsyncIterator[None]:
-        """Memory for an answer until it is sent; TimeoutError if there is none before the deadline.
+    @contextlib.contextmanager
+    def sent(self, size: int) -> Iterator[None]:
+        """Memory for an answer until it is sent."""
+        self._sent += size
+        try:
+            yield
+        finally:
+            self._sent -= size
+            self._is_sent.set()
 
-        Where there is none, whoever has taken nothing of his answer for longest is closed.
+    async def room_to_send(self, size: int, deadline: float) -> None:
+        """Wait until there is memory for an answer; TimeoutError if there is none before the deadline.
+
+        Where there is none, whoever has taken nothing of an answer for longest is closed.
         """
         most = _SENT if size <= SMALL else _SENT - _KEPT_FOR_SMALL
         async with asyncio.timeout_at(deadline):
@@ -64,12 +80,6 @@ class Slots:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_PAUSE):
                         await self._is_sent.wait()
-        self._sent += size
-        try:
-            yield
-        finally:
-            self._sent -= size
-            self._is_sent.set()
 
 
 @contextlib.asynccontextmanager

@@ -333,9 +333,10 @@ async def test_too_many_at_once_wait_and_then_hear_that_they_are_too_many(
         writer.write(b"POST /telemetry/batch HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n{")
     await asyncio.sleep(0.1)
 
+    long = b'{"snapshots": []}' + b" " * 100_000
     with monkeypatch.context() as patch:
         patch.setattr(performing, "TIME", 0.2)
-        refused = await http.post("/telemetry/batch", json={"snapshots": []})
+        refused = await http.post("/telemetry/batch", content=long, headers=JSON)
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "unavailable")
     assert int(refused.headers["retry-after"]) > 0
     assert (await http.get("/spacecraft")).status_code == 200
@@ -343,7 +344,7 @@ async def test_too_many_at_once_wait_and_then_hear_that_they_are_too_many(
     for _, writer in connections:
         writer.close()
     await asyncio.sleep(0.1)
-    assert (await http.post("/telemetry/batch", json={"snapshots": []})).status_code == 201
+    assert (await http.post("/telemetry/batch", content=long, headers=JSON)).status_code == 201
 
 
 async def test_whoever_sends_a_short_body_slowly_takes_nobodys_place(service: Service, http: httpx.AsyncClient):
@@ -357,6 +358,7 @@ async def test_whoever_sends_a_short_body_slowly_takes_nobodys_place(service: Se
     assert (await http.post("/telemetry/batch", json={"snapshots": []})).status_code == 201
     for _, writer in connections:
         writer.close()
+    await asyncio.gather(*(writer.wait_closed() for _, writer in connections))
 
 
 async def test_the_cursor_continues_a_listing(http: httpx.AsyncClient):
