@@ -91,7 +91,7 @@ class Statistics:
         self._passed_over, self._logged_at = 0, now
 
 
-class _Counting(BaseMiddleware[Any, Any]):
+class _WithStatistics(BaseMiddleware[Any, Any]):
     def __init__(self, message: Msg, /, *, statistics: Statistics, **options: Any) -> None:
         super().__init__(message, **options)
         self.statistics = statistics
@@ -121,7 +121,7 @@ class LogRequests(BaseMiddleware[Any, Any]):
         return await super().after_processed(exc_type, exc_val, exc_tb)
 
 
-class CountRequests(_Counting):
+class CountRequests(_WithStatistics):
     """Count requests, their errors and their time, by operation."""
 
     async def consume_scope(self, call_next: Handle, msg: StreamMessage[Msg]) -> Any:
@@ -151,7 +151,7 @@ class AnswerErrors(BaseMiddleware[Any, Any]):
             return failure_response(performing.failure(msg.operation, error))
 
 
-class AdmitRequests(_Counting):
+class AdmitRequests(_WithStatistics):
     """Do nothing for a message without a reply subject, and refuse a request that would take too much memory.
 
     An acknowledgement of a stream, sent to a subject of ours by somebody's reply subject, looks like a request; but it

@@ -12,6 +12,7 @@ from hypothesis import settings as profile
 from hypothesis import strategies as st
 
 from missionops import app
+from subscribers import telemetry as subscriber
 
 TIME = "2025-01-01T00:00:00Z"
 FLEET = ("SC-001", "SC-002", "SC-003")
@@ -63,10 +64,10 @@ async def test_the_same_messages_give_the_same_anomalies(
             update={"database_url": stormy, "batch_parameters": weight, "lease": 1.0, "duplicate_window": 0.1}
         )
         for count, in_order in lives:
-            monkeypatch.setattr(app, "_STOP_TIME", 10.0 if in_order else 0.0)
+            monkeypatch.setattr(subscriber, "_STOP_TIME", 10.0 if in_order else 0.0)
             async with app.running(stormy_settings):
                 await until_handled(client, stormy, min(count, len(messages)))
-        monkeypatch.setattr(app, "_STOP_TIME", 10.0)
+        monkeypatch.setattr(subscriber, "_STOP_TIME", 10.0)
         async with AsyncExitStack() as services:
             for _ in range(workers):
                 await services.enter_async_context(app.running(stormy_settings))

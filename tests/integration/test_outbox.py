@@ -23,6 +23,7 @@ from missionops.store import outbox
 from missionops.store.position import Claim
 from publishers import fenced
 from publishers import outbox as publisher
+from subscribers import telemetry
 
 
 @asynccontextmanager
@@ -144,7 +145,7 @@ async def test_an_end_at_any_moment_loses_and_doubles_nothing(settings, client, 
             patch.setattr(outbox, "remove", stop)
         if moment == "after removing":
             patch.setattr(outbox, "remove", remove_then_stop)
-        patch.setattr(app, "_STOP_TIME", 0.1)
+        patch.setattr(telemetry, "_STOP_TIME", 0.1)
         async with started(settings):
             await insert(database, *names)
             await reached.wait()

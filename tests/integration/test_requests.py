@@ -209,3 +209,15 @@ async def test_everything_that_listens_is_in_the_brokers_list(settings: Settings
         address = addresses[operation["channel"]["$ref"].rpartition("/")[2]]
         described[operation["action"]].add(address.replace("{spacecraftId}", "*"))
     assert described == {"receive": heard - discovery, "send": published}
+
+
+async def test_each_request_is_logged_for_those_who_ask_for_it(
+    service: Service, client: Client, caplog: pytest.LogCaptureFixture
+):
+    with caplog.at_level("DEBUG", "subscribers.middlewares"):
+        await client.request("missionops.spacecraft.list", b"", timeout=5)
+        await client.request("missionops.config.get.NOBODY", b"", timeout=5)
+    said = [
+        record.message.partition(" in ")[0] for record in caplog.records if record.name == "subscribers.middlewares"
+    ]
+    assert said == ["missionops.spacecraft.list: 200", "missionops.config.get.NOBODY: 404"]
