@@ -31,6 +31,8 @@ class Nats(NamedTuple):
 
     port: int
     log: Path
+    config: Path
+    pid: int
 
     @property
     def url(self) -> str:
@@ -76,7 +78,7 @@ def nats_server(
         installed.until(lambda: "Server is ready" in log.read_text() or server.poll() is not None, "nats-server")
         found = re.search(r"Listening for client connections on 127\.0\.0\.1:([0-9]+)", log.read_text())
         assert found, log.read_text()
-        yield Nats(int(found[1]), log)
+        yield Nats(int(found[1]), log, directory / "nats.conf", server.pid)
     finally:
         server.terminate()
         server.wait(20)

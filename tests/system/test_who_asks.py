@@ -7,7 +7,9 @@ subject by subject and reply by reply, with the files of a deployment.
 import asyncio
 import base64
 import json
+import os
 import re
+import signal
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -389,3 +391,21 @@ async def test_a_stream_that_drops_repeats_for_longer_is_told(place: Place) -> N
     second = place.up("--data-dir", "data")
     assert "the stream TELEMETRY drops a Nats-Msg-Id that comes again within 120 s" in second.err
     assert installed.get(f"{second.http}/health/ready")[0] == 200
+
+
+async def test_a_spacecraft_is_added_by_copying_its_account_and_two_reloads(place: Place) -> None:
+    with deployed.nats_server(place.root, NATS_SC_002_PASSWORD="72") as server:  # noqa: S106
+        service = await connect(server, "service")
+        stream = {"name": "TELEMETRY", "subjects": ["telemetry.*"]}
+        await ask(service, "$JS.API.STREAM.CREATE.TELEMETRY", json.dumps(stream).encode())
+        server.config.write_text(with_another_spacecraft(server.config.read_text()))
+        for count in (1, 2):
+            os.kill(server.pid, signal.SIGHUP)
+            installed.until(lambda count=count: server.log.read_text().count("Reloaded server conf") == count, "reload")
+        one, two = await connect(server, "SC-001"), await connect(server, "SC-002")
+        for client, own, other in ((one, "SC-001", "SC-002"), (two, "SC-002", "SC-001")):
+            assert (await client.jetstream().publish(f"telemetry.{own}", b"")).stream == "TELEMETRY"
+            with pytest.raises(nats.errors.TimeoutError):
+                await client.request(f"telemetry.{other}", b"", timeout=0.1)
+        for client in (service, one, two):
+            await client.close()
