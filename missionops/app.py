@@ -7,30 +7,33 @@ import os
 import socket
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import nats.errors
 from faststream import FastStream
-from nats.aio.client import Client
 
 from missionops import broker, database, migrate, streams
-from missionops.errors import Unfit
+from missionops.errors import Unavailable, Unfit
 from missionops.health import Reporter
+from missionops.nats_client import GuardedClient
 from missionops.operations.operation import Context
+from missionops.operations.rules import CompiledRules
 from missionops.progress import Progress
 from missionops.settings import Settings
+from publishers import channels
 from publishers.intake import Intake
-from subscribers import requests
+from subscribers.discovery import DiscoveryRouter
 from subscribers.http import server as http
-from subscribers.telemetry import TelemetrySubscriber
+from subscribers.requests import RequestRouter
+from subscribers.telemetry import TelemetryRouter, TelemetrySubscriber
 
 log = logging.getLogger(__name__)
 
+_PAUSE = 0.5
+"""Seconds between two attempts to reach a PostgreSQL that is away."""
 _MAY_WRITE = """
 SELECT has_table_privilege('app.telemetry', 'INSERT') AND NOT current_setting('default_transaction_read_only')::boolean
 """
-_STOP_TIME = 10.0
-_FLUSH_TIME = 1
 _COLLECTION_THRESHOLD = 50_000
 """New objects after which the collector looks for circles. What a batch is made of has none, and it would be looked at
 several times before it goes: 4 % of the CPU."""
@@ -56,41 +59,33 @@ class Service:
 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Service]:
-    """The service for the time of a block; Unfit or Unavailable if it cannot start."""
+    """The service for the time of a block; Unfit or Unavailable if it cannot start.
+
+    It waits for a PostgreSQL and a NATS that are away, starting or recovering, and says so.
+    """
     gc.set_threshold(_COLLECTION_THRESHOLD)
     http.check(settings)
-    await _check_database(settings.database_url)
+    await _await_database(settings.database_url)
     progress = Progress()
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(database.opened(settings.database_url))
-        subscriber = TelemetrySubscriber(_owner(), settings, progress)
+        client = GuardedClient()
+        telemetry = TelemetrySubscriber(client, _owner(), settings, progress)
+        context = Context(pool, Reporter(client, pool, progress).health, progress, Intake(client), CompiledRules())
+        requests = RequestRouter(client, context)
         closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        nats_broker = broker.make(settings, subscriber.reconnected, _resolve(closed))
-        client = await broker.connect(nats_broker, closed)
-        application = FastStream(nats_broker, logger=None)
-        await application.start()
-        stack.push_async_callback(_stop, application, client)
+        nats_broker = broker.make(client, settings, telemetry.reconnected, _resolve(closed))
+        nats_broker.include_routers(requests, DiscoveryRouter(requests.statistics), TelemetryRouter(telemetry))
+        channels.declare(nats_broker)
+        application = FastStream(nats_broker, logger=None, serializer=None, on_shutdown=[requests.drain])
+        await broker.connect(nats_broker, closed)
+        stack.push_async_callback(_stop, application)
         await streams.provision(client, settings)
-        await stack.enter_async_context(_ingesting(subscriber, client))
-        context = Context(pool, Reporter(client, pool, progress).health, progress, Intake(client))
-        await stack.enter_async_context(requests.served(client, context))
+        await streams.warn_of_window(client)
+        await application.start()
         url = await stack.enter_async_context(http.served(settings, context))
-        stack.callback(subscriber.stop)  # a standby need not wait for the requests that we still answer
+        stack.callback(telemetry.request_stop)  # a standby need not wait for the requests that we still answer
         yield Service(url, progress, closed)
-
-
-@asynccontextmanager
-async def _ingesting(subscriber: TelemetrySubscriber, client: Client) -> AsyncIterator[None]:
-    task = asyncio.create_task(subscriber.run(client), name="ingest")
-    try:
-        yield
-    finally:
-        subscriber.stop()
-        await asyncio.wait([task], timeout=_STOP_TIME)
-        if not task.done():
-            log.warning("the batch in hand cannot be finished; it stays in the stream")
-            task.cancel()
-            await asyncio.wait([task], timeout=1)
 
 
 def _resolve(future: asyncio.Future[str]) -> Callable[[str], None]:
@@ -101,27 +96,43 @@ def _resolve(future: asyncio.Future[str]) -> Callable[[str], None]:
     return resolve
 
 
-async def _stop(application: FastStream, client: Client) -> None:
+async def _stop(application: FastStream) -> None:
     try:
-        await client.flush(_FLUSH_TIME)  # stopping waits far longer for a server that is silent
         await application.stop()
-    except (nats.errors.Error, TimeoutError):  # NATS is away or silent: there is nobody to take leave of
-        with suppress(RuntimeError, OSError, nats.errors.Error):  # nor to send what is left in the buffer
-            await client.close()
+    except* nats.errors.Error:  # NATS has closed the connection for good: there is nobody to take leave of
+        log.debug("NATS was not there to the end", exc_info=True)
+
+
+async def _await_database(dsn: str) -> None:
+    """Wait for PostgreSQL to answer, and say so once; Unfit if it refuses us, or is not what we can work with."""
+    is_said = False
+    while True:
+        try:
+            await _check_database(dsn)
+        except Unavailable as error:
+            if not is_said:
+                log.warning("%s Waiting for it.", error)
+            is_said = True
+            await asyncio.sleep(_PAUSE)
+        else:
+            return
 
 
 async def _check_database(dsn: str) -> None:
-    async with database.connected(dsn) as connection:
-        version = connection.get_server_version().major
-        if version < database.OLDEST:
-            raise Unfit(f"PostgreSQL {version} is too old: missionops needs {database.OLDEST} or newer.")
-        await migrate.check(connection)
-        if not await connection.fetchval(_MAY_WRITE):
-            user = await connection.fetchval("SELECT current_user")
-            raise Unfit(
-                f"The user {user} of MISSIONOPS_DATABASE_URL may not write telemetry: give it the user of the service, "
-                "which is mission_app where deploy/postgres.sql made the roles."
-            )
+    try:
+        async with database.connected(dsn) as connection:
+            version = connection.get_server_version().major
+            if version < database.OLDEST:
+                raise Unfit(f"PostgreSQL {version} is too old: missionops needs {database.OLDEST} or newer.")
+            await migrate.check(connection)
+            if not await connection.fetchval(_MAY_WRITE):
+                user = await connection.fetchval("SELECT current_user")
+                raise Unfit(
+                    f"The user {user} of MISSIONOPS_DATABASE_URL may not write telemetry: give it the user of the "
+                    "service, which is mission_app where deploy/postgres.sql made the roles."
+                )
+    except database.AWAY as error:
+        raise Unavailable(f"PostgreSQL at {database.address(dsn)} ended the connection: {error}.") from error
 
 
 def _owner() -> str:

@@ -23,6 +23,7 @@ _VALUE_LENGTH = 16  # characters of JSON, with its name
 _ROW_WEIGHT = 20  # a row costs the database about as much as twenty parameters in it
 _FIRST_LINE = b"NATS/1.0\r\n"
 _SHORT = 128  # bytes of headers
+ANOMALY_WEIGHT = 20  # to judge, store and publish one costs about as much as half a row
 _FAULT_WEIGHT = 20  # finding out what is wrong, and a dead letter, cost about as much as a whole snapshot
 
 
@@ -77,8 +78,10 @@ class Letter(NamedTuple):
 class Batch:
     """Messages in stream order; within it the first snapshot of an identity wins."""
 
-    def __init__(self, after: int, decoder: Decoder) -> None:
+    def __init__(self, after: int, decoder: Decoder, expected: Mapping[str, int] | None = None) -> None:
         self._decoder = decoder
+        self._expected = expected or {}
+        """By spacecraft: the weight of the anomalies that a snapshot of it probably has."""
         self._vocabularies: dict[str, type[Values]] = {}
         self.entries: dict[Identity, Entry] = {}
         self.repeats: dict[Identity, deque[Entry]] = {}
@@ -135,6 +138,8 @@ class Batch:
             self._note_names(spacecraft_id, values)
         self.heard[spacecraft_id] = entry.delivery.time
         self.weight += _ROW_WEIGHT + len(snapshot.text) // _VALUE_LENGTH
+        if self._expected:
+            self.weight += self._expected.get(spacecraft_id, 0)
         if self.entries.setdefault(identity, entry) is not entry:
             self.repeats.setdefault(identity, deque()).append(entry)
             self.duplicates += 1
@@ -145,6 +150,7 @@ class Batch:
             self.reported[spacecraft_id, values.digest] = values.fields
         else:
             self.reported[spacecraft_id, hash(tuple(values))] = values
+            self.weight += len(values)  # a dict takes several times the memory of its text
 
     def drop(self, identities: AbstractSet[Identity]) -> None:
         """Leave out what an earlier batch holds already."""
@@ -162,9 +168,9 @@ class Batch:
         return f"{self.first}-{self.sequence}"
 
     @property
-    def months(self) -> set[date]:
-        days = {identity[1] // _DAY for identity in self.entries}
-        return {(_EPOCH + timedelta(days=day)).replace(day=1) for day in days}
+    def days(self) -> set[date]:
+        """The days that its snapshots are of."""
+        return {_EPOCH + timedelta(days=day) for day in {identity[1] // _DAY for identity in self.entries}}
 
 
 def _spacecraft_id(word: bytes) -> str | None:

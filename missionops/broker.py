@@ -7,18 +7,41 @@ from collections.abc import Callable
 from typing import Any
 
 from faststream.nats import NatsBroker
-from faststream.nats.security import NatsCredentials, NatsNKey, NatsSecurity, NatsToken, NatsUserPassword
 from nats.aio.client import Client
 
-from missionops import nats_access, nats_guard, nats_refusal, nats_replies
+from missionops import nats_access
 from missionops.errors import Unavailable, Unfit
+from missionops.nats_client import GuardedClient
 from missionops.settings import NatsAccess
 
 log = logging.getLogger(__name__)
 
+_STOP_TIME = 1.0
 
-def make(access: NatsAccess, reconnected: Callable[[], None], closed: Callable[[str], None]) -> NatsBroker:
-    """A broker for the servers that `access` names, and the user that it makes us.
+
+class Broker(NatsBroker):
+    """FastStream's broker with a client that was made before, and that connects as nats-py is told to.
+
+    `NatsBroker` makes its client while it connects, when it is too late to guard it, and takes credentials in security
+    classes of its own only. Each FastStream broker says how it connects in `_connect`; this one does so for ours.
+    """
+
+    def __init__(self, client: GuardedClient, access: NatsAccess, **options: Any) -> None:
+        self._access = nats_access.options(access)
+        self._client = client
+        # FastStream builds no pydantic models for us: our handlers take messages as they came, and read them.
+        super().__init__(self._access["servers"], apply_types=False, serializer=None, **options)
+
+    async def _connect(self) -> Client:
+        await self._client.connect(**self._connection_kwargs | self._access)
+        self.config.connect(self._client)
+        return self._client
+
+
+def make(
+    client: GuardedClient, access: NatsAccess, reconnected: Callable[[], None], closed: Callable[[str], None]
+) -> Broker:
+    """A broker that connects `client` to the servers that `access` names, as the user that it makes us.
 
     `reconnected` is called when a lost connection is back; `closed`, once or more, when it is over for good, with the
     last word of NATS. The server ends it for a client that it takes for faulty or no longer knows, and nats-py does
@@ -44,11 +67,9 @@ def make(access: NatsAccess, reconnected: Callable[[], None], closed: Callable[[
     async def on_close() -> None:
         closed(last_error or "no reason given")
 
-    options = nats_access.options(access)
-    return NatsBroker(
-        options["servers"],
-        security=_security(options),
-        inbox_prefix=options["inbox_prefix"],
+    return Broker(
+        client,
+        access,
         name="missionops",
         max_reconnect_attempts=-1,
         reconnect_time_wait=1,
@@ -58,31 +79,13 @@ def make(access: NatsAccess, reconnected: Callable[[], None], closed: Callable[[
         reconnected_cb=on_reconnect,
         closed_cb=on_close,
         error_cb=report,
-        logger=None,
+        graceful_timeout=_STOP_TIME,  # for each subscriber; those of requests are drained before
+        logger=None,  # subscribers/middlewares.py logs what a person can use
     )
 
 
-def _security(options: dict[str, Any]) -> NatsSecurity:
-    """The same as nats-py takes it, in FastStream's words."""
-    tls: dict[str, Any] = {
-        "ssl_context": options.get("tls"),
-        "tls_handshake_first": options["tls_handshake_first"],
-    }
-    match options:
-        case {"user": user, "password": password}:
-            return NatsUserPassword(user, password, **tls)
-        case {"token": token}:
-            return NatsToken(token, **tls)
-        case {"nkeys_seed": file}:
-            return NatsNKey.from_file(file, **tls)
-        case {"user_credentials": file}:
-            return NatsCredentials.from_file(file, **tls)
-        case _:
-            return NatsSecurity(**tls)
-
-
-async def connect(broker: NatsBroker, closed: "asyncio.Future[str]") -> Client:
-    """Connect, guard the client against what publishers may send, and return it.
+async def connect(broker: Broker, closed: "asyncio.Future[str]") -> Client:
+    """Connect the broker's client and return it.
 
     Waits for a server that is away; Unfit once it is `closed`, which it is for a user whom the server does not know.
     """
@@ -95,15 +98,11 @@ async def connect(broker: NatsBroker, closed: "asyncio.Future[str]") -> Client:
     if closed.done():
         raise Unfit(f"NATS refuses us ({closed.result()}): see the settings MISSIONOPS_NATS_… in the README.")
     try:
-        client = connecting.result()
+        return connecting.result()
     except Exception as error:
         raise Unavailable(f"Cannot reach NATS: {str(error) or type(error).__name__}.") from error
-    nats_guard.install(client)
-    nats_replies.guard(client)
-    nats_refusal.of(client)  # from the first refusal on
-    return client
 
 
 def _is_final(said: str) -> bool:
-    """Whether the server itself has refused us, in quotes: nats-py ends its attempts then, and says so to nobody."""
+    """Whether the server itself has refused us, in quotes: the attempts to connect end then, and nobody is told."""
     return said.startswith("nats: '") and "permissions violation" not in said.lower()

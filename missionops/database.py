@@ -2,10 +2,13 @@
 
 import asyncio
 import contextlib
+import os
 import re
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TypeAlias
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -17,7 +20,7 @@ OLDEST = 17
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 
-_AWAY = (
+AWAY = (
     OSError,
     TimeoutError,
     asyncpg.PostgresConnectionError,
@@ -26,6 +29,9 @@ _AWAY = (
     asyncpg.OperatorInterventionError,  # shutdown, crash of another backend, a cancelled query
     asyncpg.InsufficientResourcesError,  # too many connections, disk full
 )
+"""What asyncpg raises while PostgreSQL is away, starting, recovering or too busy: it may work later."""
+
+_PORT = 5432
 
 
 def _identity(value: bytes) -> bytes:
@@ -36,6 +42,7 @@ _SETTINGS = {
     "application_name": "missionops",
     "timezone": "UTC",
     "jit": "off",  # nothing here runs long enough to win back what compiling costs
+    "lock_timeout": "10s",  # nothing waits for somebody else without an end
 }
 
 # asyncpg asks the server about a type when it first meets it, which takes long on a busy machine: the array types of
@@ -49,30 +56,47 @@ async def prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     await connection.prepare(_TYPES)
 
 
+def address(dsn: str) -> str:
+    """Where a URL leads, as a person reads it: hosts with their ports, or sockets; no user, and no password."""
+    try:
+        parts = urlsplit(dsn)
+        query = dict(parse_qsl(parts.query))
+        hosts = unquote(parts.netloc.rpartition("@")[2]) or query.get("host", "") or os.environ.get("PGHOST", "")
+    except ValueError:
+        return "the address of MISSIONOPS_DATABASE_URL"
+    port = query.get("port") or os.environ.get("PGPORT") or str(_PORT)
+    return ", ".join(_place(host, port) for host in hosts.split(",")) if hosts else f"the local port {port}"
+
+
+def _place(host: str, port: str) -> str:
+    if host.startswith("/"):
+        return f"{host}/.s.PGSQL.{port}"
+    return host if re.search(r":[0-9]+$", host) else f"{host}:{port}"
+
+
 async def connect(dsn: str, **settings: str) -> "asyncpg.Connection[asyncpg.Record]":
-    """A connection of one's own; Unavailable if PostgreSQL is away, Unfit if it refuses us."""
+    """A connection of one's own; Unavailable if PostgreSQL is away, Unfit if it refuses us or we cannot trust it."""
     try:
         connection = await asyncpg.connect(dsn, timeout=5, server_settings=_SETTINGS | settings)
-    except _AWAY as error:
+    except (PermissionError, ssl.SSLCertVerificationError) as error:
+        raise Unfit(f"Cannot use PostgreSQL at {address(dsn)}: {error}.") from error
+    except AWAY as error:
         raise Unavailable(
-            f"Cannot reach PostgreSQL at {_without_secrets(dsn)} ({str(error) or type(error).__name__}): is it "
-            "running, and does MISSIONOPS_DATABASE_URL name it?"
+            f"Cannot reach PostgreSQL at {address(dsn)}: {str(error) or type(error).__name__}."
         ) from error
-    except (asyncpg.PostgresError, ValueError) as error:
-        raise Unfit(f"PostgreSQL refuses MISSIONOPS_DATABASE_URL: {error}.") from error
+    except asyncpg.PostgresError as error:
+        raise Unfit(f"PostgreSQL at {address(dsn)} refuses MISSIONOPS_DATABASE_URL: {error}.") from error
+    except ValueError:  # whose words may repeat a part of the password
+        raise Unfit(
+            "MISSIONOPS_DATABASE_URL is no address like postgresql://user@host:5432/database; in a password, "
+            "characters such as / @ : have to be written as %2F %40 %3A."
+        ) from None
     try:
         await prepare(connection)
     except BaseException:
         connection.terminate()
         raise
     return connection
-
-
-def _without_secrets(dsn: str) -> str:
-    """The address in a URL: no user, no password, no option but the host."""
-    host = re.search(r"[?&](host=[^&]*)", dsn)
-    address = re.sub(r"//[^/]*@", "//", dsn.partition("?")[0])
-    return f"{address}?{host[1]}" if host else address
 
 
 @asynccontextmanager
@@ -83,7 +107,7 @@ async def connected(dsn: str, **settings: str) -> AsyncIterator["asyncpg.Connect
         yield connection
     finally:
         try:
-            with contextlib.suppress(*_AWAY):  # what there was to do is done, or has failed in its own words
+            with contextlib.suppress(*AWAY):  # what there was to do is done, or has failed in its own words
                 await connection.close(timeout=2)
         finally:
             connection.terminate()
@@ -102,7 +126,7 @@ class Database:
         try:
             async with self._pool.acquire(timeout=2) as connection, connection.transaction():
                 yield connection
-        except _AWAY as error:
+        except AWAY as error:
             raise Unavailable("The database is away or too slow; try again later.") from error
 
     async def is_reachable(self) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import nats.errors
@@ -11,14 +12,19 @@ from missionops import __version__, streams
 from missionops.database import Database
 from missionops.domain import moment
 from missionops.errors import Unavailable
-from missionops.operations.health import Health, Ingest
+from missionops.operations.health import Health, Ingest, OutgoingStream
+from missionops.outgoing import Outgoing, unbounded
 from missionops.progress import Progress
+from missionops.store import locks
 
 _STALLED = 5.0
 """Seconds for which a message may wait while nothing moves."""
 _FULL = 0.95
 """Of what a stream may hold; it refuses messages for which there is no room, the large ones first."""
 _PATIENCE = 1.5
+_SHORT_PATIENCE = 0.5
+_HANDLED = ("owner", "standby")
+"""Roles in which an instance knows how far telemetry is handled."""
 _NOT_FOUND = 10037
 
 
@@ -45,6 +51,8 @@ class Reporter:
         is_connected = self._client.is_connected
         is_reachable, lag = await asyncio.gather(self._database.is_reachable(), self._lag())
         trouble = self._progress.trouble or self._fault(lag)
+        if trouble and is_reachable and (held := await self._held()):
+            trouble = f"{trouble} {held}"
         is_ready = is_connected and is_reachable and self._progress.is_ready and trouble is None
         return Health(
             "ready" if is_ready else "not ready",
@@ -52,15 +60,24 @@ class Reporter:
             "up" if is_connected else "down",
             "up" if is_reachable else "down",
             self._ingest(trouble, lag),
+            {name: _shown(stream) for name, stream in self._outgoing()},
+            [warning for name, stream in self._outgoing() for warning in _warnings(name, stream)],
         )
+
+    def _outgoing(self) -> Iterator[tuple[str, Outgoing]]:
+        """The outgoing streams, as far as this instance has seen them and is their owner."""
+        if self._progress.role != "standby":
+            known = sorted(self._progress.outgoing.items())
+            yield from ((name, stream) for name, stream in known if stream.max_bytes is not None)
 
     def _ingest(self, trouble: str | None, lag: _Lag | None) -> Ingest:
         progress = self._progress
+        is_owner = progress.role == "owner"
         return Ingest(
             role=progress.role,
             trouble=trouble,
-            lag=lag.messages if lag else None,
-            lag_seconds=round(lag.seconds, 3) if lag else None,
+            lag=lag.messages if lag and is_owner else None,  # once among all instances
+            lag_seconds=round(lag.seconds, 3) if lag and is_owner else None,
             epoch=progress.epoch,
             sequence=progress.sequence,
             stored=progress.stored,
@@ -71,21 +88,31 @@ class Reporter:
         )
 
     def _fault(self, lag: _Lag | None) -> str | None:
-        """What an owner does not know of: that nothing moves although no call has failed."""
-        if self._progress.role != "owner":
-            return None
-        if lag is None:
+        """What neither owner nor standby knows of: that nothing moves although no call has failed."""
+        role = self._progress.role
+        if role == "owner" and lag is None:
             return "JetStream does not say what is in the stream TELEMETRY."
-        if lag.is_full:
+        if role not in _HANDLED or lag is None:
+            return None
+        if lag.is_full and role == "owner":
             return f"The stream TELEMETRY is full and refuses telemetry: {lag.messages} messages wait."
         idle = time.monotonic() - self._progress.moved_at
         if min(lag.seconds, idle) > _STALLED:
-            return f"Nothing moves: {lag.messages} messages wait, the oldest for {lag.seconds:.0f} s."
+            whose = "" if role == "owner" else " The owner is another instance, or none."
+            return f"Nothing moves: {lag.messages} messages wait, the oldest for {lag.seconds:.0f} s.{whose}"
         return None
 
+    async def _held(self) -> str | None:
+        """Who holds a lock that we wait for; None where nobody does, or the database does not say at once."""
+        try:
+            async with asyncio.timeout(_SHORT_PATIENCE), self._database.transaction() as connection:
+                return await locks.sentence(connection)
+        except (Unavailable, TimeoutError):
+            return None
+
     async def _lag(self) -> _Lag | None:
-        """What this instance, while it is the owner, has not handled; None where JetStream does not tell."""
-        if self._progress.role != "owner" or not self._client.is_connected:
+        """What is not handled, by us or by the owner we stand by for; None where JetStream does not tell."""
+        if self._progress.role not in _HANDLED or not self._client.is_connected:
             return None
         try:
             async with asyncio.timeout(_PATIENCE):
@@ -106,3 +133,14 @@ class Reporter:
             return _Lag(0, 0.0, is_full)
         since = moment.to_nanoseconds(answer["message"]["time"])
         return _Lag(waiting, max(0.0, (moment.to_nanoseconds(info["ts"]) - since) / 1e9), is_full)
+
+
+def _shown(stream: Outgoing) -> OutgoingStream:
+    return OutgoingStream(stream.messages, stream.bytes, stream.max_bytes or None, stream.dropped, stream.purged)
+
+
+def _warnings(name: str, stream: Outgoing) -> Iterator[str]:
+    if not stream.max_bytes:
+        yield unbounded(name)
+    if stream.trouble:
+        yield stream.trouble

@@ -1,5 +1,7 @@
 """What a batch means: new snapshots stored, judged, and their anomalies stored with them, on one connection."""
 
+import asyncio
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -12,7 +14,7 @@ from missionops.database import Connection
 from missionops.domain import anomaly
 from missionops.domain.anomaly import Anomaly
 from missionops.errors import Lost
-from missionops.rulebook import InForce
+from missionops.limits_cache import InForce, LimitsCache
 from missionops.store import anomalies, telemetry
 from missionops.store.anomalies import Stored
 from missionops.wire.fault import Fault
@@ -25,6 +27,11 @@ REFUSED_AS_DATA = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 
 # Halving thousands of refused rows takes longer than the lease, and would be begun again for ever.
 _TAKE_TIME = "SET LOCAL transaction_timeout = 0; SET LOCAL transaction_timeout = '60s'"
+
+_PORTION = 2_000
+"""Anomalies that are written at once, of 0.5 to 1.5 kB each."""
+_MOST_KEPT = 4_000
+"""Anomalies of one batch that are kept in memory until they are published; more are read back from the database."""
 
 _Refusal = tuple[Entry, Exception]
 
@@ -46,17 +53,27 @@ class Outcome(NamedTuple):
     refused: int
     """Rows that the database refused; they are among the letters."""
     letters: Sequence[Letter]
-    anomalies: Sequence[Stored]
+    anomalies: Sequence[Stored] | None
+    """In the order of the stream; None if there are too many to hold: they have to be read back."""
     severities: Mapping[str, int]
+    by_spacecraft: Mapping[str, tuple[int, int]]
+    """How many snapshots of each spacecraft that has limits were judged, and how many anomalies they had."""
 
 
 async def record(
-    connection: Connection, batch: Batch, in_force: Mapping[str, InForce], origin: Origin, *, ask_first: bool
+    connection: Connection,
+    batch: Batch,
+    versions: Mapping[str, int],
+    cache: LimitsCache,
+    origin: Origin,
+    *,
+    ask_first: bool,
 ) -> Outcome:
     """Store what is new in `batch`, judge it, and store what was found, in the caller's transaction.
 
-    With `ask_first` the database is asked what it has already; else only once it has found a repeat itself, which
-    costs less where there is none. Rows that it refuses as data are left out and become letters.
+    `versions` are the config versions in force, read in this transaction. With `ask_first` the database is asked what
+    it has already; else only once it has found a repeat itself, which costs less where there is none. Rows that it
+    refuses as data are left out and become letters.
     """
     fresh: Sequence[Entry] = [*batch.entries.values()]
     added: Sequence[Entry] = fresh
@@ -64,8 +81,16 @@ async def record(
     if ask_first or await _try_to_add(connection, fresh):
         fresh = await _unknown(connection, batch)
         added, refused = await _add_all(connection, batch, fresh)
-    rows = _judged(added, in_force, origin)
-    await anomalies.add(connection, rows)
+    found = _Found()
+    by_spacecraft = _by_spacecraft(added)
+    judged = {name: version for name, version in versions.items() if name in by_spacecraft}
+    async for spacecraft_id, in_force in cache.read(connection, judged):
+        entries = by_spacecraft[spacecraft_id]
+        before = found.count
+        for snapshot_rows in _judge(entries, in_force, origin):
+            await found.add(connection, snapshot_rows)
+        found.by_spacecraft[spacecraft_id] = len(entries), found.count - before
+    await found.write(connection)
     known = len(batch.entries) - len(fresh)
     return Outcome(
         stored=len(added),
@@ -73,8 +98,9 @@ async def record(
         known=known,
         refused=len(refused),
         letters=sorted((*batch.letters, *refused), key=_place),
-        anomalies=[Stored(*row[:5], row[7]) for row in rows],
-        severities=_count(rows),
+        anomalies=found.in_stream_order(),
+        severities=found.severities,
+        by_spacecraft=found.by_spacecraft,
     )
 
 
@@ -148,20 +174,70 @@ def _letters(refused: Iterable[_Refusal]) -> Iterator[Letter]:
         yield Letter(Fault("refused", reason, item, parts[delivery.sequence][item]), delivery)
 
 
-def _judged(entries: Sequence[Entry], in_force: Mapping[str, InForce], origin: Origin) -> list[anomalies.Row]:
-    rows: list[anomalies.Row] = []
+def _by_spacecraft(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
+    groups: dict[str, list[Entry]] = {}
+    for entry in entries:
+        spacecraft_id = entry.snapshot.identity[0]
+        if (group := groups.get(spacecraft_id)) is None:
+            group = groups[spacecraft_id] = []
+        group.append(entry)
+    return groups
+
+
+def _judge(entries: Sequence[Entry], in_force: InForce, origin: Origin) -> Iterator[list[anomalies.Row]]:
+    """The anomalies of one spacecraft's snapshots, snapshot by snapshot; those without any are passed over."""
+    version, rules, _ = in_force
     sequence, ordinal = 0, 0
     for entry in entries:
         snapshot = entry.snapshot
-        version, rules = in_force[snapshot.identity[0]]
         if rules.are_met(snapshot.values):
             continue
         if entry.delivery.sequence != sequence:
             sequence, ordinal = entry.delivery.sequence, 0
-        for found in anomaly.judge(snapshot, rules, version, entry.received):
-            rows.append(_row(found, origin, sequence, ordinal))
-            ordinal += 1
-    return rows
+        found = anomaly.judge(snapshot, rules, version, entry.received)
+        if found:
+            yield [_row(one, origin, sequence, number) for number, one in enumerate(found, ordinal)]
+            ordinal += len(found)
+
+
+class _Found:
+    """The anomalies of a batch: written in portions, and kept for publishing while they are few."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.severities: Counter[str] = Counter()
+        self.by_spacecraft: dict[str, tuple[int, int]] = {}
+        self._waiting: list[anomalies.Row] = []
+        self._written: list[anomalies.Row] | None = []
+
+    async def add(self, connection: Connection, rows: list[anomalies.Row]) -> None:
+        """Take the anomalies of one snapshot; write what waits once it is a portion."""
+        self.count += len(rows)
+        self._waiting += rows
+        if len(self._waiting) >= _PORTION:
+            await self.write(connection)
+            await asyncio.sleep(0)
+
+    async def write(self, connection: Connection) -> None:
+        """Write what waits; what is stored already is neither counted as found nor published again."""
+        waiting, self._waiting = self._waiting, []
+        rows = await anomalies.add(connection, waiting)
+        self.severities.update(row[5] for row in rows)
+        if self._written is not None:
+            self._written += rows
+            if self.count > _MOST_KEPT:
+                self._written = None
+
+    def in_stream_order(self) -> list[Stored] | None:
+        """What was written, as it is published; None if it was too much to keep."""
+        if self._written is None:
+            return None
+        self._written.sort(key=_stream_order)
+        return [Stored(*row[:5], row[7]) for row in self._written]
+
+
+def _stream_order(row: anomalies.Row) -> tuple[int, int]:
+    return row[10], row[11]
 
 
 def _row(found: Anomaly, origin: Origin, sequence: int, ordinal: int) -> anomalies.Row:
@@ -178,13 +254,6 @@ def _row(found: Anomaly, origin: Origin, sequence: int, ordinal: int) -> anomali
         sequence,
         ordinal,
     )
-
-
-def _count(rows: Sequence[anomalies.Row]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for row in rows:
-        counts[row[5]] = counts.get(row[5], 0) + 1
-    return counts
 
 
 def _position(entry: Entry) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """Migrations: numbered SQL files, applied once, in order, under a lock, and never edited afterwards."""
 
 import asyncio
+import contextlib
 import hashlib
 import re
 from collections.abc import AsyncIterator, Sequence
@@ -12,9 +13,13 @@ from typing import NamedTuple
 import asyncpg
 
 from missionops import database
-from missionops.errors import Unfit
+from missionops.errors import Unavailable, Unfit
+from missionops.store import locks
 
-_LOCK = 0x6D697373_6F707331  # any number that is ours alone: "missops1"
+# Seconds. What waits for a table holds up everybody who comes after it, so it does not wait for long.
+_OTHERS_TIME = 60
+_LOCK_TIME = 10
+_LOOK = 0.5
 _NAME = re.compile(r"([0-9]{4})_[a-z0-9_]+\.sql")
 
 _LEDGER = """
@@ -68,17 +73,17 @@ def available(where: Path | None = None) -> Sequence[Migration]:
 
 
 async def apply(dsn: str, where: Path | None = None) -> Sequence[Migration]:
-    """Apply what is missing and return it; Unfit if an applied file was edited or is newer than this program."""
+    """Apply what is missing and return it; Unfit if an applied file was edited or is newer than this program.
+
+    Unavailable if somebody holds a lock on a table that is to be changed, or other migrations run.
+    """
     wanted = available(where)
-    async with database.connected(dsn) as connection, _locked(connection), _with_rights(connection):
-        if not await connection.fetchval("SELECT to_regnamespace('app') IS NOT NULL"):
-            await connection.execute("CREATE SCHEMA app")  # not IF NOT EXISTS, which needs the right to in either case
-        await connection.execute(_LEDGER)
-        await connection.execute(_GUARD)
-        missing = await _missing(connection, wanted)
-        for migration in missing:
-            await _apply_one(connection, migration)
-        return missing
+    applied: list[Migration] = []
+    async with database.connected(dsn) as connection, _naming_holders(dsn), _with_rights(connection):
+        await _make_ledger(connection)
+        while migration := await _apply_next(connection, wanted):
+            applied.append(migration)
+    return applied
 
 
 async def check(connection: "asyncpg.Connection[asyncpg.Record]", where: Path | None = None) -> None:
@@ -90,8 +95,28 @@ async def check(connection: "asyncpg.Connection[asyncpg.Record]", where: Path | 
         raise Unfit(f"The database lacks migration {missing[0].name}: run `missionops migrate`.")
 
 
-async def _apply_one(connection: "asyncpg.Connection[asyncpg.Record]", migration: Migration) -> None:
+async def _make_ledger(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    with contextlib.suppress(asyncpg.UniqueViolationError, asyncpg.DuplicateSchemaError, asyncpg.DuplicateTableError):
+        async with connection.transaction():  # somebody else may do the same at this moment, and be faster
+            if not await connection.fetchval("SELECT to_regnamespace('app') IS NOT NULL"):
+                await connection.execute("CREATE SCHEMA app")  # IF NOT EXISTS would need the right to in either case
+            await connection.execute(_LEDGER)
+
+
+async def _apply_next(
+    connection: "asyncpg.Connection[asyncpg.Record]", wanted: Sequence[Migration]
+) -> Migration | None:
+    """Apply the first that is missing; None where none is."""
     async with connection.transaction():
+        # One at a time, by a lock that nobody can take who may not change this table.
+        await connection.execute(f"SET LOCAL lock_timeout = '{_OTHERS_TIME}s'")
+        await connection.execute("LOCK TABLE app.migration IN SHARE ROW EXCLUSIVE MODE")
+        await connection.execute(_GUARD)
+        missing = await _missing(connection, wanted)
+        if not missing:
+            return None
+        migration = missing[0]
+        await connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIME}s'")
         await connection.execute(migration.sql)
         await connection.execute(
             "INSERT INTO app.migration (number, name, checksum) VALUES ($1, $2, $3)",
@@ -99,6 +124,31 @@ async def _apply_one(connection: "asyncpg.Connection[asyncpg.Record]", migration
             migration.name,
             migration.checksum,
         )
+        return migration
+
+
+@asynccontextmanager
+async def _naming_holders(dsn: str) -> AsyncIterator[None]:
+    """Whoever waits in vain for a lock in this block learns who holds it."""
+    held: str | None = None
+
+    async def watch(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+        nonlocal held
+        while True:
+            await asyncio.sleep(_LOOK)
+            with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError):
+                held = await locks.sentence(connection) or held
+
+    async with database.connected(dsn) as connection:
+        task = asyncio.create_task(watch(connection))
+        try:
+            yield
+        except asyncpg.LockNotAvailableError as error:
+            reason = held or "The database waits too long for a lock."
+            raise Unavailable(f"{reason} The schema stays as it is; run `missionops migrate` again.") from error
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
 
 
 async def _missing(
@@ -124,14 +174,3 @@ async def _with_rights(connection: "asyncpg.Connection[asyncpg.Record]") -> Asyn
             f"The user {user} may not change the schema ({error}): give MISSIONOPS_DATABASE_URL the user that owns it, "
             "which is mission_migrator where deploy/postgres.sql made the roles."
         ) from error
-
-
-@asynccontextmanager
-async def _locked(connection: "asyncpg.Connection[asyncpg.Record]") -> AsyncIterator[None]:
-    """One migrator at a time; polled, since CREATE INDEX CONCURRENTLY would wait for a waiting statement's snapshot."""
-    while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):  # noqa: ASYNC110 - another process
-        await asyncio.sleep(0.1)
-    try:
-        yield
-    finally:
-        await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)

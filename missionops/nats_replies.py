@@ -2,7 +2,7 @@
 
 The service may publish anomalies, events and telemetry, and those who ask it may not. Whoever named such a subject as
 the place for an answer would have the service say in its own name what he chose: a list as an anomaly, say. NATS cannot
-tell these apart, so such a request loses its reply subject as it comes in, and is answered by nothing.
+tell these apart, so such a request loses its reply subject as it comes in, and what has none is not acted on.
 """
 
 from typing import Any

@@ -3,9 +3,11 @@
 import asyncio
 import time
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Literal
+
+from missionops.outgoing import Outgoing
 
 Role = Literal["starting", "owner", "standby", "stopped"]
 
@@ -45,7 +47,7 @@ class Progress:
     """By the monotonic clock."""
     sequence: int = 0
     moved_at: float = field(default_factory=time.monotonic)
-    """When `sequence` last rose, or this process began; by the monotonic clock."""
+    """When `sequence` last changed, or this process began; by the monotonic clock."""
     stored: int = 0
     duplicates: int = 0
     lost: int = 0
@@ -58,6 +60,8 @@ class Progress:
     anomalies: Counter[str] = field(default_factory=Counter)
     publish_failures: Counter[str] = field(default_factory=Counter)
     """By stream: how often it refused what was published, or did not answer."""
+    outgoing: defaultdict[str, Outgoing] = field(default_factory=lambda: defaultdict(Outgoing))
+    """By stream: how full it is, and what it dropped for its size."""
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
 
     def move(self, sequence: int) -> None:
@@ -66,6 +70,11 @@ class Progress:
             self.sequence, self.moved_at, self.trouble = sequence, time.monotonic(), None
         self._moved.set()
         self._moved = asyncio.Event()
+
+    def watch(self, sequence: int) -> None:
+        """Another instance is the owner, and has decided everything up to `sequence`."""
+        if sequence != self.sequence:
+            self.sequence, self.moved_at = sequence, time.monotonic()
 
     async def until_moved(self) -> None:
         """Wait for the next move."""

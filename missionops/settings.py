@@ -140,8 +140,15 @@ class Settings(NatsAccess):
 
     telemetry_max_bytes: int = Field(8 << 30, ge=1 << 20, description="Size at which the stream refuses telemetry.")
     telemetry_max_age: _Seconds = Field(86_400, description="Seconds for which handled telemetry stays in the stream.")
-    duplicate_window: _Seconds = Field(120, description="Seconds in which the streams drop a repeated Nats-Msg-Id.")
+    duplicate_window: _Seconds = Field(
+        120, description="Seconds in which ANOMALIES, EVENTS and DEADLETTERS drop what the service publishes again."
+    )
     outgoing_max_age: _Seconds = Field(30 * 86_400, description="Seconds for which anomalies and dead letters stay.")
+    outgoing_max_bytes: int = Field(
+        2 << 30,
+        ge=16 << 20,
+        description="Size at which the streams of anomalies, events, dead letters drop the oldest.",
+    )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
     log_format: Literal["auto", "text", "json"] = Field("auto", description="auto: text on a terminal, else JSON.")

@@ -1,6 +1,7 @@
 """The JetStream streams: created where they are absent, checked where they are not, never rewritten."""
 
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,6 +11,8 @@ from missionops import nats_refusal
 from missionops.errors import Unavailable, Unfit
 from missionops.settings import Settings
 
+log = logging.getLogger(__name__)
+
 TELEMETRY = "TELEMETRY"
 ANOMALIES = "ANOMALIES"
 EVENTS = "EVENTS"
@@ -18,9 +21,21 @@ DEADLETTERS = "DEADLETTERS"
 OLDEST_SERVER = (2, 14)
 """A consumer can be reset to a position since this version."""
 
+_LEAST = 8 << 20
+"""The least max_bytes of a stream that goes out: what the dead letters of one message may hold."""
+
+TELEMETRY_WINDOW = 0.1
+"""Seconds in which TELEMETRY drops a repeated Nats-Msg-Id: the least that the server takes.
+
+The window is the stream's, not a spacecraft's: two spacecraft that number their messages would lose each other's. A
+repeat that comes later is found by the database.
+"""
+
 _NO_SPACE = 10047
 _NOT_FOUND = 10059
 _TIMEOUT = 5.0
+
+log = logging.getLogger(__name__)
 
 
 def _wanted(settings: Settings) -> Iterator[dict[str, Any]]:
@@ -35,7 +50,7 @@ def _wanted(settings: Settings) -> Iterator[dict[str, Any]]:
         "max_bytes": settings.telemetry_max_bytes,
         "storage": "file",
         "allow_direct": True,
-        "duplicate_window": window,
+        "duplicate_window": _nanoseconds(TELEMETRY_WINDOW),
     }
     for name, subject in ((ANOMALIES, "anomalies.*"), (EVENTS, "events.*"), (DEADLETTERS, "deadletters.telemetry.*")):
         yield {
@@ -43,6 +58,7 @@ def _wanted(settings: Settings) -> Iterator[dict[str, Any]]:
             "subjects": [subject],
             "retention": "limits",
             "discard": "old",
+            "max_bytes": settings.outgoing_max_bytes,
             "max_age": _nanoseconds(settings.outgoing_max_age),
             "storage": "file",
             "allow_direct": True,
@@ -58,12 +74,27 @@ _NEEDED = ("subjects", "subject_transform", "retention", "allow_direct", "allow_
 async def provision(client: Client, settings: Settings) -> None:
     """Create the streams that are absent; Unfit names the first that exists and cannot be worked with."""
     refuse_old_server(client)
+    size = settings.outgoing_max_bytes
     for wanted in _wanted(settings):
         found = await _config(client, wanted["name"])
-        if found is None:
-            await _create(client, wanted)
-        else:
+        if found is not None:
             _refuse_unfit(wanted, found)
+        elif wanted["name"] != TELEMETRY:  # where one had to be smaller, those after it are no larger
+            size = await _create_outgoing(client, wanted, size)
+        elif not await _create(client, wanted):
+            raise _no_room(wanted)
+
+
+async def warn_of_window(client: Client) -> None:
+    """Say in the log that a stream TELEMETRY of an earlier version or of the operator's drops repeats for longer."""
+    config = await _config(client, TELEMETRY) or {}
+    window = config.get("duplicate_window", 0) / 1e9
+    if window > TELEMETRY_WINDOW:
+        log.warning(
+            "the stream TELEMETRY drops a Nats-Msg-Id that comes again within %g s, whichever spacecraft it is of: "
+            "publishers have to begin it with their spacecraft's id. Lower it by "
+            "`nats stream edit TELEMETRY --dupe-window 100ms`.", window
+        )  # fmt: skip
 
 
 def refuse_old_server(client: Client) -> None:
@@ -91,13 +122,35 @@ async def _config(client: Client, name: str) -> dict[str, Any] | None:
     return config
 
 
-async def _create(client: Client, wanted: Mapping[str, Any]) -> None:
+async def _create(client: Client, wanted: dict[str, Any]) -> bool:
+    """Create a stream; False if NATS has no room for its max_bytes."""
     answer = await ask(client, f"STREAM.CREATE.{wanted['name']}", wanted, accepted=_NO_SPACE)
-    if "error" in answer:
-        raise Unfit(
-            f"NATS has no room for the stream {wanted['name']}: lower MISSIONOPS_TELEMETRY_MAX_BYTES "
-            f"({wanted.get('max_bytes')}) or raise the server's max_file_store."
-        )
+    return "error" not in answer
+
+
+async def _create_outgoing(client: Client, wanted: dict[str, Any], size: int) -> int:
+    """Create a stream with a bound of `size`, or of less where NATS has less room; returns its bound, 0 if it has none.
+
+    No telemetry is lost by a smaller one, and the service says in its readiness what it dropped.
+    """
+    while size >= _LEAST:
+        if await _create(client, wanted | {"max_bytes": size}):
+            if size < wanted["max_bytes"]:
+                log.warning("NATS has no room for %d bytes of the stream %s: it may hold %d bytes",
+                            wanted["max_bytes"], wanted["name"], size)  # fmt: skip
+            return size
+        size //= 4
+    if not await _create(client, wanted | {"max_bytes": -1}):
+        raise _no_room(wanted)
+    return 0
+
+
+def _no_room(wanted: Mapping[str, Any]) -> Unfit:
+    setting = "MISSIONOPS_TELEMETRY_MAX_BYTES" if wanted["name"] == TELEMETRY else "MISSIONOPS_OUTGOING_MAX_BYTES"
+    return Unfit(
+        f"NATS has no room for the stream {wanted['name']}: lower {setting} ({wanted['max_bytes']}) or raise the "
+        "server's max_file_store."
+    )
 
 
 async def ask(

@@ -16,7 +16,7 @@ from missionops.embedded.stack import Servers
 from missionops.errors import Unfit
 from missionops.store import position
 
-_STREAM_BYTES = 1 << 30
+_STREAM_BYTES = {"telemetry_max_bytes": 1 << 30, "outgoing_max_bytes": 256 << 20}
 
 
 class Stack(NamedTuple):
@@ -61,7 +61,7 @@ async def running(directory: Path | None, nats_port: int = 0, http_port: int = 0
 
 
 def _settings(servers: Servers, http_port: int) -> settings.Settings:
-    """The settings of the environment, but on this machine alone, and with a stream that fits on a small disk."""
+    """The settings of the environment, but on this machine alone, and with streams that fit on a small disk."""
     nats = {"nats_url": servers.nats_url, "nats_user": rights.SERVICE, "nats_password": servers.service_password}
     given = settings.read(
         **settings.ANYBODY | nats,
@@ -69,9 +69,8 @@ def _settings(servers: Servers, http_port: int) -> settings.Settings:
         http_host="127.0.0.1",
         http_port=http_port,
     )
-    if "telemetry_max_bytes" in given.model_fields_set:
-        return given
-    return given.model_copy(update={"telemetry_max_bytes": _STREAM_BYTES})
+    smaller = {name: size for name, size in _STREAM_BYTES.items() if name not in given.model_fields_set}
+    return given.model_copy(update=smaller)
 
 
 @contextmanager

@@ -2,146 +2,133 @@
 
 import asyncio
 import contextlib
-import logging
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from typing import Any
 
-import msgspec
 import nats.errors
-from nats import micro
+from faststream import AckPolicy
+from faststream.nats import NatsResponse, NatsRouter
 from nats.aio.client import Client
-from nats.micro.request import Request as MicroRequest
+from nats.aio.msg import Msg
 
-from missionops import __version__
-from missionops.domain import access
-from missionops.errors import InvalidRequest
+from missionops import nats_identity
+from missionops.errors import InvalidRequest, TooLarge
 from missionops.nats_guard import is_broken
 from missionops.operations import asking, pages, performing
-from missionops.operations.operation import Answer, Asked, Context, Operation
-from missionops.operations.performing import Failure
+from missionops.operations.operation import Asked, Context, Operation
 from missionops.operations.table import OPERATIONS
+from subscribers import middlewares
+from subscribers.middlewares import AdmitRequests, AnswerErrors, CountRequests, LogRequests, Request, Statistics
 
-log = logging.getLogger(__name__)
+QUEUE = "missionops"
+
+Consume = Callable[[Msg], Coroutine[Any, Any, Any]]
 
 _AT_ONCE = 64
-_HELD = 64 << 20
-"""Bytes of requests that wait or are being answered; whoever comes when it is full hears so at once."""
-_EACH = 4_096  # what a request takes in memory, beside its body
 _MAX_BYTES = 900_000
 _RESERVED = 4_096  # of a message's greatest size, for headers
 _STOP_TIME = 5.0
-_FLUSH_TIME = 1
+_UNSUBSCRIBE_TIME = 3.0
 
 
-@asynccontextmanager
-async def served(client: Client, context: Context) -> AsyncIterator[None]:
-    """Answer requests for the time of a block, and list them under `$SRV`; at its end those under way are answered."""
-    desk = _Desk()
-    service = await micro.add_service(
-        client, name="missionops", version=__version__, queue_group="missionops", description="Spacecraft telemetry"
-    )
-    for operation in OPERATIONS:
-        endpoint = _Endpoint(operation, context, client.max_payload - _RESERVED, desk)
-        await service.add_endpoint(
-            name=operation.name.replace(".", "-"),
-            subject=operation.subject,
-            handler=endpoint.receive,
-            metadata=_schemas(operation),
+class RequestRouter(NatsRouter):
+    """One FastStream subscriber for each operation of the table; the instances share the work as a queue group."""
+
+    def __init__(self, client: Client, context: Context) -> None:
+        self.statistics = statistics = Statistics()
+        super().__init__(
+            middlewares=(
+                LogRequests,
+                partial(CountRequests, statistics=statistics),
+                AnswerErrors,
+                partial(AdmitRequests, statistics=statistics),
+            ),
+            decoder=_undecoded,
+            ack_policy=AckPolicy.MANUAL,
         )
-    try:
-        yield
-    finally:
-        with contextlib.suppress(nats.errors.Error):  # NATS is away or silent: nobody would hear that we leave
-            await client.flush(_FLUSH_TIME)
-            await service.stop()
-        await desk.finish()
+        self._client = client
+        self._context = context
+        self._room = asyncio.Semaphore(_AT_ONCE)  # so many that none waits for a slow one of another kind
+        self._requests = [
+            self.subscriber(
+                operation.subject,
+                queue=QUEUE,
+                parser=_parser(operation),
+                title=operation.name,
+                description=operation.summary,
+            )
+            for operation in OPERATIONS
+        ]
+        for subscriber in self._requests:
+            subscriber(self._answer)
+            subscriber.consume = self._at_once(subscriber.consume)  # type: ignore[method-assign,assignment]
+        self._tasks: set[asyncio.Task[Any]] = set()
 
+    def _at_once(self, consume: Consume) -> Consume:
+        """Handle each message in a task of its own.
 
-class _Desk:
-    """All requests that wait or are being answered; so many at once that none waits for a slow one of another kind."""
+        FastStream handles the messages of a subject one after the other. With `max_workers` a message goes through a
+        queue and two semaphores, which triples what a request costs, and those that find no worker wait where no time
+        runs: they would not even be refused within 5 s (tests/integration/test_faststream.py).
+        """
 
-    def __init__(self) -> None:
-        self.room = asyncio.Semaphore(_AT_ONCE)
-        self._tasks: dict[asyncio.Task[None], int] = {}
-        self._held = 0
+        async def handle_in_task(message: Msg) -> None:
+            task = asyncio.create_task(consume(message))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
-    def has_room_for(self, body: bytes) -> bool:
-        """Whether one more may wait here."""
-        return self._held + len(body) + _EACH <= _HELD
+        return handle_in_task
 
-    def take(self, answering: Coroutine[None, None, None], body: bytes) -> None:
-        """Begin to answer."""
-        task = asyncio.create_task(answering)
-        self._tasks[task] = len(body) + _EACH
-        self._held += self._tasks[task]
-        task.add_done_callback(self._done)
+    async def _answer(self, request: Request) -> NatsResponse:
+        max_reply = self._client.max_payload - _RESERVED
+        read = partial(_read, request, min(_MAX_BYTES, max_reply))
+        answer = await performing.run(request.operation, self._context, read, self._room)
+        if len(answer.body) > max_reply:
+            raise TooLarge(
+                f"One item of the answer has {len(answer.body)} bytes, more than NATS carries: ask over HTTP."
+            )
+        headers = {pages.CURSOR_HEADER: answer.cursor} if answer.cursor else {}
+        return NatsResponse(answer.body, headers=middlewares.JSON | headers)
 
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._held -= self._tasks.pop(task)
-        if not task.cancelled() and task.exception():
-            log.warning("an answer could not be sent", exc_info=task.exception())
+    async def drain(self) -> None:
+        """Take no more requests, and wait until those that have come are answered.
 
-    async def finish(self) -> None:
-        """Wait for the answers under way, for a while."""
+        FastStream goes on to be given requests while it waits for those under way to end, and drops them
+        (tests/integration/test_faststream.py); so it is told to stop when there are none.
+        """
+        subscriptions = [subscriber.subscription for subscriber in self._requests if subscriber.subscription]
+        for subscriber in self._requests:
+            subscriber.subscription = None  # it ends here, and FastStream has none to end
+        with contextlib.suppress(nats.errors.Error, TimeoutError):  # NATS is away or silent: no more will come
+            async with asyncio.timeout(_UNSUBSCRIBE_TIME):
+                await asyncio.gather(*(subscription.drain() for subscription in subscriptions))  # type: ignore[no-untyped-call]
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=_STOP_TIME)
 
 
-def _schemas(operation: Operation) -> dict[str, str]:
-    """What `nats service info` shows: the request and the reply as JSON Schema."""
-    request = operation.request or dict
-    return {
-        "summary": operation.summary,
-        "request": msgspec.json.encode(msgspec.json.schema(request)).decode(),
-        "reply": msgspec.json.encode(msgspec.json.schema(operation.reply)).decode(),
-    }
+def _read(request: Request, max_bytes: int) -> Asked:
+    """The request, decoded and checked."""
+    if is_broken(request.headers):
+        raise InvalidRequest("The headers cannot be read")
+    operation = request.operation
+    spacecraft_id = request.raw_message.subject.rpartition(".")[2] if operation.about_spacecraft else ""
+    return Asked(
+        asking.spacecraft_id(spacecraft_id, or_fleet=operation.about_fleet) if spacecraft_id else "",
+        asking.from_body(request.body, operation.request) if operation.request else request.body,
+        asking.source(request.headers),
+        max_bytes,
+        nats_identity.caller(request.reply_to, request.headers),
+    )
 
 
-class _Endpoint:
-    """One operation; requests of one endpoint do not wait for one another."""
+def _parser(operation: Operation) -> Callable[[Msg], Awaitable[Request]]:
+    async def parse(message: Msg) -> Request:
+        return Request(message, operation)
 
-    def __init__(self, operation: Operation, context: Context, max_reply: int, desk: _Desk) -> None:
-        self._operation = operation
-        self._context = context
-        self._max_reply = max_reply
-        self._desk = desk
-
-    async def receive(self, request: MicroRequest) -> None:
-        """Begin to answer; it never waits, so that what cannot be answered in time is at least refused in time."""
-        if self._desk.has_room_for(request.data):
-            self._desk.take(self._answer(request), request.data)
-        else:
-            await self._send(request, performing.BUSY)
-
-    async def _answer(self, request: MicroRequest) -> None:
-        reply = await performing.perform(self._operation, self._context, lambda: self._asked(request), self._desk.room)
-        await self._send(request, reply)
-
-    async def _send(self, request: MicroRequest, reply: Answer | Failure) -> None:
-        if isinstance(reply, Answer) and len(reply.body) > self._max_reply:
-            message = f"One item of the answer has {len(reply.body)} bytes, more than NATS carries: ask over HTTP."
-            reply = Failure(413, "too_large", message)
-        if isinstance(reply, Failure):
-            await request.respond_error(str(reply.status), _header(reply.message), reply.body)
-        else:
-            headers = {pages.CURSOR_HEADER: reply.cursor} if reply.cursor else None
-            await request.respond(reply.body, headers)
-
-    def _asked(self, request: MicroRequest) -> Asked:
-        headers = request.headers or {}
-        if is_broken(headers):
-            raise InvalidRequest("The headers cannot be read")
-        spacecraft_id = request.subject.rpartition(".")[2] if self._operation.about_spacecraft else ""
-        return Asked(
-            asking.spacecraft_id(spacecraft_id, or_fleet=self._operation.about_fleet) if spacecraft_id else "",
-            asking.from_body(request.data, self._operation.request) if self._operation.request else request.data,
-            asking.source(headers),
-            min(_MAX_BYTES, self._max_reply),
-            access.OVER_NATS,
-        )
+    return parse
 
 
-def _header(message: str) -> str:
-    """A message as one line of printable ASCII, as a header needs it."""
-    printable = "".join(character if character.isprintable() else " " for character in message)
-    return printable.encode("ascii", "backslashreplace")[:512].decode()
+async def _undecoded(request: Request) -> Request:
+    """FastStream would decode the body by its own rules; the operation has its own."""
+    return request

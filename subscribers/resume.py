@@ -16,15 +16,15 @@ from publishers.fenced import FencedPublisher
 
 log = logging.getLogger(__name__)
 
-_PAGE = 1_000
+_PAGE = 8_000
 _NOT_FOUND = 10037
 
 
 async def publish_rest(connection: Connection, claim: Claim, place: Place, publisher: FencedPublisher) -> Place:
     """Publish the anomalies that were committed and not known to be published; returns the place after that."""
     if place.published_sequence < place.sequence:
-        start = claim.partition, place.incarnation, place.published_sequence
-        async for page in stored_anomalies.after(connection, *start, _PAGE):
+        start = claim.partition, place.incarnation, place.published_sequence, place.sequence
+        async for page in stored_anomalies.between(connection, *start, _PAGE):
             await publisher.publish(anomalies.messages(page))
     return await _moved(
         connection,

@@ -35,13 +35,19 @@ async def purge_handled(client: Client, handled: Callable[[], int], settings: Se
 
 
 async def purge(client: Client, handled: int, max_age: float) -> None:
-    """Purge what may go now; never a message after `handled`."""
+    """Purge what may go now; never a message after `handled`.
+
+    An empty stream has no first message, though the server gives its first sequence as 0 or one after the last.
+    """
     info = await streams.ask(client, f"STREAM.INFO.{streams.TELEMETRY}")
+    if not info["state"]["messages"]:
+        return
     first = int(info["state"]["first_seq"])
     keep = min(handled + 1, max(await _first_young(client, info, max_age), _first_after_pressure(info, handled)))
     if keep > first:
-        await streams.ask(client, f"STREAM.PURGE.{streams.TELEMETRY}", {"seq": keep})
-        log.info("purged %d handled messages from the stream", keep - first)
+        answer = await streams.ask(client, f"STREAM.PURGE.{streams.TELEMETRY}", {"seq": keep})
+        if answer["purged"]:
+            log.info("purged %d handled messages from the stream", answer["purged"])
 
 
 async def _first_young(client: Client, info: dict[str, Any], max_age: float) -> int:

@@ -1,22 +1,30 @@
-"""Telemetry in: claim the partition whenever it can be had, and handle it tenure after tenure."""
+"""Telemetry in: claim the partition whenever it can be had, and handle it tenure after tenure.
+
+The FastStream application starts and stops it, and has it in its list, but it is not one of FastStream's own
+subscribers: those pull a batch only when the last one is handled, and after a takeover they handle what their
+predecessor had begun after what is newer (tests/integration/test_faststream.py). This one lets batches overlap, and its
+place in the stream is in the database. tests/benchmarks/baseline.py measures FastStream's way.
+"""
 
 import asyncio
 import contextlib
 import logging
 import re
 import time
+from typing import Any
 
 import asyncpg
 import nats.errors
+from faststream.nats import NatsRouter
 from nats.aio.client import Client
 
-from missionops import database
+from missionops import database, streams
 from missionops.database import Connection
 from missionops.errors import Lost, MissionopsError
 from missionops.progress import Progress
 from missionops.settings import Settings
 from missionops.store import position
-from missionops.store.position import Claim, Place
+from missionops.store.position import Claim, Owned, Place, Sign
 from subscribers.letter_log import LetterLog
 from subscribers.tenure import Effort, Tenure
 
@@ -26,6 +34,7 @@ PARTITION = 0
 
 _LONGEST = 60.0  # seconds that a transaction gets on a machine that cannot do one within the lease
 _CLAIM_TIME = 10.0
+_STOP_TIME = 10.0
 _LOOK = 1.0
 """Seconds after which a standby looks again, at the latest: an owner that dies tells nobody."""
 _PAUSE = 0.25
@@ -34,10 +43,19 @@ _SAME = 30.0
 """Seconds for which a fault that is seen again is not logged again."""
 
 
-class TelemetrySubscriber:
-    """Tenure after tenure, until stopped."""
+class _NotInSchema:
+    """What FastStream's own AsyncAPI asks of a subscriber; ours is http/asyncapi.py."""
 
-    def __init__(self, owner: str, settings: Settings, progress: Progress) -> None:
+    include_in_schema = False
+
+
+class TelemetrySubscriber:
+    """Tenure after tenure, from its start until stopped."""
+
+    specification = _NotInSchema()
+
+    def __init__(self, client: Client, owner: str, settings: Settings, progress: Progress) -> None:
+        self._client = client
         self._owner = owner
         self._settings = settings
         self._progress = progress
@@ -47,13 +65,39 @@ class TelemetrySubscriber:
         self._stopping = asyncio.Event()
         self._pause = _PAUSE
         self._said: dict[str, float] = {}
+        self._running: asyncio.Task[None] | None = None
 
-    async def run(self, client: Client) -> None:
+    async def start(self) -> None:
+        """Begin; FastStream calls it once the broker is connected."""
+        self._running = asyncio.create_task(self._run(), name="ingest")
+
+    def request_stop(self) -> None:
+        """Have what is in hand finished, and nothing begun any more."""
+        self._stopping.set()
+        if self._tenure:
+            self._tenure.stop()
+
+    async def stop(self) -> None:
+        """Finish what is in hand, and end; FastStream calls it before the broker leaves."""
+        self.request_stop()
+        if not self._running:
+            return
+        await asyncio.wait([self._running], timeout=_STOP_TIME)
+        if not self._running.done():
+            log.warning("the batch in hand cannot be finished; it stays in the stream")
+            self._running.cancel()
+            await asyncio.wait([self._running], timeout=1)
+
+    def get_log_context(self, _: object) -> dict[str, str]:
+        """What FastStream shows of a subscriber."""
+        return {"subject": "telemetry.*", "queue": "", "stream": streams.TELEMETRY, "message_id": ""}
+
+    async def _run(self) -> None:
         """Own the partition whenever it can be had; every fault ends a tenure and none ends this."""
         while not self._stopping.is_set():
             batches = self._progress.batches
             try:
-                await self._own(client)
+                await self._own()
             except ExceptionGroup as group:
                 self._note(_first(group))
             except Exception as error:  # noqa: BLE001 - whatever it is, telemetry waits in the stream for the next
@@ -61,27 +105,21 @@ class TelemetrySubscriber:
             await self._rest(has_moved=self._progress.batches > batches)
         self._progress.role = "stopped"
 
-    def stop(self) -> None:
-        """Finish what is in hand, then end `run`."""
-        self._stopping.set()
-        if self._tenure:
-            self._tenure.stop()
-
     def reconnected(self) -> None:
         """The connection to NATS was lost and is back: what was under way is in doubt."""
         if self._tenure:
             self._tenure.lose("the connection to NATS was lost for a while")
 
-    async def _own(self, client: Client) -> None:
+    async def _own(self) -> None:
         async with database.connected(self._settings.database_url, statement_timeout="5s") as steward:
             claimed = await self._claim(steward)
             if claimed:
                 # The lease runs already: the connection that claimed goes on to renew.
-                await self._hold(self._make_tenure(client, steward, claimed))
+                await self._hold(self._make_tenure(steward, claimed))
 
-    def _make_tenure(self, client: Client, steward: Connection, claimed: tuple[Claim, Place]) -> Tenure:
+    def _make_tenure(self, steward: Connection, claimed: tuple[Claim, Place]) -> Tenure:
         return Tenure(
-            client,
+            self._client,
             steward,
             claimed,
             effort=self._effort,
@@ -107,22 +145,26 @@ class TelemetrySubscriber:
         """Claim the partition as soon as it can be had; None if stopped before."""
         freed = asyncio.Event()
         await connection.add_listener(position.RELEASED, lambda *_: freed.set())
+        watch = _OwnerWatch(self._settings.lease)
         while not self._stopping.is_set():
             freed.clear()
-            if claimed := await self._try_to_claim(connection):
+            async with asyncio.timeout(_CLAIM_TIME):
+                owned = await position.look(connection, PARTITION)
+                dead = watch.dead(owned, time.monotonic())
+                claimed = await position.claim(connection, PARTITION, self._owner, self._settings.lease, dead)
+            if claimed:
                 return claimed
             self._stand_by()
+            self._progress.watch(owned.sequence)
             await self._wait(freed, min(self._settings.lease / 3, _LOOK))
         return None
-
-    async def _try_to_claim(self, connection: Connection) -> tuple[Claim, Place] | None:
-        async with asyncio.timeout(_CLAIM_TIME):
-            return await position.claim(connection, PARTITION, self._owner, self._settings.lease)
 
     def _stand_by(self) -> None:
         if self._progress.role != "standby":
             log.info("another instance is the owner: this one stands by")
         self._progress.role, self._progress.trouble = "standby", None
+        for outgoing in self._progress.outgoing.values():
+            outgoing.forget()
 
     async def _wait(self, freed: asyncio.Event, seconds: float) -> None:
         """Until the partition is free, or we are stopped, or for some time."""
@@ -171,6 +213,34 @@ class TelemetrySubscriber:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._pause):
                 await self._stopping.wait()
+
+
+class _OwnerWatch:
+    """For how long an owner has given no sign, by our own clock: the database's may step, in either direction."""
+
+    def __init__(self, lease: float) -> None:
+        self._lease = lease
+        self._sign: Sign | None = None
+        self._since = 0.0
+
+    def dead(self, owned: Owned, now: float) -> Sign | None:
+        """The owner's last sign, if it has been the last for longer than its lease."""
+        if owned.sign != self._sign:
+            self._sign, self._since = owned.sign, now
+        return self._sign if now - self._since > (owned.lease or self._lease) else None
+
+
+class TelemetryRouter(NatsRouter):
+    """Brings the subscriber into the broker's list; `NatsRouter.subscriber` makes FastStream's own kinds only."""
+
+    def __init__(self, subscriber: TelemetrySubscriber) -> None:
+        super().__init__()
+        self._subscriber = subscriber
+
+    @property
+    def subscribers(self) -> list[Any]:
+        """What the broker starts, stops and shows."""
+        return [self._subscriber]
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import date
 from typing import NamedTuple, TypeAlias
 
 import asyncpg
@@ -19,20 +20,22 @@ from nats.aio.client import Client
 
 from missionops import database, ingest, streams
 from missionops.acquaintance import Acquaintance
-from missionops.batch import Batch
+from missionops.batch import ANOMALY_WEIGHT, Batch
 from missionops.errors import Lost, Unavailable
 from missionops.ingest import Origin, Outcome
+from missionops.limits_cache import LimitsCache
 from missionops.progress import Progress
 from missionops.recent import Recent
-from missionops.rulebook import Rulebook
 from missionops.settings import Settings
-from missionops.store import position, telemetry
+from missionops.store import anomalies as stored_anomalies
+from missionops.store import locks, position, telemetry
 from missionops.store.position import Claim, Place
 from missionops.streams import ANOMALIES, DEADLETTERS, EVENTS
 from missionops.wire.telemetry import Decoder
 from publishers import anomalies, dead_letters
 from publishers.fenced import FencedPublisher
 from publishers.outbox import Outbox
+from publishers.room import Room, relieve
 from subscribers import resume, retention
 from subscribers.letter_log import LetterLog
 from subscribers.pull import Pull
@@ -43,6 +46,8 @@ log = logging.getLogger(__name__)
 _IN_FLIGHT = 3  # two in transactions, one being published
 _WRITERS = 2
 _LONGEST = 150.0  # seconds: PostgreSQL ends a transaction after 60, and so it does the search for refused rows
+_LOOK = 3.0
+_PAGE = 8_000  # anomalies read back at once: each page looks at all that are left
 _PAUSE_WEIGHT = 5_000  # some milliseconds of decoding
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -102,19 +107,33 @@ class Tenure:
         self._progress = progress
         self._letters = letters
         self._in_hand: list[_Step] = []
-        self._rulebook = Rulebook()
+        self._limits = LimitsCache()
+        self._expected: dict[str, int] = {}
         self._acquaintance = Acquaintance()
         self._recent = Recent()
         self._decoder = Decoder()
         self._slots = asyncio.Semaphore(_IN_FLIGHT)
-        self._months: set[object] = set()
+        self._days: set[date] = set()
+        self._held: str | None = None
         self._writers: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
         self._steward = steward
         self._steward_lock = asyncio.Lock()
-        self._anomalies, self._dead_letters, events = (
-            FencedPublisher(client, stream, self._is_owner, progress.publish_failures)
-            for stream in (ANOMALIES, DEADLETTERS, EVENTS)
+        self._rooms = [Room(client, stream, progress.outgoing[stream]) for stream in (ANOMALIES, DEADLETTERS)]
+        self._anomalies, self._dead_letters = (
+            FencedPublisher(
+                client,
+                room.stream,
+                self._is_owner,
+                progress.publish_failures,
+                settings.lease,
+                room=room,
+                relieve=self._relieve,
+            )
+            for room in self._rooms
         )
+        # Of events nothing is purged: they are the second witness, from whom the service cannot take anything back.
+        self._events_room = Room(client, EVENTS, progress.outgoing[EVENTS])
+        events = FencedPublisher(client, EVENTS, self._is_owner, progress.publish_failures, settings.lease)
         self._outbox = Outbox(client, settings.database_url, claim, events, self._provide)
         self._pull = Pull(client, f"missionops-{claim.partition}", settings.pull_bytes)
 
@@ -132,7 +151,8 @@ class Tenure:
         """All there is to do; a task itself, so that it can be cancelled more than once."""
         renewal = tasks.start(self._keep_lease())
         await self._resume()
-        watches = [tasks.start(work) for work in (self._refuse_to_hang(), self._purge())]
+        works = self._refuse_to_hang(), self._name_holders(), self._purge(), self._look()
+        watches = [tasks.start(work) for work in works]
         tasks.start(self._outbox.run())
         await self._carry_batches(tasks)
         self._outbox.stop()
@@ -155,10 +175,13 @@ class Tenure:
     async def _connections(self) -> AsyncIterator[None]:
         """Those of the writers."""
         # A stopped owner's open transaction would hold its locks against whoever takes over.
-        limit = f"{int(self._effort.seconds * 1000)}"
+        limits = {
+            "transaction_timeout": f"{int(self._effort.seconds * 1000)}",
+            "lock_timeout": f"{int(self._effort.seconds * 800)}",  # says more than a connection that ends
+        }
         async with contextlib.AsyncExitStack() as stack:
             for _ in range(_WRITERS):
-                connected = database.connected(self._settings.database_url, transaction_timeout=limit)
+                connected = database.connected(self._settings.database_url, **limits)
                 writer = await stack.enter_async_context(connected)
                 self._writers.put_nowait(writer)
             yield
@@ -208,9 +231,35 @@ class Tenure:
             if self._in_hand and time.monotonic() - self._in_hand[0].began > _LONGEST:
                 raise Unavailable(f"The batch {self._in_hand[0].batch.name} was not finished in {_LONGEST:.0f} s.")
 
+    async def _name_holders(self) -> None:
+        """While a batch takes long, say who holds a lock that it waits for: once it is given up, nobody could tell."""
+        pause = min(1.0, self._effort.seconds / 5)
+        while True:
+            await asyncio.sleep(pause)
+            if not self._in_hand or time.monotonic() - self._in_hand[0].began < pause:
+                self._held = None
+                continue
+            held = None
+            with contextlib.suppress(asyncpg.PostgresError):  # if the connection is gone, the lease will tell
+                async with self._steward_lock:
+                    held = await locks.sentence(self._steward)
+            if held and held != self._held:
+                log.warning("batch %s: %s", self._in_hand[0].batch.name if self._in_hand else "", held)
+            self._held = held or self._held
+
     async def _purge(self) -> None:
         # What progress says is committed and published; the place here may be on its way still.
         await retention.purge_handled(self._client, lambda: self._progress.sequence, self._settings)
+
+    async def _look(self) -> None:
+        """See what the outgoing streams hold, and count what they drop for their size."""
+        while True:
+            for room in (*self._rooms, self._events_room):
+                await room.look()
+            await asyncio.sleep(_LOOK)
+
+    async def _relieve(self, size: int) -> None:
+        await relieve(self._rooms, size)
 
     async def _is_owner(self) -> bool:
         async with self._steward_lock:
@@ -236,7 +285,7 @@ class Tenure:
 
     async def _collect(self, after: int) -> Batch:
         """Whatever has arrived, up to what one transaction may hold."""
-        batch, pause = Batch(after, self._decoder), _PAUSE_WEIGHT
+        batch, pause = Batch(after, self._decoder, self._expected), _PAUSE_WEIGHT
         while batch.weight < self._effort.weight and (delivery := self._pull.take()):
             batch.add(delivery)
             if batch.weight > pause:
@@ -249,6 +298,8 @@ class Tenure:
         """One batch, from the first turn to the acknowledgement."""
         try:
             outcome = await self._transact(step)
+        except asyncpg.LockNotAvailableError as error:
+            raise Unavailable(self._held or "The database waited too long for a lock.") from error
         except Exception as error:
             error.add_note(f"batch {step.batch.name}")
             raise
@@ -257,6 +308,7 @@ class Tenure:
             # The batch after this one left out what this one was to store; as some was refused, it must think again.
             raise Lost(f"the database refused {outcome.refused} rows of the batch up to {step.batch.sequence}")
         step.committed.set()
+        self._expect(outcome)
         await step.turn("published")
         await self._publish(step.batch, outcome)
         step.published.set()
@@ -268,14 +320,16 @@ class Tenure:
     async def _transact(self, step: _Step) -> Outcome:
         writer = await self._writers.get()
         try:
-            await self._ensure_months(writer, step.batch)
+            await self._ensure_partitions(writer, step.batch)
             async with writer.transaction():
                 await step.turn("configs_read")
-                in_force = await self._rulebook.read(writer, step.batch.heard.keys())
+                versions = await self._limits.versions(writer, step.batch.heard.keys())
                 await self._acquaintance.note(writer, step.batch)
                 step.configs_read.set()
                 origin = Origin(self._claim.partition, self._place.incarnation)
-                outcome = await ingest.record(writer, step.batch, in_force, origin, ask_first=self._recent.ask_first)
+                outcome = await ingest.record(
+                    writer, step.batch, versions, self._limits, origin, ask_first=self._recent.ask_first
+                )
                 self._recent.ask_first = outcome.known > 0
                 await step.turn("committed")
                 await self._move(writer, step.batch, outcome)
@@ -283,12 +337,12 @@ class Tenure:
             self._writers.put_nowait(writer)
         return outcome
 
-    async def _ensure_months(self, writer: Connection, batch: Batch) -> None:
-        """Outside the transaction: a month's partition, once made, is there for everyone."""
-        missing = batch.months - self._months
+    async def _ensure_partitions(self, writer: Connection, batch: Batch) -> None:
+        """Outside the transaction: a partition, once made, is there for everyone."""
+        missing = batch.days - self._days
         if missing:
-            await telemetry.ensure_months(writer, missing)
-            self._months |= missing
+            await telemetry.ensure_partitions(writer, missing)
+            self._days |= missing
 
     async def _move(self, writer: Connection, batch: Batch, outcome: Outcome) -> None:
         """The last statement: dead letters are out, the position moves, and all of it only if we are still owner."""
@@ -306,12 +360,33 @@ class Tenure:
         await position.move(writer, self._claim, previous, place)
 
     async def _publish(self, batch: Batch, outcome: Outcome) -> None:
-        await self._anomalies.publish(anomalies.messages(outcome.anomalies))
+        if outcome.anomalies is None:
+            await self._publish_stored(batch)
+        else:
+            await self._anomalies.publish(anomalies.messages(outcome.anomalies))
         self._place = self._place._replace(
             published_sequence=batch.sequence, anomalies_sequence=self._anomalies.sequence
         )
         if batch.last:
             await self._pull.acknowledge(batch.last)
+
+    async def _publish_stored(self, batch: Batch) -> None:
+        """Publish the anomalies of a batch that has too many to hold: as after a crash, from the database."""
+        writer = await self._writers.get()
+        try:
+            place = self._place.incarnation, batch.first - 1, batch.sequence
+            async for page in stored_anomalies.between(writer, self._claim.partition, *place, _PAGE):
+                await self._anomalies.publish(anomalies.messages(page))
+        finally:
+            self._writers.put_nowait(writer)
+
+    def _expect(self, outcome: Outcome) -> None:
+        """Note how many anomalies a snapshot of each spacecraft has now: they count when the next batch is cut."""
+        for spacecraft_id, (snapshots, found) in outcome.by_spacecraft.items():
+            if found:
+                self._expected[spacecraft_id] = found * ANOMALY_WEIGHT // snapshots
+            else:
+                self._expected.pop(spacecraft_id, None)
 
     def _count(self, step: _Step, outcome: Outcome) -> None:
         progress, batch = self._progress, step.batch

@@ -12,8 +12,9 @@ import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from missionops import errors, nats_access, nats_guard, nats_refusal, settings
+from missionops import errors, nats_access, nats_refusal, settings
 from missionops.cli import server as server_option
+from missionops.nats_client import GuardedClient
 
 CONNECT_SECONDS = 2
 REPLY_SECONDS = 6.0
@@ -63,10 +64,8 @@ async def connected_as(
     access: settings.NatsAccess, *, reconnect_tries: int = RECONNECT_TRIES, on_error: ErrorCallback | None = None
 ) -> AsyncIterator[Client]:
     """A client that is connected just as `access` says; Unavailable likewise."""
-    client = Client()
-    nats_guard.install(client)
+    client = GuardedClient()
     await _connect(client, access, on_error)
-    nats_refusal.of(client)  # from the first refusal on
     # Nobody there at the start is the user's to mend; a server that goes away later is waited for.
     client.options["max_reconnect_attempts"] = reconnect_tries
     client.options["reconnect_time_wait"] = RECONNECT_PAUSE_SECONDS

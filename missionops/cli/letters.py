@@ -23,6 +23,7 @@ PAGE = 256
 PAGE_BYTES = 4 << 20
 TIMEOUT = 6.0
 
+_CONTENT_TYPE = "Missionops-Content-Type"
 _GONE = 10057
 _NO_STREAM = 10059
 _OURS = ("nats-", "missionops-")
@@ -50,8 +51,14 @@ class Letter(NamedTuple):
 
     @property
     def original_headers(self) -> dict[str, str]:
-        """Those that the telemetry came with, as far as they were kept."""
-        return {name: value for name, value in self.headers.items() if not name.lower().startswith(_OURS)}
+        """Those that the telemetry came with, as far as they were kept.
+
+        Of an array the first letter alone has them; the others say how their bytes are written in a header of ours.
+        """
+        kept = {name: value for name, value in self.headers.items() if not name.lower().startswith(_OURS)}
+        if _CONTENT_TYPE in self.headers and not any(name.lower() == "content-type" for name in kept):
+            kept["Content-Type"] = self.headers[_CONTENT_TYPE]
+        return kept
 
     def refusal(self) -> str | None:
         """Why it can never be published again; None if it can be."""
@@ -66,12 +73,13 @@ class Letter(NamedTuple):
     def replay_id(self) -> str:
         """The message id of its replay.
 
-        Of the letter, not of chance: replayed twice, as after a crash before it goes, it is in the stream once.
+        Of the letter, not of chance: a replay that is sent again at once is in the stream once. One that comes later,
+        as after a crash before the letter goes, is stored once by the database, or is a dead letter twice.
         """
-        return f"replay-{self.sequence}-{self.time}"
+        return f"{self.spacecraft_id}-replay-{self.sequence}-{self.time}"
 
     def replay_event(self) -> dict[str, Any]:
-        """The event that says that it was replayed; NATS does not tell the service who asks."""
+        """The event that says that it was replayed; who had it recorded, the service adds as far as NATS tells it."""
         reason = {name: self.headers.get(f"Missionops-{name}") for name in ("Error-Code", "Error")}
         before = {
             "subject": self.subject,

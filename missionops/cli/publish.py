@@ -55,7 +55,10 @@ def publish(  # noqa: PLR0917 - Typer's options, given by name
 ) -> None:
     """Publish telemetry: one snapshot, or a file of them.
 
-    Each is acknowledged by the stream, or named with the reason why not.
+    Each is acknowledged by the stream, or named with the reason why not. Sending one again stores nothing new.
+
+    Programs that publish with a Nats-Msg-Id of their own begin it with the spacecraft's id: for 100 ms the stream drops
+    a message whose id it has seen, of whichever spacecraft it is.
 
       missionops publish SC-001 --param temp=42 --param mode=CRUISE
 

@@ -129,8 +129,12 @@ def health(found: Item) -> None:
         "dead letters": _text(_counts(ingest["deadLetters"])),
         "lost": Text(f"{ingest['lost']:,} messages", "red" if ingest["lost"] else ""),
     }
+    if dropped := {name: stream["dropped"] for name, stream in found["streams"].items() if stream["dropped"]}:
+        rows["dropped for size"] = Text(_counts(dropped), "yellow")
     if ingest["trouble"]:
         rows["trouble"] = Text(terminal.printable(ingest["trouble"]), "red")
+    if found["warnings"]:
+        rows["warnings"] = Text(terminal.printable(" ".join(found["warnings"])), "yellow")
     _named(rows)
 
 

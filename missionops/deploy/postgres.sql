@@ -33,12 +33,26 @@ BEGIN
         END IF;
     END LOOP;
     EXECUTE format('ALTER ROLE %I SET default_transaction_read_only = on', reader);
+    -- Against forgetting, for a session may set these otherwise; then what it may not: how many it has, and on the disk.
     EXECUTE format('ALTER ROLE %I SET statement_timeout = %L', reader, '30s');
+    EXECUTE format('ALTER ROLE %I SET idle_in_transaction_session_timeout = %L', reader, '60s');
+    EXECUTE format('ALTER ROLE %I CONNECTION LIMIT 20', reader);
+    EXECUTE format('ALTER ROLE %I SET temp_file_limit = %L', reader, '2GB');
 
     -- Nobody else comes in, and nobody makes temporary tables.
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I, %I, %I', current_database(), migrator, app, reader);
     REVOKE ALL ON SCHEMA public FROM PUBLIC;
+
+    -- What needs no right and is shared by all: advisory locks, of which one session could take so many that the server
+    -- has no room for the lock of anybody's transaction, and large objects, which fill its disk.
+    FOR object IN SELECT oid::regprocedure AS name FROM pg_proc
+                  WHERE pronamespace = 'pg_catalog'::regnamespace
+                    AND (proname ~ '^pg_(try_)?advisory_(xact_)?lock' OR proname IN ('lo_creat', 'lo_create', 'lo_from_bytea'))
+    LOOP
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', object.name);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', object.name, migrator);  -- as earlier versions need it
+    END LOOP;
 
     EXECUTE format('CREATE SCHEMA IF NOT EXISTS app AUTHORIZATION %I', migrator);
     EXECUTE format('ALTER SCHEMA app OWNER TO %I', migrator);
@@ -47,7 +61,7 @@ BEGIN
         CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA app;  -- to make one takes more rights than the migrator has
     END IF;
 
-    -- What a migration makes later: tables, and the partitions that app.ensure_telemetry_month makes as the migrator.
+    -- What a migration makes later: tables, and the partitions that app.ensure_telemetry_partitions makes as the migrator.
     EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %I IN SCHEMA app GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO %I',
                    migrator, app);
     EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %I IN SCHEMA app GRANT EXECUTE ON FUNCTIONS TO %I', migrator, app);

@@ -36,7 +36,7 @@ class Caller(NamedTuple):
 
 
 OVER_NATS = Caller("nats", Role.ADMIN)
-"""Whoever asks over NATS: its server has decided who may, and does not tell a responder who does."""
+"""Whoever asks over NATS: its server has decided who may. Where it also tells who asks, that stands in the name."""
 
 OVER_OPEN_HTTP = Caller("http", Role.ADMIN)
 """Whoever asks over HTTP where it asks nobody who he is."""

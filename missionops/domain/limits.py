@@ -1,10 +1,11 @@
 """Limits: a config document checked by a person's rules and compiled into what judging needs."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice, pairwise
 from operator import attrgetter
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from msgspec import UNSET
 
@@ -19,8 +20,6 @@ MAX_NAME = 256
 MAX_PARAMETERS = 10_000
 MAX_FAULTS = 100
 """How many faults of one document are named: the answer has to fit into a message."""
-
-_MOST_CHECKS = 100
 
 
 class Rule(NamedTuple):
@@ -39,27 +38,24 @@ class Rules(dict[str, Rule]):
 
     def __init__(self, rules: Mapping[str, Rule]) -> None:
         super().__init__(rules)
-        self._checks = _Checks(self)
+        self._checks: WeakKeyDictionary[type, Callable[[Any], bool]] = WeakKeyDictionary()
 
     def are_met(self, values: Values | dict[str, Value]) -> bool:
         """Whether no number is beyond its limits, as nearly always; False may also mean: take a closer look."""
-        return self._checks[values.__class__](values)
+        if not self:
+            return True
+        kind = values.__class__
+        try:
+            check = self._checks[kind]
+        except KeyError:
+            check = self._checks[kind] = self._made_check(kind)
+        return check(values)
 
-
-class _Checks(dict[type, Callable[[Any], bool]]):
-    """How rules are checked, by the class of the values."""
-
-    def __init__(self, rules: Mapping[str, Rule]) -> None:
-        super().__init__()
-        self._rules = rules
-
-    def __missing__(self, kind: type) -> Callable[[Any], bool]:
-        if len(self) >= _MOST_CHECKS:
-            self.clear()
-        if self._rules and issubclass(kind, Values):
-            by_attribute = {kind.fields[name]: rule for name, rule in self._rules.items() if name in kind.fields}
-            return self.setdefault(kind, _check(by_attribute))
-        return self.setdefault(kind, lambda _: not self._rules)
+    def _made_check(self, kind: type) -> Callable[[Any], bool]:
+        """How values of one class are checked: by position where it is a vocabulary, else not at all."""
+        if issubclass(kind, Values):
+            return _check({kind.fields[name]: rule for name, rule in self.items() if name in kind.fields})
+        return lambda _: False
 
 
 def _check(rules: Mapping[str, Rule]) -> Callable[[Values], bool]:
@@ -86,9 +82,19 @@ def compile_rules(document: Mapping[str, Any]) -> Rules:
     """The rules of a config document; InvalidRequest names the paths of its faults."""
     faults = list(islice(_faults(document), MAX_FAULTS))
     if faults:
-        raise InvalidRequest(f"Config refused: {faults[0].path}: {faults[0].message}", tuple(faults))
+        raise refusal(faults)
+    return compile_valid(document)
+
+
+def compile_valid(document: Mapping[str, Any]) -> Rules:
+    """The rules of a document that was found to be without faults before."""
     rules: Mapping[str, Mapping[str, float]] = document.get("parameters", {})
     return Rules({name: _rule(limits) for name, limits in rules.items() if limits})
+
+
+def refusal(faults: Sequence[Detail]) -> InvalidRequest:
+    """The refusal of a config document with these faults."""
+    return InvalidRequest(f"Config refused: {faults[0].path}: {faults[0].message}", tuple(faults))
 
 
 def _rule(limits: Mapping[str, float]) -> Rule:

@@ -43,6 +43,10 @@ def from_fields(fields: Mapping[str, str], kind: type[R]) -> R:
         request = msgspec.convert(dict(fields), type=kind, strict=False)
     except msgspec.ValidationError as error:
         _refuse(str(error))
+    for field in msgspec.structs.fields(kind):
+        text = fields.get(field.encode_name, "0")
+        if type(getattr(request, field.name)) is int and not re.fullmatch("-?[0-9]+", text):  # 1.0 is no int in JSON
+            raise refused(field.encode_name, "is refused: expected `int`, got `float`")
     refuse_nul(dict(fields))
     return request
 

@@ -55,12 +55,12 @@ async def get(context: Context, asked: Asked) -> Answer:
 
 async def put(context: Context, asked: Asked) -> Answer:
     """Put a new version in force: what is published after the reply is judged by it."""
-    kept = document.read(asked.request)
+    kept = await document.read(asked.request)
     async with context.database.transaction() as connection:
         stored = await configs.put(connection, asked.spacecraft_id, kept, asked.source)
         # A version is numbered without gaps, and never changed.
-        before = await configs.documents(connection, {asked.spacecraft_id: stored.version - 1})
-        await audit.tell(connection, _change(asked, before.get((asked.spacecraft_id, stored.version - 1)), stored))
+        before = await configs.document(connection, asked.spacecraft_id, stored.version - 1)
+        await audit.tell(connection, _change(asked, before, stored))
     return _shown(stored)
 
 

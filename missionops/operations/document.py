@@ -4,20 +4,19 @@ from typing import Any
 
 import msgspec
 
-from missionops.domain import limits
 from missionops.errors import Detail, InvalidRequest
-from missionops.operations import asking
+from missionops.operations import asking, rules
 from missionops.wire.text import utf8
 
 _encode = msgspec.json.Encoder().encode
 
 
-def read(body: bytes) -> bytes:
+async def read(body: bytes) -> bytes:
     """The document as it is kept, equal to `body` as JSON; InvalidRequest names the path of every fault."""
     document = _decode(utf8(body).strip() or b"{}")
     if not isinstance(document, dict):
         raise _refused("body", "must be a JSON object")
-    limits.compile_rules(document)
+    await rules.compiled(document)
     return _encode(document)
 
 

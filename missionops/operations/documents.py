@@ -87,9 +87,10 @@ async def _replace(connection: Connection, asked: Asked, name: str, content: Con
     known = await documents.lock(connection, name)
     if known is not None and known.content == content:
         return
+    if known is not None and not asked.caller.reaches(known.spacecraft_id):
+        raise Conflict(f"The document id {name} is taken; choose another")  # and not a word about whose it is
     if known is None or not asked.request.overwrite:
         raise Conflict(f"There is another document with the id {name}; with overwrite it is replaced")
-    _check_reach(asked, known.spacecraft_id)
     published_at = await documents.replace(connection, name, content)
     await audit.tell(connection, _change(asked, known, Published(name, *content, published_at)))
 
@@ -159,8 +160,10 @@ async def search(context: Context, asked: Asked) -> Answer:
     about = request.spacecraft_id, request.category
     async with context.database.transaction() as connection:
         found = await documents.search(connection, request.q, *about, request.limit, within=asked.caller.spacecraft)
-        answer = await pages.page(_items(connection, _fitting(found, asked.max_bytes)), request.limit, asked.max_bytes)
-    return Answer(answer.body)  # a search has no cursor: what did not fit is found by a narrower one
+        fitting = _fitting(found, asked.max_bytes)
+        answer = await pages.page(_items(connection, fitting), request.limit, asked.max_bytes)
+    is_cut = answer.is_cut or len(fitting) < len(found)
+    return Answer(answer.body, is_cut=is_cut)  # a search has no cursor: what did not fit is found by a narrower one
 
 
 def _fitting(found: list[Found], max_bytes: int) -> list[str]:

@@ -28,6 +28,19 @@ class Ingest(msgspec.Struct, rename="camel"):
     dead_letters: dict[str, int]
 
 
+class OutgoingStream(msgspec.Struct, rename="camel"):
+    """A stream that anomalies, events or dead letters go to, as the owner sees it."""
+
+    messages: int
+    bytes: int
+    max_bytes: int | None
+    """Where it drops its oldest messages; null where nothing bounds it."""
+    dropped: int
+    """Messages that it dropped for its size, or that were purged for it, since the start of this process."""
+    purged: int
+    """Those of them that were purged, of the spacecraft that held the most."""
+
+
 class Health(msgspec.Struct):
     """Whether the service does its work, and what keeps it from it."""
 
@@ -36,6 +49,10 @@ class Health(msgspec.Struct):
     nats: Literal["up", "down"]
     database: Literal["up", "down"]
     ingest: Ingest
+    streams: dict[str, OutgoingStream]
+    """Those that go out, by name; none for a standby."""
+    warnings: list[str]
+    """What keeps nothing from working and should be looked after."""
 
 
 async def health(context: Context, asked: Asked) -> Answer:

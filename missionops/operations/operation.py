@@ -7,6 +7,7 @@ import msgspec
 
 from missionops.database import Database
 from missionops.domain.access import Caller, Role
+from missionops.operations.rules import CompiledRules
 from missionops.progress import Progress
 
 Method = Literal["GET", "POST", "PUT"]
@@ -31,6 +32,7 @@ class Context(NamedTuple):
     """What the service says of itself: a msgspec Struct."""
     progress: Progress
     stream: Stream
+    rules: CompiledRules
 
 
 class Asked(NamedTuple):
@@ -56,6 +58,8 @@ class Answer(NamedTuple):
     """What continues the listing; None where nothing remains."""
     is_pending: bool = False
     """What was asked for is safe, and not done yet."""
+    is_cut: bool = False
+    """It ends where it does because it may have no more bytes."""
 
 
 class Route(NamedTuple):

@@ -8,11 +8,15 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
+from missionops.domain import moment
+from missionops.domain.moment import InvalidMoment
 from missionops.operations.asking import refused
 from missionops.operations.operation import Answer
 
 CURSOR_HEADER = "Missionops-Next-Cursor"
 MAX_ITEMS = 10_000
+_MOST = 1 << 63
+"""What PostgreSQL counts to."""
 
 T = TypeVar("T")
 
@@ -30,21 +34,44 @@ async def page(items: AsyncIterator[Item], limit: int, max_bytes: int) -> Answer
     size, after = 2, None
     async for item in items:
         size += len(item.body) + 1
-        if len(bodies) == min(limit, MAX_ITEMS) or (size > max_bytes and bodies):
-            return Answer(b"[%b]" % b",".join(bodies), None if after is None else written(after))
+        is_full = len(bodies) == min(limit, MAX_ITEMS)
+        is_cut = not is_full and size > max_bytes and bool(bodies)
+        if is_full or is_cut:
+            return Answer(b"[%b]" % b",".join(bodies), None if after is None else written(after), is_cut=is_cut)
         bodies.append(item.body)
         after = item.after
     return Answer(b"[%b]" % b",".join(bodies))
 
 
 def read(cursor: str | None, kind: type[T]) -> T | None:
-    """What a cursor says; None where there is none. It is refused if it is not one of ours."""
+    """What a cursor says; None where there is none. It is refused if it is not one of ours.
+
+    Anyone can write one: what it holds goes to the database only if the database could have held it.
+    """
     if cursor is None:
         return None
     try:
-        return msgspec.json.decode(base64.urlsafe_b64decode(cursor.encode()), type=kind)
+        place = msgspec.json.decode(base64.urlsafe_b64decode(cursor.encode()), type=kind)
+        _check(place)
     except (binascii.Error, ValueError, msgspec.MsgspecError):
         raise refused("cursor", "is none that this service gave out") from None
+    return place
+
+
+def _check(value: object) -> None:
+    """ValueError for a text, a time or a number that no row holds, anywhere in a place."""
+    match value:
+        case tuple() | list():
+            for inner in value:
+                _check(inner)
+        case str() if "\0" in value:
+            raise ValueError("U+0000 is in no text")
+        case datetime() if value.tzinfo is None:
+            raise InvalidMoment("has no offset")
+        case datetime():
+            moment.within(value)
+        case int() if not 0 <= value < _MOST:
+            raise ValueError("is no count, version or sequence")
 
 
 def written(after: Sequence[Any]) -> str:

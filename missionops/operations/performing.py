@@ -14,7 +14,7 @@ from missionops.operations.operation import Answer, Asked, Context, Operation
 
 log = logging.getLogger(__name__)
 
-_TIME = 4.5
+TIME = 4.5
 """Seconds; an answer comes within 5 s, its way included."""
 
 
@@ -36,27 +36,51 @@ class Failure(msgspec.Struct):
 BUSY = Failure(503, "unavailable", "Too many requests are being answered; try again later.")
 
 
+async def run(
+    operation: Operation,
+    context: Context,
+    read: Callable[[], Asked],
+    room: AbstractAsyncContextManager[Any] | None = None,
+    *,
+    deadline: float | None = None,
+) -> Answer:
+    """The answer to what `read` decodes, in time; else the error that `failure` explains. It may wait for `room`.
+
+    It has TIME, or if it came before it was asked for, until `deadline` by the clock of the loop.
+    """
+    if deadline is None:
+        deadline = asyncio.get_running_loop().time() + TIME
+    async with asyncio.timeout_at(deadline), room or nullcontext():
+        asked = read()
+        _check_reach(operation, asked)
+        return await operation.perform(context, asked)
+
+
+def failure(operation: Operation, error: Exception) -> Failure:
+    """What a caller is told of an error; what is no fault of theirs, and not expected, is logged."""
+    if isinstance(error, Refused):
+        return refusal(error)
+    if isinstance(error, Unavailable):
+        return Failure(error.status, error.code, str(error))
+    if isinstance(error, TimeoutError):
+        return Failure(503, "unavailable", "The answer would take too long; ask for less, or try again later.")
+    log.error("%s failed", operation.name, exc_info=error)
+    return Failure(500, "internal", "The service failed; its log says why.")
+
+
 async def perform(
     operation: Operation,
     context: Context,
     read: Callable[[], Asked],
     room: AbstractAsyncContextManager[Any] | None = None,
+    *,
+    deadline: float | None = None,
 ) -> Answer | Failure:
-    """The answer to what `read` decodes, or why there is none; never an exception. It may wait for `room` first."""
+    """The answer to what `read` decodes, or why there is none, as in `run`; never an exception."""
     try:
-        async with asyncio.timeout(_TIME), room or nullcontext():
-            asked = read()
-            _check_reach(operation, asked)
-            return await operation.perform(context, asked)
-    except Refused as error:
-        return refusal(error)
-    except Unavailable as error:
-        return Failure(error.status, error.code, str(error))
-    except TimeoutError:
-        return Failure(503, "unavailable", "The answer would take too long; ask for less, or try again later.")
-    except Exception:
-        log.exception("%s failed", operation.name)
-        return Failure(500, "internal", "The service failed; its log says why.")
+        return await run(operation, context, read, room, deadline=deadline)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the caller is told
+        return failure(operation, error)
 
 
 def _check_reach(operation: Operation, asked: Asked) -> None:

@@ -6,7 +6,6 @@ from typing import Annotated, Literal, cast
 import msgspec
 from msgspec import Meta
 
-from missionops.domain import limits
 from missionops.domain.access import Role
 from missionops.domain.anomaly import Severity
 from missionops.domain.event import EventType
@@ -16,7 +15,8 @@ from missionops.operations import audit
 from missionops.operations.asking import Limit
 from missionops.operations.audit import Change
 from missionops.operations.operation import Answer, Asked, Context, Nothing, Operation, Route
-from missionops.store import configs, spacecraft
+from missionops.operations.rules import InForce
+from missionops.store import spacecraft
 from missionops.store.spacecraft import Condition, Registered
 from missionops.store.spacecraft import Registration as Row
 
@@ -112,16 +112,18 @@ async def list_by_id(context: Context, asked: Asked) -> Answer:
     request: ListRequest = asked.request
     items: list[msgspec.Raw] = []
     room = asked.max_bytes - 200
+    is_cut = False
     async with context.database.transaction() as connection:
         total = await spacecraft.count(connection, asked.caller.spacecraft)
         async for row in spacecraft.by_id(connection, asked.caller.spacecraft, request.limit, request.offset):
             item = _item(row)
             room -= len(item) + 1
-            if room < 0 and items:
+            is_cut = room < 0 and bool(items)
+            if is_cut:
                 break
             items.append(msgspec.Raw(item))
     shown = cast("list[Spacecraft]", items)  # as JSON already
-    return Answer(_encode(SpacecraftList(total, len(items), request.limit, request.offset, shown)))
+    return Answer(_encode(SpacecraftList(total, len(items), request.limit, request.offset, shown)), is_cut=is_cut)
 
 
 def _item(row: Registered) -> bytes:
@@ -157,10 +159,11 @@ _OVERALL: tuple[Literal["NOMINAL", "WARNING", "CRITICAL"], ...] = ("NOMINAL", "W
 
 async def status(context: Context, asked: Asked) -> Answer:
     """How a spacecraft does."""
+    config = await context.rules.in_force(context.database, asked.spacecraft_id)
     async with context.database.transaction() as connection:
-        config = await configs.in_force(connection, asked.spacecraft_id)
-        ruled = limits.compile_rules(msgspec.json.decode(config.document)) if config else {}
-        found = await spacecraft.condition(connection, asked.spacecraft_id, datetime.now(UTC), list(ruled))
+        found = await spacecraft.condition(connection, asked.spacecraft_id, datetime.now(UTC))
+        if config and found.was_heard and not config.are_met:
+            config.are_met = await spacecraft.has_reported(connection, asked.spacecraft_id, list(config.rules))
     return Answer(
         _encode(
             Status(
@@ -169,19 +172,19 @@ async def status(context: Context, asked: Asked) -> Answer:
                 Anomalies(found.last_hour, found.last_six_hours, found.last_day),
                 _HIGHEST[found.highest],
                 _OVERALL[found.highest],
-                _monitoring(found),
+                _monitoring(found, config),
             )
         )
     )
 
 
-def _monitoring(found: Condition) -> Monitoring:
+def _monitoring(found: Condition, config: InForce | None) -> Monitoring:
     """What silence means: the first that holds."""
     if not found.is_known:
         return "UNKNOWN"
     if not found.was_heard:
         return "SILENT"
-    return "ACTIVE" if found.is_ruled else "NOT_CONFIGURED"
+    return "ACTIVE" if config and config.are_met else "NOT_CONFIGURED"
 
 
 _PATH = "/spacecraft/{spacecraftId}"

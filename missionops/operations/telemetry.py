@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from missionops.database import Connection
-from missionops.domain import anomaly, limits, moment
+from missionops.domain import anomaly, moment
 from missionops.domain.access import Role
 from missionops.domain.anomaly import Anomaly
 from missionops.domain.limits import Rules
@@ -18,7 +18,7 @@ from missionops.operations import asking, pages
 from missionops.operations.asking import Limit, Moment, refused
 from missionops.operations.operation import Answer, Asked, Context, Operation, Route
 from missionops.operations.pages import Item, Place
-from missionops.store import configs, telemetry
+from missionops.store import telemetry
 from missionops.store.telemetry import Between, Stored
 
 _SCANNED = 20_000
@@ -90,12 +90,11 @@ async def analyze(context: Context, asked: Asked) -> Answer:
         raise refused("to" if request.end is None else "from", "is required: give from and to, or neither")
     between = asking.between(request.start, request.end)  # refused even where there is nothing to judge
     reached = pages.read(request.cursor, _Reached)
+    config = await context.rules.in_force(context.database, asked.spacecraft_id)
+    if config is None:
+        return Answer(b"[]")
+    analysis = _Analysis(asked.spacecraft_id, config.rules, config.version, reached)
     async with context.database.transaction() as connection:
-        config = await configs.in_force(connection, asked.spacecraft_id)
-        if config is None:
-            return Answer(b"[]")
-        rules = limits.compile_rules(msgspec.json.decode(config.document))
-        analysis = _Analysis(asked.spacecraft_id, rules, config.version, reached)
         items = analysis.items(_chosen(connection, asked.spacecraft_id, request, between, reached))
         answer = await pages.page(items, pages.MAX_ITEMS, asked.max_bytes)
     if answer.cursor is None and analysis.unseen:

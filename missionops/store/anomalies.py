@@ -4,9 +4,11 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+import asyncpg
+
 from missionops.database import Connection
 from missionops.domain import moment
-from missionops.store import reading
+from missionops.store import copying, reading
 from missionops.store.telemetry import Between
 
 Row = tuple[str, datetime, str, str, str, str, int, bytes, int, int, int, int]
@@ -17,10 +19,34 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-async def add(connection: Connection, rows: Sequence[Row]) -> None:
-    """Add the anomalies of snapshots that were added in this transaction."""
-    if rows:
-        await connection.copy_records_to_table("anomaly", schema_name="app", columns=_COLUMNS, records=rows)
+_ADD = f"""
+INSERT INTO app.anomaly ({", ".join(f'"{column}"' for column in _COLUMNS)})
+SELECT * FROM unnest(
+    $1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::integer[], $8::json[],
+    $9::smallint[], $10::integer[], $11::bigint[], $12::integer[]
+)
+ON CONFLICT DO NOTHING
+RETURNING spacecraft_id, "timestamp", snapshot_id, parameter
+"""  # noqa: S608 - our own words
+
+
+async def add(connection: Connection, rows: Sequence[Row]) -> Sequence[Row]:
+    """Add the anomalies of snapshots that were added in this transaction; returns those that were new.
+
+    Others are there although their snapshot was not: it was deleted, and has come again. They were published once.
+    """
+    if not rows:
+        return rows
+    await connection.execute("SAVEPOINT anomalies")
+    try:
+        await copying.copy_records(connection, "anomaly", _COLUMNS, rows)
+    except asyncpg.UniqueViolationError:
+        await connection.execute("ROLLBACK TO anomalies; RELEASE anomalies")
+    else:
+        await connection.execute("RELEASE anomalies")
+        return rows
+    added = {tuple(key) for key in await connection.fetch(_ADD, *map(list, zip(*rows, strict=True)))}
+    return [row for row in rows if row[:4] in added]
 
 
 class Stored(NamedTuple):
@@ -34,21 +60,22 @@ class Stored(NamedTuple):
     message: bytes
 
 
-_AFTER = """
+_BETWEEN = """
 SELECT stream_sequence, ordinal, spacecraft_id, "timestamp", snapshot_id, parameter, kind, message
 FROM app.anomaly
-WHERE partition = $1 AND incarnation = $2 AND stream_sequence >= $3 AND (stream_sequence, ordinal) > ($3, $4)
+WHERE partition = $1 AND incarnation = $2 AND stream_sequence BETWEEN $3 AND $5
+      AND (stream_sequence, ordinal) > ($3, $4)
 ORDER BY stream_sequence, ordinal
-LIMIT $5
+LIMIT $6
 """
 
 
-async def after(
-    connection: Connection, partition: int, incarnation: int, sequence: int, size: int
+async def between(  # noqa: PLR0917 - the place of a message has this many parts
+    connection: Connection, partition: int, incarnation: int, after: int, last: int, size: int
 ) -> AsyncIterator[list[Stored]]:
-    """The anomalies of messages after `sequence`, in the order of the stream, at most `size` at a time."""
-    place = sequence, 2**31 - 1  # past every anomaly of `sequence` itself
-    while rows := await connection.fetch(_AFTER, partition, incarnation, *place, size):
+    """The anomalies of messages after `after` up to `last`, in the order of the stream, at most `size` at a time."""
+    place = after, 2**31 - 1  # past every anomaly of `after` itself
+    while rows := await connection.fetch(_BETWEEN, partition, incarnation, *place, last, size):
         yield [Stored(*row[2:]) for row in rows]
         place = rows[-1][0], rows[-1][1]
 

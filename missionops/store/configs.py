@@ -1,10 +1,11 @@
 """Spacecraft and the versions of their configs, in and out of the tables."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
 from missionops.database import Connection
+from missionops.store import reading
 
 
 class Config(NamedTuple):
@@ -35,15 +36,24 @@ async def register(connection: Connection, spacecraft_ids: Iterable[str]) -> Non
 
 
 _DOCUMENTS = """
-SELECT spacecraft_id, version, document FROM app.config
+SELECT spacecraft_id, document FROM app.config
 JOIN unnest($1::text[], $2::integer[]) AS wanted (spacecraft_id, version) USING (spacecraft_id, version)
 """
 
 
-async def documents(connection: Connection, wanted: Mapping[str, int]) -> dict[tuple[str, int], bytes]:
-    """The documents of these versions."""
-    rows = await connection.fetch(_DOCUMENTS, list(wanted.keys()), list(wanted.values()))
-    return {(row[0], row[1]): row[2] for row in rows}
+async def documents(connection: Connection, wanted: Mapping[str, int]) -> AsyncIterator[tuple[str, bytes]]:
+    """The documents of these versions by spacecraft, a few at a time: each may have a megabyte or more."""
+    async for row in reading.rows(connection, _DOCUMENTS, list(wanted.keys()), list(wanted.values())):
+        yield row[0], row[1]
+
+
+_DOCUMENT = "SELECT document FROM app.config WHERE spacecraft_id = $1 AND version = $2"
+
+
+async def document(connection: Connection, spacecraft_id: str, version: int) -> bytes | None:
+    """The document of one version, if there is such a version."""
+    found: bytes | None = await connection.fetchval(_DOCUMENT, spacecraft_id, version)
+    return found
 
 
 _IN_FORCE = """

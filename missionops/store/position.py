@@ -32,19 +32,54 @@ class Claim(NamedTuple):
     epoch: int
 
 
+class Sign(NamedTuple):
+    """What changes with each sign of life of an owner; None of it is a time to compare with a clock."""
+
+    epoch: int
+    lease_until: str
+
+
+class Owned(NamedTuple):
+    """What the row says while another instance owns the partition."""
+
+    sign: Sign
+    lease: float
+    """Seconds within which the owner changes the sign; 0 where it did not say."""
+    sequence: int
+
+
+_LOOK = "SELECT epoch, lease_until::text, lease, sequence FROM app.position WHERE partition = $1"
+
+
+async def look(connection: Connection, partition: int) -> Owned:
+    """What the row says now."""
+    row = await connection.fetchrow(_LOOK, partition)
+    if row is None:
+        raise AssertionError("a partition's row is never removed")
+    epoch, lease_until, lease, sequence = row
+    return Owned(Sign(epoch, lease_until), lease, sequence)
+
+
 # An owner may claim again at once: the new epoch fences what it still had in flight.
 _CLAIM = """
 UPDATE app.position
-SET owner = $2, epoch = epoch + 1, lease_until = clock_timestamp() + make_interval(secs => $3)
-WHERE partition = $1 AND (owner IS NULL OR owner = $2 OR lease_until < clock_timestamp())
+SET owner = $2, epoch = epoch + 1, lease_until = clock_timestamp() + make_interval(secs => $3), lease = $3
+WHERE partition = $1
+    AND (owner IS NULL OR owner = $2 OR lease_until < clock_timestamp() OR (epoch, lease_until::text) = ($4, $5))
 RETURNING epoch, stream_created, incarnation, sequence, sequence_time, published_sequence, anomalies_sequence,
           dead_letters_sequence, lost
 """
 
 
-async def claim(connection: Connection, partition: int, owner: str, lease: float) -> tuple[Claim, Place] | None:
-    """The claim and the place it starts from; None while another owner's lease runs."""
-    row = await connection.fetchrow(_CLAIM, partition, owner, lease)
+async def claim(
+    connection: Connection, partition: int, owner: str, lease: float, dead: Sign | None = None
+) -> tuple[Claim, Place] | None:
+    """The claim and the place it starts from; None while another owner's lease runs.
+
+    It runs no more for an owner that is known to be `dead`, whatever the database's clock says, unless it has given
+    another sign since.
+    """
+    row = await connection.fetchrow(_CLAIM, partition, owner, lease, *(dead or (None, None)))
     if row is None:
         return None
     epoch, *place = row

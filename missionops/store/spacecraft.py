@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from missionops.database import Connection
-from missionops.store import reading
+from missionops.store import reading, telemetry
 
 _encode = msgspec.json.Encoder().encode
 
@@ -124,19 +124,33 @@ async def hear(connection: Connection, heard: Sequence[tuple[str, datetime]]) ->
     await connection.execute(_HEAR, *map(list, zip(*heard, strict=True)))
 
 
-_ADD_PARAMETERS = """
-INSERT INTO app.parameter (spacecraft_id, name)
-SELECT id, json_array_elements_text(names::json) AS name
-FROM unnest($1::text[], $2::text[]) AS _ (id, names) ORDER BY id, name
-ON CONFLICT DO NOTHING
+_COUNT_PARAMETERS = """
+SELECT spacecraft_id, count(*) FROM app.parameter WHERE spacecraft_id = ANY ($1::text[]) GROUP BY spacecraft_id
 """
 
 
-async def add_parameters(connection: Connection, reported: Iterable[tuple[str, Iterable[str]]]) -> None:
-    """Note names of parameters that spacecraft have reported; a spacecraft may come more than once."""
+async def count_parameters(connection: Connection, spacecraft_ids: Iterable[str]) -> dict[str, int]:
+    """How many names of parameters are noted for each spacecraft that has any."""
+    return dict(await connection.fetch(_COUNT_PARAMETERS, list(spacecraft_ids)))  # type: ignore[arg-type] # pairs
+
+
+_ADD_PARAMETERS = """
+WITH added AS (
+    INSERT INTO app.parameter (spacecraft_id, name)
+    SELECT id, json_array_elements_text(names::json) AS name
+    FROM unnest($1::text[], $2::text[]) AS _ (id, names) ORDER BY id, name
+    ON CONFLICT DO NOTHING
+    RETURNING spacecraft_id
+)
+SELECT spacecraft_id, count(*) FROM added GROUP BY spacecraft_id
+"""
+
+
+async def add_parameters(connection: Connection, reported: Mapping[str, Iterable[str]]) -> dict[str, int]:
+    """Note names of parameters that spacecraft have reported; how many of them were new, by spacecraft."""
     # Names as one text: whatever is done for each of them here costs more than all else that is new in a spacecraft.
-    rows = [(spacecraft_id, _encode(list(names)).decode()) for spacecraft_id, names in reported]
-    await connection.execute(_ADD_PARAMETERS, *map(list, zip(*rows, strict=True)))
+    names = [_encode(list(names)).decode() for names in reported.values()]
+    return dict(await connection.fetch(_ADD_PARAMETERS, list(reported), names))  # type: ignore[arg-type] # pairs
 
 
 _ADD_VOCABULARIES = """
@@ -176,31 +190,38 @@ class Condition(NamedTuple):
     """0 where nothing is worse than LOW, 1 for MEDIUM, 2 for HIGH, 3 for CRITICAL."""
     is_known: bool
     was_heard: bool
-    is_ruled: bool
 
 
 _CONDITION = """
 SELECT
-    (SELECT "timestamp" FROM app.telemetry WHERE spacecraft_id = $1 ORDER BY "timestamp" DESC, id DESC LIMIT 1),
     count(*) FILTER (WHERE "timestamp" > $2::timestamptz - interval '1 hour'),
     count(*) FILTER (WHERE "timestamp" > $2::timestamptz - interval '6 hours'),
     count(*),
     coalesce(max(array_position(ARRAY['MEDIUM', 'HIGH', 'CRITICAL'], severity)), 0),
     EXISTS (SELECT FROM app.spacecraft WHERE spacecraft_id = $1),
-    EXISTS (SELECT FROM app.spacecraft WHERE spacecraft_id = $1 AND heard_at > $2::timestamptz - interval '24 hours'),
-    EXISTS (SELECT FROM app.parameter WHERE spacecraft_id = $1 AND name = ANY ($3))
-        OR EXISTS (
-            SELECT FROM app.spacecraft_vocabulary JOIN app.vocabulary USING (digest)
-            WHERE spacecraft_id = $1 AND names && $3::text[]
-        )
+    EXISTS (SELECT FROM app.spacecraft WHERE spacecraft_id = $1 AND heard_at > $2::timestamptz - interval '24 hours')
 FROM app.anomaly
 WHERE spacecraft_id = $1 AND "timestamp" > $2::timestamptz - interval '24 hours' AND "timestamp" <= $2::timestamptz
 """
 
 
-async def condition(connection: Connection, spacecraft_id: str, now: datetime, ruled: Sequence[str]) -> Condition:
-    """How a spacecraft does at `now`; `ruled` are the parameters that its config has rules for."""
-    row = await connection.fetchrow(_CONDITION, spacecraft_id, now, ruled)
+async def condition(connection: Connection, spacecraft_id: str, now: datetime) -> Condition:
+    """How a spacecraft does at `now`."""
+    row = await connection.fetchrow(_CONDITION, spacecraft_id, now)
     if row is None:
         raise AssertionError("an aggregate answers one row")
-    return Condition(*row)
+    return Condition(await telemetry.last_time(connection, spacecraft_id), *row)
+
+
+_HAS_REPORTED = """
+SELECT EXISTS (SELECT FROM app.parameter WHERE spacecraft_id = $1 AND name = ANY ($2))
+    OR EXISTS (
+        SELECT FROM app.spacecraft_vocabulary JOIN app.vocabulary USING (digest)
+        WHERE spacecraft_id = $1 AND names && $2::text[]
+    )
+"""
+
+
+async def has_reported(connection: Connection, spacecraft_id: str, names: Sequence[str]) -> bool:
+    """Whether a spacecraft has ever reported one of these parameters."""
+    return bool(await connection.fetchval(_HAS_REPORTED, spacecraft_id, names))

@@ -1,5 +1,6 @@
 """Arrays cut into their items' own bytes, so that a bad item does not take its neighbours along."""
 
+from collections.abc import Sequence
 from itertools import accumulate
 
 import msgspec
@@ -40,6 +41,16 @@ def of_msgpack_array(body: bytes) -> list[bytes]:
         return [bytes(item) for item in _msgpack_items(body)]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _of_odd_msgpack_array(body)
+
+
+def json_array(parts: Sequence[bytes]) -> bytes:
+    """An array of these items."""
+    return b"[" + b",".join(parts) + b"]"
+
+
+def msgpack_array(parts: Sequence[bytes]) -> bytes:
+    """An array of these items."""
+    return b"\xdd" + len(parts).to_bytes(4, "big") + b"".join(parts)
 
 
 def _of_odd_json_array(body: bytes) -> list[bytes]:

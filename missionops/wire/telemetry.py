@@ -5,7 +5,7 @@ one that takes any names. What both refuse goes to `careful`, which is slow, is 
 what is wrong.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, NamedTuple
 
@@ -62,6 +62,8 @@ class Encoding(NamedTuple):
     careful: careful.Notation
     is_array: Callable[[bytes], bool]
     items: Callable[[bytes], list[bytes]]
+    array: Callable[[Sequence[bytes]], bytes]
+    """The body that holds these items."""
 
 
 JSON = Encoding(
@@ -71,6 +73,7 @@ JSON = Encoding(
     careful.JSON,
     items.is_json_array,
     items.of_json_array,
+    items.json_array,
 )
 MSGPACK = Encoding(
     "MessagePack",
@@ -79,6 +82,7 @@ MSGPACK = Encoding(
     careful.MSGPACK,
     items.is_msgpack_array,
     items.of_msgpack_array,
+    items.msgpack_array,
 )
 
 

@@ -1,7 +1,5 @@
 """Answers over HTTP: bodies and errors as the contract has them, sent in pieces to whoever reads slowly."""
 
-import asyncio
-import contextlib
 from http import HTTPStatus
 
 from starlette.responses import Response
@@ -14,24 +12,22 @@ from missionops.operations.performing import Failure
 JSON = "application/json"
 
 _PIECE = 64 << 10
-_TIME = 30.0
+_LATER = {"Retry-After": "2"}
 
 
 class Reply(Response):
-    """A response that waits for its reader, but not for ever; what was sent of it by then is all there will be."""
+    """A response that waits for its reader; `protocol` closes one who takes too long."""
 
     media_type = JSON
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
         del scope, receive
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_TIME):
-                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-                for start in range(0, len(self.body) or 1, _PIECE):
-                    is_more = start + _PIECE < len(self.body)
-                    piece = self.body[start : start + _PIECE]
-                    await send({"type": "http.response.body", "body": piece, "more_body": is_more})
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        for start in range(0, len(self.body) or 1, _PIECE):
+            is_more = start + _PIECE < len(self.body)
+            piece = self.body[start : start + _PIECE]
+            await send({"type": "http.response.body", "body": piece, "more_body": is_more})
 
 
 def reply(answer: Answer | Failure, route: Route) -> Reply:
@@ -44,7 +40,9 @@ def reply(answer: Answer | Failure, route: Route) -> Reply:
 
 
 def failed(failure: Failure, headers: dict[str, str] | None = None) -> Reply:
-    """A failure; its code is the status."""
+    """A failure; its code is the status. What is unavailable now may be there a little later."""
+    if failure.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers = (headers or {}) | _LATER
     return Reply(failure.body, failure.status, headers)
 
 

@@ -14,15 +14,18 @@ from subscribers.http import about, answering, routes
 from subscribers.http.answering import Reply
 from subscribers.http.guard import Guard
 from subscribers.http.hosts import OwnHosts
+from subscribers.http.slots import Slots
 
 
-def make(context: Context, guard: Guard, allowed_origins: Sequence[str], own_name: str | None) -> Starlette:
+def make(
+    context: Context, guard: Guard, slots: Slots, allowed_origins: Sequence[str], own_name: str | None
+) -> Starlette:
     """The application; pages of `allowed_origins` may use it from a browser.
 
     With `own_name` it listens on this machine alone, under that name, and its answers are for this machine alone.
     """
     application = Starlette(
-        routes=routes.by_path([*routes.of_operations(context, guard), *about.routes(context, guard)]),
+        routes=routes.by_path([*routes.of_operations(context, guard, slots), *about.routes(context, guard)]),
         middleware=list(_middleware(allowed_origins, own_name)),
         exception_handlers={HTTPException: _not_found, Exception: _internal},
     )

@@ -1,7 +1,8 @@
 """The AsyncAPI document of what goes over NATS.
 
 Written here and not by FastStream, whose generator knows neither replies nor that one subject takes one snapshot as
-well as an array of them.
+well as an array of them (tests/integration/test_faststream.py). Its subjects are those in FastStream's lists
+(tests/integration/test_requests.py).
 """
 
 from collections.abc import Iterable, Sequence
@@ -91,7 +92,12 @@ def _telemetry(known: Schemas) -> Schema:
     }
 
 
-_MSG_ID = {"Nats-Msg-Id": {"type": "string", "description": "The same for the same message, whenever it is sent."}}
+_MSG_ID = {
+    "Nats-Msg-Id": {
+        "type": "string",
+        "description": "The same for the same message: in the stream it is once, a core subscriber may hear it again.",
+    }
+}
 
 
 def _dead_letter() -> Schema:
@@ -106,6 +112,13 @@ def _dead_letter() -> Schema:
             "type": "string", "pattern": "^[0-9]+$", "description": "The message's place in the stream TELEMETRY.",
         },
         "Missionops-Item": {"type": "string", "pattern": "^[0-9]+$", "description": "Its place in an array, from 0."},
+        "Missionops-Items": {
+            "type": "string", "pattern": "^[0-9]+$",
+            "description": "How many bad items this letter holds, where one holds all that are left.",
+        },
+        "Missionops-Content-Type": {
+            "type": "string", "description": "How an item is written, where the letter has not the original headers.",
+        },
         "Missionops-Truncated": {
             "type": "string", "pattern": "^[0-9]+$", "description": "The size of what was cut to fit into a message.",
         },
@@ -115,7 +128,8 @@ def _dead_letter() -> Schema:
     return _message(
         "A dead letter", {"description": "Bytes as they came."},
         "The body as it came, or the bad item's own bytes from an array, with the original headers but those that "
-        "begin with `Nats-`.",
+        "begin with `Nats-`. Of an array the first letter alone has the original headers, and all its letters together "
+        "hold 8 MB: the last one then holds the items that are left, as an array.",
         _headers(_MSG_ID | headers, needed), "application/octet-stream",
     )  # fmt: skip
 
@@ -137,7 +151,12 @@ def _request_channels(operation: Operation, known: Schemas) -> Iterable[tuple[st
     request = _message(
         f"Request: {operation.summary}",
         known.of(schemas.taken(operation)),
-        headers=_headers({"Missionops-Source": {"type": "string", "maxLength": 128, "default": "manual"}}),
+        headers=_headers(
+            {
+                "Missionops-Source": {"type": "string", "maxLength": 128, "default": "manual"},
+                "correlation_id": {"type": "string", "description": "Comes back with the answer."},
+            }
+        ),
     )
     whose = f"A spacecraft: {spacecraft.rule(or_fleet=operation.about_fleet)}."
     yield operation.name, _channel(_address(operation), operation.summary, {"request": request}, whose)
@@ -172,16 +191,24 @@ def _address(operation: Operation) -> str:
     return operation.subject.replace("*", "{spacecraftId}")
 
 
+_ANSWER = {
+    "content-type": {"type": "string", "const": _JSON},
+    "correlation_id": {
+        "type": "string", "description": "The request's, if it has at most 128 characters, all ASCII; else a new one.",
+    },
+}  # fmt: skip
+
+
 def _reply(operation: Operation, known: Schemas) -> Schema:
-    headers = None
+    headers = dict(_ANSWER)
     if known.is_continued(operation):
         text = "The `cursor` that continues the listing; absent where nothing remains."
-        headers = _headers({pages.CURSOR_HEADER: {"type": "string", "description": text}})
-    return _message(f"Reply: {operation.summary}", known.of(operation.reply), headers=headers)
+        headers[pages.CURSOR_HEADER] = {"type": "string", "description": text}
+    return _message(f"Reply: {operation.summary}", known.of(operation.reply), headers=_headers(headers, tuple(_ANSWER)))
 
 
 def _error(known: Schemas) -> Schema:
-    headers = {
+    headers = _ANSWER | {
         "Nats-Service-Error-Code": {"type": "string", "enum": ["400", "404", "409", "413", "500", "503"]},
         "Nats-Service-Error": {"type": "string", "description": "The message, on one line of ASCII."},
     }

@@ -9,8 +9,15 @@ from starlette.requests import Request
 from missionops.operations.performing import Failure
 
 _TIME = 30.0
+_SMALL = 64 << 10
 _DRAINED = 64 << 20
 """Bytes past the limit that are read and thrown away: most clients send all before they listen to the refusal."""
+
+
+def is_small(headers: Headers) -> bool:
+    """Whether a body is announced to be so short that uvicorn holds it whole, whether it is asked for or not."""
+    announced = headers.get("content-length", "")
+    return announced.isdecimal() and int(announced) <= _SMALL
 
 
 async def read(request: Request, max_bytes: int) -> bytes | Failure:

@@ -58,6 +58,11 @@ class _Now(Collector):
         yield _counters("anomalies", "Anomalies found, by severity.", "severity", Severity, progress.anomalies)
         text = "Times that a stream refused what was published, or did not answer."
         yield _counters("publish_failures", text, "stream", _STREAMS, progress.publish_failures)
+        outgoing = progress.outgoing
+        text = "Messages that a stream dropped for its size, or that were purged for it."
+        yield _counters("stream_dropped", text, "stream", _STREAMS, {name: outgoing[name].dropped for name in _STREAMS})
+        text = "Messages purged from a stream that was nearly full, of the spacecraft that held the most."
+        yield _counters("stream_purged", text, "stream", _STREAMS, {name: outgoing[name].purged for name in _STREAMS})
 
     def _now(self) -> Iterator[Metric]:
         progress, health = self._progress, self._health
@@ -73,6 +78,12 @@ class _Now(Collector):
         yield _gauge(
             "lease_seconds", "For how long this instance owns the stream if it does not renew.", progress.lease
         )
+        size = GaugeMetricFamily("missionops_stream_bytes", "What a stream holds, in bytes.", labels=["stream"])
+        most = GaugeMetricFamily("missionops_stream_max_bytes", "What it may hold; 0 for all.", labels=["stream"])
+        for name, stream in health.streams.items():
+            size.add_metric([name], stream.bytes)
+            most.add_metric([name], stream.max_bytes or 0)
+        yield from (size, most)
         roles = GaugeMetricFamily("missionops_role", "What this instance does, as 1.", labels=["role"])
         for role in _ROLES:
             roles.add_metric([role], progress.role == role)

@@ -1,9 +1,10 @@
 """Routes: every operation where it has one in HTTP, and one place for what a path does not offer."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
+from contextlib import AsyncExitStack
 from itertools import groupby
+from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.routing import Route as Routed
@@ -11,51 +12,20 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from missionops.domain.access import Caller
 from missionops.operations import intake, performing
-from missionops.operations.operation import Context, Operation, Route
+from missionops.operations.operation import Answer, Context, Operation, Route
 from missionops.operations.performing import Failure
 from missionops.operations.table import OPERATIONS
 from subscribers.http import answering, asked, body
 from subscribers.http.answering import Reply
 from subscribers.http.guard import Guard
+from subscribers.http.slots import SMALL, Slots, held
 
-_QUERIES = 24  # with an answer of up to 8 MB each
-_BODIES = 64  # of up to 1 MB, each waiting for seconds while the database is away
-_HEAVY = 4
-_HEAVY_BODY = 1 << 20
-_PATIENCE = 4.5
+T = TypeVar("T")
 
 OFFERED: tuple[tuple[Operation, Route], ...] = tuple(
     (operation, route) for operation in (*OPERATIONS, *intake.OPERATIONS) for route in operation.routes
 )
 """Every operation with each of its routes."""
-
-
-class Slots:
-    """Room for requests: what each may hold in memory is bounded, and so is how many of its kind do.
-
-    Kinds do not wait for each other: whoever sends slowly keeps nobody from asking.
-    """
-
-    def __init__(self) -> None:
-        self._queries = asyncio.Semaphore(_QUERIES)
-        self._bodies = asyncio.Semaphore(_BODIES)
-        self._heavy = asyncio.Semaphore(_HEAVY)
-
-    @contextlib.asynccontextmanager
-    async def held(self, route: Route) -> AsyncIterator[None]:
-        """Room for a request of `route`; TimeoutError if there is none for too long."""
-        slots = self._of(route)
-        async with asyncio.timeout(_PATIENCE):
-            await slots.acquire()
-        try:
-            yield
-        finally:
-            slots.release()
-
-    def _of(self, route: Route) -> asyncio.Semaphore:
-        if route.method == "GET":
-            return self._queries
-        return self._heavy if route.max_body > _HEAVY_BODY else self._bodies
 
 
 class Endpoint:
@@ -69,32 +39,80 @@ class Endpoint:
         self._slots = slots
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer; room is held until the answer is on its way, and none by whom nobody knows."""
-        request = Request(scope, receive)
-        caller = await self._guard.admit(request, self._operation.role)
-        if isinstance(caller, Reply):
-            await caller(scope, receive, send)
-            return
-        async with contextlib.AsyncExitStack() as stack:
+        """Answer in time; the answer then takes as long as the client takes for it."""
+        async with AsyncExitStack() as sending:
             try:
-                await stack.enter_async_context(self._slots.held(self._route))
-            except TimeoutError:
-                reply = answering.failed(performing.BUSY)
-            else:
-                try:
-                    reply = await self._reply(request, caller)
-                except ClientDisconnect:
-                    return
+                reply = await self._reply(Request(scope, receive), sending)
+            except ClientDisconnect:
+                return
             await reply(scope, receive, send)
 
-    async def _reply(self, request: Request, caller: Caller) -> Reply:
-        given = b"" if self._route.method == "GET" else await body.read(request, self._route.max_body)
+    async def _reply(self, request: Request, sending: AsyncExitStack) -> Reply:
+        """The answer, with the memory that it holds until `sending` ends; nothing is held for whom nobody knows."""
+        clock = _Clock()
+        caller = await self._guard.admit(request, self._operation.role)
+        if isinstance(caller, Reply):
+            return caller
+        try:
+            return await self._answer(request, caller, clock, sending)
+        except TimeoutError:
+            return answering.failed(performing.BUSY)
+
+    async def _answer(self, request: Request, caller: Caller, clock: "_Clock", sending: AsyncExitStack) -> Reply:
+        given: bytes | Failure | None = b"" if self._route.method == "GET" else None
+        if given is None and body.is_small(request.headers):  # whoever sends a short one slowly takes nobody's place
+            given = await clock.stopped(body.read(request, self._route.max_body))
         if isinstance(given, Failure):
             return answering.failed(given)
-        answer = await performing.perform(
-            self._operation, self._context, lambda: asked.asked(self._operation, self._route, request, given, caller)
+        async with held(self._slots.of(self._route), clock.deadline):
+            if given is None:
+                given = await clock.stopped(body.read(request, self._route.max_body))
+            if isinstance(given, Failure):
+                return answering.failed(given)
+            if self._route.pending_status:
+                clock.restart()  # it knows itself what it can say in time: what the stream has is not refused
+            answer = await self._performed(request, given, caller, SMALL, clock)
+            if isinstance(answer, Failure) or not answer.is_cut:
+                return await self._admitted(answer, clock, sending)
+        async with held(self._slots.of_large, clock.deadline):
+            answer = await self._performed(request, given, caller, asked.MAX_BYTES, clock)
+            return await self._admitted(answer, clock, sending)
+
+    async def _performed(
+        self, request: Request, given: bytes, caller: Caller, max_bytes: int, clock: "_Clock"
+    ) -> Answer | Failure:
+        return await performing.perform(
+            self._operation,
+            self._context,
+            lambda: asked.asked(self._operation, self._route, request, given, caller)._replace(max_bytes=max_bytes),
+            deadline=clock.deadline,
         )
-        return answering.reply(answer, self._route)
+
+    async def _admitted(self, answer: Answer | Failure, clock: "_Clock", sending: AsyncExitStack) -> Reply:
+        reply = answering.reply(answer, self._route)
+        await sending.enter_async_context(self._slots.sending(len(reply.body), clock.deadline))
+        return reply
+
+
+class _Clock:
+    """How long a request may still take; while its body comes, the time stands still."""
+
+    def __init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        self.deadline = self._now() + performing.TIME
+
+    async def stopped(self, reading: Coroutine[Any, Any, T]) -> T:
+        """What is read, whose time does not count."""
+        began = self._now()
+        try:
+            return await reading
+        finally:
+            self.deadline += self._now() - began
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
 
 
 class Path:
@@ -113,9 +131,8 @@ class Path:
         await app(scope, receive, send)
 
 
-def of_operations(context: Context, guard: Guard) -> Iterable[tuple[str, str, ASGIApp]]:
+def of_operations(context: Context, guard: Guard, slots: Slots) -> Iterable[tuple[str, str, ASGIApp]]:
     """Path, method and application of each operation's routes."""
-    slots = Slots()
     for operation, route in OFFERED:
         yield route.path, route.method, Endpoint(operation, route, context, guard, slots)
 

@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from ipaddress import ip_address
 from typing import Any, NamedTuple
 
@@ -14,11 +16,33 @@ from missionops.errors import Unfit
 from missionops.operations.authentication import Tokens
 from missionops.operations.operation import Context
 from missionops.settings import Settings
-from subscribers.http import application, protocol
+from subscribers.http import application
+from subscribers.http.connections import Connections
 from subscribers.http.guard import Guard
+from subscribers.http.protocol import BoundedProtocol
+from subscribers.http.slots import Slots
 
-_CONNECTIONS = 1_000
+_BACKLOG = 256
+"""Connections that are not accepted yet: as many come at once, and each takes a file at once."""
 _STOP_TIME = 5
+_MINUTE = 60.0
+
+
+class _OnceAMinute(logging.Filter):
+    """Lets a warning about a connection pass once a minute: anyone can cause as many as he has connections."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it is said."""
+        if record.levelno != logging.WARNING:
+            return True
+        is_said = record.created - self._said.get(record.msg, 0) < _MINUTE
+        if not is_said:
+            self._said[record.msg] = record.created
+        return not is_said
 
 
 class _Server(uvicorn.Server):
@@ -34,28 +58,37 @@ async def served(settings: Settings, context: Context) -> AsyncIterator[str]:
     check(settings)
     host = settings.http_host
     listener = _bind(host, settings.http_port)
+    connections = Connections()
     guard = Guard(Tokens(context.database) if settings.http_auth == "tokens" else None)
     server = _Server(
         uvicorn.Config(
-            application.make(context, guard, settings.allowed_origins, host if settings.http_auth == "off" else None),
-            http=protocol.BoundedProtocol,
-            h11_max_incomplete_event_size=protocol.HEAD_BYTES,
+            application.make(
+                context,
+                guard,
+                Slots(connections),
+                settings.allowed_origins,
+                host if settings.http_auth == "off" else None,
+            ),
+            http=partial(BoundedProtocol, connections),  # type: ignore[arg-type] # it makes protocols, as the class does
             ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=_CONNECTIONS,
+            backlog=_BACKLOG,
             timeout_graceful_shutdown=_STOP_TIME,
         )
     )
+    once = _OnceAMinute()
+    logging.getLogger("uvicorn.error").addFilter(once)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         yield f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         await task
+        logging.getLogger("uvicorn.error").removeFilter(once)
 
 
 def check(settings: Settings) -> None:
@@ -95,7 +128,7 @@ def _bind(host: str, port: int) -> socket.socket:
         listener = socket.socket(place.family, place.kind, place.protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(place.address)
-        listener.listen(1024)
+        listener.listen(_BACKLOG)
     except OSError as error:
         raise _cannot_listen(host, port, error) from error
     listener.setblocking(False)  # noqa: FBT003 - the name says it

@@ -43,8 +43,10 @@ async def load(dsn: str, count: int, end: datetime) -> None:
 async def _make_months(connection: "asyncpg.Connection[asyncpg.Record]", end: datetime) -> None:
     for days in range(_SPAN.days + 1):
         if days == 0 or (end - timedelta(days=days)).day == 1:
-            await connection.execute("SELECT app.ensure_telemetry_month($1)", (end - timedelta(days=days)).date())
-    await connection.execute("SELECT app.ensure_telemetry_month($1)", (end - _SPAN).date())
+            await connection.execute(
+                "SELECT app.ensure_telemetry_partitions($1, 1)", [(end - timedelta(days=days)).date()]
+            )
+    await connection.execute("SELECT app.ensure_telemetry_partitions($1, 1)", [(end - _SPAN).date()])
 
 
 def _rows(count: int, end: datetime) -> Iterator[tuple[Row, Row | None]]:

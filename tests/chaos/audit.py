@@ -109,10 +109,12 @@ class _Audit:
         for held in self._books.telemetry:
             entry, _ = self._books.entry(held)
             token = entry.token if entry.token[0].isalnum() else "_unknown"
+            message_id = entry.message_id
             for item, bad in enumerate(entry.items):
                 if isinstance(bad, Bad):
                     place = str(held.sequence), str(item) if entry.is_array else None
-                    yield place, (bad.code, f"deadletters.telemetry.{token}", entry.message_id, bad.body)
+                    yield place, (bad.code, f"deadletters.telemetry.{token}", message_id, bad.body)
+                    message_id = None  # the first letter of an array alone has its headers
 
     def judged(self, firsts: Sequence[First]) -> None:
         """Each by one version, which was in force; never by an older one than the snapshot before."""

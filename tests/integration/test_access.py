@@ -247,11 +247,15 @@ async def test_nothing_is_written_out_of_reach(clients, admin: httpx.AsyncClient
         ("/events", EVENT | {"spacecraftId": "B"}),
         ("/docs", document | {"spacecraftId": "B"}),
         ("/docs", document),  # about no one spacecraft, so about all
-        ("/docs", document | {"spacecraftId": "A", "id": "about-b", "overwrite": True}),
-        ("/docs", document | {"spacecraftId": "A", "id": "all", "overwrite": True}),
         ("/docs", document | {"spacecraftId": "B", "id": "about-a", "overwrite": True}),
     ):
         assert error(await limited.post(path, json=body)) == (403, "forbidden"), (path, body)
+    for taken in ("about-b", "all"):
+        for overwrite in (False, True):
+            wanted = document | {"spacecraftId": "A", "id": taken, "overwrite": overwrite}
+            refused = await limited.post("/docs", json=wanted)
+            assert error(refused) == (409, "conflict")
+            assert refused.json()["error"]["message"] == f"The document id {taken} is taken; choose another"
     assert await state(database, client) == before
     overwritten = document | {"spacecraftId": "C", "id": "about-a", "overwrite": True}
     assert (await limited.post("/docs", json=overwritten)).status_code == 201

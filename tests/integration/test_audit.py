@@ -207,7 +207,7 @@ async def test_a_replayed_letter_leaves_an_event_of_what_it_was(nats_url: str, l
         "deadletters.telemetry.SC-001", "refused", "too wide",
     )  # fmt: skip
     assert (before["bytes"], before["sha256"]) == (len(LETTER), hashlib.sha256(LETTER).hexdigest())
-    assert (after["subject"], after["messageId"][:9]) == ("telemetry.SC-001", "replay-1-")
+    assert (after["subject"], after["messageId"][:16]) == ("telemetry.SC-001", "SC-001-replay-1-")
     assert await left(client) == 0
     assert await database.fetchval("SELECT recorded_by FROM app.event") == "nats"  # it is its client that says so
 
@@ -221,7 +221,11 @@ async def test_a_letter_stays_until_its_event_is_recorded(nats_url: str, letter:
     await replay(nats_url, letter)
     assert await left(client) == 0
     assert await database.fetchval("SELECT count(*) FROM app.event") == 1
-    assert (await client.jetstream().stream_info("TELEMETRY")).state.messages == 1
+    # The stream may have it twice, as it drops a repeat for a moment only; the database has it once.
+    while not await database.fetchval("SELECT count(*) FROM app.telemetry"):
+        await asyncio.sleep(0.01)
+    assert await database.fetchval("SELECT count(*) FROM app.telemetry") == 1
+    assert await left(client) == 0
 
 
 async def test_a_replay_said_twice_is_one_event(nats_url: str, letter: int, client, database, monkeypatch):

@@ -124,7 +124,9 @@ async def test_any_body_is_answered_over_nats(service: Service, client: Client, 
 
     await asyncio.to_thread(ask_all)
     assert client.is_connected
-    assert (await client.request("missionops.spacecraft.list", b'{"limit":1}', timeout=6)).headers is None
+    fine = await client.request("missionops.spacecraft.list", b'{"limit":1}', timeout=6)
+    assert fine.headers
+    assert "Nats-Service-Error-Code" not in fine.headers
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
+import msgspec
 import psutil
 
 LIMIT = 150 << 20
@@ -41,6 +42,23 @@ async def test_a_backlog_of_any_kind_fits_into_memory(serve, nats_server, own_da
     assert (await jetstream.stream_info("ANOMALIES")).state.messages == told
     assert (await jetstream.stream_info("DEADLETTERS")).state.messages == LARGE
     await holder.close()
+
+
+async def test_messages_that_become_many_dead_letters_fit_into_memory(serve, nats_server, own_database, mission):
+    """Whatever one message becomes, the service never holds all of it: here each is ten thousand dead letters."""
+    served = await serve(nats_server.url, own_database, MISSIONOPS_LEASE="60")
+    packed, heads = msgspec.msgpack.encode([{"n": "x" * 80}] * ITEMS), {"Content-Type": "application/msgpack"}
+    written = json.dumps([{"n": "x" * 80}] * ITEMS, separators=(",", ":")).encode()
+    large = {f"X-{number}": "x" * 4_000 for number in range(15)}
+    shapes = ((b"[" + b",".join([b"1"] * ITEMS) + b"]", large), (written, {}), (packed, heads))
+    for body, headers in shapes * 3:
+        await mission.client.publish("telemetry.SC-001", body, headers=headers)
+    await mission.client.flush()
+    await until_handled(mission, 3 * len(shapes))
+    held = (await mission.client.jetstream().stream_info("DEADLETTERS")).state
+    assert held.messages == 3 * len(shapes) * ITEMS
+    assert held.bytes < 3 * len(shapes) * 8_000_000
+    assert peak(served.running.pid) < LIMIT
 
 
 async def publish(client) -> int:

@@ -1,13 +1,17 @@
 """The connection to NATS: what it outlives, and what ends it."""
 
 import asyncio
+import os
+import signal
 import subprocess
 from pathlib import Path
 
+import nats.errors
 import pytest
 
 from missionops import broker
 from missionops.embedded import nats as embedded
+from missionops.nats_client import GuardedClient
 from missionops.settings import NatsAccess, read_access
 
 ADMITTED = "authorization { user: missionops, password: secret }"
@@ -32,6 +36,13 @@ class Server:
                 await asyncio.sleep(0.01)
         self.port = int(ports.read_text().partition('"nats://127.0.0.1:')[2].partition('"')[0])
 
+    def pause(self) -> None:
+        self._process.send_signal(signal.SIGSTOP)
+        os.waitpid(self._process.pid, os.WUNTRACED)  # until it is
+
+    def resume(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
@@ -53,7 +64,7 @@ def access(server: Server) -> NatsAccess:
 
 async def test_a_server_that_comes_back_is_no_end_and_one_that_locks_us_out_is(server: Server):
     back, over = asyncio.Event(), asyncio.Queue[str]()
-    made = broker.make(access(server), back.set, over.put_nowait)
+    made = broker.make(GuardedClient(), access(server), back.set, over.put_nowait)
     client = await broker.connect(made, asyncio.get_running_loop().create_future())
     server.kill()
     await server.start(ADMITTED)
@@ -71,10 +82,38 @@ async def test_a_server_that_comes_back_is_no_end_and_one_that_locks_us_out_is(s
 
 async def test_a_server_that_takes_us_for_faulty_ends_it_with_its_reason(server: Server):
     over = asyncio.Queue[str]()
-    made = broker.make(access(server), lambda: None, over.put_nowait)
+    made = broker.make(GuardedClient(), access(server), lambda: None, over.put_nowait)
     client = await broker.connect(made, asyncio.get_running_loop().create_future())
     client._max_payload = 1 << 30
     await client.publish("anything", b"x" * (2 << 20))
     async with asyncio.timeout(10):
         assert await over.get()
     await client.close()
+
+
+async def test_an_answer_that_comes_when_nobody_waits_for_it_any_more_ends_nothing(server: Server):
+    made = broker.make(GuardedClient(), access(server), lambda: None, lambda _: None)
+    client = await broker.connect(made, asyncio.get_running_loop().create_future())
+    heard = await client.subscribe("anything")
+    server.pause()
+    try:
+        with pytest.raises(nats.errors.TimeoutError):
+            await client.flush(0.1)
+    finally:
+        server.resume()
+    await client.publish("anything", b"said")
+    assert (await heard.next_msg(5)).data == b"said"
+    await made.stop()
+
+
+async def test_a_silent_server_is_left_soon(server: Server):
+    """nats-py waits 10 s for its answer, and then leaves the connection open."""
+    made = broker.make(GuardedClient(), access(server), lambda: None, lambda _: None)
+    client = await broker.connect(made, asyncio.get_running_loop().create_future())
+    server.pause()
+    try:
+        async with asyncio.timeout(8):
+            await made.stop()
+    finally:
+        server.resume()
+    assert client.is_closed

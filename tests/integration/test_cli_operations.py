@@ -416,6 +416,21 @@ async def test_a_replay_is_a_new_message_with_the_original_headers(client: Clien
     assert [each["parameters"] for each in await until(client, "telemetry.list.SC-001", 1)] == [{"a": 1}]
 
 
+async def test_a_later_item_of_a_messagepack_array_is_replayed_as_what_it_is(
+    client: Client, commands: Commands
+) -> None:
+    """It has not the headers of its message; so has one letter that holds what was left of the items."""
+    packed = [msgspec.msgpack.encode(snapshot(value) | {"id": str(value)}) for value in (1, 2, 3)]
+    written = {"Missionops_Content_Type": "application/msgpack", "Missionops_Item": "1"}
+    await put_letter(client, "SC-001", packed[0], **written)
+    await put_letter(client, "SC-001", b"\xdd\0\0\0\2" + packed[1] + packed[2], **written, Missionops_Items="2")
+    done = await commands.run("dead-letters", "replay", "--all")
+    assert (done.code, done.out) == (0, "2 replayed\n")
+    stored = await until(client, "telemetry.list.SC-001", 3)
+    assert sorted(each["parameters"]["a"] for each in stored) == [1, 2, 3]
+    assert await letters_left(client) == 0
+
+
 async def test_all_are_replayed_once_and_what_cannot_be_stays(client: Client, commands: Commands) -> None:
     await put_letter(client, "SC-001", json.dumps(snapshot(1)).encode())
     await put_letter(client, "SC-002", json.dumps(snapshot(2)).encode())

@@ -228,7 +228,8 @@ async def test_a_bad_item_is_a_letter_of_its_own_and_its_neighbours_are_stored(s
     assert [(int(letter.headers["Missionops-Item"]), letter.body) for letter in found] == [
         (1, items[1]), (3, items[3]), (4, items[4]), (1, packs[1]), (3, packs[3]), (4, packs[4]),
     ]  # fmt: skip
-    assert {letter.headers.get("Missionops-Original-Msg-Id") for letter in found[:3]} == {"json"}
+    # The first letter of an array alone has the headers that the message came with.
+    assert [letter.headers.get("Missionops-Original-Msg-Id") for letter in found[:3]] == ["json", None, None]
     assert sorted(await stored_ids(database)) == ["0", "2", "5", "p0", "p2"]
     assert service.progress.dead_letters.total() == 6
 

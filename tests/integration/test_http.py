@@ -13,9 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from missionops import app, streams
 from missionops.app import Service
+from missionops.operations import performing
 from missionops.settings import Settings
 from subscribers.http import body as bodies
-from subscribers.http import routes
 
 AT = "2025-01-01T00:00:00Z"
 JSON = {"content-type": "application/json"}
@@ -327,21 +327,36 @@ async def test_a_reader_who_does_not_read_takes_no_room_from_others(service: Ser
 async def test_too_many_at_once_wait_and_then_hear_that_they_are_too_many(
     service: Service, http: httpx.AsyncClient, monkeypatch
 ):
-    monkeypatch.setattr(routes, "_PATIENCE", 0.2)
     host, port = service.http_url.removeprefix("http://").split(":")
     connections = [await asyncio.open_connection(host, int(port)) for _ in range(5)]
     for _, writer in connections:
-        writer.write(b"POST /telemetry/batch HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{")
+        writer.write(b"POST /telemetry/batch HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n{")
     await asyncio.sleep(0.1)
 
-    refused = await http.post("/telemetry/batch", json={"snapshots": []})
+    with monkeypatch.context() as patch:
+        patch.setattr(performing, "TIME", 0.2)
+        refused = await http.post("/telemetry/batch", json={"snapshots": []})
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "unavailable")
+    assert int(refused.headers["retry-after"]) > 0
     assert (await http.get("/spacecraft")).status_code == 200
     assert (await http.post("/telemetry", json=SNAPSHOT)).status_code == 201
     for _, writer in connections:
         writer.close()
     await asyncio.sleep(0.1)
     assert (await http.post("/telemetry/batch", json={"snapshots": []})).status_code == 201
+
+
+async def test_whoever_sends_a_short_body_slowly_takes_nobodys_place(service: Service, http: httpx.AsyncClient):
+    host, port = service.http_url.removeprefix("http://").split(":")
+    connections = [await asyncio.open_connection(host, int(port)) for _ in range(150)]
+    for number, (_, writer) in enumerate(connections):
+        path = b"/telemetry/batch" if number % 2 else b"/telemetry"
+        writer.write(b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{" % path)
+        await writer.drain()
+    assert (await http.post("/telemetry", json=SNAPSHOT)).status_code == 201
+    assert (await http.post("/telemetry/batch", json={"snapshots": []})).status_code == 201
+    for _, writer in connections:
+        writer.close()
 
 
 async def test_the_cursor_continues_a_listing(http: httpx.AsyncClient):

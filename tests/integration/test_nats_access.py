@@ -21,6 +21,7 @@ from nats.aio.client import Client
 from missionops import broker, errors
 from missionops.cli import connection
 from missionops.embedded.nats import NatsServer
+from missionops.nats_client import GuardedClient
 from missionops.settings import read_access
 
 # nats-py leaves the socket of a connection open that was refused; it is collected in the test that had it refused.
@@ -108,7 +109,8 @@ class Guarded(NatsServer):
 
 @asynccontextmanager
 async def as_service(url: str, **given: str) -> AsyncIterator[Client]:
-    made = broker.make(read_access(nats_url=url, **given), lambda: None, lambda reason: _resolve(closed, reason))
+    access = read_access(nats_url=url, **given)
+    made = broker.make(GuardedClient(), access, lambda: None, lambda reason: _resolve(closed, reason))
     closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     client = await broker.connect(made, closed)
     try:
@@ -135,6 +137,8 @@ CLIENTS = [as_service, as_command]
 
 
 async def check(client: Client) -> None:
+    assert isinstance(client, GuardedClient)  # guarded before it connected, whoever connects
+
     async def answer(message) -> None:
         await message.respond(message.data)
 

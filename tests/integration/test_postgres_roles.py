@@ -66,6 +66,11 @@ def connected(as_role: Callable[[str, str], str]) -> Connected:
         "SET SESSION AUTHORIZATION postgres",
         "COPY app.event TO PROGRAM 'true'",
         "SELECT pg_read_file('/etc/passwd')",
+        "SELECT pg_advisory_lock(1)",
+        "SELECT pg_advisory_xact_lock(1, 2)",
+        "SELECT pg_try_advisory_lock_shared(1)",
+        "SELECT lo_create(0)",
+        "SELECT lo_from_bytea(0, 'mine')",
         "CREATE TRIGGER mine BEFORE INSERT ON app.event FOR EACH ROW EXECUTE FUNCTION app.refuse_change()",
     ],
 )  # fmt: skip
@@ -108,7 +113,36 @@ async def test_a_reader_may_read_every_table_but_tokens_and_write_none(
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await reader.execute(statement)
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await reader.execute("SELECT app.ensure_telemetry_month('2030-01-01')")
+            await reader.execute("SELECT app.ensure_telemetry_partitions('{2030-01-01}', 1)")
+
+
+async def test_a_reader_may_lock_a_table_against_its_removal_and_nothing_else(database_url: str, connected: Connected):
+    """Which holds up nobody who reads, writes or makes a partition."""
+    await _make_a_month(connected, database_url)
+    modes = ("ROW SHARE", "ROW EXCLUSIVE", "SHARE UPDATE EXCLUSIVE", "SHARE", "SHARE ROW EXCLUSIVE", "EXCLUSIVE")
+    async with connected(database_url, "mission_reader") as reader:
+        for table in ("telemetry", "position", "anomaly", "migration"):
+            for mode in (*modes, "ACCESS EXCLUSIVE"):
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    await reader.execute(f"BEGIN; LOCK TABLE app.{table} IN {mode} MODE")
+                await reader.execute("ROLLBACK")
+            with pytest.raises((asyncpg.InsufficientPrivilegeError, asyncpg.ReadOnlySQLTransactionError)):
+                await reader.execute(f"SELECT FROM app.{table} FOR KEY SHARE")
+        await reader.execute("BEGIN; LOCK TABLE app.telemetry, app.position, app.anomaly IN ACCESS SHARE MODE")
+        async with connected(database_url, "mission_app") as service:
+            await service.execute("SET lock_timeout = '1s'")
+            await service.execute("SELECT app.ensure_telemetry_partitions('{2025-02-01,1900-01-01}', 2)")
+            await service.execute("UPDATE app.position SET sequence = 1; DELETE FROM app.telemetry")
+
+
+async def test_what_a_reader_may_use_up_is_bounded(database_url: str, database, connected: Connected):
+    async with connected(database_url, "mission_reader") as reader:
+        assert await reader.fetchval("SHOW idle_in_transaction_session_timeout") == "1min"
+        assert await reader.fetchval("SHOW statement_timeout") == "30s"
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await reader.execute("SET temp_file_limit = -1")
+    limits = dict(await database.fetch("SELECT rolname, rolconnlimit FROM pg_roles WHERE rolname LIKE 'mission\\_%'"))
+    assert limits == {"mission_migrator": -1, "mission_app": -1, "mission_reader": 20}
 
 
 _TABLES = """
@@ -128,7 +162,7 @@ WHERE relnamespace = 'app'::regnamespace AND pg_get_userbyid(relowner) <> 'missi
 async def _make_a_month(connected: Connected, database_url: str) -> None:
     """As the service does: it may not create a table, and has this one made."""
     async with connected(database_url, "mission_app") as connection:
-        await connection.execute("SELECT app.ensure_telemetry_month('2025-01-01')")
+        await connection.execute("SELECT app.ensure_telemetry_partitions('{2025-01-01}', 1)")
         await connection.execute(SNAPSHOT)
 
 
@@ -159,14 +193,14 @@ async def test_a_schema_that_was_there_before_comes_under_the_same_rights(
 ):
     await migrate.apply(empty_database_url)
     superuser = await asyncpg.connect(empty_database_url)
-    await superuser.execute("SELECT app.ensure_telemetry_month('2025-01-01')")
+    await superuser.execute("SELECT app.ensure_telemetry_partitions('{2025-01-01}', 1)")
     for _ in range(2):
         await rights.create_roles(empty_database_url)
     assert not await superuser.fetch(_OTHER_OWNERS)
     await migrate.apply(as_role(empty_database_url, "mission_migrator"))
     async with connected(empty_database_url, "mission_app") as service:
         await service.execute(SNAPSHOT)
-        await service.execute("SELECT app.ensure_telemetry_month('2031-01-01')")
+        await service.execute("SELECT app.ensure_telemetry_partitions('{2031-01-01}', 1)")
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await service.execute("UPDATE app.migration SET checksum = ''")
     await superuser.close()

@@ -36,6 +36,17 @@ async def test_old_handled_messages_go(provisioned, client, publish):
     assert await first(client) == 11
 
 
+async def test_of_nothing_nothing_is_said(provisioned, client, publish, caplog):
+    """Of an empty stream the server gives 0 as the first sequence, or one after the last."""
+    caplog.set_level("INFO")
+    await retention.purge(client, handled=0, max_age=-5)
+    assert not caplog.messages
+    await publish(3)
+    for _ in range(2):
+        await retention.purge(client, handled=3, max_age=-5)
+    assert caplog.messages == ["purged 3 handled messages from the stream"]
+
+
 async def test_young_messages_stay(provisioned, client, publish):
     await publish(10)
     await retention.purge(client, handled=10, max_age=60)

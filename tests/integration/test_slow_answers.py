@@ -14,7 +14,7 @@ from nats.aio.client import Client
 from missionops.app import Service
 from missionops.operations import performing
 from missionops.operations.table import OPERATIONS
-from subscribers import requests
+from subscribers import middlewares
 
 AT = "2025-01-01T00:00:00Z"
 TABLES = "app.spacecraft, app.config, app.telemetry, app.anomaly, app.event, app.document, app.parameter"
@@ -83,7 +83,7 @@ async def test_many_more_than_can_be_answered_are_told_so_in_time(service: Servi
 async def test_requests_are_refused_where_they_would_take_too_much_memory(
     service: Service, client: Client, database, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(requests, "_HELD", 3 * requests._EACH)
+    monkeypatch.setattr(middlewares, "HELD_BYTES", 3 * middlewares.REQUEST_BYTES)
     async with locked(database):
         replies = [
             asyncio.create_task(client.request("missionops.events.list.SC-001", b"{}", timeout=6)) for _ in range(5)

@@ -213,3 +213,14 @@ def put_limits(place: Place, up: Up, spacecraft: str, limits: str = LIMITS) -> i
 
 def snapshot(second: int, **parameters: Any) -> bytes:
     return json.dumps({"timestamp": f"2025-01-01T00:00:{second:02}Z", "parameters": parameters}).encode()
+
+
+async def test_watch_shows_once_what_comes_again_with_its_id(place: Place, up: Up) -> None:
+    """A core subscriber also hears attempts of the service that the stream refused."""
+    watch = place.start("watch", "anomalies.WATCH-1", "--json", "--count", "3", "--server", up.nats)
+    watch.said("Watching")
+    client = await nats.connect(up.nats)
+    for body, name in ((b"1", "one"), (b"1", "one"), (b"2", "one"), (b"1", "one"), (b"3", "two")):
+        await client.publish("anomalies.WATCH-1", body, headers={"Nats-Msg-Id": name})
+    await client.close()
+    assert watch.end().out.split() == ["1", "2", "3"]

@@ -1,5 +1,6 @@
 """compose.yaml and what it mounts: as far as they can be tried without containers."""
 
+import itertools
 import json
 import re
 import shutil
@@ -76,6 +77,7 @@ async def test_dead_letters_are_the_operators(place: Place, production_nats: Nat
 
     def letters(user: Mapping[str, str]) -> list[int]:
         done = place.run("dead-letters", "list", "--json", **user)
+        assert done.code == 0, done.err
         return [letter["sequence"] for letter in json.loads(done.out)]
 
     installed.until(lambda: letters(operator) == [1], "the dead letter")
@@ -130,20 +132,21 @@ def test_a_service_that_is_refused_says_why_and_ends(
 
 
 async def test_two_missions_on_one_server_do_not_see_each_other(place: Place, up: Up) -> None:
-    with deployed.nats_server(place.root, change=with_second, NATS_SECOND_SERVICE_PASSWORD="71") as nats:  # noqa: S106
+    passwords = {f"NATS_SECOND_{name}_PASSWORD": "71" for name in ("SERVICE", "OPERATOR", "SC_001")}
+    with deployed.nats_server(place.root, change=with_second, **passwords) as nats:
         async for first in database_of(up, "production"):
             async for second in database_of(up, "second"):
                 await _check_two_missions(place, nats, first, second)
 
 
 def with_second(config: str) -> str:
-    """With the second account that the configuration has as a comment, and with its operator."""
+    """With the second mission that the configuration has as a comment."""
     before, mark, rest = config.partition("  # SECOND {\n")
-    block, end, after = rest.partition("  # }\n")
-    assert mark
-    assert end
-    account = mark + block + end
-    return before + account.replace("  # ", "  ").replace("_SECOND_OPERATOR_", "_SECOND_SERVICE_") + after
+    lines = (mark + rest).splitlines(keepends=True)
+    block = list(itertools.takewhile(lambda line: line.startswith("  # "), lines))
+    assert "second-SC-001" in "".join(block)
+    assert lines[len(block)] == "}\n"
+    return before + "".join(line.replace("  # ", "  ") for line in block) + "".join(lines[len(block) :])
 
 
 async def _check_two_missions(place: Place, nats: Nats, first: str, second: str) -> None:
@@ -159,6 +162,10 @@ async def _check_two_missions(place: Place, nats: Nats, first: str, second: str)
         "MISSIONOPS_NATS_USER": "second-operator",
         "MISSIONOPS_NATS_INBOX_PREFIX": "_INBOX.operator",
     }
+    publisher = user | {
+        "MISSIONOPS_NATS_USER": "second-SC-001",
+        "MISSIONOPS_NATS_INBOX_PREFIX": "_INBOX.second-SC-001",
+    }
     as_role = second.replace("//postgres@", "//{}@")
     for database, role in ((first, "mission_migrator"), (second, "second_migrator")):
         own = database.replace("//postgres@", f"//{role}@")
@@ -167,11 +174,11 @@ async def _check_two_missions(place: Place, nats: Nats, first: str, second: str)
     two = place.start("serve", **user, MISSIONOPS_DATABASE_URL=as_role.format("second_app"), MISSIONOPS_HTTP_PORT="0")
     two.said("missionops serves")
 
-    clients = ((nats.user("operator"), 1), (operator, 2))
-    for client, value in clients:
-        assert place.run("publish", "SC-001", "--param", f"t={value}", **client).code == 0
+    clients = ((nats.user("operator"), nats.user("SC-001"), 1), (operator, publisher, 2))
+    for client, spacecraft, value in clients:
+        assert place.run("publish", "SC-001", "--param", f"t={value}", **spacecraft).code == 0
         installed.until(lambda client=client: listing(place, client), "the snapshot")
-    for client, value in clients:
+    for client, _, value in clients:
         assert [item["parameters"] for item in listing(place, client)] == [{"t": value}]
 
     # Not through the database either: the roles of one may not come into the other's.

@@ -3,9 +3,11 @@
 import os
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import installed
 import pytest
 from installed import Place, Up
 
@@ -93,13 +95,60 @@ def test_serve_open_to_other_machines(place: Place, host: str) -> None:
     for way in ("set MISSIONOPS_HTTP_AUTH to tokens", "missionops tokens create", "proxy", "MISSIONOPS_HTTP_HOST"):
         assert way in done.sentence
     for auth in ("tokens", "proxy"):
-        done = place.run("serve", MISSIONOPS_HTTP_HOST=host, MISSIONOPS_HTTP_AUTH=auth, MISSIONOPS_DATABASE_URL=nowhere)
-        assert "Cannot reach PostgreSQL" in done.sentence  # it would go on
+        open_to_all = {"MISSIONOPS_HTTP_HOST": host, "MISSIONOPS_HTTP_AUTH": auth}
+        waiting = place.start("serve", **open_to_all, MISSIONOPS_DATABASE_URL=nowhere)
+        waiting.said("Cannot reach PostgreSQL")  # it goes on
 
 
-def test_serve_without_a_database(place: Place, up: Up) -> None:
-    done = place.run("serve", MISSIONOPS_NATS_URL=up.nats, MISSIONOPS_DATABASE_URL="postgresql://127.0.0.1:1/nothing")
-    assert "PostgreSQL" in done.sentence
+def test_serve_waits_for_a_database_and_says_so_once_and_without_the_password(place: Place, up: Up) -> None:
+    nobody_there = "postgresql://app:secret@127.0.0.1:1/nothing"
+    waiting = place.start("serve", MISSIONOPS_NATS_URL=up.nats, MISSIONOPS_DATABASE_URL=nobody_there)
+    waiting.said("Cannot reach PostgreSQL at 127.0.0.1:1: ")
+    time.sleep(2)  # several attempts
+    begun = time.monotonic()
+    done = waiting.stop()
+    assert time.monotonic() - begun < installed.busy(2)
+    assert (done.code, done.err.count("Waiting for it"), "secret" in done.err) == (0, 1, False)
+    assert "Traceback" not in done.err
+
+
+def test_serve_begins_when_its_database_does(place: Place) -> None:
+    first = place.up("--data-dir", "data")
+    socket_file = first.sockets / ".s.PGSQL.5432"
+    away = socket_file.with_name("away")
+    socket_file.rename(away)  # as while a server has not begun to listen
+    database, nats = first.database, first.nats
+    waiting = place.start("serve", MISSIONOPS_NATS_URL=nats, MISSIONOPS_DATABASE_URL=database, MISSIONOPS_HTTP_PORT="0")
+    waiting.said(f"Cannot reach PostgreSQL at {socket_file}: ")
+    away.rename(socket_file)
+    waiting.said("missionops serves")
+    assert waiting.stop().code == 0
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "sentence"),
+    [
+        ("/missionops?", "/nothing?", 'database "nothing" does not exist'),
+        ("//postgres@", "//stranger:secret@", "stranger"),
+    ],
+)
+def test_a_database_that_refuses_us_is_no_reason_to_wait(
+    place: Place, up: Up, right: str, wrong: str, sentence: str
+) -> None:
+    assert right in up.database
+    database = up.database.replace(right, wrong)
+    done = place.run("serve", MISSIONOPS_NATS_URL=up.nats, MISSIONOPS_DATABASE_URL=database)
+    assert sentence in done.sentence
+    assert "secret" not in done.err
+
+
+def test_migrate_does_not_wait(place: Place) -> None:
+    done = place.run("migrate", MISSIONOPS_DATABASE_URL="postgresql://app:secret@127.0.0.1:1/nothing")
+    assert "Cannot reach PostgreSQL at 127.0.0.1:1: " in done.sentence
+    assert "secret" not in done.err
+    done = place.run("migrate", MISSIONOPS_DATABASE_URL="postgresql://app:sec/ret@127.0.0.1:1/nothing")
+    assert "MISSIONOPS_DATABASE_URL is no address" in done.sentence
+    assert "sec" not in done.err.replace("seconds", "")
 
 
 def test_serve_waits_for_nats_and_says_so(place: Place, up: Up) -> None:

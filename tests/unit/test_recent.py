@@ -1,6 +1,9 @@
 """Identities decided lately: a repeat of one is left out of a later batch, and what is long past is forgotten."""
 
 import json
+import time
+
+import pytest
 
 from missionops import recent
 from missionops.batch import Batch, Delivery
@@ -47,3 +50,28 @@ def test_what_is_long_past_is_left_to_the_database(monkeypatch):
     known.sift(first)
     known.sift(last)
     assert (ids(first), ids(last)) == (["1"], [])
+
+
+@pytest.mark.parametrize(("seconds", "left"), [(29, []), (31, []), (61, ["a"])])
+def test_what_was_decided_a_minute_ago_is_left_to_the_database(monkeypatch, seconds, left):
+    """Somebody may have deleted it there meanwhile; it does not matter whether anything else came."""
+    known = Recent()
+    known.sift(batch(1, "a"))
+    now = time.monotonic()
+    monkeypatch.setattr(recent.time, "monotonic", lambda: now + seconds)
+    later = batch(2, "a")
+    known.sift(later)
+    assert ids(later) == left
+
+
+def test_a_stream_of_repeats_does_not_keep_what_it_repeats(monkeypatch):
+    known = Recent()
+    began = time.monotonic()
+    stored = []
+    for second in range(0, 120, 10):
+        monkeypatch.setattr(recent.time, "monotonic", lambda: began + second)  # noqa: B023 - called in this round
+        again = batch(second + 1, "a")
+        known.sift(again)
+        stored += [second for _ in ids(again)]
+    assert stored[0] == 0
+    assert 30 <= stored[1] <= 70

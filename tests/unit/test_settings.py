@@ -46,6 +46,7 @@ def test_they_do_not_change() -> None:
         ("PULL_BYTES", "1.5"),
         ("TELEMETRY_MAX_BYTES", "1"),
         ("OUTGOING_MAX_AGE", "1e300"),
+        ("OUTGOING_MAX_BYTES", "1000000"),
         ("LOG_LEVEL", "loud"),
         ("LOG_FORMAT", ""),
     ],

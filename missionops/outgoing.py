@@ -1,0 +1,112 @@
+"""What is known of a stream that goes out: how full it is, and what it dropped for its size."""
+
+import time
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+FULL = 0.9
+"""Of what a stream may hold: from here on room is made in it, and what goes is taken for dropped for its size."""
+
+_SPELL = 600.0
+"""Seconds after which the same thing is said again."""
+_SAID = 1_000
+
+
+class _Look(NamedTuple):
+    """A stream at one moment."""
+
+    created: str
+    gone: int
+    """Messages that it had and has no more."""
+    oldest: datetime | None
+
+
+class Outgoing:
+    """One stream since the start of this process, by what the server said of it and what we published."""
+
+    def __init__(self) -> None:
+        self.messages = 0
+        self.bytes = 0
+        self.max_bytes: int | None = None
+        """What it may hold; 0 without a bound, None until the server was asked."""
+        self.dropped = 0
+        """Messages that went for the sake of room, younger than the stream's max_age."""
+        self.purged = 0
+        """Those of them that we purged, of whoever held the most."""
+        self._before: _Look | None = None
+        self._peak = 0
+        self._purged_since = 0
+        self._trouble = ""
+        self._troubled_at = 0.0
+        self._said: dict[str, float] = {}
+
+    def look(self, info: dict[str, Any]) -> int:
+        """Take in the server's answer about the stream; returns how many messages it dropped since the last one.
+
+        What went while it was full, and was too young to go by age, went for its size.
+        """
+        state, config = info["state"], info["config"]
+        self.messages, self.bytes = int(state["messages"]), int(state["bytes"])
+        self.max_bytes = max(0, int(config.get("max_bytes") or 0))
+        self._peak = max(self._peak, self.bytes)
+        before, now = self._before, _look(info)
+        dropped = 0
+        if before and before.created == now.created and self.max_bytes and self._peak >= FULL * self.max_bytes:
+            expired = _time(info["ts"]) - timedelta(microseconds=int(config.get("max_age") or 0) // 1000)
+            is_young = not config.get("max_age") or before.oldest is None or before.oldest > expired
+            dropped = max(0, now.gone - before.gone - self._purged_since) if is_young else 0
+        self.dropped += dropped
+        self._before, self._peak, self._purged_since = now, self.bytes, 0
+        return dropped
+
+    def forget(self) -> None:
+        """Another instance publishes: what went until the next look is for it to count."""
+        self._before = None
+
+    def add(self, size: int) -> None:
+        """A message of so many bytes was published."""
+        self.messages += 1
+        self.bytes += size
+        self._peak = max(self._peak, self.bytes)
+
+    def purge(self, count: int) -> None:
+        """So many messages were purged for the sake of room."""
+        self.dropped += count
+        self.purged += count
+        self._purged_since += count
+
+    def note(self, trouble: str) -> None:
+        """Something that whoever asks is told for some minutes."""
+        self._trouble, self._troubled_at = trouble, time.monotonic()
+
+    @property
+    def trouble(self) -> str | None:
+        """What was noted last, if it was lately."""
+        return self._trouble if self._trouble and time.monotonic() - self._troubled_at < _SPELL else None
+
+    def is_news(self, what: str) -> bool:
+        """Whether this was not said lately; it is, as long as it goes on."""
+        now = time.monotonic()
+        is_news = now - self._said.pop(what, -_SPELL) >= _SPELL
+        self._said[what] = now
+        if len(self._said) > _SAID:
+            del self._said[next(iter(self._said))]
+        return is_news
+
+
+def unbounded(stream: str) -> str:
+    """What is wrong with a stream that has no bound."""
+    return (
+        f"The stream {stream} has no max_bytes, so it may take all the room that JetStream has. A stream that is there "
+        f"is not changed: set it by `nats stream edit {stream} --max-bytes=…`."
+    )
+
+
+def _look(info: dict[str, Any]) -> _Look:
+    state = info["state"]
+    oldest = _time(state["first_ts"]) if int(state["messages"]) else None
+    return _Look(str(info["created"]), int(state["last_seq"]) - int(state["messages"]), oldest)
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text[:19] + "+00:00")

@@ -1,0 +1,21 @@
+"""What this package publishes, as FastStream publishers: in the broker's list, for whoever asks it.
+
+They are declared and not used: one message at a time, without a sequence that the stream must have, is not enough for
+messages that must be there once each and at once (fenced.py).
+"""
+
+from faststream.nats import JStream, NatsBroker
+
+from missionops import streams
+
+_CHANNELS = (
+    ("anomalies.*", streams.ANOMALIES, "One message for each parameter of a stored snapshot outside its limits."),
+    ("events.*", streams.EVENTS, "Recorded events, changed configs, published documents."),
+    ("deadletters.telemetry.*", streams.DEADLETTERS, "Telemetry that can never be stored."),
+)
+
+
+def declare(broker: NatsBroker) -> None:
+    """Declare every subject that is published to, and the stream that takes it; the streams themselves are not ours."""
+    for subject, stream, description in _CHANNELS:
+        broker.publisher(subject, stream=JStream(stream, declare=False), description=description)

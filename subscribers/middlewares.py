@@ -1,0 +1,200 @@
+"""What every request over NATS passes on its way in and out: FastStream middlewares, the outermost first.
+
+FastStream answers nothing for a handler that raises, and its own logging is off. So these log what a person can use,
+count, turn every error into the contract's answer, and refuse what would take too much memory.
+"""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+from faststream import BaseMiddleware
+from faststream.message import StreamMessage
+from faststream.nats import NatsMessage, NatsResponse
+from nats.aio.msg import Msg
+from nats.micro.request import ERROR_CODE_HEADER, ERROR_HEADER
+
+from missionops.operations import performing
+from missionops.operations.operation import Operation
+from missionops.operations.performing import Failure
+
+log = logging.getLogger(__name__)
+
+HELD_BYTES = 64 << 20
+"""Of requests that wait or are being answered; one that comes when it is full is refused at once."""
+REQUEST_BYTES = 4_096
+"""What a request takes in memory, beside its body."""
+_CORRELATION_ID = 128
+_EVERY = 10.0
+"""Seconds between two warnings of what has no reply subject."""
+JSON = {"content-type": "application/json"}
+
+Handle = Callable[[Any], Awaitable[Any]]
+
+
+class Request(NatsMessage):
+    """A request as it came, and the operation that it asks for."""
+
+    def __init__(self, message: Msg, operation: Operation) -> None:
+        headers = message.headers or {}
+        given = headers.get("correlation_id", "")
+        # It goes back in a header of the answer, where not everything that came can stand.
+        is_harmless = len(given) <= _CORRELATION_ID and given.isascii() and given.isprintable()
+        super().__init__(
+            raw_message=message,
+            body=message.data,
+            reply_to=message.reply,
+            headers=headers,
+            correlation_id=given if is_harmless else None,
+        )
+        self.operation = operation
+
+
+@dataclass
+class Counts:
+    """The requests of one operation since the start of this process."""
+
+    requests: int = 0
+    errors: int = 0
+    nanoseconds: int = 0
+    """From a request's arrival to its answer, over all of them."""
+    last_error: str | None = None
+    """`<status>:<message>`."""
+
+
+class Statistics:
+    """What this instance was asked, and what that takes now."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, Counts] = {}
+        """By operation."""
+        self.held_bytes = 0
+        """Of requests that wait or are being answered."""
+        self._passed_over = 0
+        self._logged_at = -_EVERY
+
+    def of(self, operation: Operation) -> Counts:
+        """The counts of an operation."""
+        return self.counts.setdefault(operation.name, Counts())
+
+    def pass_over(self, subject: str) -> None:
+        """Say, and not too often, that something came without a reply subject and nothing was done."""
+        self._passed_over += 1
+        now = time.monotonic()
+        if now - self._logged_at < _EVERY:
+            return
+        log.warning("not acted on, as there is no reply subject: %d messages, the last on %s",
+                    self._passed_over, subject)  # fmt: skip
+        self._passed_over, self._logged_at = 0, now
+
+
+class _Counting(BaseMiddleware[Any, Any]):
+    def __init__(self, message: Msg, /, *, statistics: Statistics, **options: Any) -> None:
+        super().__init__(message, **options)
+        self.statistics = statistics
+
+
+class LogRequests(BaseMiddleware[Any, Any]):
+    """Log each request for those who ask for it, and each answer that could not be sent for everybody."""
+
+    async def consume_scope(self, call_next: Handle, msg: StreamMessage[Msg]) -> Any:
+        """Handle the request."""
+        began = time.perf_counter()
+        response = await call_next(msg)
+        if log.isEnabledFor(logging.DEBUG):
+            status = _status(response) or ("200" if response else "not acted on")
+            log.debug("%s: %s in %.1f ms", self.msg.subject, status, 1e3 * (time.perf_counter() - began))
+        return response
+
+    async def after_processed(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_val: BaseException | None = None,
+        exc_tb: TracebackType | None = None,
+    ) -> bool | None:
+        """Say what went wrong beyond the answer itself."""
+        if isinstance(exc_val, Exception):
+            log.warning("an answer could not be sent", exc_info=exc_val)
+        return await super().after_processed(exc_type, exc_val, exc_tb)
+
+
+class CountRequests(_Counting):
+    """Count requests, their errors and their time, by operation."""
+
+    async def consume_scope(self, call_next: Handle, msg: StreamMessage[Msg]) -> Any:
+        """Handle the request, and count what becomes of it."""
+        began = time.perf_counter_ns()
+        response = await call_next(msg)
+        if response is not None and isinstance(msg, Request):
+            counts = self.statistics.of(msg.operation)
+            counts.requests += 1
+            counts.nanoseconds += time.perf_counter_ns() - began
+            if status := _status(response):
+                counts.errors += 1
+                counts.last_error = f"{status}:{response.headers[ERROR_HEADER]}"
+        return response
+
+
+class AnswerErrors(BaseMiddleware[Any, Any]):
+    """Answer a request whose handler raises with the error that it stands for."""
+
+    async def consume_scope(self, call_next: Handle, msg: StreamMessage[Msg]) -> Any:
+        """Handle the request; an error becomes its answer."""
+        try:
+            return await call_next(msg)
+        except Exception as error:
+            if not isinstance(msg, Request):
+                raise
+            return failure_response(performing.failure(msg.operation, error))
+
+
+class AdmitRequests(_Counting):
+    """Do nothing for a message without a reply subject, and refuse a request that would take too much memory.
+
+    An acknowledgement of a stream, sent to a subject of ours by somebody's reply subject, looks like a request; but it
+    has no reply subject.
+    """
+
+    _held = 0
+
+    async def consume_scope(self, call_next: Handle, msg: StreamMessage[Msg]) -> Any:
+        """Handle the request, if it is one and there is room for it."""
+        if not msg.reply_to:
+            self.statistics.pass_over(self.msg.subject)
+            return None
+        size = len(msg.body) + REQUEST_BYTES
+        if self.statistics.held_bytes + size > HELD_BYTES:
+            return failure_response(performing.BUSY)
+        self._held = size
+        self.statistics.held_bytes += size
+        return await call_next(msg)
+
+    async def after_processed(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_val: BaseException | None = None,
+        exc_tb: TracebackType | None = None,
+    ) -> bool | None:
+        """Let go of its memory once the answer is sent."""
+        self.statistics.held_bytes -= self._held
+        return await super().after_processed(exc_type, exc_val, exc_tb)
+
+
+def failure_response(failure: Failure) -> NatsResponse:
+    """An error as NATS services answer it: the contract's body, and the headers of ADR-32."""
+    headers = {ERROR_HEADER: _printable(failure.message), ERROR_CODE_HEADER: str(failure.status)}
+    return NatsResponse(failure.body, headers=JSON | headers)
+
+
+def _status(response: NatsResponse | None) -> str | None:
+    """The status of an error; None if it is none."""
+    return response.headers.get(ERROR_CODE_HEADER) if response else None
+
+
+def _printable(message: str) -> str:
+    """A message as one line of printable ASCII, as a header needs it."""
+    printable = "".join(character if character.isprintable() else " " for character in message)
+    return printable.encode("ascii", "backslashreplace")[:512].decode()
