@@ -4,8 +4,7 @@ import errno
 from pathlib import Path
 
 from missionops import errors
-
-STANDARD_INPUT = Path("-")
+from missionops.replay import STANDARD_INPUT
 
 
 def read(path: Path) -> bytes:

@@ -46,7 +46,7 @@ def from_fields(fields: Mapping[str, str], kind: type[R]) -> R:
     for field in msgspec.structs.fields(kind):
         text = fields.get(field.encode_name, "0")
         if type(getattr(request, field.name)) is int and not re.fullmatch("-?[0-9]+", text):  # 1.0 is no int in JSON
-            raise refused(field.encode_name, "is refused: expected `int`, got `float`")
+            raise refused(field.encode_name, "must be a whole number")
     refuse_nul(dict(fields))
     return request
 
