@@ -12,20 +12,21 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import nats.errors
 from faststream import FastStream
 
-from missionops import broker, database, migrate, streams
+from missionops.broker import connection, streams
+from missionops.broker.client import GuardedClient
 from missionops.errors import Unavailable, Unfit
 from missionops.health import Reporter
-from missionops.nats_client import GuardedClient
+from missionops.http import server as http
+from missionops.ingest.status import Progress
+from missionops.operations.compiled_limits import CompiledRules
 from missionops.operations.operation import Context
-from missionops.operations.rules import CompiledRules
-from missionops.progress import Progress
 from missionops.settings import Settings
+from missionops.store import database, migrate
 from publishers import channels
-from publishers.intake import Intake
+from publishers.telemetry import Intake
 from subscribers.discovery import DiscoveryRouter
-from subscribers.http import server as http
 from subscribers.requests import RequestRouter
-from subscribers.telemetry import TelemetryRouter, TelemetrySubscriber
+from subscribers.telemetry.worker import TelemetryRouter, TelemetrySubscriber
 
 log = logging.getLogger(__name__)
 
@@ -74,11 +75,11 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         context = Context(pool, Reporter(client, pool, progress).health, progress, Intake(client), CompiledRules())
         requests = RequestRouter(client, context)
         closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        nats_broker = broker.make(client, settings, telemetry.reconnected, _resolve(closed))
+        nats_broker = connection.make(client, settings, telemetry.reconnected, _resolve(closed))
         nats_broker.include_routers(requests, DiscoveryRouter(requests.statistics), TelemetryRouter(telemetry))
         channels.declare(nats_broker)
         application = FastStream(nats_broker, logger=None, serializer=None, on_shutdown=[requests.drain])
-        await broker.connect(nats_broker, closed)
+        await connection.connect(nats_broker, closed)
         stack.push_async_callback(_stop, application)
         await streams.provision(client, settings)
         await streams.warn_of_window(client)

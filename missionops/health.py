@@ -8,14 +8,15 @@ from typing import NamedTuple
 import nats.errors
 from nats.aio.client import Client
 
-from missionops import __version__, streams
-from missionops.database import Database
-from missionops.domain import moment
+from missionops import __version__
+from missionops.broker import streams
+from missionops.broker.outgoing_stream import Outgoing, unbounded
+from missionops.domain import timestamp
 from missionops.errors import Unavailable
+from missionops.ingest.status import Progress
 from missionops.operations.health import Health, Ingest, OutgoingStream
-from missionops.outgoing import Outgoing, unbounded
-from missionops.progress import Progress
 from missionops.store import locks
+from missionops.store.database import Database
 
 _STALLED = 5.0
 """Seconds for which a message may wait while nothing moves."""
@@ -131,8 +132,8 @@ class Reporter:
         answer = await streams.ask(self._client, f"STREAM.MSG.GET.{streams.TELEMETRY}", wanted, accepted=_NOT_FOUND)
         if "message" not in answer:  # purged: there is nothing to wait for
             return _Lag(0, 0.0, is_full)
-        since = moment.to_nanoseconds(answer["message"]["time"])
-        return _Lag(waiting, max(0.0, (moment.to_nanoseconds(info["ts"]) - since) / 1e9), is_full)
+        since = timestamp.to_nanoseconds(answer["message"]["time"])
+        return _Lag(waiting, max(0.0, (timestamp.to_nanoseconds(info["ts"]) - since) / 1e9), is_full)
 
 
 def _shown(stream: Outgoing) -> OutgoingStream:

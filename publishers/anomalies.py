@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 
 from missionops.store.anomalies import Stored
-from publishers.fenced import Message
+from publishers.exactly_once import Message
 
 
 def messages(anomalies: Iterable[Stored]) -> Iterator[Message]:

@@ -6,7 +6,7 @@ messages that must be there once each and at once (fenced.py).
 
 from faststream.nats import JStream, NatsBroker
 
-from missionops import streams
+from missionops.broker import streams
 
 _CHANNELS = (
     ("anomalies.*", streams.ANOMALIES, "One message for each parameter of a stored snapshot outside its limits."),

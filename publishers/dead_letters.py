@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
-from missionops import batch as batches
-from missionops.batch import Delivery, Letter
+from missionops.broker.client_patch.read_loop import is_broken
 from missionops.domain import spacecraft
-from missionops.nats_guard import is_broken
-from missionops.wire.telemetry import JSON, MSGPACK, Encoding
-from publishers.fenced import Message
+from missionops.ingest import batch as batches
+from missionops.ingest.batch import Delivery, Letter
+from missionops.wire.decoder import JSON, MSGPACK, Encoding
+from publishers.exactly_once import Message
 
 MOST_BYTES = 8_000_000
 """What all letters of one array may hold, with their headers."""

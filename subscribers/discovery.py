@@ -16,7 +16,7 @@ from nats.micro.service import EndpointInfo, EndpointStats, ServiceInfo, Service
 
 from missionops import __version__
 from missionops.operations.operation import Operation
-from missionops.operations.table import OPERATIONS
+from missionops.operations.registry import OPERATIONS
 from subscribers.middlewares import JSON, LogRequests, Statistics
 from subscribers.requests import QUEUE
 

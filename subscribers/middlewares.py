@@ -17,9 +17,9 @@ from faststream.nats import NatsMessage, NatsResponse
 from nats.aio.msg import Msg
 from nats.micro.request import ERROR_CODE_HEADER, ERROR_HEADER
 
-from missionops.operations import performing
+from missionops.operations import dispatch
+from missionops.operations.dispatch import Failure
 from missionops.operations.operation import Operation
-from missionops.operations.performing import Failure
 
 log = logging.getLogger(__name__)
 
@@ -148,7 +148,7 @@ class AnswerErrors(BaseMiddleware[Any, Any]):
         except Exception as error:
             if not isinstance(msg, Request):
                 raise
-            return failure_response(performing.failure(msg.operation, error))
+            return failure_response(dispatch.failure(msg.operation, error))
 
 
 class AdmitRequests(_WithStatistics):
@@ -167,7 +167,7 @@ class AdmitRequests(_WithStatistics):
             return None
         size = len(msg.body) + REQUEST_BYTES
         if self.statistics.held_bytes + size > HELD_BYTES:
-            return failure_response(performing.BUSY)
+            return failure_response(dispatch.BUSY)
         self._held = size
         self.statistics.held_bytes += size
         return await call_next(msg)

@@ -12,12 +12,12 @@ from faststream.nats import NatsResponse, NatsRouter
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from missionops import nats_identity
+from missionops.broker import caller
+from missionops.broker.client_patch.read_loop import is_broken
 from missionops.errors import InvalidRequest, TooLarge
-from missionops.nats_guard import is_broken
-from missionops.operations import asking, pages, performing
+from missionops.operations import dispatch, pagination, request_parsing
 from missionops.operations.operation import Asked, Context, Operation
-from missionops.operations.table import OPERATIONS
+from missionops.operations.registry import OPERATIONS
 from subscribers import middlewares
 from subscribers.middlewares import AdmitRequests, AnswerErrors, CountRequests, LogRequests, Request, Statistics
 
@@ -83,12 +83,12 @@ class RequestRouter(NatsRouter):
     async def _answer(self, request: Request) -> NatsResponse:
         max_reply = self._client.max_payload - _RESERVED
         read = partial(_read, request, min(_MAX_BYTES, max_reply))
-        answer = await performing.run(request.operation, self._context, read, self._room)
+        answer = await dispatch.run(request.operation, self._context, read, self._room)
         if len(answer.body) > max_reply:
             raise TooLarge(
                 f"One item of the answer has {len(answer.body)} bytes, more than NATS carries: ask over HTTP."
             )
-        headers = {pages.CURSOR_HEADER: answer.cursor} if answer.cursor else {}
+        headers = {pagination.CURSOR_HEADER: answer.cursor} if answer.cursor else {}
         return NatsResponse(answer.body, headers=middlewares.JSON | headers)
 
     async def drain(self) -> None:
@@ -114,11 +114,11 @@ def _read(request: Request, max_bytes: int) -> Asked:
     operation = request.operation
     spacecraft_id = request.raw_message.subject.rpartition(".")[2] if operation.about_spacecraft else ""
     return Asked(
-        asking.spacecraft_id(spacecraft_id, or_fleet=operation.about_fleet) if spacecraft_id else "",
-        asking.from_body(request.body, operation.request) if operation.request else request.body,
-        asking.source(request.headers),
+        request_parsing.spacecraft_id(spacecraft_id, or_fleet=operation.about_fleet) if spacecraft_id else "",
+        request_parsing.from_body(request.body, operation.request) if operation.request else request.body,
+        request_parsing.source(request.headers),
         max_bytes,
-        nats_identity.caller(request.reply_to, request.headers),
+        caller.caller(request.reply_to, request.headers),
     )
 
 

@@ -14,15 +14,17 @@ import nats
 import pytest
 from nats.aio.client import Client
 
-from missionops import app, migrate, nats_guard
-from missionops import database as databases
+from missionops import app
 from missionops.app import Service
+from missionops.broker.client_patch import read_loop
 from missionops.domain.access import Role
-from missionops.embedded import rights
+from missionops.embedded import access
 from missionops.embedded.nats import NatsServer
 from missionops.embedded.postgres import PostgresServer
 from missionops.operations import tokens
 from missionops.settings import Settings, read
+from missionops.store import database as databases
+from missionops.store import migrate
 
 TEMPLATE = "missionops_template"
 PASSWORD = "secret"  # noqa: S105 - of every role of PostgreSQL and every user of NATS
@@ -79,8 +81,8 @@ async def template(postgres_dsn: str) -> str:
     await _execute(postgres_dsn, f"DROP DATABASE IF EXISTS {TEMPLATE}")
     await _execute(postgres_dsn, f"CREATE DATABASE {TEMPLATE}")
     dsn = _in_database(postgres_dsn, TEMPLATE)
-    await rights.create_roles(dsn, dict.fromkeys(("app", "migrator", "reader"), PASSWORD))
-    await migrate.apply(_as_role(dsn, rights.MIGRATOR))
+    await access.create_roles(dsn, dict.fromkeys(("app", "migrator", "reader"), PASSWORD))
+    await migrate.apply(_as_role(dsn, access.MIGRATOR))
     return TEMPLATE
 
 
@@ -136,7 +138,7 @@ async def nats_server(services: str, tmp_path: Path) -> AsyncIterator[NatsServer
     """A nats-server of the test's own, that it may stop, kill and start again."""
     if services != "embedded":
         pytest.skip("needs a server of its own to kill")
-    server = NatsServer(tmp_path / "nats", users=rights.nats_users(PASSWORD))
+    server = NatsServer(tmp_path / "nats", users=access.nats_users(PASSWORD))
     await server.start()
     try:
         yield server
@@ -179,8 +181,8 @@ def shared_nats_url(services: str) -> Iterator[str]:
 @pytest.fixture
 def settings(services: str, nats_url: str, database_url: str) -> Settings:
     """The service may do what it may in production: the role mission_app of PostgreSQL, its own user of NATS."""
-    user = {"nats_user": rights.SERVICE, "nats_password": PASSWORD} if services == "embedded" else {}
-    return read(nats_url=nats_url, **user, database_url=_as_role(database_url, rights.APP), http_port=0, lease=1)
+    user = {"nats_user": access.SERVICE, "nats_password": PASSWORD} if services == "embedded" else {}
+    return read(nats_url=nats_url, **user, database_url=_as_role(database_url, access.APP), http_port=0, lease=1)
 
 
 @pytest.fixture
@@ -195,7 +197,7 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
 async def client(nats_url: str) -> AsyncIterator[Client]:
     """A plain NATS client."""
     connection = await nats.connect(nats_url)
-    nats_guard.install(connection)
+    read_loop.install(connection)
     yield connection
     await connection.close()
 

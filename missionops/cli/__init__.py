@@ -10,7 +10,8 @@ from typer.core import TyperCommand
 
 import missionops
 from missionops import errors
-from missionops.cli import options, terminal
+from missionops.cli.commands import options
+from missionops.cli.output import terminal
 
 _COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "Start here": {

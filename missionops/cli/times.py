@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import typer
 
-from missionops.domain import moment
+from missionops.domain import timestamp
 
 _SPAN = re.compile(r"([0-9]{1,6})([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -46,14 +46,14 @@ def _read(text: str) -> tuple[datetime, bool]:
         if word in _NAMED_DAYS:
             return now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(_NAMED_DAYS[word]), True
         if word.startswith("-") and (ago := span(word[1:])):
-            return moment.within(now - ago), False
+            return timestamp.within(now - ago), False
         if found := _DAY_OF_YEAR.fullmatch(text.strip()):
             day = f"{datetime.strptime(found[1], '%Y-%j'):%Y-%m-%d}"  # noqa: DTZ007 - a day, not yet a time
-            return moment.parse(day + (found[2] or "T00:00:00Z")), found[2] is None
+            return timestamp.parse(day + (found[2] or "T00:00:00Z")), found[2] is None
         if _DAY.fullmatch(word):
-            return moment.parse(f"{word}T00:00:00Z"), True
-        return moment.parse(text.strip()), False
-    except moment.InvalidMoment as error:
+            return timestamp.parse(f"{word}T00:00:00Z"), True
+        return timestamp.parse(text.strip()), False
+    except timestamp.InvalidMoment as error:
         raise typer.BadParameter(f"{text!r} {error}; or write a day, -1h, now, today or yesterday.") from None
     except (ValueError, OverflowError):
         raise typer.BadParameter(f"{text!r} is no time such as 2025-01-01T00:00:00Z, 2025-001, -1h or today.") from None

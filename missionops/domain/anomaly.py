@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from missionops.domain import moment, number
+from missionops.domain import number, timestamp
 from missionops.domain.limits import Rule, Rules
-from missionops.domain.moment import Instant
 from missionops.domain.snapshot import Snapshot
+from missionops.domain.timestamp import Instant
 
 
 class Severity(StrEnum):
@@ -90,7 +90,7 @@ def _anomaly(  # noqa: PLR0917 - one value for each thing that an anomaly is mad
         limit=Limit(name, limit),
         snapshot_id=snapshot.id,
         config_version=config_version,
-        detected_at=moment.from_microseconds(received),
+        detected_at=timestamp.from_microseconds(received),
     )
 
 

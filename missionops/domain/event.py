@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from missionops.domain.anomaly import Severity
-from missionops.domain.moment import Instant
+from missionops.domain.timestamp import Instant
 
 
 class EventType(StrEnum):

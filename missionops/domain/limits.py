@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 from msgspec import UNSET
 
 from missionops.domain import number
-from missionops.domain.vocabulary import Value, Values
+from missionops.domain.parameter_set import Value, Values
 from missionops.errors import Detail, InvalidRequest
 
 NAMES = ("critLow", "warnLow", "warnHigh", "critHigh")

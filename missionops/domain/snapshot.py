@@ -6,8 +6,8 @@ from datetime import datetime
 
 import msgspec
 
-from missionops.domain import moment
-from missionops.domain.vocabulary import Value, Values
+from missionops.domain import timestamp
+from missionops.domain.parameter_set import Value, Values
 
 Identity = tuple[str, int, str]
 """Spacecraft, time (microseconds since 1970) and id."""
@@ -27,7 +27,7 @@ class Snapshot(msgspec.Struct, gc=False):
 
     @property
     def timestamp(self) -> datetime:
-        return moment.from_microseconds(self.identity[1])
+        return timestamp.from_microseconds(self.identity[1])
 
     @property
     def id(self) -> str:
@@ -44,7 +44,7 @@ text: Callable[[Values | dict[str, Value]], bytes] = msgspec.json.Encoder(order=
 
 def derived_id(time: int, parameters_text: bytes) -> str:
     """The id of a snapshot whose publisher gave none: the same content has the same id, whatever its encoding."""
-    digest = hashlib.blake2b(moment.from_microseconds(time).isoformat().encode(), digest_size=16)
+    digest = hashlib.blake2b(timestamp.from_microseconds(time).isoformat().encode(), digest_size=16)
     digest.update(b"\n")
     digest.update(parameters_text)
     return f"ts_{digest.hexdigest()}"

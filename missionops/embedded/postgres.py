@@ -15,9 +15,9 @@ from urllib.parse import quote
 import asyncpg
 
 from missionops import errors
-from missionops.embedded.account import Account
+from missionops.embedded.os_user import Account
+from missionops.embedded.postgres_binaries import Program
 from missionops.embedded.process import Process
-from missionops.embedded.program import Program
 from missionops.embedded.server import Server
 
 MAJOR = 18

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from missionops import errors
-from missionops.embedded import keeper
-from missionops.embedded.account import Account
+from missionops.embedded import supervisor
+from missionops.embedded.os_user import Account
 
 TAIL_BYTES = 4096
 
@@ -98,7 +98,7 @@ class Process:
         try:
             self._log_start = os.fstat(descriptor).st_size
             return subprocess.Popen(  # noqa: S603 - our own script
-                [sys.executable, "-I", "-S", keeper.__file__, *arguments],
+                [sys.executable, "-I", "-S", supervisor.__file__, *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=descriptor,

@@ -6,10 +6,10 @@ import msgspec
 
 from missionops.domain.access import Role
 from missionops.domain.anomaly import Anomaly
-from missionops.operations import asking, pages
-from missionops.operations.asking import Limit, Moment
+from missionops.operations import pagination, request_parsing
 from missionops.operations.operation import Answer, Asked, Context, Operation, Route
-from missionops.operations.pages import Item
+from missionops.operations.pagination import Item
+from missionops.operations.request_parsing import Limit, Moment
 from missionops.store import anomalies
 from missionops.store.anomalies import Listed, Place
 
@@ -24,10 +24,10 @@ class ListRequest(msgspec.Struct, forbid_unknown_fields=True):
 async def list_newest(context: Context, asked: Asked) -> Answer:
     """Stored anomalies, newest first."""
     request: ListRequest = asked.request
-    before = pages.read(request.cursor, Place)
+    before = pagination.read(request.cursor, Place)
     async with context.database.transaction() as connection:
         rows = anomalies.newest(connection, asked.spacecraft_id, before, request.limit + 1)
-        return await pages.page(_items(rows), request.limit, asked.max_bytes)
+        return await pagination.page(_items(rows), request.limit, asked.max_bytes)
 
 
 class TimelineRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -41,11 +41,11 @@ class TimelineRequest(msgspec.Struct, forbid_unknown_fields=True):
 async def timeline(context: Context, asked: Asked) -> Answer:
     """Stored anomalies, oldest first."""
     request: TimelineRequest = asked.request
-    between = asking.between(request.start, request.end)
-    after = pages.read(request.cursor, Place)
+    between = request_parsing.between(request.start, request.end)
+    after = pagination.read(request.cursor, Place)
     async with context.database.transaction() as connection:
-        rows = anomalies.oldest(connection, asked.spacecraft_id, between, after, pages.MAX_ITEMS + 1)
-        return await pages.page(_items(rows), pages.MAX_ITEMS, asked.max_bytes)
+        rows = anomalies.oldest(connection, asked.spacecraft_id, between, after, pagination.MAX_ITEMS + 1)
+        return await pagination.page(_items(rows), pagination.MAX_ITEMS, asked.max_bytes)
 
 
 async def _items(rows: AsyncIterator[Listed]) -> AsyncIterator[Item]:

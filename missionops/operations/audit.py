@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from missionops.database import Connection
 from missionops.domain.anomaly import Severity
 from missionops.domain.event import Event, EventType
 from missionops.operations import events
+from missionops.store.database import Connection
 
 _SHOWN = 16 << 10
 """Bytes of what was or is, as JSON; what has more is named by its hash. An event is told as one message."""

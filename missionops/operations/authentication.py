@@ -5,11 +5,11 @@ import contextlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from missionops.database import Database
-from missionops.domain import bearer_token
+from missionops.domain import token
 from missionops.domain.access import Caller
 from missionops.errors import Unauthenticated, Unavailable
 from missionops.store import tokens
+from missionops.store.database import Database
 from missionops.store.tokens import Bearer
 
 FRESH = 3.0
@@ -35,7 +35,7 @@ class Tokens:
 
     async def caller(self, text: str) -> Caller:
         """Who shows this token; Unauthenticated if it does not count, Unavailable if nobody can know."""
-        shown = bearer_token.parse(text)
+        shown = token.parse(text)
         if shown is None:
             raise _wrong()
         found = await self._found(shown.key)

@@ -8,9 +8,9 @@ from msgspec import UNSET, Meta, UnsetType
 from missionops.domain import limits
 from missionops.domain.access import Role
 from missionops.domain.event import EventType
-from missionops.domain.moment import Instant
+from missionops.domain.timestamp import Instant
 from missionops.errors import NotFound
-from missionops.operations import audit, document
+from missionops.operations import audit, config_document
 from missionops.operations.audit import Change
 from missionops.operations.operation import Answer, Asked, Context, Nothing, Operation, Route
 from missionops.store import configs
@@ -55,7 +55,7 @@ async def get(context: Context, asked: Asked) -> Answer:
 
 async def put(context: Context, asked: Asked) -> Answer:
     """Put a new version in force: what is published after the reply is judged by it."""
-    kept = await document.read(asked.request)
+    kept = await config_document.read(asked.request)
     async with context.database.transaction() as connection:
         stored = await configs.put(connection, asked.spacecraft_id, kept, asked.source)
         # A version is numbered without gaps, and never changed.
@@ -86,6 +86,13 @@ _PATH = "/spacecraft/{spacecraftId}/config"
 OPERATIONS = (
     Operation("config.get", "The config in force", Role.READER, Nothing, Config, get, (Route("GET", _PATH),)),
     Operation(
-        "config.set", "Put a config in force", Role.ADMIN, None, Config, put, (Route("PUT", _PATH),), document=NewConfig
+        "config.set",
+        "Put a config in force",
+        Role.ADMIN,
+        None,
+        Config,
+        put,
+        (Route("PUT", _PATH),),
+        config_document=NewConfig,
     ),
 )

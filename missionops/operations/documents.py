@@ -8,18 +8,18 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from missionops.database import Connection
 from missionops.domain import identifier
 from missionops.domain.access import Role
 from missionops.domain.event import EventType
-from missionops.domain.moment import Instant
+from missionops.domain.timestamp import Instant
 from missionops.errors import Conflict, NotFound, TooLarge
-from missionops.operations import asking, audit, pages
-from missionops.operations.asking import refused
+from missionops.operations import audit, pagination, request_parsing
 from missionops.operations.audit import Change
 from missionops.operations.operation import Answer, Asked, Context, Operation, Route
-from missionops.operations.pages import Item
+from missionops.operations.pagination import Item
+from missionops.operations.request_parsing import refused
 from missionops.store import documents
+from missionops.store.database import Connection
 from missionops.store.documents import Content, Found
 from missionops.store.documents import Document as Published
 
@@ -69,7 +69,7 @@ async def create(context: Context, asked: Asked) -> Answer:
     """Publish a document. The same again under one id changes nothing; other content needs `overwrite`."""
     request: CreateRequest = asked.request
     if request.spacecraft_id is not None:
-        asking.spacecraft_id(request.spacecraft_id)
+        request_parsing.spacecraft_id(request.spacecraft_id)
     _check_reach(asked, request.spacecraft_id)
     name = f"doc_{uuid.uuid4().hex}" if request.id is None else _checked(request.id, "id")
     content = Content(request.spacecraft_id, request.title, request.category, request.tags, request.body)
@@ -98,7 +98,7 @@ async def _replace(connection: Connection, asked: Asked, name: str, content: Con
 def _check_reach(asked: Asked, spacecraft_id: str | None) -> None:
     """Refuse what is about a spacecraft that whoever asks is not limited to, or about no one of them."""
     if not asked.caller.reaches(spacecraft_id):
-        raise asking.out_of_reach(asked.caller, spacecraft_id)
+        raise request_parsing.out_of_reach(asked.caller, spacecraft_id)
 
 
 def _change(asked: Asked, before: Published | None, after: Published) -> Change:
@@ -155,13 +155,13 @@ async def search(context: Context, asked: Asked) -> Answer:
     """Documents, best match first: as many as were asked for and fit into one answer."""
     request: SearchRequest = asked.request
     if request.spacecraft_id is not None:
-        asking.spacecraft_id(request.spacecraft_id)
+        request_parsing.spacecraft_id(request.spacecraft_id)
         _check_reach(asked, request.spacecraft_id)
     about = request.spacecraft_id, request.category
     async with context.database.transaction() as connection:
         found = await documents.search(connection, request.q, *about, request.limit, within=asked.caller.spacecraft)
         fitting = _fitting(found, asked.max_bytes)
-        answer = await pages.page(_items(connection, fitting), request.limit, asked.max_bytes)
+        answer = await pagination.page(_items(connection, fitting), request.limit, asked.max_bytes)
     is_cut = answer.is_cut or len(fitting) < len(found)
     return Answer(answer.body, is_cut=is_cut)  # a search has no cursor: what did not fit is found by a narrower one
 

@@ -9,17 +9,17 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from missionops.database import Connection
 from missionops.domain import identifier, number, spacecraft
 from missionops.domain.access import Role
 from missionops.domain.anomaly import Severity
 from missionops.domain.event import Event, EventType
 from missionops.errors import Conflict, TooLarge
-from missionops.operations import asking, pages
-from missionops.operations.asking import Limit, Moment, refused
+from missionops.operations import pagination, request_parsing
 from missionops.operations.operation import Answer, Asked, Context, Operation, Route
-from missionops.operations.pages import Item, Place
+from missionops.operations.pagination import Item, Place
+from missionops.operations.request_parsing import Limit, Moment, refused
 from missionops.store import events, outbox
+from missionops.store.database import Connection
 
 _MAX_BYTES = 256 << 10  # of metadata; an event is told as one message, and a page of events is held at once
 
@@ -51,7 +51,7 @@ async def record(context: Context, asked: Asked) -> Answer:
     request: RecordRequest = asked.request
     if request.id is not None and not identifier.is_id(request.id):
         raise refused("id", f"must be {identifier.RULE}")
-    at = asking.at(request.timestamp, "timestamp")
+    at = request_parsing.at(request.timestamp, "timestamp")
     event = Event(
         request.id or f"ev_{uuid.uuid4().hex}",
         asked.spacecraft_id,
@@ -128,11 +128,11 @@ class ListRequest(msgspec.Struct, forbid_unknown_fields=True):
 async def list_newest(context: Context, asked: Asked) -> Answer:
     """Events of one spacecraft, newest first; of `_fleet` those that are about no one of them."""
     request: ListRequest = asked.request
-    before = pages.read(request.cursor, Place)
+    before = pagination.read(request.cursor, Place)
     async with context.database.transaction() as connection:
         whose = None if asked.spacecraft_id == spacecraft.FLEET else asked.spacecraft_id
         rows = events.newest(connection, whose, before, request.limit + 1)
-        return await pages.page(_items(rows), request.limit, asked.max_bytes)
+        return await pagination.page(_items(rows), request.limit, asked.max_bytes)
 
 
 async def _items(rows: AsyncIterator[Event]) -> AsyncIterator[Item]:

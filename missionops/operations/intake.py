@@ -13,13 +13,13 @@ from missionops.domain.access import Role
 from missionops.domain.limits import MAX_NAME, MAX_PARAMETERS
 from missionops.domain.snapshot import Identity, Snapshot
 from missionops.errors import Detail, InvalidRequest, TooLarge, Unavailable
-from missionops.operations import asking
-from missionops.operations.asking import Moment, refused
+from missionops.operations import request_parsing
 from missionops.operations.operation import Answer, Asked, Context, Operation, Route
+from missionops.operations.request_parsing import Moment, refused
 from missionops.store import telemetry as stored_telemetry
-from missionops.wire import items, telemetry
-from missionops.wire.careful import MAX_ID
+from missionops.wire import array_items, decoder
 from missionops.wire.fault import Fault
+from missionops.wire.strict_decoder import MAX_ID
 from missionops.wire.text import utf8
 
 _PATIENCE = 4.0
@@ -56,7 +56,7 @@ class NewSnapshot(msgspec.Struct, rename="camel"):
 class NewSnapshots(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """Snapshots; `spacecraftId` is that of those that name none."""
 
-    snapshots: Annotated[list[ReportedSnapshot], Meta(max_length=telemetry.MAX_ITEMS)]
+    snapshots: Annotated[list[ReportedSnapshot], Meta(max_length=decoder.MAX_ITEMS)]
     spacecraft_id: _Id | UnsetType = UNSET
 
 
@@ -79,7 +79,7 @@ class _Addressed(msgspec.Struct, rename="camel"):
 
 
 class _Batch(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    snapshots: Annotated[list[msgspec.Raw], Meta(max_length=telemetry.MAX_ITEMS)]
+    snapshots: Annotated[list[msgspec.Raw], Meta(max_length=decoder.MAX_ITEMS)]
     spacecraft_id: str | None = None
 
 
@@ -94,12 +94,12 @@ async def take(context: Context, asked: Asked) -> Answer:
     """Take in one snapshot."""
     deadline = _deadline()
     body = utf8(asked.request)
-    spacecraft_id = asking.from_body(body, _Addressed).spacecraft_id
+    spacecraft_id = request_parsing.from_body(body, _Addressed).spacecraft_id
     if spacecraft_id is UNSET:
         raise refused("spacecraftId", "is required")
     spacecraft_id = _id(spacecraft_id)
     if not asked.caller.reaches(spacecraft_id):
-        raise asking.out_of_reach(asked.caller, spacecraft_id)
+        raise request_parsing.out_of_reach(asked.caller, spacecraft_id)
     found = _check(spacecraft_id, body)
     if isinstance(found, Fault):
         raise _refusal(found)
@@ -112,7 +112,7 @@ async def take(context: Context, asked: Asked) -> Answer:
 async def take_batch(context: Context, asked: Asked) -> Answer:
     """Take in many snapshots, or none if one of them is bad."""
     deadline = _deadline()
-    batch = asking.from_body(asked.request, _Batch)
+    batch = request_parsing.from_body(asked.request, _Batch)
     default = None if batch.spacecraft_id is None else _id(batch.spacecraft_id)
     checked: list[_Checked] = []
     faults: list[Detail] = []
@@ -129,7 +129,7 @@ async def take_batch(context: Context, asked: Asked) -> Answer:
         raise InvalidRequest(f"{count}: {faults[0].path} {faults[0].message}", tuple(faults))
     for spacecraft_id in sorted({snapshot.identity[0] for snapshot in checked}):
         if not asked.caller.reaches(spacecraft_id):
-            raise asking.out_of_reach(asked.caller, spacecraft_id)
+            raise request_parsing.out_of_reach(asked.caller, spacecraft_id)
     is_stored = await _store(context, checked, deadline)
     return Answer(_encode(AcceptedCount(len(checked))), is_pending=not is_stored)
 
@@ -141,13 +141,13 @@ def _deadline() -> float:
 def _id(given: object) -> str:
     if not isinstance(given, str):
         raise refused("spacecraftId", "must be a string")
-    return asking.spacecraft_id(given)
+    return request_parsing.spacecraft_id(given)
 
 
 def _check_item(default: str | None, body: bytes, max_bytes: int) -> _Checked | Detail:
     """An item, or what is wrong with it, by its path within the item."""
     try:
-        own = asking.from_body(body, _Addressed).spacecraft_id
+        own = request_parsing.from_body(body, _Addressed).spacecraft_id
     except InvalidRequest as error:
         return error.details[0]._replace(path="")
     spacecraft_id = default if own is UNSET else own
@@ -165,9 +165,9 @@ def _check_item(default: str | None, body: bytes, max_bytes: int) -> _Checked | 
 
 def _check(spacecraft_id: str, body: bytes) -> Snapshot | Fault:
     """The one snapshot in a body, by the rules of the stream."""
-    if items.is_json_array(body):
+    if array_items.is_json_array(body):
         return Fault("invalid", "body: must be one object with timestamp and parameters", None, body)
-    (found,) = telemetry.decode(spacecraft_id, body)
+    (found,) = decoder.decode(spacecraft_id, body)
     return found
 
 

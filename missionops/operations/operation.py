@@ -5,10 +5,10 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
-from missionops.database import Database
 from missionops.domain.access import Caller, Role
-from missionops.operations.rules import CompiledRules
-from missionops.progress import Progress
+from missionops.ingest.status import Progress
+from missionops.operations.compiled_limits import CompiledRules
+from missionops.store.database import Database
 
 Method = Literal["GET", "POST", "PUT"]
 

@@ -9,13 +9,13 @@ from msgspec import Meta
 from missionops.domain.access import Role
 from missionops.domain.anomaly import Severity
 from missionops.domain.event import EventType
-from missionops.domain.moment import Instant
+from missionops.domain.timestamp import Instant
 from missionops.errors import NotFound
 from missionops.operations import audit
-from missionops.operations.asking import Limit
 from missionops.operations.audit import Change
+from missionops.operations.compiled_limits import InForce
 from missionops.operations.operation import Answer, Asked, Context, Nothing, Operation, Route
-from missionops.operations.rules import InForce
+from missionops.operations.request_parsing import Limit
 from missionops.store import spacecraft
 from missionops.store.spacecraft import Condition, Registered
 from missionops.store.spacecraft import Registration as Row

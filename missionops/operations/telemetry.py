@@ -7,18 +7,18 @@ from typing import Annotated, NamedTuple
 import msgspec
 from msgspec import Meta
 
-from missionops.database import Connection
-from missionops.domain import anomaly, moment
+from missionops.domain import anomaly, timestamp
 from missionops.domain.access import Role
 from missionops.domain.anomaly import Anomaly
 from missionops.domain.limits import Rules
-from missionops.domain.moment import Instant
 from missionops.domain.snapshot import Snapshot as Judged
-from missionops.operations import asking, pages
-from missionops.operations.asking import Limit, Moment, refused
+from missionops.domain.timestamp import Instant
+from missionops.operations import pagination, request_parsing
 from missionops.operations.operation import Answer, Asked, Context, Operation, Route
-from missionops.operations.pages import Item, Place
+from missionops.operations.pagination import Item, Place
+from missionops.operations.request_parsing import Limit, Moment, refused
 from missionops.store import telemetry
+from missionops.store.database import Connection
 from missionops.store.telemetry import Between, Stored
 
 _SCANNED = 20_000
@@ -52,11 +52,11 @@ class ListRequest(msgspec.Struct, forbid_unknown_fields=True):
 async def list_newest(context: Context, asked: Asked) -> Answer:
     """Snapshots, newest first."""
     request: ListRequest = asked.request
-    between = asking.between(request.start, request.end)
-    before = pages.read(request.cursor, Place)
+    between = request_parsing.between(request.start, request.end)
+    before = pagination.read(request.cursor, Place)
     async with context.database.transaction() as connection:
         rows = telemetry.newest(connection, asked.spacecraft_id, between, before, request.limit + 1)
-        return await pages.page(_items(asked.spacecraft_id, rows), request.limit, asked.max_bytes)
+        return await pagination.page(_items(asked.spacecraft_id, rows), request.limit, asked.max_bytes)
 
 
 async def _items(spacecraft_id: str, rows: AsyncIterator[Stored]) -> AsyncIterator[Item]:
@@ -88,17 +88,17 @@ async def analyze(context: Context, asked: Asked) -> Answer:
     request: AnalyzeRequest = asked.request
     if (request.start is None) != (request.end is None):
         raise refused("to" if request.end is None else "from", "is required: give from and to, or neither")
-    between = asking.between(request.start, request.end)  # refused even where there is nothing to judge
-    reached = pages.read(request.cursor, _Reached)
+    between = request_parsing.between(request.start, request.end)  # refused even where there is nothing to judge
+    reached = pagination.read(request.cursor, _Reached)
     config = await context.rules.in_force(context.database, asked.spacecraft_id)
     if config is None:
         return Answer(b"[]")
     analysis = _Analysis(asked.spacecraft_id, config.rules, config.version, reached)
     async with context.database.transaction() as connection:
         items = analysis.items(_chosen(connection, asked.spacecraft_id, request, between, reached))
-        answer = await pages.page(items, pages.MAX_ITEMS, asked.max_bytes)
+        answer = await pagination.page(items, pagination.MAX_ITEMS, asked.max_bytes)
     if answer.cursor is None and analysis.unseen:
-        return answer._replace(cursor=pages.written(analysis.unseen))
+        return answer._replace(cursor=pagination.written(analysis.unseen))
     return answer
 
 
@@ -142,7 +142,7 @@ class _Analysis:
 
     def _judge(self, row: Stored) -> list[Anomaly]:
         parameters = msgspec.json.decode(row.parameters)
-        time, received = map(moment.to_microseconds, (row.timestamp, row.received_at))
+        time, received = map(timestamp.to_microseconds, (row.timestamp, row.received_at))
         snapshot = Judged((self._spacecraft_id, time, row.id), parameters, row.parameters)
         return anomaly.judge(snapshot, self._rules, self._version, received)
 

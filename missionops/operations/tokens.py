@@ -7,16 +7,16 @@ from typing import NamedTuple
 
 import msgspec
 
-from missionops.database import Connection
-from missionops.domain import access, bearer_token, identifier
+from missionops.domain import access, identifier, token
 from missionops.domain.access import Role
-from missionops.domain.bearer_token import Token
 from missionops.domain.event import EventType
-from missionops.domain.moment import Instant
+from missionops.domain.timestamp import Instant
+from missionops.domain.token import Token
 from missionops.errors import Conflict, NotFound
-from missionops.operations import asking, audit
-from missionops.operations.asking import refused
+from missionops.operations import audit, request_parsing
+from missionops.operations.request_parsing import refused
 from missionops.store import tokens
+from missionops.store.database import Connection
 from missionops.store.tokens import New, Stored
 
 MOST = 1_000
@@ -55,7 +55,7 @@ async def issue(
         raise refused("expires", "must lie in the future")
     if await tokens.count(connection) >= MOST:
         raise Conflict(f"There are {MOST} tokens in force already: revoke some first")
-    made = bearer_token.made(secrets.token_bytes(bearer_token.KEY_BYTES + bearer_token.SECRET_BYTES))
+    made = token.made(secrets.token_bytes(token.KEY_BYTES + token.SECRET_BYTES))
     stored = await tokens.add(connection, New(name, made.key, made.digest, role, limited, expires_at))
     if stored is None:
         raise Conflict(f"There is or was a token {name}: choose another name, since the audit knows a token by it")
@@ -87,7 +87,7 @@ def _checked(name: str, spacecraft: Sequence[str] | None) -> list[str] | None:
         raise refused("name", f"may not be {name}, which the audit calls whoever asks without a token")
     if spacecraft is None:
         return None
-    limited = sorted({asking.spacecraft_id(spacecraft_id) for spacecraft_id in spacecraft})
+    limited = sorted({request_parsing.spacecraft_id(spacecraft_id) for spacecraft_id in spacecraft})
     if not 1 <= len(limited) <= MOST_SPACECRAFT:
         raise refused("spacecraft", f"must be 1 to {MOST_SPACECRAFT} of them, or none at all for a token for all")
     return limited

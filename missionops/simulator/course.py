@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from missionops.domain.vocabulary import Value
+from missionops.domain.parameter_set import Value
 from missionops.simulator.fault import Active, Injection
 from missionops.simulator.noise import Noise
 from missionops.simulator.profile import Profile

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from missionops.domain.vocabulary import Value
+from missionops.domain.parameter_set import Value
 from missionops.simulator import circle
 from missionops.simulator.battery import Battery
 from missionops.simulator.fault import Active, Fault, ramp

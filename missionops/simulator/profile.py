@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from missionops.domain import limits
-from missionops.domain.vocabulary import Value
+from missionops.domain.parameter_set import Value
 from missionops.simulator.fault import Active, Fault
 from missionops.simulator.noise import Noise
 

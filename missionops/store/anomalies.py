@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
-from missionops.database import Connection
-from missionops.domain import moment
-from missionops.store import copying, reading
+from missionops.domain import timestamp
+from missionops.store import copy, rows
+from missionops.store.database import Connection
 from missionops.store.telemetry import Between
 
 Row = tuple[str, datetime, str, str, str, str, int, bytes, int, int, int, int]
@@ -39,7 +39,7 @@ async def add(connection: Connection, rows: Sequence[Row]) -> Sequence[Row]:
         return rows
     await connection.execute("SAVEPOINT anomalies")
     try:
-        await copying.copy_records(connection, "anomaly", _COLUMNS, rows)
+        await copy.copy_records(connection, "anomaly", _COLUMNS, rows)
     except asyncpg.UniqueViolationError:
         await connection.execute("ROLLBACK TO anomalies; RELEASE anomalies")
     else:
@@ -97,8 +97,8 @@ class Place(NamedTuple):
     snapshot_id: str
 
 
-_FIRST = Place(moment.EARLIEST, "", "")
-_PAST = Place(moment.LATEST + timedelta(microseconds=1), "", "")
+_FIRST = Place(timestamp.EARLIEST, "", "")
+_PAST = Place(timestamp.LATEST + timedelta(microseconds=1), "", "")
 
 # The primary key gives the order of time; only those of one time are sorted by id, which is no column.
 _NEWEST = """
@@ -131,5 +131,5 @@ def oldest(
 
 
 async def _listed(connection: Connection, query: str, *arguments: Any) -> AsyncIterator[Listed]:
-    async for row in reading.rows(connection, query, *arguments):
+    async for row in rows.rows(connection, query, *arguments):
         yield Listed(*row)

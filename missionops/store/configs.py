@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from missionops.database import Connection
-from missionops.store import reading
+from missionops.store import rows
+from missionops.store.database import Connection
 
 
 class Config(NamedTuple):
@@ -43,7 +43,7 @@ JOIN unnest($1::text[], $2::integer[]) AS wanted (spacecraft_id, version) USING 
 
 async def documents(connection: Connection, wanted: Mapping[str, int]) -> AsyncIterator[tuple[str, bytes]]:
     """The documents of these versions by spacecraft, a few at a time: each may have a megabyte or more."""
-    async for row in reading.rows(connection, _DOCUMENTS, list(wanted.keys()), list(wanted.values())):
+    async for row in rows.rows(connection, _DOCUMENTS, list(wanted.keys()), list(wanted.values())):
         yield row[0], row[1]
 
 

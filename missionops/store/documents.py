@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import NamedTuple
 
-from missionops.database import Connection
+from missionops.store.database import Connection
 
 
 class Content(NamedTuple):

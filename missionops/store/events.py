@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 
-from missionops.database import Connection
-from missionops.domain import moment
+from missionops.domain import timestamp
 from missionops.domain.anomaly import Severity
 from missionops.domain.event import Event, EventType
-from missionops.store import reading
+from missionops.store import rows
+from missionops.store.database import Connection
 
 Place = tuple[datetime, str]
 """A place in the order of time, then id."""
@@ -18,7 +18,7 @@ Place = tuple[datetime, str]
 COLUMNS = 'id, spacecraft_id, "timestamp", type, severity, message, metadata'
 """What `event` reads."""
 
-_PAST: Place = (moment.LATEST + timedelta(microseconds=1), "")
+_PAST: Place = (timestamp.LATEST + timedelta(microseconds=1), "")
 
 
 def event(row: Iterable[Any]) -> Event:
@@ -75,5 +75,5 @@ async def newest(
 ) -> AsyncIterator[Event]:
     """Events of one spacecraft, or of no one, before a place, newest first."""
     query, whose = (_NEWEST_OF_NO_ONE, ()) if spacecraft_id is None else (_NEWEST, (spacecraft_id,))
-    async for row in reading.rows(connection, query, *whose, *(before or _PAST), count):
+    async for row in rows.rows(connection, query, *whose, *(before or _PAST), count):
         yield event(row)

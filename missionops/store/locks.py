@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from missionops.database import Connection
+from missionops.store.database import Connection
 
 
 class Holder(NamedTuple):

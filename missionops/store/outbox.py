@@ -6,11 +6,11 @@ Everything that takes out is fenced: an owner that was replaced neither reads no
 from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
-from missionops.database import Connection
 from missionops.domain.event import Event
 from missionops.errors import Lost
-from missionops.store import events, reading
-from missionops.store.position import Claim
+from missionops.store import events, rows
+from missionops.store.checkpoint import Claim
+from missionops.store.database import Connection
 
 CHANNEL = "missionops_outbox"
 """Notified when something was put in."""
@@ -44,7 +44,7 @@ ORDER BY number LIMIT $3
 
 async def waiting(connection: Connection, claim: Claim, count: int) -> AsyncIterator[Waiting]:
     """The first events of the outbox, in order; none if somebody claimed the partition since."""
-    async for row in reading.rows(connection, _WAITING, claim.partition, claim.epoch, count):
+    async for row in rows.rows(connection, _WAITING, claim.partition, claim.epoch, count):
         number, *columns = row
         yield Waiting(number, events.event(columns))
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from missionops.database import Connection
-from missionops.store import reading, telemetry
+from missionops.store import rows, telemetry
+from missionops.store.database import Connection
 
 _encode = msgspec.json.Encoder().encode
 
@@ -108,7 +108,7 @@ async def by_id(
 ) -> AsyncIterator[Registered]:
     """Some of those that are registered, of all or of some."""
     among = None if within is None else list(within)
-    async for row in reading.rows(connection, _LIST, limit, offset, among):
+    async for row in rows.rows(connection, _LIST, limit, offset, among):
         yield Registered(*row)
 
 

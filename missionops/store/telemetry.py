@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import asyncpg
 
-from missionops.database import Connection
-from missionops.domain import moment
+from missionops.domain import timestamp
 from missionops.domain.snapshot import Identity
 from missionops.errors import Unavailable
-from missionops.store import copying, reading
+from missionops.store import copy, rows
+from missionops.store.database import Connection
 
 Row = tuple[Identity, bytes, int]
 """Identity, parameters as JSON, and when the snapshot was received, in microseconds since 1970."""
@@ -40,7 +40,7 @@ async def stored(connection: Connection, identities: Collection[Identity]) -> se
     if not identities:
         return set()
     spacecraft_ids, times, ids = map(list, zip(*identities, strict=True))
-    between = map(moment.from_microseconds, (min(times), max(times)))
+    between = map(timestamp.from_microseconds, (min(times), max(times)))
     rows = await connection.fetch(_STORED, spacecraft_ids, times, ids, *between)
     return {(row[0], row[1], row[2]) for row in rows}
 
@@ -53,7 +53,7 @@ async def add(connection: Connection, rows: Sequence[Row]) -> None:
     if not rows:
         return
     try:
-        await copying.copy_chunks(connection, "telemetry", _COLUMNS, _written(rows))
+        await copy.copy_chunks(connection, "telemetry", _COLUMNS, _written(rows))
     except asyncpg.CheckViolationError as error:
         # This one names the table and no constraint: what refuses a row as data names one, or no table.
         if error.constraint_name is None and error.table_name is not None:
@@ -128,9 +128,9 @@ Between = tuple[datetime, datetime]
 Place = tuple[datetime, str]
 """A place in the order of time, then id."""
 
-_EVER: Between = (moment.EARLIEST, moment.LATEST)
-_FIRST: Place = (moment.EARLIEST, "")
-_PAST: Place = (moment.LATEST + timedelta(microseconds=1), "")
+_EVER: Between = (timestamp.EARLIEST, timestamp.LATEST)
+_FIRST: Place = (timestamp.EARLIEST, "")
+_PAST: Place = (timestamp.LATEST + timedelta(microseconds=1), "")
 
 # The newest snapshots are found backwards in time. A plan over all partitions has to open each of them, hundreds after
 # years of operation or after one spacecraft whose clock was wrong; one for the last two years, with the time as a
@@ -165,13 +165,13 @@ async def _newest(
     border = _border()
     if between[1] >= border:
         query = _NEWEST.format(comparison=comparison, part=f"\"timestamp\" >= '{border}'")
-        async for row in reading.rows(connection, query, spacecraft_id, *between, *place, count):
+        async for row in rows.rows(connection, query, spacecraft_id, *between, *place, count):
             count -= 1
             yield Stored(*row)
     if count > 0 and between[0] < border:
         await connection.execute(_PLAN_ONCE)
         query = _NEWEST.format(comparison=comparison, part=f"\"timestamp\" < '{border}'")
-        async for row in reading.rows(connection, query, spacecraft_id, *between, *place, count):
+        async for row in rows.rows(connection, query, spacecraft_id, *between, *place, count):
             yield Stored(*row)
 
 
@@ -209,5 +209,5 @@ async def oldest_from(
 ) -> AsyncIterator[Stored]:
     """Snapshots between two times from a place on, oldest first, the one at the place too."""
     arguments = spacecraft_id, *between, *(place or _FIRST), count
-    async for row in reading.rows(connection, _OLDEST_FROM, *arguments):
+    async for row in rows.rows(connection, _OLDEST_FROM, *arguments):
         yield Stored(*row)

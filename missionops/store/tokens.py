@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import asyncpg
 
-from missionops.database import Connection
 from missionops.domain.access import Role
+from missionops.store.database import Connection
 
 
 class New(NamedTuple):

@@ -16,10 +16,10 @@ import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from missionops import migrate
-from missionops.embedded import stack
+from missionops.embedded import servers
 from missionops.embedded.directory import DataDirectory
-from missionops.embedded.stack import Servers
+from missionops.embedded.servers import Servers
+from missionops.store import migrate
 from tests.benchmarks import process
 from tests.benchmarks.workload import Workload
 
@@ -56,7 +56,7 @@ class Stage:
     async def opened(cls, directory: Path) -> AsyncIterator["Stage"]:
         """Servers in a directory that is removed afterwards."""
         tempfile.tempdir = str(directory)
-        async with DataDirectory.ephemeral() as data, stack.running(data) as servers:
+        async with DataDirectory.ephemeral() as data, servers.running(data) as servers:
             client = await nats.connect(servers.nats_url)
             stage = cls(servers, client)
             await stage.execute(f"CREATE DATABASE {_TEMPLATE}")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from missionops import migrate
+from missionops.store import migrate
 from tests.chaos import scenarios
 from tests.chaos.scenarios import Scenario
 

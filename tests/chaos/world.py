@@ -16,10 +16,10 @@ import nats
 import nats.errors
 from nats.aio.client import Client
 
-from missionops import migrate
 from missionops.embedded.nats import NatsServer
 from missionops.embedded.postgres import PORT, PostgresServer
 from missionops.embedded.process import Process
+from missionops.store import migrate
 from tests.chaos.proxy import Proxy, Streams
 from tests.chaos.service import Service
 

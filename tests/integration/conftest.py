@@ -21,9 +21,9 @@ import pytest
 from installed import Place, Running
 from nats.aio.client import Client
 
-from missionops import migrate
 from missionops.embedded.nats import NatsServer
 from missionops.embedded.postgres import PostgresServer
+from missionops.store import migrate
 
 PATIENCE = 60.0
 AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, nats.errors.Error)

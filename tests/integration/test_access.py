@@ -10,11 +10,11 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from missionops.app import Service
-from missionops.domain import bearer_token
+from missionops.domain import token
 from missionops.domain.access import Role
+from missionops.http import service_routes
+from missionops.http.routes import OFFERED
 from missionops.settings import Settings
-from subscribers.http import about
-from subscribers.http.routes import OFFERED
 
 AT, LATER = "2025-01-01T00:00:00Z", "2025-01-01T00:10:00Z"
 LIMITS = {"parameters": {"temp": {"warnHigh": 45, "critHigh": 70}}}
@@ -92,7 +92,7 @@ def error(response: httpx.Response) -> tuple[int, str]:
 def needed() -> dict[str, Role]:
     """The role that each route needs."""
     routes = {f"{route.method} {route.path}": operation.role for operation, route in OFFERED}
-    return routes | {f"GET {page.path}": page.role for page in about.PAGES if page.role}
+    return routes | {f"GET {page.path}": page.role for page in service_routes.PAGES if page.role}
 
 
 def test_there_is_a_request_for_every_route():
@@ -106,7 +106,7 @@ async def test_every_route_asks_for_a_token(clients, issue, revoke, database):
         clients.showing(token)
         for token in (
             "nonsense",
-            str(bearer_token.made(secrets.token_bytes(40))),
+            str(token.made(secrets.token_bytes(40))),
             await expired(database),
             await issue("revoked", Role.ADMIN),
             (await issue("other", Role.ADMIN))[:-64] + "0" * 64,  # a known key with another secret
@@ -126,7 +126,7 @@ async def test_every_route_asks_for_a_token(clients, issue, revoke, database):
 
 
 async def expired(database: "asyncpg.Connection[asyncpg.Record]") -> str:
-    made = bearer_token.made(secrets.token_bytes(40))
+    made = token.made(secrets.token_bytes(40))
     await database.execute(
         "INSERT INTO app.token (name, key, digest, role, created_at, expires_at) "
         "VALUES ('expired', $1, $2, 'admin', '2020-01-01', '2021-01-01')",
@@ -152,7 +152,7 @@ async def test_every_route_asks_for_its_role(clients):
 async def test_what_is_open_tells_strangers_little(clients):
     stranger, reader = clients.showing(None), await clients.holding(Role.READER)
     limited, wrong = await clients.holding(Role.READER, "A"), clients.showing("nonsense")
-    for page in about.PAGES:
+    for page in service_routes.PAGES:
         if page.role is None:
             assert (await stranger.get(page.path)).status_code == 200
     for http in (stranger, limited, wrong):

@@ -10,8 +10,8 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 
 from missionops.app import Service
-from missionops.operations.table import OPERATIONS
-from subscribers.http import asyncapi
+from missionops.http.docs import asyncapi
+from missionops.operations.registry import OPERATIONS
 
 STREAMS = {
     "telemetry.{spacecraftId}": "receive",

@@ -12,13 +12,13 @@ import pytest
 from nats.aio.client import Client
 
 from missionops import app
-from missionops import database as databases
 from missionops.app import Service
-from missionops.cli import letters
+from missionops.cli.client import dead_letters
 from missionops.domain.access import Role
 from missionops.errors import Unavailable
 from missionops.operations import tokens
 from missionops.settings import Settings
+from missionops.store import database as databases
 
 AT = "2025-01-01T00:00:00Z"
 FIRST, SECOND = {"parameters": {"temp": {"warnHigh": 45}}}, {"parameters": {}, "notes": "none"}
@@ -186,9 +186,9 @@ async def letter(service: Service, client: Client) -> int:
     return (await client.jetstream().publish("deadletters.telemetry.SC-001", LETTER, headers=headers)).seq
 
 
-async def replay(nats_url: str, letter: int) -> list[letters.Replayed]:
-    settled: list[letters.Replayed] = []
-    await letters.replay([letter], None, settled.append, nats_url)
+async def replay(nats_url: str, letter: int) -> list[dead_letters.Replayed]:
+    settled: list[dead_letters.Replayed] = []
+    await dead_letters.replay([letter], None, settled.append, nats_url)
     return settled
 
 
@@ -229,11 +229,11 @@ async def test_a_letter_stays_until_its_event_is_recorded(nats_url: str, letter:
 
 
 async def test_a_replay_said_twice_is_one_event(nats_url: str, letter: int, client, database, monkeypatch):
-    async def cut_off(box: letters.Box, sequence: int) -> None:
+    async def cut_off(box: dead_letters.Box, sequence: int) -> None:
         raise Unavailable(f"before {sequence} went")
 
     with monkeypatch.context() as patched:
-        patched.setattr(letters.Box, "delete", cut_off)
+        patched.setattr(dead_letters.Box, "delete", cut_off)
         with pytest.raises(Unavailable, match="before 1 went"):
             await replay(nats_url, letter)
     await replay(nats_url, letter)

@@ -10,12 +10,12 @@ import httpx
 import pytest
 
 from missionops import app
-from missionops import database as databases
 from missionops.app import Service
-from missionops.domain import bearer_token
+from missionops.domain import token
 from missionops.domain.access import Role
 from missionops.operations import authentication
 from missionops.settings import Settings
+from missionops.store import database as databases
 
 SNAPSHOT = {"spacecraftId": "A", "timestamp": "2025-01-01T00:00:00Z", "parameters": {"temp": 50}}
 
@@ -80,7 +80,7 @@ async def test_unknown_tokens_cost_the_database_little(clients, monkeypatch: pyt
         return {}
 
     monkeypatch.setattr("missionops.store.tokens.in_force", in_force)
-    strangers = [clients.showing(str(bearer_token.made(secrets.token_bytes(40)))) for _ in range(50)]
+    strangers = [clients.showing(str(token.made(secrets.token_bytes(40)))) for _ in range(50)]
     for refused in await asyncio.gather(*(stranger.get("/spacecraft") for stranger in strangers)):
         assert refused.status_code == 401
     assert readings <= 10
@@ -90,7 +90,7 @@ async def test_while_the_database_is_away_known_tokens_count_for_a_while(
     clients, issue, database, monkeypatch: pytest.MonkeyPatch
 ):
     known = clients.showing(await issue("known", Role.OPERATOR))
-    stranger = clients.showing(str(bearer_token.made(secrets.token_bytes(40))))
+    stranger = clients.showing(str(token.made(secrets.token_bytes(40))))
     assert (await known.post("/telemetry", json=SNAPSHOT)).status_code == 201
     monkeypatch.setattr(authentication, "FRESH", 0.0)
     async with database.transaction():

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from nats.aio.client import Client
 
 from missionops.app import Service
+from missionops.http.routes import OFFERED
 from missionops.operations.operation import Operation
-from missionops.operations.table import OPERATIONS
-from subscribers.http.routes import OFFERED
+from missionops.operations.registry import OPERATIONS
 
 AT = "2025-01-01T00:00:00Z"
 REFUSALS = {400, 404, 409, 413}

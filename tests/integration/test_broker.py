@@ -9,9 +9,9 @@ from pathlib import Path
 import nats.errors
 import pytest
 
-from missionops import broker
+from missionops.broker import connection
+from missionops.broker.client import GuardedClient
 from missionops.embedded import nats as embedded
-from missionops.nats_client import GuardedClient
 from missionops.settings import NatsAccess, read_access
 
 ADMITTED = "authorization { user: missionops, password: secret }"
@@ -64,8 +64,8 @@ def access(server: Server) -> NatsAccess:
 
 async def test_a_server_that_comes_back_is_no_end_and_one_that_locks_us_out_is(server: Server):
     back, over = asyncio.Event(), asyncio.Queue[str]()
-    made = broker.make(GuardedClient(), access(server), back.set, over.put_nowait)
-    client = await broker.connect(made, asyncio.get_running_loop().create_future())
+    made = connection.make(GuardedClient(), access(server), back.set, over.put_nowait)
+    client = await connection.connect(made, asyncio.get_running_loop().create_future())
     server.kill()
     await server.start(ADMITTED)
     async with asyncio.timeout(10):
@@ -82,8 +82,8 @@ async def test_a_server_that_comes_back_is_no_end_and_one_that_locks_us_out_is(s
 
 async def test_a_server_that_takes_us_for_faulty_ends_it_with_its_reason(server: Server):
     over = asyncio.Queue[str]()
-    made = broker.make(GuardedClient(), access(server), lambda: None, over.put_nowait)
-    client = await broker.connect(made, asyncio.get_running_loop().create_future())
+    made = connection.make(GuardedClient(), access(server), lambda: None, over.put_nowait)
+    client = await connection.connect(made, asyncio.get_running_loop().create_future())
     client._max_payload = 1 << 30
     await client.publish("anything", b"x" * (2 << 20))
     async with asyncio.timeout(10):
@@ -92,8 +92,8 @@ async def test_a_server_that_takes_us_for_faulty_ends_it_with_its_reason(server:
 
 
 async def test_an_answer_that_comes_when_nobody_waits_for_it_any_more_ends_nothing(server: Server):
-    made = broker.make(GuardedClient(), access(server), lambda: None, lambda _: None)
-    client = await broker.connect(made, asyncio.get_running_loop().create_future())
+    made = connection.make(GuardedClient(), access(server), lambda: None, lambda _: None)
+    client = await connection.connect(made, asyncio.get_running_loop().create_future())
     heard = await client.subscribe("anything")
     server.pause()
     try:
@@ -108,8 +108,8 @@ async def test_an_answer_that_comes_when_nobody_waits_for_it_any_more_ends_nothi
 
 async def test_a_silent_server_is_left_soon(server: Server):
     """nats-py waits 10 s for its answer, and then leaves the connection open."""
-    made = broker.make(GuardedClient(), access(server), lambda: None, lambda _: None)
-    client = await broker.connect(made, asyncio.get_running_loop().create_future())
+    made = connection.make(GuardedClient(), access(server), lambda: None, lambda _: None)
+    client = await connection.connect(made, asyncio.get_running_loop().create_future())
     server.pause()
     try:
         async with asyncio.timeout(8):

@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 import pytest
 from nats.aio.client import Client
 
-from missionops import nats_guard
+from missionops.broker.client_patch import read_loop
 
 
 @pytest.fixture
 async def client(nats_url: str) -> AsyncIterator[Client]:
     client = Client()
-    nats_guard.install(client)
+    read_loop.install(client)
     await client.connect(nats_url, pending_size=1024)
     yield client
     await client.close()

@@ -14,8 +14,8 @@ import pytest
 from nats.aio.client import Client
 
 from missionops.app import Service
-from missionops.cli import letters
-from missionops.operations.table import OPERATIONS
+from missionops.cli.client import dead_letters
+from missionops.operations.registry import OPERATIONS
 from missionops.simulator import fleet
 
 pytestmark = pytest.mark.usefixtures("service")
@@ -373,13 +373,13 @@ async def test_dead_letters_are_listed_and_shown(client: Client, commands: Comma
 async def test_the_newest_letters_come_first_however_far_apart_they_lie(
     client: Client, nats_url: str, monkeypatch: pytest.MonkeyPatch, spacecraft_id: str | None, of_all: Sequence[int]
 ) -> None:
-    monkeypatch.setattr(letters, "PAGE", 4)
+    monkeypatch.setattr(dead_letters, "PAGE", 4)
     for number in range(1, 41):
         await put_letter(client, "SC-001" if number in {1, 2, 40} else "SC-002", b"x")
     await client.jetstream().delete_msg("DEADLETTERS", 39)
     expected = [number for number in reversed(of_all) if number != 39]
     for at_most in (1, 3, 5, 100):
-        found = await letters.newest(spacecraft_id, at_most, nats_url)
+        found = await dead_letters.newest(spacecraft_id, at_most, nats_url)
         assert [letter.sequence for letter in found.letters] == expected[:at_most]
         assert found.more == (len(expected) > at_most)
 
@@ -473,10 +473,10 @@ async def test_a_replay_cut_off_before_the_letter_went_is_made_up_for_by_the_nex
     await put_letter(client, "SC-001", json.dumps(snapshot(1)).encode())
     await put_letter(client, "SC-001", b"no JSON")
     with monkeypatch.context() as patch:
-        patch.setattr(letters.Box, "delete", cut_off)
+        patch.setattr(dead_letters.Box, "delete", cut_off)
         for sequence in (1, 2):
             with pytest.raises(CutOff):
-                await letters.replay([sequence], None, lambda _: None, nats_url)
+                await dead_letters.replay([sequence], None, lambda _: None, nats_url)
     await until_letters(client, 3)  # both are still there, and the second was refused again
     done = await commands.run("dead-letters", "replay", "1", "2")
     assert (done.code, done.out) == (0, "2 replayed\n")

@@ -9,7 +9,7 @@ import pytest
 from nats.aio.client import Client
 
 from missionops.app import Service
-from missionops.operations import rules
+from missionops.operations import compiled_limits
 
 AT = "2025-01-01T00:00:00Z"
 
@@ -18,14 +18,14 @@ AT = "2025-01-01T00:00:00Z"
 def compilations(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many rules each compilation had."""
     seen: list[int] = []
-    compiled = rules.compiled
+    compiled = compiled_limits.compiled
 
     async def counted(document: Mapping[str, Any]) -> Any:
         found = await compiled(document)
         seen.append(len(found))
         return found
 
-    monkeypatch.setattr(rules, "compiled", counted)
+    monkeypatch.setattr(compiled_limits, "compiled", counted)
     return seen
 
 
@@ -69,7 +69,7 @@ async def test_each_version_is_compiled_once_however_many_ask(client: Client, co
 async def test_what_was_not_asked_for_lately_is_forgotten(
     service: Service, client: Client, compilations: list[int], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(rules, "_MOST", 3 * rules._EMPTY + 3)
+    monkeypatch.setattr(compiled_limits, "_MOST", 3 * compiled_limits._EMPTY + 3)
     for name in ("A", "B", "C", "D"):
         await config(client, name, "t")
     compilations.clear()

@@ -5,9 +5,8 @@ import asyncio
 import asyncpg
 import pytest
 
-from missionops import database
 from missionops.errors import Unavailable
-from missionops.store import copying
+from missionops.store import copy, database
 
 ROW = "x" * 10_000
 
@@ -24,4 +23,4 @@ async def test_a_transaction_that_takes_too_long_does_not_hang_in_its_copy(own_d
 async def fill(writer) -> None:
     transaction = writer.transaction()
     await transaction.start()
-    await copying.copy_records(writer, "copied", ("text",), ((ROW,) for _ in range(1_000_000)))
+    await copy.copy_records(writer, "copied", ("text",), ((ROW,) for _ in range(1_000_000)))

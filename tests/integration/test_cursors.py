@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from nats.aio.client import Client
 
 from missionops.app import Service
-from missionops.operations import pages
+from missionops.operations import pagination
 from missionops.operations.operation import Operation
-from missionops.operations.table import OPERATIONS
+from missionops.operations.registry import OPERATIONS
 
 AT = "2025-01-01T00:00:00Z"
 RANGE = {"from": AT, "to": AT}
@@ -99,7 +99,7 @@ async def test_what_no_row_holds_is_refused(http: httpx.AsyncClient, place: Any)
 
 @pytest.mark.parametrize("timestamp", ["1900-01-01T00:00:00Z", "2199-12-31T23:59:59.999999Z"])
 async def test_a_place_at_either_end_of_time_is_one(http: httpx.AsyncClient, timestamp: str):
-    cursor = pages.written((datetime.fromisoformat(timestamp), "a"))
+    cursor = pagination.written((datetime.fromisoformat(timestamp), "a"))
     answer = await http.get("/telemetry", params={"spacecraftId": "SC-001", "cursor": cursor})
     assert (answer.status_code, answer.json()) == (200, [])
 

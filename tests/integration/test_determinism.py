@@ -12,7 +12,7 @@ from hypothesis import settings as profile
 from hypothesis import strategies as st
 
 from missionops import app
-from subscribers import telemetry as subscriber
+from subscribers.telemetry import worker as subscriber
 
 TIME = "2025-01-01T00:00:00Z"
 FLEET = ("SC-001", "SC-002", "SC-003")

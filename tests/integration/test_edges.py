@@ -17,7 +17,7 @@ from missionops import cli
 from missionops.app import Service
 from missionops.operations import intake
 from missionops.operations.operation import Operation, Route
-from missionops.operations.table import OPERATIONS
+from missionops.operations.registry import OPERATIONS
 
 AT, LATER = "2025-01-01T00:00:00Z", "2025-01-01T00:10:00Z"
 LIMITS = {"parameters": {"temp": {"warnHigh": 45, "critHigh": 70}}, "mission": "test"}

@@ -20,7 +20,7 @@ import nats
 import pytest
 
 from missionops import errors
-from missionops.embedded import keeper, stack
+from missionops.embedded import servers, supervisor
 from missionops.embedded.directory import DataDirectory
 from missionops.embedded.nats import NatsServer
 from missionops.embedded.postgres import PostgresServer
@@ -95,8 +95,8 @@ async def owner_of(where: Path | str, loop: str = "asyncio", **environment: str)
 
 
 @asynccontextmanager
-async def running(path: Path) -> AsyncIterator[stack.Servers]:
-    async with DataDirectory.open(path) as directory, stack.running(directory, durable=False) as servers:
+async def running(path: Path) -> AsyncIterator[servers.Servers]:
+    async with DataDirectory.open(path) as directory, servers.running(directory, durable=False) as servers:
         yield servers
 
 
@@ -213,7 +213,7 @@ async def test_each_server_comes_back_at_its_address_after_a_crash(tmp_path: Pat
 
 
 async def test_a_stopped_server_starts_again_at_its_address() -> None:
-    async with DataDirectory.ephemeral() as directory, stack.running(directory, durable=False) as servers:
+    async with DataDirectory.ephemeral() as directory, servers.running(directory, durable=False) as servers:
         addresses = (servers.nats_url, servers.database_url)
         await store_row(servers.database_url)
         for server in (servers.nats, servers.postgres):
@@ -392,7 +392,7 @@ async def test_a_port_in_use_is_refused_by_name(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         async with DataDirectory.open(tmp_path / "data") as directory:
             with pytest.raises(errors.Unfit, match=f"Port {port} is in use: stop"):
-                async with stack.running(directory, nats_port=port, durable=False):
+                async with servers.running(directory, nats_port=port, durable=False):
                     pass
     assert not processes_about(tmp_path)
 
@@ -486,7 +486,7 @@ def test_a_log_that_grows_is_cut_and_the_part_before_is_kept(tmp_path: Path) -> 
     first = log.with_name("server.log.1")
     server = "import time\nfor n in range(10**9): print(f'line {n:09}', flush=True); time.sleep(0.0002)"
     options = [f"--log={log}", "--log-bytes=20000", "--log-seconds=0.05", "--", sys.executable, "-c", server]
-    command = [sys.executable, "-I", "-S", keeper.__file__, *options]
+    command = [sys.executable, "-I", "-S", supervisor.__file__, *options]
     with log.open("ab") as file, subprocess.Popen(command, stdin=subprocess.PIPE, stderr=file) as process:
         while not first.exists() or not first.stat().st_size or b"line 000000000" in first.read_bytes():
             time.sleep(0.02)  # until it was cut twice

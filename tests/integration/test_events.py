@@ -9,10 +9,10 @@ import msgspec
 import pytest
 from nats.aio.client import Client
 
-from missionops import database as databases
 from missionops.app import Service
 from missionops.domain.event import Event
-from missionops.operations.table import OPERATIONS
+from missionops.operations.registry import OPERATIONS
+from missionops.store import database as databases
 from missionops.store import events
 
 AT = "2025-01-01T00:00:00Z"

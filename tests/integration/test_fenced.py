@@ -4,9 +4,9 @@ import asyncio
 
 from nats.aio.client import Client
 
-from missionops import streams
+from missionops.broker import streams
 from missionops.settings import Settings
-from publishers.fenced import FencedPublisher, Message
+from publishers.exactly_once import FencedPublisher, Message
 
 
 async def _publisher(client: Client, after: int) -> FencedPublisher:

@@ -11,11 +11,12 @@ import pytest
 from nats.aio.client import Client
 from prometheus_client.parser import text_string_to_metric_families
 
-from missionops import app, streams
+from missionops import app
 from missionops.app import Service
-from missionops.operations import performing
+from missionops.broker import streams
+from missionops.http import request_body as bodies
+from missionops.operations import dispatch
 from missionops.settings import Settings
-from subscribers.http import body as bodies
 
 AT = "2025-01-01T00:00:00Z"
 JSON = {"content-type": "application/json"}
@@ -335,7 +336,7 @@ async def test_too_many_at_once_wait_and_then_hear_that_they_are_too_many(
 
     long = b'{"snapshots": []}' + b" " * 100_000
     with monkeypatch.context() as patch:
-        patch.setattr(performing, "TIME", 0.2)
+        patch.setattr(dispatch, "TIME", 0.2)
         refused = await http.post("/telemetry/batch", content=long, headers=JSON)
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "unavailable")
     assert int(refused.headers["retry-after"]) > 0

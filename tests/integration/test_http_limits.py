@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from missionops.app import Service
-from subscribers.http import protocol
+from missionops.http import protocol
 
 REQUEST = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
 

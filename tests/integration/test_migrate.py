@@ -7,9 +7,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from missionops import migrate
-from missionops.embedded import rights
+from missionops.embedded import access
 from missionops.errors import Unavailable
+from missionops.store import migrate
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def later(tmp_path: Path) -> Path:
 
 
 async def test_of_several_at_once_each_migration_is_applied_by_one(empty_database_url, as_role):
-    await rights.create_roles(empty_database_url)
+    await access.create_roles(empty_database_url)
     dsn = as_role(empty_database_url, "mission_migrator")
     applied = await asyncio.gather(*(migrate.apply(dsn) for _ in range(4)))
     names = sorted(migration.name for some in applied for migration in some)

@@ -18,10 +18,11 @@ import trustme
 from deployed import Nats
 from nats.aio.client import Client
 
-from missionops import broker, errors
+from missionops import errors
+from missionops.broker import connection
+from missionops.broker.client import GuardedClient
 from missionops.cli import connection
 from missionops.embedded.nats import NatsServer
-from missionops.nats_client import GuardedClient
 from missionops.settings import read_access
 
 # nats-py leaves the socket of a connection open that was refused; it is collected in the test that had it refused.
@@ -110,9 +111,9 @@ class Guarded(NatsServer):
 @asynccontextmanager
 async def as_service(url: str, **given: str) -> AsyncIterator[Client]:
     access = read_access(nats_url=url, **given)
-    made = broker.make(GuardedClient(), access, lambda: None, lambda reason: _resolve(closed, reason))
+    made = connection.make(GuardedClient(), access, lambda: None, lambda reason: _resolve(closed, reason))
     closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    client = await broker.connect(made, closed)
+    client = await connection.connect(made, closed)
     try:
         yield client
     finally:

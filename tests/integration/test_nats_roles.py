@@ -16,11 +16,11 @@ from deployed import Nats
 from nats.aio.client import Client
 
 from missionops import app
-from missionops.operations.table import OPERATIONS
-from missionops.outgoing import Outgoing
+from missionops.broker.outgoing_stream import Outgoing
+from missionops.operations.registry import OPERATIONS
 from missionops.settings import Settings, read
-from publishers.room import Room
-from subscribers import retention
+from publishers.stream_room import Room
+from subscribers.telemetry import stream_purge
 
 # nats-py leaves the socket of a connection open that was refused; it is collected in the test that had it refused.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
@@ -206,7 +206,7 @@ async def test_nobody_comes_in_without_the_password(production: Nats, role: str)
 
 async def test_the_service_uses_all_that_it_may(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch):
     """What the server saw it do, on the whole path and through a second start, against what it is allowed to."""
-    monkeypatch.setattr(retention, "_PAUSE", 0.05)
+    monkeypatch.setattr(stream_purge, "_PAUSE", 0.05)
     with deployed.nats_server(tmp_path / "production", "--trace") as server:
         service = _as_service(server, settings, telemetry_max_age=0.05)
         for hour in ("00", "01"):

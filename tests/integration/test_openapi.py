@@ -15,7 +15,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from schemathesis.checks import CHECKS, load_all_checks
 
 from missionops.app import Service
-from missionops.operations.table import OPERATIONS
+from missionops.operations.registry import OPERATIONS
 
 EXAMPLES = 5
 OTHERS = {"/openapi.json", "/asyncapi.json", "/asyncapi", "/metrics", "/health/live"}

@@ -11,9 +11,9 @@ import httpx
 import pytest
 from nats.js.api import DiscardPolicy
 
-from missionops import migrate
 from missionops.embedded.nats import NatsServer
 from missionops.embedded.postgres import PostgresServer
+from missionops.store import migrate
 
 OUTAGE = 2.0  # seconds; the stream's duplicate window is half a second
 N = 20

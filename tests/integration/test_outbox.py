@@ -14,16 +14,16 @@ import pytest
 from nats.aio.client import Client
 
 from missionops import app
-from missionops import database as databases
 from missionops.app import Service
 from missionops.domain.anomaly import Severity
 from missionops.domain.event import Event, EventType
 from missionops.errors import Lost
+from missionops.store import database as databases
 from missionops.store import outbox
-from missionops.store.position import Claim
-from publishers import fenced
-from publishers import outbox as publisher
-from subscribers import telemetry
+from missionops.store.checkpoint import Claim
+from publishers import events as publisher
+from publishers import exactly_once
+from subscribers.telemetry import worker
 
 
 @asynccontextmanager
@@ -122,7 +122,7 @@ async def test_an_end_at_any_moment_loses_and_doubles_nothing(settings, client, 
         reached.set()
         await asyncio.Event().wait()
 
-    publish, remove = fenced.FencedPublisher.publish, outbox.remove
+    publish, remove = exactly_once.FencedPublisher.publish, outbox.remove
 
     async def publish_first(self, messages) -> None:
         messages = list(messages)
@@ -140,12 +140,12 @@ async def test_an_end_at_any_moment_loses_and_doubles_nothing(settings, client, 
         if moment == "before publishing":
             patch.setattr(outbox, "mark", stop)
         if moment == "while publishing":
-            patch.setattr(fenced.FencedPublisher, "publish", publish_first)
+            patch.setattr(exactly_once.FencedPublisher, "publish", publish_first)
         if moment == "after publishing":
             patch.setattr(outbox, "remove", stop)
         if moment == "after removing":
             patch.setattr(outbox, "remove", remove_then_stop)
-        patch.setattr(telemetry, "_STOP_TIME", 0.1)
+        patch.setattr(worker, "_STOP_TIME", 0.1)
         async with started(settings):
             await insert(database, *names)
             await reached.wait()
@@ -239,14 +239,14 @@ async def test_what_a_former_owner_published_meanwhile_is_not_published_again(se
     """It read the outbox before it was replaced, and sends one message of it between two of our pages."""
 
     monkeypatch.setattr(publisher, "_PAGE", 2)
-    publish = fenced.FencedPublisher.publish
+    publish = exactly_once.FencedPublisher.publish
     awoken: list[str] = []
 
     async def publish_after_another(self, messages) -> None:
         messages = list(messages)
         if self._stream == "EVENTS" and not awoken:
             awoken.append("other")
-            former = fenced.FencedPublisher(self._client, "EVENTS", self._is_owner)
+            former = exactly_once.FencedPublisher(self._client, "EVENTS", self._is_owner)
             async with _waiting(settings) as rows:
                 (event,) = [row.event for row in rows if row.event.id == "other"]
             await former.resume(0)
@@ -260,7 +260,7 @@ async def test_what_a_former_owner_published_meanwhile_is_not_published_again(se
         await remove(connection, claim, numbers, sequence)
 
     monkeypatch.setattr(outbox, "remove", remove_and_note)
-    monkeypatch.setattr(fenced.FencedPublisher, "publish", publish_after_another)
+    monkeypatch.setattr(exactly_once.FencedPublisher, "publish", publish_after_another)
     await insert(database, "a", "b", "c")
     await database.execute("INSERT INTO app.event VALUES ('other', 'SC-002', '2025-01-01Z', 'INFO', 'LOW', 'm', '{}')")
     await database.execute("INSERT INTO app.outbox (event_id) VALUES ('other')")

@@ -9,20 +9,21 @@ import nats
 import pytest
 from nats.aio.client import Client
 
-from missionops import nats_guard, nats_refusal, streams
-from missionops.embedded import rights
+from missionops.broker import streams
+from missionops.broker.client_patch import permissions, read_loop
+from missionops.broker.outgoing_stream import Outgoing
+from missionops.embedded import access
 from missionops.embedded.nats import NatsServer
-from missionops.outgoing import Outgoing
 from missionops.settings import read
-from publishers.room import Room
+from publishers.stream_room import Room
 
 OUTGOING = (streams.ANOMALIES, streams.EVENTS, streams.DEADLETTERS)
 
 
 async def connected(url: str, password: str) -> Client:
     client = await nats.connect(url, user="service", password=password, inbox_prefix="_INBOX.service", error_cb=_ignore)
-    nats_guard.install(client)
-    nats_refusal.of(client)
+    read_loop.install(client)
+    permissions.of(client)
     return client
 
 
@@ -68,7 +69,7 @@ async def test_they_are_as_large_as_there_is_room_for(
 @pytest.fixture
 async def without_right(tmp_path: Path) -> AsyncIterator[NatsServer]:
     """NATS with roles of a version whose service purged nothing but telemetry."""
-    users = rights.nats_users("secret").replace('"$JS.API.STREAM.PURGE.DEADLETTERS"', '"nothing"')
+    users = access.nats_users("secret").replace('"$JS.API.STREAM.PURGE.DEADLETTERS"', '"nothing"')
     server = NatsServer(tmp_path / "nats", users=users)
     await server.start()
     yield server

@@ -10,15 +10,14 @@ from typing import Any
 import asyncpg
 import pytest
 
-from missionops import database as databases
-from missionops import migrate
-from missionops.domain import moment
-from missionops.embedded import rights
+from missionops.domain import timestamp
+from missionops.embedded import access
 from missionops.errors import Unavailable
-from missionops.store import spacecraft, telemetry
+from missionops.store import database as databases
+from missionops.store import migrate, spacecraft, telemetry
 
 MONTHS = {date(year, month, 1) for year in range(1900, 2200) for month in range(1, 13)}
-EVER = (moment.EARLIEST, moment.LATEST)
+EVER = (timestamp.EARLIEST, timestamp.LATEST)
 
 
 async def bounds(connection: Any) -> dict[str, tuple[str, str]]:
@@ -112,7 +111,7 @@ async def test_a_gap_within_a_day_is_closed(service_connection, database):
 async def test_a_database_of_an_earlier_version_keeps_its_months(
     empty_database_url: str, tmp_path: Path, as_role: Callable[[str, str], str]
 ):
-    await rights.create_roles(empty_database_url)
+    await access.create_roles(empty_database_url)
     dsn = as_role(empty_database_url, "mission_migrator")
     for file in sorted(migrate.folder().glob("*.sql"))[:8]:
         shutil.copy(file, tmp_path)
@@ -140,7 +139,7 @@ async def test_a_time_that_is_not_kept_is_refused(service_connection):
 
 
 async def test_a_row_without_a_partition_is_told_from_one_that_is_refused(service_connection, database):
-    row = (("SC-1", moment.to_microseconds(datetime(2025, 1, 1, tzinfo=UTC)), "a"), b"{}", 0)
+    row = (("SC-1", timestamp.to_microseconds(datetime(2025, 1, 1, tzinfo=UTC)), "a"), b"{}", 0)
     with pytest.raises(Unavailable, match="dropped or detached"):
         await telemetry.add(service_connection, [row])
     await telemetry.ensure_partitions(service_connection, [date(2025, 1, 1)])
@@ -232,7 +231,7 @@ async def test_a_range_and_a_place_open_only_what_they_hold(plans):
 async def test_what_is_stored_is_looked_up_in_the_partitions_of_its_time(plans):
     connection, found = plans
     rows = await connection.fetch('SELECT spacecraft_id, "timestamp", id FROM app.telemetry ORDER BY id LIMIT 200')
-    identities = [(row[0], moment.to_microseconds(row[1]), row[2]) for row in rows]
+    identities = [(row[0], timestamp.to_microseconds(row[1]), row[2]) for row in rows]
     unknown = [(spacecraft_id, time + 1, name) for spacecraft_id, time, name in identities]
     for _ in range(8):
         found.clear()

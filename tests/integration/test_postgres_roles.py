@@ -10,9 +10,10 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from missionops import app, migrate
-from missionops.embedded import rights
+from missionops import app
+from missionops.embedded import access
 from missionops.settings import Settings
+from missionops.store import migrate
 
 ROLES = ("mission_migrator", "mission_app", "mission_reader")
 
@@ -76,7 +77,7 @@ def connected(as_role: Callable[[str, str], str]) -> Connected:
 )  # fmt: skip
 @pytest.mark.parametrize("role", ["mission_app", "mission_reader"])
 async def test_neither_the_service_nor_a_reader_may(database_url: str, role: str, statement: str, connected: Connected):
-    await rights.create_roles(database_url)  # a clone has its template's rights, but for those of the database itself
+    await access.create_roles(database_url)  # a clone has its template's rights, but for those of the database itself
     async with connected(database_url, role) as connection:
         await connection.execute("SET default_transaction_read_only = off")  # a reader's own, which it may change
         with pytest.raises((asyncpg.InsufficientPrivilegeError, asyncpg.InvalidGrantOperationError)):
@@ -167,7 +168,7 @@ async def _make_a_month(connected: Connected, database_url: str) -> None:
 
 
 async def test_a_later_migration_keeps_it_so(empty_database_url: str, tmp_path: Path, connected: Connected, as_role):
-    await rights.create_roles(empty_database_url)
+    await access.create_roles(empty_database_url)
     dsn = as_role(empty_database_url, "mission_migrator")
     await migrate.apply(dsn)
     for file in migrate.folder().glob("*.sql"):
@@ -195,7 +196,7 @@ async def test_a_schema_that_was_there_before_comes_under_the_same_rights(
     superuser = await asyncpg.connect(empty_database_url)
     await superuser.execute("SELECT app.ensure_telemetry_partitions('{2025-01-01}', 1)")
     for _ in range(2):
-        await rights.create_roles(empty_database_url)
+        await access.create_roles(empty_database_url)
     assert not await superuser.fetch(_OTHER_OWNERS)
     await migrate.apply(as_role(empty_database_url, "mission_migrator"))
     async with connected(empty_database_url, "mission_app") as service:
@@ -207,7 +208,7 @@ async def test_a_schema_that_was_there_before_comes_under_the_same_rights(
 
 
 async def test_nobody_else_comes_in(empty_database_url: str, as_role):
-    await rights.create_roles(empty_database_url)
+    await access.create_roles(empty_database_url)
     superuser = await asyncpg.connect(empty_database_url)
     await superuser.execute("DROP ROLE IF EXISTS somebody; CREATE ROLE somebody LOGIN PASSWORD 'secret'")
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -220,7 +221,7 @@ async def test_passwords_are_kept_as_hashes_and_stay(database_url: str, database
     kept = await database.fetch("SELECT rolname, rolpassword FROM pg_authid WHERE rolname LIKE 'mission\\_%'")
     assert {row["rolname"] for row in kept} == set(ROLES)
     assert all(row["rolpassword"].startswith("SCRAM-SHA-256$") for row in kept)
-    await rights.create_roles(database_url, {"app": ""})
+    await access.create_roles(database_url, {"app": ""})
     assert await database.fetch("SELECT rolname, rolpassword FROM pg_authid WHERE rolname LIKE 'mission\\_%'") == kept
 
 

@@ -15,17 +15,18 @@ import pytest
 from faststream import FastStream
 from nats.aio.client import Client
 
-from missionops import app, broker
+from missionops import app
 from missionops.app import Service
-from missionops.nats_client import GuardedClient
-from missionops.operations.table import OPERATIONS
-from missionops.progress import Progress
+from missionops.broker import connection
+from missionops.broker.client import GuardedClient
+from missionops.http.docs import asyncapi
+from missionops.ingest.status import Progress
+from missionops.operations.registry import OPERATIONS
 from missionops.settings import Settings
 from publishers import channels
 from subscribers.discovery import DiscoveryRouter
-from subscribers.http import asyncapi
 from subscribers.requests import RequestRouter
-from subscribers.telemetry import TelemetryRouter, TelemetrySubscriber
+from subscribers.telemetry.worker import TelemetryRouter, TelemetrySubscriber
 
 MANY = 150  # more than are answered at once
 SUBJECT = "missionops.config.set.SC-{:03}"
@@ -193,7 +194,7 @@ async def test_everything_that_listens_is_in_the_brokers_list(settings: Settings
     """And the AsyncAPI document has the same subjects."""
     client = GuardedClient()
     requests = RequestRouter(client, None)  # type: ignore[arg-type] # nobody asks
-    made = broker.make(client, settings, lambda: None, lambda _: None)
+    made = connection.make(client, settings, lambda: None, lambda _: None)
     telemetry = TelemetrySubscriber(client, "nobody", settings, Progress())
     made.include_routers(requests, DiscoveryRouter(requests.statistics), TelemetryRouter(telemetry))
     channels.declare(made)

@@ -12,8 +12,8 @@ import pytest
 from nats.aio.client import Client
 
 from missionops.app import Service
-from missionops.operations import performing
-from missionops.operations.table import OPERATIONS
+from missionops.operations import dispatch
+from missionops.operations.registry import OPERATIONS
 from subscribers import middlewares
 
 AT = "2025-01-01T00:00:00Z"
@@ -90,6 +90,6 @@ async def test_requests_are_refused_where_they_would_take_too_much_memory(
         ]
         refused, _ = await asyncio.wait(replies, return_when=asyncio.FIRST_COMPLETED)
         first = json.loads(refused.pop().result().data)["error"]
-        assert (first["code"], first["message"]) == ("unavailable", performing.BUSY.message)
+        assert (first["code"], first["message"]) == ("unavailable", dispatch.BUSY.message)
         await asyncio.gather(*replies)
     assert await ask(client, "events.list") == "done"

@@ -12,7 +12,7 @@ import pytest
 
 from missionops import app
 from missionops.settings import Settings
-from subscribers import tenure
+from subscribers.telemetry import session
 
 N = 5
 LONG = {"MISSIONOPS_LEASE": "60"}  # PostgreSQL itself ends no transaction before that
@@ -85,7 +85,7 @@ async def test_a_stopped_backend(served, mission, own_database):
 
 
 async def test_a_backend_that_never_answers_again_is_given_up(nats_server, own_database, mission, monkeypatch):
-    monkeypatch.setattr(tenure, "_LONGEST", 1.0)
+    monkeypatch.setattr(session, "_LONGEST", 1.0)
     settings = Settings(nats_url=nats_server.url, database_url=own_database, http_port=0, lease=60)
     async with app.running(settings) as service:
         await service.until_ready()

@@ -10,9 +10,9 @@ from nats.aio.client import Client
 from nats.js.api import DiscardPolicy, StreamConfig
 
 from missionops import errors
-from missionops.cli import connection
+from missionops.cli.client import connection
+from missionops.cli.client.bulk_publisher import WINDOW, Outcome, TelemetryPublisher
 from missionops.embedded.nats import NatsServer
-from publishers.telemetry import WINDOW, Outcome, TelemetryPublisher
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import asyncpg
 import pytest
 
-from missionops import database as databases
-from missionops.domain import bearer_token
+from missionops.domain import token
 from missionops.domain.access import Role
 from missionops.errors import Conflict
 from missionops.operations import tokens
+from missionops.store import database as databases
 
 TOKEN = re.compile(r"mo_[0-9a-f]{16}_[0-9a-f]{64}\n")
 
@@ -128,7 +128,7 @@ async def test_so_many_are_in_force_and_no_more(database_url: str, monkeypatch: 
     ],
 )
 async def test_the_table_itself_refuses_what_must_never_be_there(database, wrong: dict[str, Any]):
-    made = bearer_token.made(bytes(40))
+    made = token.made(bytes(40))
     row = {"name": "a", "key": made.key, "digest": made.digest, "role": "reader", "spacecraft": ["A", "B"]}
     insert = "INSERT INTO app.token (name, key, digest, role, spacecraft) VALUES ($1, $2, $3, $4, $5)"
     with pytest.raises(asyncpg.CheckViolationError):

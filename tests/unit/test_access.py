@@ -6,14 +6,14 @@ import json
 import msgspec
 import pytest
 
-from missionops.domain import access, bearer_token
+from missionops.domain import access, token
 from missionops.domain.access import Caller, Role
-from missionops.domain.bearer_token import Token
+from missionops.domain.token import Token
+from missionops.http.allowed_hosts import OwnHosts, is_address
 from missionops.operations import audit, intake
-from missionops.operations.table import OPERATIONS
-from subscribers.http.hosts import OwnHosts, is_address
+from missionops.operations.registry import OPERATIONS
 
-RANDOM = bytes(range(bearer_token.KEY_BYTES + bearer_token.SECRET_BYTES))
+RANDOM = bytes(range(token.KEY_BYTES + token.SECRET_BYTES))
 
 
 def test_each_role_may_what_those_before_it_may() -> None:
@@ -48,9 +48,9 @@ def test_whoever_only_asks_need_be_no_more_than_a_reader() -> None:
 
 
 def test_a_token_is_read_as_it_was_written() -> None:
-    made = bearer_token.made(RANDOM)
+    made = token.made(RANDOM)
     assert str(made) == f"mo_{RANDOM[:8].hex()}_{RANDOM[8:].hex()}"
-    assert bearer_token.parse(str(made)) == made
+    assert token.parse(str(made)) == made
 
 
 @pytest.mark.parametrize(
@@ -70,11 +70,11 @@ def test_a_token_is_read_as_it_was_written() -> None:
     ],
 )
 def test_what_is_no_token_is_none(change) -> None:
-    assert bearer_token.parse(change(str(bearer_token.made(RANDOM)))) is None
+    assert token.parse(change(str(token.made(RANDOM)))) is None
 
 
 def test_of_a_secret_its_sha_256_is_kept_and_it_alone_matches() -> None:
-    made = bearer_token.made(RANDOM)
+    made = token.made(RANDOM)
     assert made.digest == hashlib.sha256(made.secret.encode()).digest()
     assert made.matches(made.digest)
     for position in range(64):

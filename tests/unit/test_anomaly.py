@@ -7,10 +7,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from missionops.domain import limits, moment, snapshot
+from missionops.domain import limits, snapshot, timestamp
 from missionops.domain.anomaly import Anomaly, Severity, judge
+from missionops.domain.parameter_set import Value
 from missionops.domain.snapshot import Snapshot
-from missionops.domain.vocabulary import Value
 
 AT = datetime(2025, 1, 1, tzinfo=UTC)
 RECEIVED = datetime(2025, 1, 1, 0, 0, 1, 200_000, tzinfo=UTC)
@@ -18,12 +18,12 @@ FULL = {"critLow": 0, "warnLow": 5, "warnHigh": 45, "critHigh": 70}
 
 
 def reported(parameters: dict[str, Value]) -> Snapshot:
-    return Snapshot(("SC-001", moment.to_microseconds(AT), "ts_9f2c"), parameters, snapshot.text(parameters))
+    return Snapshot(("SC-001", timestamp.to_microseconds(AT), "ts_9f2c"), parameters, snapshot.text(parameters))
 
 
 def judged(parameters: dict[str, Value], rules: Mapping[str, object]) -> list[Anomaly]:
     compiled = limits.compile_rules({"parameters": rules})
-    return judge(reported(parameters), compiled, 3, moment.to_microseconds(RECEIVED))
+    return judge(reported(parameters), compiled, 3, timestamp.to_microseconds(RECEIVED))
 
 
 def kinds(value: Value, **rule: float) -> list[str]:

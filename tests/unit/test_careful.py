@@ -12,20 +12,20 @@ from hypothesis import strategies as st
 
 from missionops.domain import number
 from missionops.domain.snapshot import Snapshot
-from missionops.wire import careful, telemetry
+from missionops.wire import decoder, strict_decoder
 from missionops.wire.fault import Fault, Faulty
 from tests.unit.decoders import decode
 
 TIME = "2025-01-01T00:00:00Z"
 AT = datetime(2025, 1, 1, tzinfo=UTC)
-BOTH = pytest.mark.parametrize("encoding", [telemetry.JSON, telemetry.MSGPACK], ids=lambda encoding: encoding.name)
+BOTH = pytest.mark.parametrize("encoding", [decoder.JSON, decoder.MSGPACK], ids=lambda encoding: encoding.name)
 REASON = re.compile(r"(body|timestamp|parameters|parameters\..{0,2600}|id|spacecraftId): .+")
 CODES = {"malformed", "invalid", "subject_mismatch", "too_large"}
 
 
-def carefully(body: bytes, encoding: telemetry.Encoding) -> Snapshot | Fault:
+def carefully(body: bytes, encoding: decoder.Encoding) -> Snapshot | Fault:
     try:
-        return careful.decode("SC-1", body, encoding.careful)
+        return strict_decoder.decode("SC-1", body, encoding.careful)
     except Faulty as faulty:
         return Fault(faulty.code, faulty.reason, None, body)
 
@@ -37,13 +37,13 @@ def typed(result: Snapshot | Fault) -> object:
     return result, {name: type(value) for name, value in result.parameters.items()}
 
 
-def agreed(body: bytes, encoding: telemetry.Encoding) -> Snapshot | Fault:
+def agreed(body: bytes, encoding: decoder.Encoding) -> Snapshot | Fault:
     (result,) = decode(body, encoding)
     assert typed(result) == typed(carefully(body, encoding))
     return result
 
 
-def checked(body: bytes, encoding: telemetry.Encoding) -> None:
+def checked(body: bytes, encoding: decoder.Encoding) -> None:
     """Whatever the body is: snapshots and faults, and each fault a whole one."""
     results = decode(body, encoding)
     for result in results:
@@ -97,7 +97,7 @@ def expected(pairs: list[tuple[str, str]]) -> dict[str, object] | None:
 def test_json_says_the_same_fast_carefully_and_by_pythons_own_decoder(pairs, space):
     parameters = f",{space}".join(f"{name}{space}:{space}{value}" for name, value in pairs)
     body = f'{space}{{"parameters":{space}{{{parameters}}}{space},"timestamp":"{TIME}"}}{space}'.encode()
-    result = agreed(body, telemetry.JSON)
+    result = agreed(body, decoder.JSON)
     kept = expected(pairs)
     if kept is None:
         assert isinstance(result, Fault)
@@ -118,8 +118,8 @@ PARAMETERS = st.dictionaries(
 def test_both_encodings_say_the_same_of_one_snapshot(parameters, given_id, spacecraft_id):
     body = {"timestamp": TIME, "parameters": parameters, "id": given_id, "spacecraftId": spacecraft_id}
     body = {name: value for name, value in body.items() if value is not None}
-    packed = agreed(msgspec.msgpack.encode(body), telemetry.MSGPACK)
-    plain = agreed(msgspec.json.encode(body), telemetry.JSON)
+    packed = agreed(msgspec.msgpack.encode(body), decoder.MSGPACK)
+    plain = agreed(msgspec.json.encode(body), decoder.JSON)
     if isinstance(packed, Snapshot):
         assert typed(packed) == typed(plain)
     elif not any(type(value) is float and not math.isfinite(value) for value in parameters.values()):
@@ -143,7 +143,7 @@ def test_the_derived_id_is_of_names_values_and_time_alone(parameters):
 
 @BOTH
 def test_a_good_body_takes_the_fast_path(encoding, monkeypatch):
-    monkeypatch.setattr(careful, "decode", None)
+    monkeypatch.setattr(strict_decoder, "decode", None)
     body = {
         "timestamp": "2025-01-01T00:00:00.123456789+01:00",
         "id": "x",
@@ -151,7 +151,7 @@ def test_a_good_body_takes_the_fast_path(encoding, monkeypatch):
         "parameters": {"temp": 42, "volts": -1.5e300, "mode": "CRUISE é😀", "heater": True, "least": -(2**63)},
         "more": [None],
     }
-    written = msgspec.json.encode(body) if encoding is telemetry.JSON else msgspec.msgpack.encode(body)
+    written = msgspec.json.encode(body) if encoding is decoder.JSON else msgspec.msgpack.encode(body)
     (result,) = decode(written, encoding)
     assert isinstance(result, Snapshot)
 
@@ -217,7 +217,7 @@ def timed(extension: bytes) -> bytes:
 
 
 def refused(extension: bytes) -> tuple[str, str]:
-    result = agreed(timed(extension), telemetry.MSGPACK)
+    result = agreed(timed(extension), decoder.MSGPACK)
     assert isinstance(result, Fault)
     return result.code, result.reason
 
@@ -242,7 +242,7 @@ def seconds_and_nanoseconds(seconds: int, nanoseconds: int) -> bytes:
     ],
 )
 def test_the_timestamp_extension_is_a_time_cut_to_the_microsecond(extension, at):
-    result = agreed(timed(extension), telemetry.MSGPACK)
+    result = agreed(timed(extension), decoder.MSGPACK)
     assert isinstance(result, Snapshot)
     assert result.timestamp == at
 

@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
-from subscribers.http import connections
-from subscribers.http.connections import Connections
+from missionops.http import connections
+from missionops.http.connections import Connections
 
 
 class Client:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from missionops import database
+from missionops.store import database
 
 
 @pytest.mark.parametrize(

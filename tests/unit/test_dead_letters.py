@@ -3,11 +3,11 @@
 import msgspec
 import pytest
 
-from missionops.batch import Delivery, Letter
-from missionops.wire import telemetry
+from missionops.ingest.batch import Delivery, Letter
+from missionops.wire import decoder
 from missionops.wire.fault import Fault
 from publishers import dead_letters
-from publishers.fenced import Message
+from publishers.exactly_once import Message
 
 PAYLOAD = 8 << 20
 REASON = (
@@ -30,7 +30,7 @@ def size(message: Message) -> int:
     return len(message.body) + sum(len(name) + len(value.encode()) + 4 for name, value in message.headers.items())
 
 
-def told(messages: list[Message], encoding: telemetry.Encoding = telemetry.JSON) -> list[bytes]:
+def told(messages: list[Message], encoding: decoder.Encoding = decoder.JSON) -> list[bytes]:
     """The bad items, one by one, as they can be read from the letters."""
     found: list[bytes] = []
     for message in messages:
@@ -85,7 +85,7 @@ def test_the_rest_of_a_messagepack_array_is_one_and_says_so():
         number: msgspec.msgpack.encode("x" * 1_000) for number in range(9_000, 14_000)
     }
     found = written(items, delivery(Content_Type="application/msgpack"))
-    assert told(found, telemetry.MSGPACK) == [*items.values()]
+    assert told(found, decoder.MSGPACK) == [*items.values()]
     assert "Missionops-Items" in found[-1].headers
     assert {message.headers.get("Missionops-Content-Type") for message in found[1:]} == {"application/msgpack"}
 

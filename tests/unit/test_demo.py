@@ -5,13 +5,14 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from missionops import demo, replay
-from missionops.demo import Anomaly, Comparison, Heard
+from missionops.cli.client import snapshot_reader
+from missionops.cli.demo import opssat
+from missionops.cli.demo.opssat import Anomaly, Comparison, Heard
 from missionops.domain import anomaly, limits
 from missionops.domain.snapshot import Snapshot
-from missionops.wire import telemetry
+from missionops.wire import decoder
 
-RECEIVER, CAMERA, STAR_TRACKER = demo.DEVICES
+RECEIVER, CAMERA, STAR_TRACKER = opssat.DEVICES
 AT = datetime(2020, 11, 15, 1, tzinfo=UTC)
 NOTHING = Heard()
 
@@ -26,7 +27,7 @@ def heard(*said: tuple[str, str, datetime]) -> Heard:
 
 def test_a_camera_fault_is_one_of_the_optical_receiver_too():
     log = {RECEIVER.label: {AT}, CAMERA.label: {AT}}
-    comparisons = demo.compare(log, heard(("I_PD6_THETA", "CRIT_HIGH", AT)))
+    comparisons = opssat.compare(log, heard(("I_PD6_THETA", "CRIT_HIGH", AT)))
     assert comparisons == [
         Comparison(RECEIVER, logged=1, found=1, missed=0, extra=0),
         Comparison(CAMERA, logged=1, found=1, missed=0, extra=0),
@@ -37,18 +38,18 @@ def test_a_camera_fault_is_one_of_the_optical_receiver_too():
 
 def test_what_is_missed_and_what_is_extra_are_both_counted():
     later = AT + timedelta(seconds=5)
-    receiver, *_ = demo.compare({RECEIVER.label: {AT}}, heard(("I_PD6_THETA", "WARN_HIGH", later)))
+    receiver, *_ = opssat.compare({RECEIVER.label: {AT}}, heard(("I_PD6_THETA", "WARN_HIGH", later)))
     assert receiver == Comparison(RECEIVER, logged=1, found=0, missed=1, extra=1)
     assert not receiver.is_exact
 
 
 @pytest.mark.parametrize(("parameter", "kind"), [("I_PD6_THETA", "CRIT_LOW"), ("I_PD1_THETA", "CRIT_HIGH")])
 def test_other_anomalies_are_no_fault_of_a_device(parameter: str, kind: str):
-    assert demo.compare({}, heard((parameter, kind, AT))) == demo.compare({}, NOTHING)
+    assert opssat.compare({}, heard((parameter, kind, AT))) == opssat.compare({}, NOTHING)
 
 
 def test_nothing_counts_that_is_later_than_the_log():
-    assert demo.compare({}, heard(("I_PD3_THETA", "CRIT_HIGH", demo.END_OF_LOG))) == demo.compare({}, NOTHING)
+    assert opssat.compare({}, heard(("I_PD3_THETA", "CRIT_HIGH", opssat.END_OF_LOG))) == opssat.compare({}, NOTHING)
 
 
 def test_an_anomaly_that_comes_twice_is_noticed():
@@ -57,7 +58,7 @@ def test_an_anomaly_that_comes_twice_is_noticed():
 
 
 def test_the_log_is_the_mission_s():
-    log = demo.read_log()
+    log = opssat.read_log()
     assert {label: len(moments) for label, moments in log.items()} == {
         RECEIVER.label: 2294,
         CAMERA.label: 914,
@@ -66,14 +67,14 @@ def test_the_log_is_the_mission_s():
 
 
 def test_judging_the_sample_finds_exactly_what_the_mission_found():
-    rules = limits.compile_rules(msgspec.json.decode(demo.LIMITS.read_bytes()))
+    rules = limits.compile_rules(msgspec.json.decode(opssat.LIMITS.read_bytes()))
     found = Heard()
     for snapshot in _sample():
         for said in anomaly.judge(snapshot, rules, 1, snapshot.identity[1]):
             found.add(msgspec.json.decode(msgspec.json.encode(said), type=Anomaly))
     assert dict(found.severities) == {"HIGH": 2084, "MEDIUM": 5574}
     assert found.repeated == 0
-    comparisons = demo.compare(demo.read_log(), found)
+    comparisons = opssat.compare(opssat.read_log(), found)
     assert [(comparison.found, comparison.missed, comparison.extra) for comparison in comparisons] == [
         (2294, 0, 0),
         (914, 0, 0),
@@ -82,10 +83,10 @@ def test_judging_the_sample_finds_exactly_what_the_mission_found():
 
 
 def _sample():
-    with replay.opened(demo.RECORDING) as recording:
+    with snapshot_reader.opened(opssat.RECORDING) as recording:
         for batch in recording.batches(None):
             for item in batch.items:
-                assert isinstance(item, replay.Entry)
-                [snapshot] = telemetry.decode(item.spacecraft_id, item.body)
+                assert isinstance(item, snapshot_reader.Entry)
+                [snapshot] = decoder.decode(item.spacecraft_id, item.body)
                 assert isinstance(snapshot, Snapshot)
                 yield snapshot

@@ -9,9 +9,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from missionops.domain import anomaly, limits
+from missionops.domain.parameter_set import Values
 from missionops.domain.snapshot import Snapshot
-from missionops.domain.vocabulary import Values
-from missionops.wire import forms, telemetry
+from missionops.wire import decoder, schema_decoder
 from tests.unit.decoders import decode, is_by_position, said, taught
 
 LESSONS = 64
@@ -30,19 +30,19 @@ def body(parameters: dict[str, Any], **fields: Any) -> bytes:
     return msgspec.json.encode({"timestamp": "2025-01-01T00:00:00Z", "parameters": parameters, **fields})
 
 
-def one(decoder: telemetry.Decoder, parameters: dict[str, Any], spacecraft_id: str = "SC-1") -> Snapshot:
-    [found] = decoder.decode(spacecraft_id, body(parameters), telemetry.JSON)
+def one(decoder: decoder.Decoder, parameters: dict[str, Any], spacecraft_id: str = "SC-1") -> Snapshot:
+    [found] = decoder.decode(spacecraft_id, body(parameters), decoder.JSON)
     assert isinstance(found, Snapshot)
     assert found.parameters == parameters
     return found
 
 
-@given(PARAMETERS, st.sampled_from([telemetry.JSON, telemetry.MSGPACK]))
-@example({"a": "\0"}, telemetry.JSON)
-@example({"a": "\\u0000", 'q"': 1, "b": "null"}, telemetry.JSON)
+@given(PARAMETERS, st.sampled_from([decoder.JSON, decoder.MSGPACK]))
+@example({"a": "\0"}, decoder.JSON)
+@example({"a": "\\u0000", 'q"': 1, "b": "null"}, decoder.JSON)
 @settings(deadline=None, max_examples=200)
 def test_a_decoder_that_knows_the_names_says_the_same(parameters, encoding):
-    encode = msgspec.json.encode if encoding is telemetry.JSON else msgspec.msgpack.encode
+    encode = msgspec.json.encode if encoding is decoder.JSON else msgspec.msgpack.encode
     for value in parameters.values():
         if isinstance(value, int) and not -(2**63) <= value < 2**64:  # msgspec writes no such number
             return
@@ -55,8 +55,8 @@ def test_nor_does_it_matter_what_came_between(many):
     decoder = taught("a", "b", "c")
     bodies = [body(parameters) for parameters in many if _can_be_written(parameters)]
     for written in bodies:
-        [found] = decoder.decode("SC-1", written, telemetry.JSON)
-        [alone] = telemetry.decode("SC-1", written)
+        [found] = decoder.decode("SC-1", written, decoder.JSON)
+        [alone] = decoder.decode("SC-1", written)
         assert said(found) == said(alone)
 
 
@@ -65,13 +65,13 @@ def _can_be_written(parameters: dict[str, Any]) -> bool:
 
 
 def test_names_that_come_again_are_held_by_position():
-    decoder = telemetry.Decoder()
+    decoder = decoder.Decoder()
     held = [is_by_position(one(decoder, {"b": 1, "a": "x"})) for _ in range(LESSONS + 1)]
     assert held == [False] * (LESSONS - 1) + [True] * 2
 
 
 def test_packets_of_different_kinds_share_the_vocabulary_of_their_spacecraft():
-    decoder = telemetry.Decoder()
+    decoder = decoder.Decoder()
     kinds = [{"a": 1}, {"b": 2.5, "c": True}, {"a": 3, "d": "x"}]
     for _ in range(LESSONS):
         for kind in kinds:
@@ -95,14 +95,14 @@ def test_a_name_that_is_new_is_learned_too():
 
 
 def test_too_many_names_for_a_vocabulary_are_taken_as_they_come():
-    decoder = telemetry.Decoder()
+    decoder = decoder.Decoder()
     many = {f"p{number}": number for number in range(501)}
     assert not any(is_by_position(one(decoder, many)) for _ in range(LESSONS + 1))
     assert not is_by_position(one(decoder, {"p1": 1}))
 
 
 def test_names_without_end_do_not_fill_the_memory(monkeypatch):
-    monkeypatch.setattr(forms, "_MOST_NAMES_AT_ALL", 10)
+    monkeypatch.setattr(schema_decoder, "_MOST_NAMES_AT_ALL", 10)
     decoder = taught("a", "b")
     for number in range(50):
         one(decoder, {f"p{number}": 1}, f"SC-{number}x")
@@ -111,8 +111,8 @@ def test_names_without_end_do_not_fill_the_memory(monkeypatch):
 
 
 def test_new_names_of_one_spacecraft_take_no_room_but_their_own(monkeypatch):
-    monkeypatch.setattr(forms, "_MOST_NAMES_AT_ALL", 1_000)
-    decoder = telemetry.Decoder()
+    monkeypatch.setattr(schema_decoder, "_MOST_NAMES_AT_ALL", 1_000)
+    decoder = decoder.Decoder()
     for number in range(700):
         one(decoder, {f"p{number}": 1})
     assert sum(map(len, decoder._forms._by_names)) == 0  # past 500 names it has no vocabulary
@@ -121,18 +121,18 @@ def test_new_names_of_one_spacecraft_take_no_room_but_their_own(monkeypatch):
 
 
 def test_what_finds_no_room_is_learned_after_a_while(monkeypatch):
-    monkeypatch.setattr(forms, "_MOST_NAMES_AT_ALL", 3)
-    monkeypatch.setattr(forms, "_PASSED_OVER", 10)
+    monkeypatch.setattr(schema_decoder, "_MOST_NAMES_AT_ALL", 3)
+    monkeypatch.setattr(schema_decoder, "_PASSED_OVER", 10)
     decoder = taught("a", "b")
     assert not any(is_by_position(one(decoder, {"c": 1, "d": 2}, "SC-2")) for _ in range(10))
     assert [is_by_position(one(decoder, {"c": 1, "d": 2}, "SC-2")) for _ in range(LESSONS)][-1]
 
 
 def test_classes_that_nobody_uses_are_freed(monkeypatch):
-    monkeypatch.setattr(forms, "_MOST_GARBAGE", 30)
+    monkeypatch.setattr(schema_decoder, "_MOST_GARBAGE", 30)
     gc.collect()
     before = len(Values.__subclasses__())
-    decoder, rules = telemetry.Decoder(), limits.compile_rules({"parameters": {"p0": {"warnHigh": 1}}})
+    decoder, rules = decoder.Decoder(), limits.compile_rules({"parameters": {"p0": {"warnHigh": 1}}})
     gc.disable()
     try:
         for names in range(1, 30):
@@ -144,7 +144,7 @@ def test_classes_that_nobody_uses_are_freed(monkeypatch):
 
 
 def test_spacecraft_without_end_do_not_fill_the_memory(monkeypatch):
-    monkeypatch.setattr(forms, "_MOST_SPACECRAFT", 10)
+    monkeypatch.setattr(schema_decoder, "_MOST_SPACECRAFT", 10)
     decoder = taught("a")
     for number in range(50):
         one(decoder, {"a": 1}, f"SC-{number}x")
@@ -202,7 +202,7 @@ def test_rules_keep_no_vocabulary_for_ever():
 
 def test_any_number_of_large_spacecraft_have_no_form():
     many = {f"p{number}": number for number in range(501)}
-    decoder = telemetry.Decoder()
+    decoder = decoder.Decoder()
     for number in range(LESSONS + 1):
         one(decoder, many, f"SC-{number}")
     assert decoder._forms.get(f"SC-{LESSONS}") is None

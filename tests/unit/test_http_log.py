@@ -2,7 +2,7 @@
 
 import logging
 
-from subscribers.http.server import _OnceAMinute
+from missionops.http.server import _OnceAMinute
 
 
 def test_a_warning_passes_once_a_minute_and_an_error_always() -> None:

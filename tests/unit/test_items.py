@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from missionops.domain.snapshot import Snapshot
-from missionops.wire import telemetry
+from missionops.wire import decoder
 from missionops.wire.fault import Fault
 from tests.unit.decoders import decode
 
@@ -80,7 +80,7 @@ PACKED_BAD = {
 }
 
 
-def expected(part: bytes, index: int, encoding: telemetry.Encoding) -> Snapshot | Fault:
+def expected(part: bytes, index: int, encoding: decoder.Encoding) -> Snapshot | Fault:
     """What an item says alone; that it is bad where it should be is pinned by the tests of single snapshots."""
     if not encoding.is_array(part):
         (alone,) = decode(part, encoding)
@@ -95,7 +95,7 @@ def test_an_empty_array_says_nothing(body):
 
 @pytest.mark.parametrize("body", [b"\x90", b"\xdc\0\0", b"\xdd\0\0\0\0"])
 def test_an_empty_messagepack_array_says_nothing(body):
-    assert decode(body, telemetry.MSGPACK) == []
+    assert decode(body, decoder.MSGPACK) == []
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -116,7 +116,7 @@ def test_good_neighbours_survive_a_bad_item(name):
 def test_good_neighbours_survive_a_bad_messagepack_item(name):
     bad = PACKED_BAD[name]
     body = array([PACKED_GOOD[0], bad, PACKED_GOOD[1]])
-    first, fault, last = decode(body, telemetry.MSGPACK)
+    first, fault, last = decode(body, decoder.MSGPACK)
     assert isinstance(first, Snapshot)
     assert isinstance(last, Snapshot)
     assert isinstance(fault, Fault)
@@ -133,14 +133,14 @@ def test_good_neighbours_survive_a_bad_messagepack_item(name):
 def test_every_item_is_judged_as_if_it_came_alone(parts, spaces):
     before, after, start, end = spaces
     body = start + b"[" + before + (after + b"," + before).join(parts) + after + b"]" + end
-    assert decode(body) == [expected(part, index, telemetry.JSON) for index, part in enumerate(parts)]
+    assert decode(body) == [expected(part, index, decoder.JSON) for index, part in enumerate(parts)]
 
 
 @given(st.lists(st.sampled_from([*PACKED_GOOD, *PACKED_BAD.values()]), max_size=20))
 @settings(max_examples=50, deadline=None)
 def test_every_messagepack_item_is_judged_as_if_it_came_alone(parts):
-    assert decode(array(parts), telemetry.MSGPACK) == [
-        expected(part, index, telemetry.MSGPACK) for index, part in enumerate(parts)
+    assert decode(array(parts), decoder.MSGPACK) == [
+        expected(part, index, decoder.MSGPACK) for index, part in enumerate(parts)
     ]
 
 
@@ -156,7 +156,7 @@ PACKED_VALUES = st.recursive(
 @settings(max_examples=50, deadline=None)
 def test_an_odd_messagepack_array_is_cut_where_its_items_end(parts):
     # 0xC1 alone sends the whole array to be cut by lengths.
-    faults = decode(array([b"\xc1", *parts]), telemetry.MSGPACK)
+    faults = decode(array([b"\xc1", *parts]), decoder.MSGPACK)
     assert [fault.body for fault in faults if isinstance(fault, Fault)] == [b"\xc1", *parts]
 
 
@@ -175,15 +175,15 @@ EVERY_FORMAT = [
 
 @pytest.mark.parametrize("part", EVERY_FORMAT, ids=lambda part: part[:1].hex())
 def test_an_odd_messagepack_array_is_cut_behind_every_format(part):
-    results = decode(array([b"\xc1", part, PACKED_GOOD[0]]), telemetry.MSGPACK)
+    results = decode(array([b"\xc1", part, PACKED_GOOD[0]]), decoder.MSGPACK)
     assert [result.body for result in results[:2] if isinstance(result, Fault)] == [b"\xc1", part]
     assert isinstance(results[2], Snapshot)
 
 
-@pytest.mark.parametrize(("encoding", "part"), [(telemetry.JSON, GOOD[0]), (telemetry.MSGPACK, PACKED_GOOD[0])])
+@pytest.mark.parametrize(("encoding", "part"), [(decoder.JSON, GOOD[0]), (decoder.MSGPACK, PACKED_GOOD[0])])
 def test_ten_thousand_items_are_taken_and_one_more_is_too_large(encoding, part):
     def body(count: int) -> bytes:
-        return b"[" + b",".join([part] * count) + b"]" if encoding is telemetry.JSON else array([part] * count)
+        return b"[" + b",".join([part] * count) + b"]" if encoding is decoder.JSON else array([part] * count)
 
     assert len(decode(body(10_000), encoding)) == 10_000
     assert decode(body(10_001), encoding) == [
@@ -237,7 +237,7 @@ def test_what_does_not_end_as_an_array_is_malformed_as_a_whole(body):
     ],
 )
 def test_what_does_not_end_as_a_messagepack_array_is_malformed_as_a_whole(body):
-    (fault,) = decode(body, telemetry.MSGPACK)
+    (fault,) = decode(body, decoder.MSGPACK)
     assert isinstance(fault, Fault)
     assert (fault.code, fault.item, fault.body) == ("malformed", None, body)
     assert fault.reason.startswith("body: not MessagePack: ")

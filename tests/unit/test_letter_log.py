@@ -4,10 +4,10 @@ import logging
 
 import pytest
 
-from missionops.batch import Delivery, Letter
+from missionops.ingest.batch import Delivery, Letter
 from missionops.wire.fault import Fault
-from subscribers import letter_log
-from subscribers.letter_log import LetterLog
+from subscribers.telemetry import dead_letter_log
+from subscribers.telemetry.dead_letter_log import LetterLog
 
 
 def letter(sequence: int, name: str = "SC-001", reason: str = "body: must be an object") -> Letter:
@@ -16,7 +16,7 @@ def letter(sequence: int, name: str = "SC-001", reason: str = "body: must be an 
 
 async def test_a_flood_is_told_together(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     later = []
-    monkeypatch.setattr(letter_log.asyncio.get_running_loop(), "call_later", lambda _, tell: later.append(tell))
+    monkeypatch.setattr(dead_letter_log.asyncio.get_running_loop(), "call_later", lambda _, tell: later.append(tell))
     log = LetterLog()
     log.note("1-1", [])
     with caplog.at_level(logging.WARNING):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from missionops.domain import moment
+from missionops.domain import timestamp
 
 KEPT = st.datetimes(datetime(1900, 1, 1), datetime(2199, 12, 31, 23, 59, 59, 999999), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis takes naive bounds
 
@@ -31,14 +31,14 @@ def utc(*parts: int) -> datetime:
         ("2025-12-31T23:59:59.9999999Z", utc(2025, 12, 31, 23, 59, 59, 999_999)),
         ("2025-01-02T03:04:05." + "9" * 10_000 + "Z", utc(2025, 1, 2, 3, 4, 5, 999_999)),
         ("2024-02-29T00:00:00Z", utc(2024, 2, 29)),
-        ("1900-01-01T00:00:00Z", moment.EARLIEST),
-        ("2199-12-31T23:59:59.9999999Z", moment.LATEST),
-        ("1899-12-31T23:00:00-01:00", moment.EARLIEST),
-        ("2200-01-01T00:59:59.999999+01:00", moment.LATEST),
+        ("1900-01-01T00:00:00Z", timestamp.EARLIEST),
+        ("2199-12-31T23:59:59.9999999Z", timestamp.LATEST),
+        ("1899-12-31T23:00:00-01:00", timestamp.EARLIEST),
+        ("2200-01-01T00:59:59.999999+01:00", timestamp.LATEST),
     ],
 )
 def test_rfc_3339_is_read_as_utc_and_cut_to_the_microsecond(text, expected):
-    read = moment.parse(text)
+    read = timestamp.parse(text)
     assert read == expected
     assert read.tzinfo is UTC
 
@@ -55,22 +55,22 @@ def test_rfc_3339_is_read_as_utc_and_cut_to_the_microsecond(text, expected):
     ],
 )
 def test_the_range_is_checked_in_utc(text):
-    with pytest.raises(moment.InvalidMoment, match="must lie between 1900-01-01 and 2199-12-31 UTC"):
-        moment.parse(text)
+    with pytest.raises(timestamp.InvalidMoment, match="must lie between 1900-01-01 and 2199-12-31 UTC"):
+        timestamp.parse(text)
 
 
 @pytest.mark.parametrize(
     "text", ["2016-12-31T23:59:60Z", "2016-12-31t23:59:60z", "2016-12-31T23:59:60.5Z", "2017-01-01T00:59:60+01:00"]
 )
 def test_a_leap_second_is_refused_by_name(text):
-    with pytest.raises(moment.InvalidMoment, match="is a leap second"):
-        moment.parse(text)
+    with pytest.raises(timestamp.InvalidMoment, match="is a leap second"):
+        timestamp.parse(text)
 
 
 @pytest.mark.parametrize("text", ["2025-01-01T00:00:00", "2025-01-01 00:00:00.5", "2025-01-01T00:00"])
 def test_a_naive_time_is_told_to_end_with_an_offset(text):
-    with pytest.raises(moment.InvalidMoment, match=r"has no offset: end it with Z or \+hh:mm"):
-        moment.parse(text)
+    with pytest.raises(timestamp.InvalidMoment, match=r"has no offset: end it with Z or \+hh:mm"):
+        timestamp.parse(text)
 
 
 @pytest.mark.parametrize(
@@ -109,45 +109,47 @@ def test_a_naive_time_is_told_to_end_with_an_offset(text):
     ],
 )
 def test_what_is_no_rfc_3339_is_shown_an_example(text):
-    with pytest.raises(moment.InvalidMoment, match="such as 2025-01-01T00:00:00Z"):
-        moment.parse(text)
+    with pytest.raises(timestamp.InvalidMoment, match="such as 2025-01-01T00:00:00Z"):
+        timestamp.parse(text)
 
 
 @pytest.mark.parametrize("text", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
 def test_a_time_that_no_datetime_can_hold_is_refused_too(text):
-    with pytest.raises(moment.InvalidMoment):
-        moment.parse(text)
+    with pytest.raises(timestamp.InvalidMoment):
+        timestamp.parse(text)
 
 
 @pytest.mark.timeout(5)
 @pytest.mark.parametrize("piece", [":60+", ":60.0", "0", ".", ":60.1Z", "+"])
 def test_long_nonsense_is_refused_in_linear_time(piece):
-    with pytest.raises(moment.InvalidMoment):
-        moment.parse("2025-01-01T00:00:00" + piece * 250_000 + "\n")
+    with pytest.raises(timestamp.InvalidMoment):
+        timestamp.parse("2025-01-01T00:00:00" + piece * 250_000 + "\n")
 
 
 @given(st.text())
 def test_any_text_is_a_kept_time_or_an_invalid_moment(text):
-    with suppress(moment.InvalidMoment):
-        assert moment.EARLIEST <= moment.parse(text) <= moment.LATEST
+    with suppress(timestamp.InvalidMoment):
+        assert timestamp.EARLIEST <= timestamp.parse(text) <= timestamp.LATEST
 
 
 @given(KEPT, st.integers(-23 * 60 - 59, 23 * 60 + 59), st.text("0123456789", max_size=9))
 def test_every_kept_time_is_read_back_from_every_offset(at, minutes, beyond):
     there = at.astimezone(timezone(timedelta(minutes=minutes)))
     text = f"{there:%Y-%m-%dT%H:%M:%S}.{there.microsecond:06}{beyond}{there:%z}"
-    assert moment.parse(f"{text[:-2]}:{text[-2:]}") == at
+    assert timestamp.parse(f"{text[:-2]}:{text[-2:]}") == at
 
 
 def test_within_returns_what_it_was_given():
-    assert moment.within(moment.EARLIEST) is moment.EARLIEST
-    assert moment.within(moment.LATEST) is moment.LATEST
+    assert timestamp.within(timestamp.EARLIEST) is timestamp.EARLIEST
+    assert timestamp.within(timestamp.LATEST) is timestamp.LATEST
 
 
-@pytest.mark.parametrize("at", [moment.EARLIEST - timedelta(microseconds=1), moment.LATEST + timedelta(microseconds=1)])
+@pytest.mark.parametrize(
+    "at", [timestamp.EARLIEST - timedelta(microseconds=1), timestamp.LATEST + timedelta(microseconds=1)]
+)
 def test_within_refuses_a_microsecond_outside(at):
-    with pytest.raises(moment.InvalidMoment, match="must lie between"):
-        moment.within(at)
+    with pytest.raises(timestamp.InvalidMoment, match="must lie between"):
+        timestamp.within(at)
 
 
 @pytest.mark.parametrize(
@@ -157,18 +159,18 @@ def test_within_refuses_a_microsecond_outside(at):
         (0, 999, utc(1970, 1, 1)),
         (1, 1_999, utc(1970, 1, 1, 0, 0, 1, 1)),
         (-1, 999_999_999, utc(1969, 12, 31, 23, 59, 59, 999_999)),
-        (-2_208_988_800, 0, moment.EARLIEST),
-        (7_258_118_399, 999_999_999, moment.LATEST),
+        (-2_208_988_800, 0, timestamp.EARLIEST),
+        (7_258_118_399, 999_999_999, timestamp.LATEST),
     ],
 )
 def test_unix_time_is_cut_to_the_microsecond(seconds, nanoseconds, expected):
-    assert moment.from_unix(seconds, nanoseconds) == expected
+    assert timestamp.from_unix(seconds, nanoseconds) == expected
 
 
 @pytest.mark.parametrize("seconds", [-2_208_988_801, 7_258_118_400, 10**12, 2**63 - 1, -(2**63), 10**30])
 def test_unix_time_out_of_range_is_refused(seconds):
-    with pytest.raises(moment.InvalidMoment, match="must lie between 1900-01-01 and 2199-12-31 UTC"):
-        moment.from_unix(seconds, 0)
+    with pytest.raises(timestamp.InvalidMoment, match="must lie between 1900-01-01 and 2199-12-31 UTC"):
+        timestamp.from_unix(seconds, 0)
 
 
 @pytest.mark.parametrize(
@@ -186,15 +188,15 @@ def test_unix_time_out_of_range_is_refused(seconds):
     ],
 )
 def test_jetstream_times_are_read_to_the_nanosecond(text, nanoseconds):
-    assert moment.to_nanoseconds(text) == nanoseconds
+    assert timestamp.to_nanoseconds(text) == nanoseconds
 
 
 @given(KEPT, st.integers(0, 999))
 def test_nanoseconds_go_round_but_for_what_is_past_the_microsecond(at, beyond):
     printed = f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond:06}{beyond:03}Z"
-    assert moment.from_nanoseconds(moment.to_nanoseconds(printed)) == at
+    assert timestamp.from_nanoseconds(timestamp.to_nanoseconds(printed)) == at
 
 
 def test_nanoseconds_are_cut_never_rounded():
-    assert moment.from_nanoseconds(1_767_225_600_123_456_999) == utc(2026, 1, 1, 0, 0, 0, 123_456)
-    assert moment.from_nanoseconds(0).tzinfo is UTC
+    assert timestamp.from_nanoseconds(1_767_225_600_123_456_999) == utc(2026, 1, 1, 0, 0, 0, 123_456)
+    assert timestamp.from_nanoseconds(0).tzinfo is UTC

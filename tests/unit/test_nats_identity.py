@@ -2,14 +2,15 @@
 
 import pytest
 
-from missionops import nats_guard, nats_identity
+from missionops.broker import caller
+from missionops.broker.client_patch import read_loop
 
 LINE = b'Nats-Request-Info: {"acc":"OPERATORS","user":"operator","host":"10.0.0.7","rtt":1}\r\n\r\n'
 FORGED = b'{"acc":"FORGED"}'
 
 
 def _name(block: bytes, reply: str = "_R_.a.b") -> str:
-    return nats_identity.caller(reply, nats_guard.headers(block)).name
+    return caller.caller(reply, read_loop.headers(block)).name
 
 
 def test_the_server_names_account_user_and_host() -> None:

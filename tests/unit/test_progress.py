@@ -1,6 +1,6 @@
 """What the ingest path says of itself: counts, and when a trouble is over."""
 
-from missionops.progress import Histogram, Progress
+from missionops.ingest.status import Histogram, Progress
 
 
 def test_a_histogram_counts_by_the_first_bound_that_is_not_below() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from subscribers.pull import _words_from_sequence
+from subscribers.telemetry.consumer import _words_from_sequence
 
 
 @pytest.mark.parametrize(

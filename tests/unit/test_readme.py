@@ -7,7 +7,7 @@ import typer
 
 from missionops import cli
 from missionops.operations import intake
-from missionops.operations.table import OPERATIONS
+from missionops.operations.registry import OPERATIONS
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 ROW = re.compile(

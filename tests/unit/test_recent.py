@@ -5,10 +5,10 @@ import time
 
 import pytest
 
-from missionops import recent
-from missionops.batch import Batch, Delivery
-from missionops.recent import Recent
-from missionops.wire.telemetry import Decoder
+from missionops.ingest import deduplication
+from missionops.ingest.batch import Batch, Delivery
+from missionops.ingest.deduplication import Recent
+from missionops.wire.decoder import Decoder
 
 
 def batch(first: int, *names: object) -> Batch:
@@ -42,7 +42,7 @@ def test_one_spacecraft_s_snapshot_is_no_repeat_of_another_s():
 
 
 def test_what_is_long_past_is_left_to_the_database(monkeypatch):
-    monkeypatch.setattr(recent, "_KEPT", 3)
+    monkeypatch.setattr(deduplication, "_KEPT", 3)
     known = Recent()
     for first in range(1, 20):
         known.sift(batch(first, f"{first}"))
@@ -58,7 +58,7 @@ def test_what_was_decided_a_minute_ago_is_left_to_the_database(monkeypatch, seco
     known = Recent()
     known.sift(batch(1, "a"))
     now = time.monotonic()
-    monkeypatch.setattr(recent.time, "monotonic", lambda: now + seconds)
+    monkeypatch.setattr(deduplication.time, "monotonic", lambda: now + seconds)
     later = batch(2, "a")
     known.sift(later)
     assert ids(later) == left
@@ -69,7 +69,7 @@ def test_a_stream_of_repeats_does_not_keep_what_it_repeats(monkeypatch):
     began = time.monotonic()
     stored = []
     for second in range(0, 120, 10):
-        monkeypatch.setattr(recent.time, "monotonic", lambda: began + second)  # noqa: B023 - called in this round
+        monkeypatch.setattr(deduplication.time, "monotonic", lambda: began + second)  # noqa: B023 - called in this round
         again = batch(second + 1, "a")
         known.sift(again)
         stored += [second for _ in ids(again)]

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from missionops import demo, errors, replay
-from missionops.replay import Entry, Refusal
+from missionops import errors
+from missionops.cli.client import snapshot_reader
+from missionops.cli.client.snapshot_reader import Entry, Refusal
+from missionops.cli.demo import opssat
 from missionops.wire import snapshot_file
 
 TIME = "2025-01-01T00:00:00Z"
@@ -21,7 +23,7 @@ def line(spacecraft_id: str | None = "SC-001", timestamp: str = TIME, **paramete
 
 
 def read(path: Path, spacecraft_id: str | None = None) -> list[Entry | Refusal]:
-    with replay.opened(path) as recording:
+    with snapshot_reader.opened(path) as recording:
         return [item for batch in recording.batches(spacecraft_id) for item in batch.items]
 
 
@@ -97,7 +99,7 @@ def test_a_bad_line_is_named_and_leaves_its_neighbours(bad: bytes, reason: str, 
 
 
 def test_a_bad_item_of_an_array_is_named_by_its_number(write):
-    with replay.opened(write(b"[" + LINES[0] + b", 5, " + LINES[1] + b"]")) as recording:
+    with snapshot_reader.opened(write(b"[" + LINES[0] + b", 5, " + LINES[1] + b"]")) as recording:
         [batch] = recording.batches(None)
     assert recording.unit == "item"
     assert [isinstance(item, Refusal) for item in batch.items] == [False, True, False]
@@ -115,7 +117,7 @@ def test_of_an_array_that_is_cut_off_all_that_is_whole_is_read(rest: bytes, comp
 
 def test_a_line_without_end_is_refused_and_not_kept(write, monkeypatch):
     monkeypatch.setattr(snapshot_file, "MAX_TEXT", 1000)
-    monkeypatch.setattr(replay, "CHUNK", 100)
+    monkeypatch.setattr(snapshot_reader, "CHUNK", 100)
     first, refusal, last = read(write(LINES[0] + b"\n" + b"x" * 5000 + b"\n" + LINES[1]))
     assert (first, last) == (Entry(1, "SC-001", LINES[0]), Entry(3, "SC-001", LINES[1]))
     assert isinstance(refusal, Refusal)
@@ -133,30 +135,30 @@ def test_a_damaged_compressed_file_says_where(write):
 
 def test_what_cannot_be_opened_is_one_sentence(tmp_path: Path):
     for path in (tmp_path / "absent", tmp_path):
-        with pytest.raises(errors.InvalidRequest, match="cannot be read"), replay.opened(path):
+        with pytest.raises(errors.InvalidRequest, match="cannot be read"), snapshot_reader.opened(path):
             pass
 
 
 def test_the_whole_sample_is_good():
-    items = read(demo.RECORDING)
-    assert len(items) == demo.SNAPSHOTS
-    assert all(isinstance(item, Entry) and item.spacecraft_id == demo.SPACECRAFT for item in items)
+    items = read(opssat.RECORDING)
+    assert len(items) == opssat.SNAPSHOTS
+    assert all(isinstance(item, Entry) and item.spacecraft_id == opssat.SPACECRAFT for item in items)
 
 
 def test_positions_rise_to_the_file_s_size():
-    with replay.opened(demo.RECORDING) as recording:
+    with snapshot_reader.opened(opssat.RECORDING) as recording:
         positions = [batch.position for batch in recording.batches(None)]
     assert positions == sorted(positions)
     assert len(set(positions)) > 20
-    assert positions[-1] == recording.size == demo.RECORDING.stat().st_size
+    assert positions[-1] == recording.size == opssat.RECORDING.stat().st_size
 
 
 async def test_what_comes_through_a_pipe_is_not_held_back():
     reader, writer = os.pipe()
-    with replay.opened(Path(f"/dev/fd/{reader}")) as recording:
+    with snapshot_reader.opened(Path(f"/dev/fd/{reader}")) as recording:
         os.close(reader)
         assert recording.size is None
-        batches = replay.read(recording, None)
+        batches = snapshot_reader.read(recording, None)
         os.write(writer, LINES[0] + b"\n" + LINES[1])
         first = await asyncio.wait_for(anext(batches), 5)
         os.write(writer, b"\n")
@@ -171,7 +173,7 @@ async def test_a_fault_while_reading_reaches_whoever_waits(write, monkeypatch):
     def fail(*_):
         raise OSError("disk on fire")
 
-    with replay.opened(write(b"\n".join(LINES))) as recording:
+    with snapshot_reader.opened(write(b"\n".join(LINES))) as recording:
         monkeypatch.setattr(recording, "batches", fail)
         with pytest.raises(OSError, match="disk on fire"):
-            [_ async for _ in replay.read(recording, None)]
+            [_ async for _ in snapshot_reader.read(recording, None)]

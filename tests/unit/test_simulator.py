@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from missionops.domain import anomaly, limits, moment, spacecraft
+from missionops.domain import anomaly, limits, spacecraft, timestamp
 from missionops.domain.anomaly import Anomaly
 from missionops.domain.snapshot import Snapshot
 from missionops.errors import InvalidRequest
@@ -47,7 +47,7 @@ def judged(profile: Profile, reports: Iterable[Report]) -> list[Anomaly]:
     rules = limits.compile_rules(profile.config)
     found: list[Anomaly] = []
     for report in reports:
-        time = moment.to_microseconds(report.timestamp)
+        time = timestamp.to_microseconds(report.timestamp)
         said = Snapshot((report.spacecraft_id, time, "ts"), report.parameters, b"")
         found += anomaly.judge(said, rules, 1, time)
     return found

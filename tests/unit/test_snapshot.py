@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from missionops.domain import moment, snapshot
+from missionops.domain import snapshot, timestamp
 
-AT = moment.to_microseconds(datetime(2025, 1, 1, tzinfo=UTC))
+AT = timestamp.to_microseconds(datetime(2025, 1, 1, tzinfo=UTC))
 
 
 def test_the_text_is_sorted_json_without_white_space():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from missionops.cli import tables
+from missionops.cli.output import tables
 
 ANOMALY = {
     "timestamp": "2025-01-01T00:00:00Z",

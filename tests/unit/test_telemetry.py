@@ -8,32 +8,32 @@ import msgspec
 import pytest
 
 from missionops.domain.snapshot import Snapshot
-from missionops.wire import telemetry
+from missionops.wire import decoder
 from missionops.wire.fault import Fault
 from tests.unit.decoders import decode
 
 TIME = "2025-01-01T00:00:00Z"
 AT = datetime(2025, 1, 1, tzinfo=UTC)
-BOTH = pytest.mark.parametrize("encoding", [telemetry.JSON, telemetry.MSGPACK], ids=lambda encoding: encoding.name)
+BOTH = pytest.mark.parametrize("encoding", [decoder.JSON, decoder.MSGPACK], ids=lambda encoding: encoding.name)
 
 
-def written(body: object, encoding: telemetry.Encoding) -> bytes:
-    return msgspec.json.encode(body) if encoding is telemetry.JSON else msgspec.msgpack.encode(body)
+def written(body: object, encoding: decoder.Encoding) -> bytes:
+    return msgspec.json.encode(body) if encoding is decoder.JSON else msgspec.msgpack.encode(body)
 
 
-def one(body: bytes, encoding: telemetry.Encoding = telemetry.JSON) -> Snapshot | Fault:
+def one(body: bytes, encoding: decoder.Encoding = decoder.JSON) -> Snapshot | Fault:
     (result,) = decode(body, encoding)
     return result
 
 
-def taken(body: bytes, encoding: telemetry.Encoding = telemetry.JSON) -> Snapshot:
+def taken(body: bytes, encoding: decoder.Encoding = decoder.JSON) -> Snapshot:
     result = one(body, encoding)
     assert isinstance(result, Snapshot), result
     assert result.spacecraft_id == "SC-1"
     return result
 
 
-def refused(body: bytes, encoding: telemetry.Encoding = telemetry.JSON) -> tuple[str, str]:
+def refused(body: bytes, encoding: decoder.Encoding = decoder.JSON) -> tuple[str, str]:
     result = one(body, encoding)
     assert isinstance(result, Fault), result
     assert result.item is None
@@ -67,19 +67,19 @@ def test_parameters_may_be_empty(encoding):
 @pytest.mark.parametrize(
     ("content_type", "encoding"),
     [
-        (None, telemetry.JSON),
-        ("", telemetry.JSON),
-        ("application/json", telemetry.JSON),
-        ("text/plain", telemetry.JSON),
-        ("application/msgpackx", telemetry.JSON),
-        (";application/msgpack", telemetry.JSON),
-        ("application/msgpack", telemetry.MSGPACK),
-        ("application/x-msgpack", telemetry.MSGPACK),
-        (" Application/MsgPack ; charset=utf-8", telemetry.MSGPACK),
+        (None, decoder.JSON),
+        ("", decoder.JSON),
+        ("application/json", decoder.JSON),
+        ("text/plain", decoder.JSON),
+        ("application/msgpackx", decoder.JSON),
+        (";application/msgpack", decoder.JSON),
+        ("application/msgpack", decoder.MSGPACK),
+        ("application/x-msgpack", decoder.MSGPACK),
+        (" Application/MsgPack ; charset=utf-8", decoder.MSGPACK),
     ],
 )
 def test_the_content_type_names_the_encoding(content_type, encoding):
-    assert telemetry.encoding_of(content_type) is encoding
+    assert decoder.encoding_of(content_type) is encoding
 
 
 # The derived id
@@ -93,7 +93,7 @@ def test_order_white_space_escapes_and_encoding_make_no_difference_to_the_derive
     ]
     ids = {taken(body).id for body in bodies}
     packed = msgspec.msgpack.encode({"parameters": {"c": "A", "b": 2.5, "a": 1}, "timestamp": AT})
-    ids.add(taken(packed, telemetry.MSGPACK).id)
+    ids.add(taken(packed, decoder.MSGPACK).id)
     assert len(ids) == 1
     assert ids.pop().startswith("ts_")
 
@@ -206,7 +206,7 @@ def test_a_string_that_is_not_utf_8_is_malformed(text):
 )
 def test_a_messagepack_value_against_the_rules_is_named(packed, code, fault):
     body = msgspec.msgpack.encode(said(parameters={"temp": 0}))[:-1] + packed
-    found = refused(body, telemetry.MSGPACK)
+    found = refused(body, decoder.MSGPACK)
     assert found[0] == code
     assert found[1].startswith(f"parameters.temp: {fault}")
 
@@ -217,7 +217,7 @@ def test_a_messagepack_value_against_the_rules_is_named(packed, code, fault):
 )
 def test_messagepack_numbers_of_every_width_are_taken(packed, value):
     body = msgspec.msgpack.encode(said(parameters={"temp": 0}))[:-1] + packed
-    assert taken(body, telemetry.MSGPACK).parameters == {"temp": value}
+    assert taken(body, decoder.MSGPACK).parameters == {"temp": value}
 
 
 # Names and ids
@@ -294,7 +294,7 @@ def test_a_name_repeated_counts_once_and_the_last_wins():
     assert taken(b'{"timestamp":"%s","parameters":{%s}}' % (TIME.encode(), many)).parameters == {"a": 2, "b": 3}
     twice = b"\x82" + msgspec.msgpack.encode("a") + b"\xc0" + msgspec.msgpack.encode("a") + b"\x07"
     body = msgspec.msgpack.encode(said(parameters={}))[:-1] + twice
-    assert taken(body, telemetry.MSGPACK).parameters == {"a": 7}
+    assert taken(body, decoder.MSGPACK).parameters == {"a": 7}
 
 
 def test_a_field_repeated_the_last_wins():
@@ -418,26 +418,26 @@ def test_json_may_stand_in_white_space():
 def test_a_byte_order_mark_before_json_is_passed_over():
     assert taken(b"\xef\xbb\xbf" + with_value("1")) == taken(with_value("1"))
     marked = b"\xef\xbb\xbf[" + with_value("1") + b"," + with_value("2") + b"]"
-    assert len(telemetry.decode("SC-001", marked)) == 2
+    assert len(decoder.decode("SC-001", marked)) == 2
 
 
 def test_what_is_written_otherwise_is_named():
-    for body in (written(said(), telemetry.MSGPACK), written([said()], telemetry.MSGPACK)):
+    for body in (written(said(), decoder.MSGPACK), written([said()], decoder.MSGPACK)):
         assert "looks like MessagePack" in refused(body)[1]
         assert "Content-Type: application/msgpack" in refused(body)[1]
     assert "UTF-16" in refused(with_value("1").decode().encode("utf-16"))[1]
 
 
-@pytest.mark.parametrize("body", [b"\xc1", b"", b"\x81", written(said(), telemetry.MSGPACK) + b"\0"])
+@pytest.mark.parametrize("body", [b"\xc1", b"", b"\x81", written(said(), decoder.MSGPACK) + b"\0"])
 def test_what_is_no_messagepack_is_malformed(body):
-    code, reason = refused(body, telemetry.MSGPACK)
+    code, reason = refused(body, decoder.MSGPACK)
     assert code == "malformed"
     assert reason.startswith("body: not MessagePack: ")
 
 
 @BOTH
 def test_one_encoding_is_not_taken_for_the_other(encoding):
-    other = telemetry.MSGPACK if encoding is telemetry.JSON else telemetry.JSON
+    other = decoder.MSGPACK if encoding is decoder.JSON else decoder.JSON
     assert refused(written(said(), encoding), other)[0] in {"malformed", "invalid"}
 
 
@@ -445,6 +445,6 @@ def test_one_encoding_is_not_taken_for_the_other(encoding):
 def test_what_is_nested_too_deeply_is_malformed_and_harmless(depth):
     assert refused(with_value("[" * depth + "]" * depth))[0] == "malformed"
     packed = msgspec.msgpack.encode(said(parameters={"temp": 0}))[:-1] + b"\x91" * depth + b"\x01"
-    assert refused(packed, telemetry.MSGPACK)[0] == "malformed"
+    assert refused(packed, decoder.MSGPACK)[0] == "malformed"
     unknown = b'{"x":' + b"[" * depth + b"]" * depth + b"," + with_value("1")[1:]
     assert refused(unknown) == ("malformed", "body: nested too deeply")

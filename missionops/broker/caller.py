@@ -1,0 +1,43 @@
+"""Who asks over NATS, as far as its server tells.
+
+A request that comes from another account, through a service import, carries the header Nats-Request-Info: the server
+writes it, in place of any that the publisher wrote, with the account, and where the import says `share: true` with the
+user and the host. Its reply subject then begins with `_R_.`, which the server refuses to a publisher (nats-server
+2.15: "Permissions Violation for Publish with Reply"). So the header counts where the reply subject does, and a user
+of the service's own account can write what he likes: he stays "nats".
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from missionops.broker.client_patch import read_loop
+from missionops.domain.access import OVER_NATS, Caller
+
+_IMPORTED = "_R_."
+_LONGEST = 256
+
+
+class _Info(msgspec.Struct):
+    """What the server writes; it leaves out what it does not tell."""
+
+    acc: str
+    user: str = ""
+    host: str = ""
+
+
+_decode = msgspec.json.Decoder(_Info).decode
+
+
+def caller(reply: str, headers: Mapping[str, str]) -> Caller:
+    """Who asks with this reply subject and these headers: `nats:<account>/<user>@<host>`, or `nats`."""
+    if not reply.startswith(_IMPORTED) or read_loop.REQUEST_INFO not in headers:
+        return OVER_NATS
+    try:
+        info = _decode(headers[read_loop.REQUEST_INFO])
+    except msgspec.DecodeError:
+        return OVER_NATS
+    user = f"/{info.user}" if info.user else ""
+    host = f"@{info.host}" if info.host else ""
+    name = f"{OVER_NATS.name}:{info.acc}{user}{host}".replace("\0", "")
+    return OVER_NATS._replace(name=name[:_LONGEST])

@@ -1,0 +1,174 @@
+"""The JetStream streams: created where they are absent, checked where they are not, never rewritten."""
+
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from nats.aio.client import Client
+
+from missionops.broker.client_patch import permissions
+from missionops.errors import Unavailable, Unfit
+from missionops.settings import Settings
+
+log = logging.getLogger(__name__)
+
+TELEMETRY = "TELEMETRY"
+ANOMALIES = "ANOMALIES"
+EVENTS = "EVENTS"
+DEADLETTERS = "DEADLETTERS"
+
+OLDEST_SERVER = (2, 14)
+"""A consumer can be reset to a position since this version."""
+
+_LEAST = 8 << 20
+"""The least max_bytes of a stream that goes out: what the dead letters of one message may hold."""
+
+TELEMETRY_WINDOW = 0.1
+"""Seconds in which TELEMETRY drops a repeated Nats-Msg-Id: the least that the server takes.
+
+The window is the stream's, not a spacecraft's: two spacecraft that number their messages would lose each other's. A
+repeat that comes later is found by the database.
+"""
+
+_NO_SPACE = 10047
+_NOT_FOUND = 10059
+_TIMEOUT = 5.0
+
+log = logging.getLogger(__name__)
+
+
+def _wanted(settings: Settings) -> Iterator[dict[str, Any]]:
+    window = _nanoseconds(settings.duplicate_window)
+    yield {
+        "name": TELEMETRY,
+        "subjects": ["telemetry.*"],
+        # The partition of a spacecraft stands in the stored subject, so that there can be more than one writer later.
+        "subject_transform": {"src": "telemetry.*", "dest": "telemetry.{{partition(1,1)}}.{{wildcard(1)}}"},
+        "retention": "limits",
+        "discard": "new",  # a full stream refuses telemetry; it does not forget what was not read yet
+        "max_bytes": settings.telemetry_max_bytes,
+        "storage": "file",
+        "allow_direct": True,
+        "duplicate_window": _nanoseconds(TELEMETRY_WINDOW),
+    }
+    for name, subject in ((ANOMALIES, "anomalies.*"), (EVENTS, "events.*"), (DEADLETTERS, "deadletters.telemetry.*")):
+        yield {
+            "name": name,
+            "subjects": [subject],
+            "retention": "limits",
+            "discard": "old",
+            "max_bytes": settings.outgoing_max_bytes,
+            "max_age": _nanoseconds(settings.outgoing_max_age),
+            "storage": "file",
+            "allow_direct": True,
+            "allow_atomic": True,
+            "duplicate_window": min(window, _nanoseconds(settings.outgoing_max_age)),
+        }
+
+
+# What the service cannot work without. Sizes, ages, replicas and placement are the operator's.
+_NEEDED = ("subjects", "subject_transform", "retention", "allow_direct", "allow_atomic")
+
+
+async def provision(client: Client, settings: Settings) -> None:
+    """Create the streams that are absent; Unfit names the first that exists and cannot be worked with."""
+    refuse_old_server(client)
+    size = settings.outgoing_max_bytes
+    for wanted in _wanted(settings):
+        found = await _config(client, wanted["name"])
+        if found is not None:
+            _refuse_unfit(wanted, found)
+        elif wanted["name"] != TELEMETRY:  # where one had to be smaller, those after it are no larger
+            size = await _create_outgoing(client, wanted, size)
+        elif not await _create(client, wanted):
+            raise _no_room(wanted)
+
+
+async def warn_of_window(client: Client) -> None:
+    """Say in the log that a stream TELEMETRY of an earlier version or of the operator's drops repeats for longer."""
+    config = await _config(client, TELEMETRY) or {}
+    window = config.get("duplicate_window", 0) / 1e9
+    if window > TELEMETRY_WINDOW:
+        log.warning(
+            "the stream TELEMETRY drops a Nats-Msg-Id that comes again within %g s, whichever spacecraft it is of: "
+            "publishers have to begin it with their spacecraft's id. Lower it by "
+            "`nats stream edit TELEMETRY --dupe-window 100ms`.", window
+        )  # fmt: skip
+
+
+def refuse_old_server(client: Client) -> None:
+    """Unfit if the server lacks what the ingest path is built on."""
+    version = client.connected_server_version
+    if (version.major, version.minor) < OLDEST_SERVER:
+        oldest = ".".join(map(str, OLDEST_SERVER))
+        raise Unfit(f"nats-server {version.major}.{version.minor} is too old: missionops needs {oldest} or newer.")
+
+
+def _refuse_unfit(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    for key in _NEEDED:
+        if key in wanted and found.get(key) != wanted[key]:
+            raise Unfit(
+                f"The stream {wanted['name']} exists with {key} = {json.dumps(found.get(key))}; missionops needs "
+                f"{json.dumps(wanted[key])}. Change the stream, or remove it so that missionops makes its own."
+            )
+    if wanted["name"] == TELEMETRY and (found.get("max_age") or found.get("discard") != "new"):
+        raise Unfit("The stream TELEMETRY would drop telemetry that was not stored: it needs max_age 0, discard new.")
+
+
+async def _config(client: Client, name: str) -> dict[str, Any] | None:
+    answer = await ask(client, f"STREAM.INFO.{name}", accepted=_NOT_FOUND)
+    config: dict[str, Any] | None = answer.get("config")
+    return config
+
+
+async def _create(client: Client, wanted: dict[str, Any]) -> bool:
+    """Create a stream; False if NATS has no room for its max_bytes."""
+    answer = await ask(client, f"STREAM.CREATE.{wanted['name']}", wanted, accepted=_NO_SPACE)
+    return "error" not in answer
+
+
+async def _create_outgoing(client: Client, wanted: dict[str, Any], size: int) -> int:
+    """Create a stream with a bound of `size`, or of less where NATS has less room; returns its bound, 0 if it has none.
+
+    No telemetry is lost by a smaller one, and the service says in its readiness what it dropped.
+    """
+    while size >= _LEAST:
+        if await _create(client, wanted | {"max_bytes": size}):
+            if size < wanted["max_bytes"]:
+                log.warning("NATS has no room for %d bytes of the stream %s: it may hold %d bytes",
+                            wanted["max_bytes"], wanted["name"], size)  # fmt: skip
+            return size
+        size //= 4
+    if not await _create(client, wanted | {"max_bytes": -1}):
+        raise _no_room(wanted)
+    return 0
+
+
+def _no_room(wanted: Mapping[str, Any]) -> Unfit:
+    setting = "MISSIONOPS_TELEMETRY_MAX_BYTES" if wanted["name"] == TELEMETRY else "MISSIONOPS_OUTGOING_MAX_BYTES"
+    return Unfit(
+        f"NATS has no room for the stream {wanted['name']}: lower {setting} ({wanted['max_bytes']}) or raise the "
+        "server's max_file_store."
+    )
+
+
+async def ask(
+    client: Client,
+    subject: str,
+    request: Mapping[str, Any] | None = None,
+    accepted: int = 0,
+    timeout: float = _TIMEOUT,  # noqa: ASYNC109 - nats-py's own, passed on
+) -> Any:
+    """The answer of the JetStream API; Unavailable for an error but the `accepted` one, Unfit if we may not ask."""
+    body, full = json.dumps(request or {}).encode(), f"$JS.API.{subject}"
+    reply = await permissions.unless_refused(client, full, client.request(full, body, timeout=timeout))
+    answer = json.loads(reply.data)
+    error = answer.get("error")
+    if error and error.get("err_code") != accepted:
+        raise Unavailable(f"JetStream refuses {subject}: {error['description']}.")
+    return answer
+
+
+def _nanoseconds(seconds: float) -> int:
+    return int(seconds * 1_000_000_000)

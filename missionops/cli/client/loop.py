@@ -1,0 +1,29 @@
+"""Where a command's asynchronous part runs: on the faster loop where the platform has it."""
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from missionops import signals
+
+try:
+    import uvloop
+except ImportError:
+    _new_event_loop = None
+else:
+    _new_event_loop = uvloop.new_event_loop
+
+T = TypeVar("T")
+
+
+def run(command: Coroutine[Any, Any, T]) -> T:
+    """Runs a command's asynchronous part to its end."""
+    with asyncio.Runner(loop_factory=_new_event_loop) as runner:
+        return runner.run(command)
+
+
+def run_until_stopped(command: Coroutine[Any, Any, None]) -> None:
+    """The same for what stays: SIGTERM is its regular end, and Ctrl-C ends it as it ends every command."""
+    if run(signals.until_stopped(command)) == signal.SIGINT:
+        raise KeyboardInterrupt

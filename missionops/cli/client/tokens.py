@@ -1,0 +1,92 @@
+"""Tokens in the database, as the commands make and show them."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import asyncpg
+import msgspec
+
+from missionops import errors, settings
+from missionops.domain.access import Role
+from missionops.domain.timestamp import Instant
+from missionops.operations import tokens
+from missionops.store import database, migrate
+from missionops.store import tokens as stored_tokens
+from missionops.store.database import Connection
+from missionops.store.tokens import Stored
+
+_FEW = 3
+
+
+class Shown(msgspec.Struct, rename="camel"):
+    """A token, as it is listed."""
+
+    name: str
+    role: str
+    spacecraft: list[str] | None
+    """None: all."""
+    created_at: Instant
+    expires_at: Instant | None
+    revoked_at: Instant | None
+    state: str
+
+    def sentence(self) -> str:
+        """What it is, for a person."""
+        end = f" until {self.until()} UTC" if self.expires_at else ""
+        return f"Token {self.name}: {self.role} for {self.about()}{end}."
+
+    def about(self) -> str:
+        """Whose it is."""
+        if self.spacecraft is None:
+            return "all spacecraft"
+        more = f" and {len(self.spacecraft) - _FEW:,} more" if len(self.spacecraft) > _FEW else ""
+        return ", ".join(self.spacecraft[:_FEW]) + more
+
+    def until(self) -> str:
+        """When it ends by itself."""
+        return f"{self.expires_at:%Y-%m-%d %H:%M:%S}" if self.expires_at else "never"
+
+
+async def create(
+    name: str, role: Role, spacecraft: Sequence[str] | None, expires_at: datetime | None
+) -> tuple[str, Shown]:
+    """Make a token: its text, which nobody sees again, and what it is."""
+    async with _transaction() as connection:
+        issued = await tokens.issue(connection, name, role, spacecraft, expires_at)
+    return str(issued.token), _shown(issued.stored)
+
+
+async def listed() -> list[Shown]:
+    """All tokens there ever were, by name."""
+    async with _transaction() as connection:
+        return [_shown(stored) for stored in await stored_tokens.every(connection)]
+
+
+async def revoke(name: str) -> bool:
+    """Revoke a token; False if it was before."""
+    async with _transaction() as connection:
+        return await tokens.revoke(connection, name)
+
+
+@asynccontextmanager
+async def _transaction() -> AsyncIterator[Connection]:
+    async with database.connected(settings.read().database_url) as connection:
+        try:
+            await migrate.check(connection)
+            async with connection.transaction():
+                yield connection
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise errors.Unfit(f"PostgreSQL lets the user of MISSIONOPS_DATABASE_URL not do this: {error}.") from None
+
+
+def _shown(stored: Stored) -> Shown:
+    return Shown(*stored, _state(stored))
+
+
+def _state(stored: Stored) -> str:
+    if stored.revoked_at is not None:
+        return "revoked"
+    if stored.expires_at is not None and stored.expires_at <= datetime.now(UTC):
+        return "expired"
+    return "in force"

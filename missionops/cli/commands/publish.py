@@ -1,0 +1,110 @@
+"""`missionops publish`: one snapshot from the command line, or a whole file of them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from missionops.cli.client import loop, publish_file, publish_snapshot
+from missionops.cli.commands import options, server
+from missionops.domain import spacecraft
+
+_Spacecraft = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="SPACECRAFT", help="Whose telemetry it is; not needed for a file whose snapshots name their own."
+    ),
+]
+_Parameters = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--param",
+        "-p",
+        metavar="NAME=VALUE",
+        help="One parameter; repeat it for more. A JSON number, true or false, else a string.",
+    ),
+]
+_Timestamp = Annotated[
+    str | None, typer.Option(metavar="TIME", help="RFC 3339 with an offset, as 2025-01-01T00:00:00Z; now if not given.")
+]
+_Id = Annotated[
+    str | None, typer.Option("--id", metavar="ID", help="The snapshot's own id; made from its content if not given.")
+]
+_File = Annotated[
+    Path | None,
+    typer.Option(
+        "--file",
+        "-f",
+        metavar="PATH",
+        help="Snapshots as JSON (lines or an array) or CSV with a header, plain or gzip; - is standard input.",
+    ),
+]
+_Rate = Annotated[
+    float | None, typer.Option(metavar="N", help="At most N snapshots a second; as fast as it goes if not given.")
+]
+
+
+def publish(  # noqa: PLR0917 - Typer's options, given by name
+    spacecraft_id: _Spacecraft = None,
+    parameters: _Parameters = None,
+    timestamp: _Timestamp = None,
+    snapshot_id: _Id = None,
+    file: _File = None,
+    time_column: options.TimeColumn = None,
+    rate: _Rate = None,
+    server_url: server.Server = server.DEFAULT,
+) -> None:
+    """Publish telemetry: one snapshot, or a file of them.
+
+    Each is acknowledged by the stream, or named with the reason why not. Sending one again stores nothing new.
+
+    Programs that publish with a Nats-Msg-Id of their own begin it with the spacecraft's id: for 100 ms the stream drops
+    a message whose id it has seen, of whichever spacecraft it is.
+
+      missionops publish SC-001 --param temp=42 --param mode=CRUISE
+
+      missionops publish --file telemetry.ndjson.gz --rate 500
+    """
+    for_files = "--rate" if rate is not None else "--time-column" if time_column is not None else None
+    _check_usage(spacecraft_id, parameters, file, single=timestamp or snapshot_id, for_files=for_files)
+    if rate is not None and not rate > 0:
+        raise typer.BadParameter("--rate must be above 0.")
+    if file is not None:
+        all_taken = loop.run(publish_file.publish(file, spacecraft_id, rate, time_column, server_url))
+        raise typer.Exit(0 if all_taken else 1)
+
+    assert spacecraft_id is not None  # noqa: S101 - _check_usage saw to it
+    body = publish_snapshot.encode(
+        spacecraft_id, dict(_pair(text) for text in parameters or ()), timestamp, snapshot_id
+    )
+    loop.run(publish_snapshot.publish(spacecraft_id, body, server_url))
+
+
+def _check_usage(
+    spacecraft_id: str | None,
+    parameters: list[str] | None,
+    file: Path | None,
+    *,
+    single: str | None,
+    for_files: str | None,
+) -> None:
+    if spacecraft_id is not None and not spacecraft.is_id(spacecraft_id):
+        raise typer.BadParameter(f"{spacecraft_id!r} is no spacecraft id: {spacecraft.ID_RULE}.")
+    if file is None and not parameters:
+        raise typer.BadParameter("Give either --param NAME=VALUE, once or more often, or --file PATH.")
+    if file is not None and (parameters or single):
+        raise typer.BadParameter("--param, --timestamp and --id make one snapshot: they do not go with --file.")
+    if file is None and for_files:
+        raise typer.BadParameter(f"{for_files} goes with --file.")
+    if file is None and spacecraft_id is None:
+        raise typer.BadParameter("Say whose telemetry it is: missionops publish SC-001 --param temp=42.")
+    names = [text.partition("=")[0] for text in parameters or ()]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise typer.BadParameter(f"--param {min(twice)} is there twice.")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise typer.BadParameter(f"--param {text!r} is not NAME=VALUE.")
+    return name, value

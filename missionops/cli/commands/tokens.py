@@ -1,0 +1,110 @@
+"""`missionops tokens`: who may do what over HTTP."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from missionops import errors
+from missionops.cli.client import loop, tokens
+from missionops.cli.commands import options
+from missionops.cli.output import tables, terminal
+from missionops.domain import timestamp
+from missionops.domain.access import Role
+
+if TYPE_CHECKING:
+    from missionops.cli.client.tokens import Shown
+
+app = typer.Typer(
+    name="tokens",
+    cls=options.Group,
+    add_completion=False,
+    help="Create, list and revoke tokens for HTTP, in the database that MISSIONOPS_DATABASE_URL names.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+
+_SPAN = re.compile(r"([1-9][0-9]{0,3})([mhd])")
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+
+_Name = Annotated[str, typer.Argument(metavar="NAME", help="What the audit calls its bearer.")]
+_Role = Annotated[
+    Role, typer.Option("--role", help="reader asks; operator also reports; admin also decides what is watched.")
+]
+_Spacecraft = Annotated[
+    list[str] | None,
+    typer.Option("--spacecraft-id", metavar="SPACECRAFT", help="Only this one; given again, this one too."),
+]
+_Expires = Annotated[
+    str | None, typer.Option("--expires", metavar="WHEN", help="In 90d, 12h, 30m, or at a time in RFC 3339.")
+]
+_All = Annotated[bool, typer.Option("--all", help="Also those that expired or were revoked.")]
+
+
+@app.command("create", cls=options.Command)
+def create_token(
+    name: _Name,
+    *,
+    role: _Role,
+    spacecraft_id: _Spacecraft = None,
+    expires: _Expires = None,
+    as_json: options.Json = False,
+) -> None:
+    """Create a token and print it, this once: only a hash of it is kept.
+
+    missionops tokens create grafana --role reader --expires 90d
+
+    missionops tokens create ground-station --role operator --spacecraft-id SC-001 --spacecraft-id SC-002
+    """
+    until = _until(expires)
+    text, created = loop.run(tokens.create(name, role, spacecraft_id or None, until))
+    if as_json:
+        terminal.json(msgspec.json.encode({**msgspec.to_builtins(created), "token": text}))
+        return
+    terminal.note(f"{created.sentence()} It is shown this once:")
+    terminal.result(text)
+
+
+@app.command("list", cls=options.Command)
+def list_tokens(*, everything: _All = False, as_json: options.Json = False) -> None:
+    """List the tokens in force.
+
+    missionops tokens list --all
+    """
+    found = [token for token in loop.run(tokens.listed()) if everything or token.state == "in force"]
+    if as_json:
+        terminal.json(msgspec.json.encode(found))
+    elif found:
+        _print(found)
+    else:
+        terminal.note("There are no tokens." if everything else "There are no tokens in force.")
+
+
+@app.command("revoke", cls=options.Command)
+def revoke_token(name: _Name) -> None:
+    """Revoke a token for good: within seconds nothing takes it any more.
+
+    missionops tokens revoke grafana
+    """
+    is_new = loop.run(tokens.revoke(name))
+    terminal.note(f"Token {name} is revoked." if is_new else f"Token {name} was revoked before.")
+
+
+def _until(expires: str | None) -> datetime | None:
+    if expires is None:
+        return None
+    if span := _SPAN.fullmatch(expires):
+        return datetime.now(UTC) + int(span[1]) * _UNITS[span[2]]
+    try:
+        return timestamp.parse(expires)
+    except timestamp.InvalidMoment:
+        message = f"--expires is {expires!r}, which is neither like 90d, 12h or 30m nor a time in RFC 3339."
+        raise errors.InvalidRequest(message) from None
+
+
+def _print(tokens: "list[Shown]") -> None:
+
+    rows = ((each.name, each.role, each.about(), each.until(), each.state) for each in tokens)
+    tables.plain(("token", "role", "spacecraft", "expires (UTC)", "state"), rows)

@@ -1,0 +1,145 @@
+"""A message from NATS as one line: for a person, or as JSON."""
+
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from missionops.cli.output import terminal
+from missionops.domain import number
+from missionops.wire import decoder
+
+MOST = 160
+"""Characters of what may be of any length, where no terminal says how many fit."""
+
+_COLOURS = {"LOW": "cyan", "MEDIUM": "yellow", "HIGH": "red", "CRITICAL": "red"}
+_BOLD = {"CRITICAL"}
+_MILLISECONDS = len("2025-01-01 00:00:00.000")
+
+
+class Message(Protocol):
+    """What came live, or lay in a stream."""
+
+    @property
+    def subject(self) -> str: ...
+
+    @property
+    def data(self) -> bytes: ...
+
+    @property
+    def headers(self) -> dict[str, str] | None: ...
+
+
+def as_json(message: Message) -> bytes:
+    """The body on one line; what is not JSON becomes JSON: MessagePack by its content, all else as a string."""
+    try:
+        if decoder.encoding_of(_content_type(message)) is decoder.MSGPACK:
+            return msgspec.json.encode(msgspec.msgpack.decode(message.data))
+        return msgspec.json.format(message.data, indent=-1)
+    except (msgspec.DecodeError, RecursionError, TypeError, ValueError):
+        return msgspec.json.encode(message.data.decode("utf-8", "backslashreplace"))
+
+
+def as_line(message: Message) -> str:
+    """Time, whose it is, and what it says."""
+    kind, _, rest = message.subject.partition(".")
+    try:
+        body = _decoded(message)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        body = None
+    write = _KINDS.get(kind, _anything)
+    try:
+        return write(message, rest, body)
+    except (AttributeError, LookupError, TypeError, ValueError):
+        return _anything(message, rest, body)  # Anybody may publish anything there.
+
+
+def _anomaly(_: Message, spacecraft_id: str, body: Any) -> str:
+    severity, parameter = str(body["severity"]), str(body["parameter"])
+    why = str(body["description"]).removeprefix(f"Parameter {parameter} ")
+    said = f"{parameter} {_value(body['value'])} {why}"
+    return _line(_time(body["timestamp"]), spacecraft_id, severity, said, severity)
+
+
+def _telemetry(_: Message, spacecraft_id: str, body: Any) -> str:
+    first = body[0] if isinstance(body, list) else body
+    more = f"(and {len(body) - 1} more)  " if isinstance(body, list) and len(body) > 1 else ""
+    values = " ".join(f"{name}={_quoted(value)}" for name, value in first["parameters"].items())
+    return _line(_time(first["timestamp"]), spacecraft_id, "", more + values)
+
+
+def _event(_: Message, spacecraft_id: str, body: Any) -> str:
+    severity = str(body["severity"])
+    return _line(_time(body["timestamp"]), spacecraft_id, severity, f"{body['type']}: {body['message']}", severity)
+
+
+def _dead_letter(message: Message, source: str, _: Any) -> str:
+    headers = message.headers or {}
+    item = f"item {headers['Missionops-Item']}: " if "Missionops-Item" in headers else ""
+    said = f"{item}{headers['Missionops-Error']}"
+    return _line(_received(message), source.rpartition(".")[2], headers["Missionops-Error-Code"], said, "MEDIUM")
+
+
+def _anything(message: Message, _: str, __: Any) -> str:
+    return _line(_received(message), message.subject, "", message.data.decode("utf-8", "backslashreplace"))
+
+
+_KINDS: Mapping[str, Callable[[Message, str, Any], str]] = {
+    "anomalies": _anomaly,
+    "telemetry": _telemetry,
+    "events": _event,
+    "deadletters": _dead_letter,
+}
+
+
+def _line(time: str, about: str, mark: str, text: str, colour: str = "") -> str:
+    """One line, on a terminal not wider than that."""
+    about, mark = f"{_short(about, MOST):<8}", f"{_short(mark, MOST):<8}" if mark else ""
+    used = len(time) + len(about) + len(mark) + 2 + bool(mark)
+    room = max(shutil.get_terminal_size().columns - used, 20) if sys.stdout.isatty() else MOST
+    painted = f" {terminal.paint(mark, _COLOURS.get(colour), bold=colour in _BOLD)}" if mark else ""
+    return f"{time} {about}{painted} {_short(text, room)}"
+
+
+def _decoded(message: Message) -> Any:
+    if decoder.encoding_of(_content_type(message)) is decoder.MSGPACK:
+        return msgspec.msgpack.decode(message.data)
+    return msgspec.json.decode(message.data)
+
+
+def _content_type(message: Message) -> str | None:
+    return next((value for name, value in (message.headers or {}).items() if name.lower() == "content-type"), None)
+
+
+def _time(timestamp: object) -> str:
+    """In milliseconds, which are enough to tell one line from another."""
+    if isinstance(timestamp, datetime):
+        timestamp = timestamp.astimezone(UTC).isoformat()
+    written = str(timestamp).replace("T", " ").replace("Z", "").replace("+00:00", "")
+    return _short(written[:_MILLISECONDS], MOST).ljust(_MILLISECONDS)
+
+
+def _received(message: Message) -> str:
+    """When the stream took it, or for what comes live now."""
+    stored = (message.headers or {}).get("Nats-Time-Stamp")
+    return _time(stored) if stored else f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}"[:_MILLISECONDS]
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return number.text(value) if isinstance(value, float) else str(value)
+
+
+def _quoted(value: object) -> str:
+    """A text in quotes, so that it is not taken for a number."""
+    return msgspec.json.encode(value).decode() if isinstance(value, str) else _value(value)
+
+
+def _short(text: str, most: int) -> str:
+    """On one line and not longer than `most`."""
+    shown = terminal.printable(text)
+    return shown if len(shown) <= most else f"{shown[: most - 1]}…"

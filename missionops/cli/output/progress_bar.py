@@ -1,0 +1,71 @@
+"""How far a replay is: a bar on a terminal, a line now and then elsewhere; always on standard error."""
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from missionops.cli.output import terminal
+
+PERCENT = 100
+STEP = 10
+"""Per cent from one line to the next where there is no terminal."""
+PAUSE_SECONDS = 1.0
+"""At least from one such line to the next."""
+PLAIN_SECONDS = 10.0
+"""From line to line where nobody knows how much there is."""
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.fields['done'] / max(task.elapsed or 0, 0.001):,.0f}/s", style="dim")
+
+
+class Bar:
+    """Shows `done` snapshots and the `share` of all (None if nobody knows) as often as is good to read."""
+
+    def __init__(self, title: str, *, share_is_known: bool) -> None:
+        self._console = Console(stderr=True)
+        self._title = title
+        self._began = self._last = time.monotonic()
+        self._next_step = STEP
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %") if share_is_known else TextColumn(""),
+            TextColumn("{task.fields[done]:,}"),
+            _Rate(),
+            TimeRemainingColumn() if share_is_known else TextColumn(""),
+            TextColumn("[yellow]{task.fields[trouble]}"),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._progress.add_task(title, total=1.0 if share_is_known else None, done=0, trouble="")
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def show(self, done: int, share: float | None, trouble: str = "") -> None:
+        """Says how far it is, where `trouble` is what it waits for."""
+        if self._console.is_terminal:
+            self._progress.update(self._task, completed=share or 0, done=done, trouble=trouble)
+        elif share is not None:
+            self._show_step(done, int(share * PERCENT))
+        elif time.monotonic() - self._last > PLAIN_SECONDS:
+            self._last = time.monotonic()
+            terminal.note(f"{self._title}: {done:,} snapshots")
+
+    def _show_step(self, done: int, percent: int) -> None:
+        if percent >= self._next_step and (percent >= PERCENT or time.monotonic() - self._last > PAUSE_SECONDS):
+            self._last = time.monotonic()
+            self._next_step = percent - percent % STEP + STEP
+            terminal.note(f"{self._title}: {percent} %, {done:,} snapshots")

@@ -1,0 +1,262 @@
+"""What is listed, as tables for people."""
+
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
+
+from missionops.cli.output import terminal
+from missionops.domain import number
+
+SEVERITIES = {"LOW": "cyan", "MEDIUM": "yellow", "HIGH": "red", "CRITICAL": "bold red"}
+STATES = {
+    "NOMINAL": "green", "WARNING": "yellow", "CRITICAL": "bold red",
+    "ACTIVE": "green", "SILENT": "yellow", "NOT_CONFIGURED": "yellow",
+}  # fmt: skip
+SNIPPET = 100
+LEAST = 16
+"""The width that is left to a column that is folded before the others are folded, too."""
+LEAST_BESIDE_NUMBERS = 8
+PADDING = 3
+
+Item = Mapping[str, Any]
+
+
+def telemetry(snapshots: Iterable[Item]) -> None:
+    """Snapshots with all they say."""
+    table = _table("time (UTC)", "parameters")
+    for snapshot in snapshots:
+        table.add_row(_time(snapshot["timestamp"]), _parameters(snapshot["parameters"]))
+    _print(table)
+
+
+def anomalies(found: Iterable[Item]) -> None:
+    """Anomalies with the limits that they break."""
+    table = _table("time (UTC)", "severity", "parameter", "value", "limit", right=("value", "limit"))
+    for anomaly in found:
+        limit = anomaly["limit"]
+        table.add_row(
+            _time(anomaly["timestamp"]),
+            _severity(anomaly["severity"]),
+            _text(anomaly["parameter"]),
+            _text(_value(anomaly["value"])),
+            _text(f"{limit['name']} {_value(limit['value'])}"),
+        )
+    _print(table)
+
+
+def events(found: Iterable[Item]) -> None:
+    """Mission events."""
+    table = _table("time (UTC)", "type", "severity", "message")
+    for event in found:
+        told = _text(event["message"])
+        if event.get("metadata"):
+            details = msgspec.json.format(msgspec.json.encode(event["metadata"]), indent=0).decode()
+            told.append("\n").append(terminal.printable(_short(details)), "dim")
+        table.add_row(_time(event["timestamp"])[:19], _text(event["type"]), _severity(event["severity"]), told)
+    _print(table)
+
+
+def documents(found: Iterable[Item]) -> None:
+    """Documents, the best match first, with how each begins."""
+    table = _table("document", "about", "title and beginning")
+    for document in found:
+        body = " ".join(document["body"].split())
+        told = Text.assemble((terminal.printable(document["title"]), "bold"), "\n", terminal.printable(_short(body)))
+        about = f"{document['spacecraftId'] or 'all'}\n{document['category']}"
+        table.add_row(_text(document["id"]), Text("\n").join(map(_text, about.split("\n"))), told)
+    _print(table)
+
+
+def document(found: Item) -> None:
+    """One document, to be read; its lines are broken between words, and not at all where no terminal shows them."""
+    console = Console(highlight=False)
+    about = ", ".join([found["spacecraftId"] or "all", found["category"], *found["tags"]])
+    for line in (found["title"], about, "", *found["body"].splitlines()):
+        style = "bold" if line is found["title"] else ""
+        console.print(Text(terminal.printable(line.expandtabs()), style), soft_wrap=not console.is_terminal)
+
+
+def spacecraft(found: Iterable[Item]) -> None:
+    """The fleet."""
+    table = _table("spacecraft", "name", "mission", "config", "registered (UTC)")
+    for item in found:
+        config = f"version {item['version']}" if item["version"] is not None else "none"
+        table.add_row(
+            _text(item["spacecraftId"]),
+            _text(item["name"] or ""),
+            _text(item["missionType"] or ""),
+            _text(config),
+            _time(item["createdAt"])[:19],
+        )
+    _print(table)
+
+
+def registration(item: Item) -> None:
+    """One of the fleet."""
+    config = f"version {item['version']}, source {item['source']}" if item["version"] is not None else "none"
+    rows = {
+        "spacecraft": item["spacecraftId"],
+        "name": item["name"] or "none",
+        "mission": item["missionType"] or "none",
+        "config": config,
+        "registered": f"{_time(item['createdAt'])[:19]} UTC",
+        "last changed": f"{_time(item['updatedAt'])[:19]} UTC",
+    }
+    _named({name: _text(value) for name, value in rows.items()})
+
+
+def health(found: Item) -> None:
+    """What the service says of itself."""
+    ingest = found["ingest"]
+    colour = "green" if found["status"] == "ready" else "red"
+    lag = "unknown here" if ingest["lag"] is None else f"{ingest['lag']:,} messages"
+    rows = {
+        "status": Text(found["status"], colour),
+        "version": _text(found["version"]),
+        "NATS": Text(found["nats"], "green" if found["nats"] == "up" else "red"),
+        "database": Text(found["database"], "green" if found["database"] == "up" else "red"),
+        "role": _text(ingest["role"]),
+        "not handled yet": _text(lag),
+        "stored": _text(f"{ingest['stored']:,} snapshots, {ingest['duplicates']:,} duplicates"),
+        "anomalies": _text(_counts(ingest["anomalies"])),
+        "dead letters": _text(_counts(ingest["deadLetters"])),
+        "lost": Text(f"{ingest['lost']:,} messages", "red" if ingest["lost"] else ""),
+    }
+    if dropped := {name: stream["dropped"] for name, stream in found["streams"].items() if stream["dropped"]}:
+        rows["dropped for size"] = Text(_counts(dropped), "yellow")
+    if ingest["trouble"]:
+        rows["trouble"] = Text(terminal.printable(ingest["trouble"]), "red")
+    if found["warnings"]:
+        rows["warnings"] = Text(terminal.printable(" ".join(found["warnings"])), "yellow")
+    _named(rows)
+
+
+def status(found: Item) -> None:
+    """How one spacecraft does."""
+    counts = found["anomalies"]
+    last = found["lastTelemetryTimestamp"]
+    overall, monitoring, highest = found["overallStatus"], found["monitoring"], found["highestSeverityLast24h"]
+    told = f"{counts['last1h']:,} in 1 h, {counts['last6h']:,} in 6 h, {counts['last24h']:,} in 24 h"
+    rows = {
+        "spacecraft": _text(found["spacecraftId"]),
+        "status": Text(overall, STATES.get(overall, "")),
+        "monitoring": Text(monitoring, STATES.get(monitoring, "")),
+        "last telemetry": _text(f"{_time(last)} UTC" if last else "none"),
+        "anomalies": _text(told),
+        "highest severity": _severity(highest) if counts["last24h"] else Text("none in 24 h"),
+    }
+    _named(rows)
+
+
+def letters(found: Iterable[Item]) -> None:
+    """Dead letters with their reasons."""
+    table = _table("letter", "time (UTC)", "spacecraft", "code", "reason", "bytes", right=("letter", "bytes"))
+    for letter in found:
+        headers = letter["headers"]
+        item = f"item {headers['Missionops-Item']}: " if "Missionops-Item" in headers else ""
+        table.add_row(
+            str(letter["sequence"]),
+            _time(letter["time"])[:19],
+            _text(letter["spacecraftId"]),
+            Text(terminal.printable(headers.get("Missionops-Error-Code", "")), "yellow"),
+            _text(f"{item}{headers.get('Missionops-Error', '')}"),
+            f"{letter['size']:,}",
+        )
+    _print(table)
+
+
+def plain(columns: Iterable[str], rows: Iterable[Iterable[str]], right: Iterable[str] = ()) -> None:
+    """Any other table of texts."""
+    table = _table(*columns, right=right)
+    for row in rows:
+        table.add_row(*map(_text, row))
+    _print(table)
+
+
+def _table(*columns: str, right: Iterable[str] = ()) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    for column in columns:
+        # What is short stays on its line; only what may be long is folded.
+        is_long = column in {"parameters", "message", "title and beginning", "reason", "symptom", "parameter"}
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold", no_wrap=not is_long)
+    return table
+
+
+def _named(rows: Mapping[str, Text]) -> None:
+    """Values, each with its name before it."""
+    table = Table(box=box.SIMPLE, show_header=False)
+    for name, value in rows.items():
+        table.add_row(name, value)
+    _print(table)
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items())) or "none"
+
+
+def _print(table: Table) -> None:
+    console = Console(highlight=False)
+    if sum(map(_least_width, table.columns)) > console.width:
+        for column in table.columns:
+            column.no_wrap = False
+        _keep_numbers_whole(table, console.width)
+    console.print(table, markup=False)
+
+
+def _keep_numbers_whole(table: Table, width: int) -> None:
+    """Gives columns of numbers the width of their longest one, if that leaves the others something."""
+    numbers = [column for column in table.columns if column.justify == "right"]
+    longest = [max(cell_len(word) for cell in column.cells for word in str(cell).split()) for column in numbers]
+    others = len(table.columns) - len(numbers)
+    if sum(longest) + PADDING * len(table.columns) + LEAST_BESIDE_NUMBERS * others <= width:
+        for column, length in zip(numbers, longest, strict=True):
+            column.min_width = length
+
+
+def _least_width(column: Column) -> int:
+    """What a column should have."""
+    width = max(cell_len(line) for cell in (column.header, *column.cells) for line in str(cell).split("\n"))
+    return PADDING + (width if column.no_wrap else min(width, LEAST))
+
+
+def _text(text: str) -> Text:
+    return Text(terminal.printable(text))
+
+
+def _severity(severity: str) -> Text:
+    return Text(terminal.printable(severity), SEVERITIES.get(severity, ""))
+
+
+def _parameters(parameters: Item) -> Text:
+    told = Text()
+    for name, value in parameters.items():
+        told.append(f"{terminal.printable(name)}=", "dim")
+        # A text in quotes, so that it is not taken for a number.
+        shown = msgspec.json.encode(value).decode() if isinstance(value, str) else _value(value)
+        told.append(f"{terminal.printable(shown)}  ")
+    told.rstrip()
+    return told
+
+
+def _short(text: str) -> str:
+    """The beginning of a long text, to its last whole word; all of it where no terminal shows it."""
+    if len(text) <= SNIPPET or not sys.stdout.isatty():
+        return text
+    return f"{text[:SNIPPET].rpartition(' ')[0] or text[:SNIPPET]} …"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return number.text(value) if isinstance(value, float) else str(value)
+
+
+def _time(timestamp: str) -> str:
+    return terminal.printable(timestamp).replace("T", " ").removesuffix("Z")

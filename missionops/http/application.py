@@ -1,0 +1,54 @@
+"""The HTTP edge as one ASGI application: operations, health, metrics, documents."""
+
+from collections.abc import Iterator, Sequence
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+
+from missionops.http import response, routes, service_routes
+from missionops.http.allowed_hosts import OwnHosts
+from missionops.http.authorization import Guard
+from missionops.http.response import Reply
+from missionops.http.slots import Slots
+from missionops.operations import pagination
+from missionops.operations.operation import Context
+
+
+def make(
+    context: Context, guard: Guard, slots: Slots, allowed_origins: Sequence[str], own_name: str | None
+) -> Starlette:
+    """The application; pages of `allowed_origins` may use it from a browser.
+
+    With `own_name` it listens on this machine alone, under that name, and its answers are for this machine alone.
+    """
+    application = Starlette(
+        routes=routes.by_path([*routes.of_operations(context, guard, slots), *service_routes.routes(context, guard)]),
+        middleware=list(_middleware(allowed_origins, own_name)),
+        exception_handlers={HTTPException: _not_found, Exception: _internal},
+    )
+    application.router.redirect_slashes = False
+    return application
+
+
+def _middleware(origins: Sequence[str], own_name: str | None) -> Iterator[Middleware]:
+    if own_name is not None:
+        yield Middleware(OwnHosts, own_name)
+    if origins:
+        yield Middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "HEAD", "POST", "PUT"],
+            allow_headers=["Authorization", "Content-Type", "Missionops-Source"],
+            expose_headers=[pagination.CURSOR_HEADER],
+        )
+
+
+def _not_found(_: Request, __: Exception) -> Reply:
+    return response.failed(response.NOT_FOUND)
+
+
+def _internal(_: Request, __: Exception) -> Reply:
+    return response.failed(response.INTERNAL)

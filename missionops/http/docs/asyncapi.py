@@ -1,0 +1,243 @@
+"""The AsyncAPI document of what goes over NATS.
+
+Written here and not by FastStream, whose generator knows neither replies nor that one subject takes one snapshot as
+well as an array of them (tests/integration/test_faststream.py). Its subjects are those in FastStream's lists
+(tests/integration/test_requests.py).
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from missionops import __version__
+from missionops.domain import spacecraft
+from missionops.domain.anomaly import Anomaly
+from missionops.domain.event import Event
+from missionops.http.docs import schemas
+from missionops.http.docs.schemas import ErrorBody, Schema, Schemas
+from missionops.operations import pagination
+from missionops.operations.dispatch import Failure
+from missionops.operations.intake import ReportedSnapshot
+from missionops.operations.operation import Operation
+from missionops.wire import decoder
+
+_DESCRIPTION = """Spacecraft telemetry in, anomalies and events out, and everything that can be asked for.
+
+Times are RFC 3339 with an offset, from 1900-01-01 to 2199-12-31 UTC; digits past the microsecond are cut. Requests are
+NATS request/reply in the queue group `missionops`, each answered within 5 s; an empty body is `{}`. The service also
+answers NATS service discovery (`$SRV.PING`, `$SRV.INFO`, `$SRV.STATS`, name `missionops`)."""
+
+_JSON = "application/json"
+_MSGPACK = "application/msgpack"
+
+
+def document(operations: Sequence[Operation]) -> Schema:
+    """The AsyncAPI document."""
+    kinds = [ReportedSnapshot, Anomaly, Event, ErrorBody]
+    kinds += [kind for operation in operations for kind in (schemas.taken(operation), operation.reply)]
+    known = Schemas({repr(kind): kind for kind in kinds}.values())
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "missionops", "version": __version__, "description": _DESCRIPTION,
+            "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
+        },
+        "defaultContentType": _JSON,
+        "channels": _streams(known) | {
+            name: channel for operation in operations for name, channel in _request_channels(operation, known)
+        },
+        "operations": _stream_operations() | {
+            operation.name: _request_operation(operation) for operation in operations
+        },
+        "components": {"schemas": dict(sorted(known.components.items())), "messages": {"error": _error(known)}},
+    }  # fmt: skip
+
+
+def _streams(known: Schemas) -> Schema:
+    return {
+        "telemetry": _channel("telemetry.{spacecraftId}", "Telemetry in; stream TELEMETRY.", _telemetry(known)),
+        "anomalies": _channel(
+            "anomalies.{spacecraftId}",
+            "One message for each parameter of a snapshot outside its limits, once its snapshot is stored; stream "
+            "ANOMALIES.",
+            {"anomaly": _message("An anomaly", known.of(Anomaly), headers=_headers(_MSG_ID))},
+        ),
+        "events": _channel(
+            "events.{spacecraftId}",
+            "What happened: recorded events, changed configs, published documents; stream EVENTS.",
+            {"event": _message("An event", known.of(Event), headers=_headers(_MSG_ID))},
+            "A spacecraft, or `_fleet` where the event is about none.",
+        ),
+        "deadLetters": _channel(
+            "deadletters.telemetry.{spacecraftId}",
+            "Telemetry that can never be stored, each once; stream DEADLETTERS.",
+            {"deadLetter": _dead_letter()},
+            "A spacecraft, or `_unknown` where the subject's token is no valid id.",
+        ),
+    }
+
+
+def _telemetry(known: Schemas) -> Schema:
+    """One snapshot, or an array of them; each in both encodings."""
+    item = known.of(ReportedSnapshot)
+    array = {"type": "array", "items": item, "maxItems": decoder.MAX_ITEMS}
+    timed = "MessagePack's timestamp extension is accepted as a time, too."
+    needed = _headers(
+        {"Content-Type": {"type": "string", "enum": [_MSGPACK, "application/x-msgpack"]}}, ("Content-Type",)
+    )
+    return {
+        "snapshot": _message("A snapshot, as JSON", item, "If `spacecraftId` is there, it equals the subject's."),
+        "snapshots": _message("Snapshots, as a JSON array", array, "Each stands alone: a bad one costs no other."),
+        "snapshotMessagePack": _message("A snapshot, as MessagePack", item, timed, needed, _MSGPACK),
+        "snapshotsMessagePack": _message("Snapshots, as a MessagePack array", array, timed, needed, _MSGPACK),
+    }
+
+
+_MSG_ID = {
+    "Nats-Msg-Id": {
+        "type": "string",
+        "description": "The same for the same message: in the stream it is once, a core subscriber may hear it again.",
+    }
+}
+
+
+def _dead_letter() -> Schema:
+    headers = {
+        "Missionops-Error-Code": {
+            "type": "string", "enum": ["malformed", "invalid", "subject_mismatch", "too_large", "refused"],
+        },
+        "Missionops-Error": {
+            "type": "string", "maxLength": 512, "description": "What is wrong, on one line of ASCII.",
+        },
+        "Missionops-Stream-Sequence": {
+            "type": "string", "pattern": "^[0-9]+$", "description": "The message's place in the stream TELEMETRY.",
+        },
+        "Missionops-Item": {"type": "string", "pattern": "^[0-9]+$", "description": "Its place in an array, from 0."},
+        "Missionops-Items": {
+            "type": "string", "pattern": "^[0-9]+$",
+            "description": "How many bad items this letter holds, where one holds all that are left.",
+        },
+        "Missionops-Content-Type": {
+            "type": "string", "description": "How an item is written, where the letter has not the original headers.",
+        },
+        "Missionops-Truncated": {
+            "type": "string", "pattern": "^[0-9]+$", "description": "The size of what was cut to fit into a message.",
+        },
+        "Missionops-Original-Msg-Id": {"type": "string", "description": "The Nats-Msg-Id that it came with."},
+    }  # fmt: skip
+    needed = ("Missionops-Error-Code", "Missionops-Error", "Missionops-Stream-Sequence")
+    return _message(
+        "A dead letter", {"description": "Bytes as they came."},
+        "The body as it came, or the bad item's own bytes from an array, with the original headers but those that "
+        "begin with `Nats-`. Of an array the first letter alone has the original headers, and all its letters together "
+        "hold 8 MB: the last one then holds the items that are left, as an array.",
+        _headers(_MSG_ID | headers, needed), "application/octet-stream",
+    )  # fmt: skip
+
+
+def _stream_operations() -> Schema:
+    return {
+        "receiveTelemetry": _operation("receive", "telemetry", "Take in telemetry"),
+        "sendAnomalies": _operation("send", "anomalies", "Tell anomalies"),
+        "sendEvents": _operation("send", "events", "Tell events"),
+        "sendDeadLetters": _operation("send", "deadLetters", "Set aside what can never be stored"),
+    }
+
+
+def _operation(action: str, channel: str, summary: str) -> Schema:
+    return {"action": action, "channel": {"$ref": f"#/channels/{channel}"}, "summary": summary}
+
+
+def _request_channels(operation: Operation, known: Schemas) -> Iterable[tuple[str, Schema]]:
+    request = _message(
+        f"Request: {operation.summary}",
+        known.of(schemas.taken(operation)),
+        headers=_headers(
+            {
+                "Missionops-Source": {"type": "string", "maxLength": 128, "default": "manual"},
+                "correlation_id": {"type": "string", "description": "Comes back with the answer."},
+            }
+        ),
+    )
+    whose = f"A spacecraft: {spacecraft.rule(or_fleet=operation.about_fleet)}."
+    yield operation.name, _channel(_address(operation), operation.summary, {"request": request}, whose)
+    yield (
+        _reply_channel(operation),
+        {
+            "address": None,
+            "description": "The inbox that the request names as its reply subject.",
+            "messages": {"reply": _reply(operation, known), "error": {"$ref": "#/components/messages/error"}},
+        },
+    )
+
+
+def _request_operation(operation: Operation) -> Schema:
+    reply = _reply_channel(operation)
+    return {
+        **_operation("receive", operation.name, operation.summary),
+        "description": operation.perform.__doc__ or operation.summary,
+        "messages": [{"$ref": f"#/channels/{operation.name}/messages/request"}],
+        "reply": {
+            "channel": {"$ref": f"#/channels/{reply}"},
+            "messages": [{"$ref": f"#/channels/{reply}/messages/{name}"} for name in ("reply", "error")],
+        },
+    }
+
+
+def _reply_channel(operation: Operation) -> str:
+    return f"{operation.name}.reply"
+
+
+def _address(operation: Operation) -> str:
+    return operation.subject.replace("*", "{spacecraftId}")
+
+
+_ANSWER = {
+    "content-type": {"type": "string", "const": _JSON},
+    "correlation_id": {
+        "type": "string", "description": "The request's, if it has at most 128 characters, all ASCII; else a new one.",
+    },
+}  # fmt: skip
+
+
+def _reply(operation: Operation, known: Schemas) -> Schema:
+    headers = dict(_ANSWER)
+    if known.is_continued(operation):
+        text = "The `cursor` that continues the listing; absent where nothing remains."
+        headers[pagination.CURSOR_HEADER] = {"type": "string", "description": text}
+    return _message(f"Reply: {operation.summary}", known.of(operation.reply), headers=_headers(headers, tuple(_ANSWER)))
+
+
+def _error(known: Schemas) -> Schema:
+    headers = _ANSWER | {
+        "Nats-Service-Error-Code": {"type": "string", "enum": ["400", "404", "409", "413", "500", "503"]},
+        "Nats-Service-Error": {"type": "string", "description": "The message, on one line of ASCII."},
+    }
+    return _message(Failure.__doc__ or "", known.of(ErrorBody), headers=_headers(headers, tuple(headers)))
+
+
+def _channel(address: str, description: str, messages: Schema, whose: str | None = None) -> Schema:
+    channel: Schema = {"address": address, "description": description, "messages": messages}
+    if "{spacecraftId}" in address:
+        channel["parameters"] = {"spacecraftId": {"description": whose or f"A spacecraft: {spacecraft.ID_RULE}."}}
+    return channel
+
+
+def _message(
+    title: str,
+    payload: Schema,
+    description: str | None = None,
+    headers: Schema | None = None,
+    content_type: str = _JSON,
+) -> Schema:
+    message = {
+        "title": title,
+        "description": description,
+        "contentType": content_type,
+        "headers": headers,
+        "payload": payload,
+    }
+    return {key: value for key, value in message.items() if value is not None}
+
+
+def _headers(properties: dict[str, Any], required: Sequence[str] = ()) -> Schema:
+    return {"type": "object", "properties": properties, **({"required": list(required)} if required else {})}

@@ -1,0 +1,209 @@
+"""The OpenAPI document, from the table of operations."""
+
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+from missionops import __version__
+from missionops.domain import spacecraft
+from missionops.domain.access import Role
+from missionops.http.docs import schemas, security
+from missionops.http.docs.schemas import ErrorBody, Schema, Schemas
+from missionops.operations import pagination
+from missionops.operations.operation import Operation, Route
+
+_DESCRIPTION = """Takes in spacecraft telemetry, keeps it, and checks it against limits.
+
+Times are RFC 3339 with an offset, from 1900-01-01 to 2199-12-31 UTC; digits past the microsecond are cut. A listing
+that does not fit into one answer is continued by the `cursor` that the header `Missionops-Next-Cursor` names."""
+
+_SPACECRAFT_ID = {"type": "string", "pattern": f"^{spacecraft.ID_PATTERN}$"}
+_SPACECRAFT_ID_OR_FLEET = {"type": "string", "pattern": f"^({spacecraft.ID_PATTERN}|{spacecraft.FLEET})$"}
+_SOURCE = {
+    "name": "Missionops-Source",
+    "in": "header",
+    "description": "Who says so.",
+    "schema": {"type": "string", "maxLength": 128, "default": "manual"},
+}
+_CURSOR = {
+    "description": "The `cursor` that continues the listing; absent where nothing remains.",
+    "schema": {"type": "string"},
+}
+
+_REFUSALS = {
+    400: "A rule is broken; `details` names where.",
+    404: "It is not there.",
+    408: "The body did not come in time.",
+    409: "It exists already, with other content.",
+    413: "The body is too large.",
+    415: "The body is not JSON.",
+    500: "The service failed; its log says why.",
+    503: "A server is away, or the answer would take too long; try again later.",
+}
+
+
+class Page(NamedTuple):
+    """What the service says of itself at one path."""
+
+    path: str
+    summary: str
+    role: Role | None
+    """What whoever asks has to be, at least; None where everyone may, and needs no token."""
+    media_type: str
+    reply: Any
+    """The type of what is said; None where it is text."""
+    to_strangers: Any = None
+    """The type of what is said to those without a token, where it is another."""
+    statuses: Sequence[int] = (200,)
+
+
+def document(offered: Sequence[tuple[Operation, Route]], about: Sequence[Page], *, is_open: bool) -> Schema:
+    """The OpenAPI document of some operations at their routes, and of pages; `is_open`: nobody needs a token."""
+    described = _document(offered, about, is_open=is_open)
+    if is_open:
+        return described
+    roles = {f"{route.method} {route.path}": operation.role for operation, route in offered}
+    return security.with_tokens(described, roles | {f"GET {page.path}": page.role for page in about if page.role})
+
+
+def _document(offered: Sequence[tuple[Operation, Route]], about: Sequence[Page], *, is_open: bool) -> Schema:
+    replies = [operation.reply for operation, _ in offered]
+    replies += [kind for page in about for kind in (page.reply, page.to_strangers) if kind]
+    known = Schemas({repr(kind): kind for kind in (*replies, *map(_taken, offered), ErrorBody)}.values())
+    paths: dict[str, Schema] = {}
+    for operation, route in offered:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(operation, route, known)
+    for page in about:
+        paths[page.path] = {"get": _page(page, known, is_open=is_open)}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "missionops", "version": __version__, "description": _DESCRIPTION,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [{"name": name} for name in dict.fromkeys(_tag(operation) for operation, _ in offered)],
+        "paths": dict(sorted(paths.items())),
+        "components": {
+            "schemas": _used(known.components, paths),
+            "responses": {str(status): _refusal(text, known) for status, text in _REFUSALS.items()},
+        },
+    }  # fmt: skip
+
+
+def _taken(offer: tuple[Operation, Route]) -> Any:
+    return schemas.taken(offer[0])
+
+
+def _tag(operation: Operation) -> str:
+    return operation.name.partition(".")[0]
+
+
+def _operation(operation: Operation, route: Route, known: Schemas) -> Schema:
+    described: Schema = {
+        "operationId": operation.name,
+        "summary": operation.summary,
+        "description": operation.perform.__doc__ or operation.summary,
+        "tags": [_tag(operation)],
+        "parameters": list(_parameters(operation, route, known)),
+        "responses": _responses(operation, route, known),
+    }
+    if route.method != "GET":
+        described["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": _body(operation, route, known)}},
+        }
+    return described
+
+
+def _parameters(operation: Operation, route: Route, known: Schemas) -> Iterable[Schema]:
+    is_in_path = "{spacecraftId}" in route.path
+    if operation.about_spacecraft and (is_in_path or route.method == "GET"):
+        yield {
+            "name": "spacecraftId",
+            "in": "path" if is_in_path else "query",
+            "required": True,
+            "description": spacecraft.rule(or_fleet=operation.about_fleet),
+            "schema": _SPACECRAFT_ID_OR_FLEET if operation.about_fleet else _SPACECRAFT_ID,
+        }
+    if route.method != "GET":
+        yield _SOURCE
+        return
+    for name, schema, is_required in schemas.fields(known.inside(schemas.taken(operation))):
+        place = "path" if f"{{{name}}}" in route.path else "query"
+        described = {"description": schema["description"]} if "description" in schema else {}
+        yield {"name": name, "in": place, "required": is_required, **described, "schema": schema}
+
+
+def _body(operation: Operation, route: Route, known: Schemas) -> Schema:
+    """What stands in the body: what the operation takes, and whose it is where the path does not say."""
+    kind = schemas.taken(operation)
+    if not operation.about_spacecraft or "{spacecraftId}" in route.path:
+        return known.of(kind)
+    inside = known.inside(kind)
+    return {
+        **inside,
+        "properties": {"spacecraftId": _SPACECRAFT_ID, **inside["properties"]},
+        "required": ["spacecraftId", *inside["required"]],
+    }
+
+
+def _responses(operation: Operation, route: Route, known: Schemas) -> Schema:
+    content = {"application/json": {"schema": known.of(operation.reply)}}
+    done: Schema = {
+        "description": "It is done." if route.method != "GET" else "What was asked for.",
+        "content": content,
+    }
+    if known.is_continued(operation):
+        done["headers"] = {pagination.CURSOR_HEADER: _CURSOR}
+    responses = {str(route.status): done}
+    if route.pending_status:
+        text = "It is safe in the stream, and will be stored as soon as can be."
+        responses[str(route.pending_status)] = {"description": text, "content": content}
+    return responses | {
+        str(status): {"$ref": f"#/components/responses/{status}"} for status in _refused(operation, route)
+    }
+
+
+def _refused(operation: Operation, route: Route) -> Iterable[int]:
+    """The statuses of an operation's refusals."""
+    verb = operation.name.rpartition(".")[2]
+    yield HTTPStatus.BAD_REQUEST
+    if verb == "get" or "{" in route.path:
+        yield HTTPStatus.NOT_FOUND
+    if verb in {"create", "record"}:
+        yield HTTPStatus.CONFLICT
+    if route.method != "GET":
+        yield from (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+    yield from (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def _refusal(text: str, known: Schemas) -> Schema:
+    return {"description": text, "content": {"application/json": {"schema": known.of(ErrorBody)}}}
+
+
+def _page(page: Page, known: Schemas, *, is_open: bool) -> Schema:
+    schema = known.of(page.reply) if page.reply else {"type": "string"}
+    if page.to_strangers and not is_open:
+        schema = {"anyOf": [schema, known.of(page.to_strangers)]}
+    answer = {"description": page.summary, "content": {page.media_type: {"schema": schema}}}
+    return {
+        "operationId": page.path.strip("/").replace("/", ".").replace(".json", "Document"),
+        "summary": page.summary,
+        "tags": ["service"],
+        "responses": {str(status): answer for status in page.statuses},
+    }
+
+
+def _used(components: dict[str, Any], paths: Schema) -> dict[str, Any]:
+    """The components that something refers to: what stands in queries alone is spelled out there."""
+    text = repr(paths)
+    used: dict[str, Any] = {}
+    waiting = [name for name in components if f"'#/components/schemas/{name}'" in text] + ["ErrorBody"]
+    while waiting:
+        name = waiting.pop()
+        if name not in used:
+            used[name] = components[name]
+            inside = repr(components[name])
+            waiting += [other for other in components if f"'#/components/schemas/{other}'" in inside]
+    return dict(sorted(used.items()))

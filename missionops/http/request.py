@@ -1,0 +1,71 @@
+"""Requests of HTTP, from path, query and body, as the operations know them."""
+
+import msgspec
+from starlette.requests import Request
+
+from missionops.domain.access import Caller
+from missionops.operations import request_parsing
+from missionops.operations.operation import Asked, Nothing, Operation, Route
+from missionops.operations.request_parsing import refused
+from missionops.wire.text import utf8
+
+MAX_BYTES = 8_000_000
+
+_decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def asked(operation: Operation, route: Route, request: Request, body: bytes, caller: Caller) -> Asked:
+    """What a request asks of an operation; InvalidRequest names what is wrong with it."""
+    path = dict(request.path_params)
+    fields = _fields(request, path)
+    wanted: msgspec.Struct | bytes
+    spacecraft_id = path.pop("spacecraftId", None)
+    if route.method == "GET":
+        if operation.about_spacecraft and spacecraft_id is None:
+            spacecraft_id = fields.pop("spacecraftId", None)
+        wanted = request_parsing.from_fields(fields | path, operation.request or Nothing)
+    else:
+        for name in fields:
+            raise refused(name, "is no field of this request: it takes none in its query")
+        if operation.about_spacecraft and spacecraft_id is None:
+            spacecraft_id, body = _taken(body)
+        wanted = request_parsing.from_body(body, operation.request) if operation.request else body
+    return Asked(
+        _spacecraft_id(spacecraft_id, operation) if operation.about_spacecraft else "",
+        wanted,
+        request_parsing.source(request.headers),
+        MAX_BYTES,
+        caller,
+    )
+
+
+def _fields(request: Request, path: dict[str, str]) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    for name, value in request.query_params.multi_items():
+        if name in fields:
+            raise refused(name, "is given more than once")
+        if name in path:
+            raise refused(name, "stands in the path already")
+        fields[name] = value
+    return fields
+
+
+def _spacecraft_id(given: str | None, operation: Operation) -> str:
+    if given is None:
+        raise refused("spacecraftId", "is required")
+    return request_parsing.spacecraft_id(given, or_fleet=operation.about_fleet)
+
+
+class _Addressed(msgspec.Struct, rename="camel"):
+    spacecraft_id: str | None = None
+
+
+def _taken(body: bytes) -> tuple[str | None, bytes]:
+    """A body's `spacecraftId`, and the body without it: over NATS it stands in the subject."""
+    spacecraft_id = request_parsing.from_body(body, _Addressed).spacecraft_id
+    try:
+        rest = _decode_object(utf8(body).strip() or b"{}")
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise refused("body", f"is not JSON: {error}") from None
+    rest.pop("spacecraftId", None)
+    return spacecraft_id, msgspec.json.encode(rest)

@@ -1,0 +1,76 @@
+"""Bodies of requests: JSON, of a bounded length, within a bounded time."""
+
+import asyncio
+from http import HTTPStatus
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+
+from missionops.operations.dispatch import Failure
+
+_TIME = 30.0
+_SMALL = 64 << 10
+_DRAINED = 64 << 20
+"""Bytes past the limit that are read and thrown away: most clients send all before they listen to the refusal."""
+
+
+def is_small(headers: Headers) -> bool:
+    """Whether a body is announced to be so short that uvicorn holds it whole, whether it is asked for or not."""
+    announced = headers.get("content-length", "")
+    return announced.isdecimal() and int(announced) <= _SMALL
+
+
+async def read(request: Request, max_bytes: int) -> bytes | Failure:
+    """The body, or why it is not taken; starlette's ClientDisconnect if it does not come to its end."""
+    if not _is_json(request.headers):
+        return Failure(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type",
+            "The body must be JSON: send the header `Content-Type: application/json`, and no Content-Encoding.",
+        )  # fmt: skip
+    too_large = Failure(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", f"The body may have at most {max_bytes} bytes."
+    )
+    if _is_announced_larger(request.headers, max_bytes):
+        return too_large
+    try:
+        async with asyncio.timeout(_TIME):
+            body = await _collect(request, max_bytes)
+    except TimeoutError:
+        return Failure(HTTPStatus.REQUEST_TIMEOUT, "timeout", f"The body did not come within {_TIME:.0f} s.")
+    return too_large if body is None else body
+
+
+async def _collect(request: Request, max_bytes: int) -> bytes | None:
+    pieces: list[bytes] | None = []
+    size = 0
+    async for piece in request.stream():
+        size += len(piece)
+        if size > max_bytes:
+            pieces = None
+        if size > max_bytes + _DRAINED:
+            break
+        if pieces is not None:
+            pieces.append(piece)
+    return None if pieces is None else b"".join(pieces)
+
+
+def _is_json(headers: Headers) -> bool:
+    """Whether the body calls itself JSON; to say nothing is well, as people with curl will, but not for a web page.
+
+    A page may send a body without a type to any address, unasked; with JSON's type its browser asks us first.
+    """
+    if headers.get("content-encoding", "identity").strip().lower() != "identity":
+        return False
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not kind:
+        return "origin" not in headers
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+
+
+def _is_announced_larger(headers: Headers, max_bytes: int) -> bool:
+    """Whether a client asks before it sends, or would send more than we would throw away."""
+    announced = headers.get("content-length", "")
+    if not announced.isdecimal():
+        return False
+    asks = headers.get("expect", "").lower() == "100-continue"
+    return int(announced) > (max_bytes if asks else max_bytes + _DRAINED)

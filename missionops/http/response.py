@@ -1,0 +1,63 @@
+"""Answers over HTTP: bodies and errors as the contract has them, sent in pieces to whoever reads slowly."""
+
+from http import HTTPStatus
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from missionops.operations import pagination
+from missionops.operations.dispatch import Failure
+from missionops.operations.operation import Answer, Route
+
+JSON = "application/json"
+
+_PIECE = 64 << 10
+_LATER = {"Retry-After": "2"}
+
+
+class Reply(Response):
+    """A response that waits for its reader; `protocol` closes one who takes too long."""
+
+    media_type = JSON
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        del scope, receive
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        for start in range(0, len(self.body) or 1, _PIECE):
+            is_more = start + _PIECE < len(self.body)
+            piece = self.body[start : start + _PIECE]
+            await send({"type": "http.response.body", "body": piece, "more_body": is_more})
+
+
+def reply(answer: Answer | Failure, route: Route) -> Reply:
+    """What an operation said, as HTTP says it."""
+    if isinstance(answer, Failure):
+        return failed(answer)
+    headers = {pagination.CURSOR_HEADER: answer.cursor} if answer.cursor else None
+    status = answer.is_pending and route.pending_status
+    return Reply(answer.body, status or route.status, headers)
+
+
+def failed(failure: Failure, headers: dict[str, str] | None = None) -> Reply:
+    """A failure; its code is the status. What is unavailable now may be there a little later."""
+    if failure.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers = (headers or {}) | _LATER
+    return Reply(failure.body, failure.status, headers)
+
+
+def unauthenticated(failure: Failure, *, is_shown: bool) -> Reply:
+    """The answer to whom nobody knows; `is_shown`: he showed a token, which does not count (RFC 6750)."""
+    return failed(failure, {"WWW-Authenticate": 'Bearer error="invalid_token"' if is_shown else "Bearer"})
+
+
+NOT_FOUND = Failure(
+    HTTPStatus.NOT_FOUND, "not_found", "There is nothing at this path; /openapi.json lists what there is."
+)
+INTERNAL = Failure(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "The service failed; its log says why.")
+
+
+def wrong_method(method: str, allowed: str) -> Reply:
+    """The answer to a method that a path does not have."""
+    message = f"{method} is not allowed here; allowed: {allowed}."
+    return failed(Failure(HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", message), {"Allow": allowed})

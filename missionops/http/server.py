@@ -1,0 +1,139 @@
+"""The HTTP server: in this process, on a port of its own, stopped with the rest."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from ipaddress import ip_address
+from typing import Any, NamedTuple
+
+import uvicorn
+
+from missionops.errors import Unfit
+from missionops.http import application
+from missionops.http.authorization import Guard
+from missionops.http.connections import Connections
+from missionops.http.protocol import BoundedProtocol
+from missionops.http.slots import Slots
+from missionops.operations.authentication import Tokens
+from missionops.operations.operation import Context
+from missionops.settings import Settings
+
+_BACKLOG = 256
+"""Connections that are not accepted yet: as many come at once, and each takes a file at once."""
+_STOP_TIME = 5
+_MINUTE = 60.0
+
+
+class _OnceAMinute(logging.Filter):
+    """Lets a warning about a connection pass once a minute: anyone can cause as many as he has connections."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it is said."""
+        if record.levelno != logging.WARNING:
+            return True
+        is_said = record.created - self._said.get(record.msg, 0) < _MINUTE
+        if not is_said:
+            self._said[record.msg] = record.created
+        return not is_said
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        """Signals are the whole process's business, not the HTTP server's."""
+        yield
+
+
+@asynccontextmanager
+async def served(settings: Settings, context: Context) -> AsyncIterator[str]:
+    """Serve HTTP for the time of a block; yields its URL. Unfit if the port cannot be had."""
+    check(settings)
+    host = settings.http_host
+    listener = _bind(host, settings.http_port)
+    connections = Connections()
+    guard = Guard(Tokens(context.database) if settings.http_auth == "tokens" else None)
+    server = _Server(
+        uvicorn.Config(
+            application.make(
+                context,
+                guard,
+                Slots(connections),
+                settings.allowed_origins,
+                host if settings.http_auth == "off" else None,
+            ),
+            http=partial(BoundedProtocol, connections),  # type: ignore[arg-type] # it makes protocols, as the class does
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            backlog=_BACKLOG,
+            timeout_graceful_shutdown=_STOP_TIME,
+        )
+    )
+    once = _OnceAMinute()
+    logging.getLogger("uvicorn.error").addFilter(once)
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        yield f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await task
+        logging.getLogger("uvicorn.error").removeFilter(once)
+
+
+def check(settings: Settings) -> None:
+    """Unfit if the service would answer other machines without asking them who they are."""
+    if settings.http_auth == "off" and not _is_loopback(_place(settings.http_host, settings.http_port)):
+        raise Unfit(
+            f"HTTP on {settings.http_host} would answer whoever reaches it: set MISSIONOPS_HTTP_AUTH to tokens "
+            "(`missionops tokens create` makes them), or to proxy if one before it asks everyone who he is, or "
+            "MISSIONOPS_HTTP_HOST to 127.0.0.1."
+        )
+
+
+class _Place(NamedTuple):
+    """Where a socket listens."""
+
+    family: int
+    kind: int
+    protocol: int
+    name: str
+    address: Any
+
+
+def _place(host: str, port: int) -> _Place:
+    try:
+        return _Place(*socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0])
+    except OSError as error:
+        raise _cannot_listen(host, port, error) from error
+
+
+def _is_loopback(place: _Place) -> bool:
+    return ip_address(place.address[0]).is_loopback
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    place = _place(host, port)
+    try:
+        listener = socket.socket(place.family, place.kind, place.protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(place.address)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        raise _cannot_listen(host, port, error) from error
+    listener.setblocking(False)  # noqa: FBT003 - the name says it
+    return listener
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> Unfit:
+    return Unfit(f"HTTP cannot listen on {host}:{port} ({error.strerror}): choose another port.")

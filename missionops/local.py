@@ -1,0 +1,97 @@
+"""The whole stack in one command: embedded servers and the service on them."""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from missionops import app, settings
+from missionops.app import Service
+from missionops.embedded import access, servers
+from missionops.embedded.directory import DataDirectory
+from missionops.embedded.servers import Servers
+from missionops.errors import Unfit
+from missionops.store import checkpoint, database, migrate
+
+_STREAM_BYTES = {"telemetry_max_bytes": 1 << 30, "outgoing_max_bytes": 256 << 20}
+
+
+class Stack(NamedTuple):
+    """What is running, and where."""
+
+    servers: Servers
+    service: Service
+
+    async def failed(self) -> str:
+        """Wait until a server or the service cannot go on, and say why in one sentence."""
+        waiting = [asyncio.ensure_future(part) for part in (self.servers.died(), self.service.failed())]
+        try:
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            return done.pop().result()
+        finally:
+            for part in waiting:
+                part.cancel()
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Where its parts can be reached."""
+        return {
+            "nats": self.servers.nats_url,
+            "http": self.service.http_url,
+            "database": self.servers.database_url,
+        }
+
+
+@asynccontextmanager
+async def running(directory: Path | None, nats_port: int = 0, http_port: int = 0) -> AsyncIterator[Stack]:
+    """Servers and service for the time of a block, with data in `directory`, or with none kept."""
+    async with AsyncExitStack() as exits:
+        opened = DataDirectory.open(directory) if directory else DataDirectory.ephemeral()
+        servers = await exits.enter_async_context(
+            servers.running(await exits.enter_async_context(opened), nats_port=nats_port)
+        )
+        await migrate.apply(servers.migrator_database_url)
+        await _forget_dead_owners(servers.database_url)
+        service = await exits.enter_async_context(app.running(_settings(servers, http_port)))
+        await service.until_ready()
+        yield Stack(servers, service)
+
+
+def _settings(servers: Servers, http_port: int) -> settings.Settings:
+    """The settings of the environment, but on this machine alone, and with streams that fit on a small disk."""
+    nats = {"nats_url": servers.nats_url, "nats_user": access.SERVICE, "nats_password": servers.service_password}
+    given = settings.read(
+        **settings.ANYBODY | nats,
+        database_url=servers.service_database_url,
+        http_host="127.0.0.1",
+        http_port=http_port,
+    )
+    smaller = {name: size for name, size in _STREAM_BYTES.items() if name not in given.model_fields_set}
+    return given.model_copy(update=smaller)
+
+
+@contextmanager
+def ready_file(path: Path | None, addresses: dict[str, str]) -> Iterator[None]:
+    """A file that is there while everything is ready, and says where; by rename, so that nobody reads half of it."""
+    if path is None:
+        yield
+        return
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(json.dumps(addresses) + "\n")
+        temporary.replace(path)
+    except OSError as error:
+        raise Unfit(f"The ready file {path} cannot be written ({error.strerror}): name another one.") from error
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+async def _forget_dead_owners(dsn: str) -> None:
+    """Whoever owned a partition of this database died with its server: nobody need wait for the lease to run out."""
+    async with database.connected(dsn) as connection:
+        await checkpoint.release_all(connection)

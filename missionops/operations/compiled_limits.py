@@ -1,0 +1,88 @@
+"""Rules of configs as requests need them: compiled once for each version, in slices, and kept for those who ask next.
+
+A document may hold 10,000 rules, which take a tenth of a second to compile: in one piece that would hold up telemetry.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import msgspec
+
+from missionops.domain import limits
+from missionops.domain.limits import Rules
+from missionops.errors import Detail, InvalidRequest
+from missionops.store import configs
+from missionops.store.database import Database
+
+_SLICE = 250
+"""Rules that are compiled before others have their turn."""
+_MOST = 40_000
+"""Rules that are kept, of 400 bytes each."""
+_EMPTY = 4
+"""What a config without rules counts as."""
+
+
+@dataclass(slots=True)
+class InForce:
+    """The version of a spacecraft's config in force, and its rules."""
+
+    version: int
+    rules: Rules
+    are_met: bool = False
+    """Whether it is known that the spacecraft has reported a parameter with a rule. What was reported once, was."""
+
+
+class CompiledRules:
+    """The rules asked for lately. A version never changes, so nothing kept here is ever out of date."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, int], InForce] = {}
+        self._size = 0
+        self._compiling = asyncio.Lock()
+
+    async def in_force(self, database: Database, spacecraft_id: str) -> InForce | None:
+        """What is in force for a spacecraft now; None where it has no config.
+
+        It holds no connection while it compiles, or waits for another who does.
+        """
+        async with database.transaction() as connection:
+            version = (await configs.versions(connection, [spacecraft_id])).get(spacecraft_id, 0)
+        if not version:
+            return None
+        key = spacecraft_id, version
+        if key not in self._kept:
+            async with self._compiling:  # one at a time: what is being compiled takes memory, too
+                if key not in self._kept:
+                    async with database.transaction() as connection:
+                        document = await configs.document(connection, spacecraft_id, version)
+                    self._keep(key, InForce(version, await compiled(msgspec.json.decode(document or b"{}"))))
+        found = self._kept[key] = self._kept.pop(key)  # the last one to be forgotten
+        return found
+
+    def _keep(self, key: tuple[str, int], found: InForce) -> None:
+        self._kept[key] = found
+        self._size += len(found.rules) + _EMPTY
+        while self._size > _MOST and len(self._kept) > 1:
+            self._size -= len(self._kept.pop(next(iter(self._kept))).rules) + _EMPTY
+
+
+async def compiled(document: Mapping[str, Any]) -> Rules:
+    """The rules of a config document, while others go on; InvalidRequest names the paths of its faults."""
+    parameters = document.get("parameters")
+    if not isinstance(parameters, dict) or not _SLICE < len(parameters) <= limits.MAX_PARAMETERS:
+        return limits.compile_rules(document)
+    rules: dict[str, limits.Rule] = {}
+    faults: list[Detail] = []
+    left = iter(parameters.items())
+    while (part := dict(islice(left, _SLICE))) and len(faults) < limits.MAX_FAULTS:
+        try:
+            rules |= limits.compile_rules({"parameters": part})
+        except InvalidRequest as error:
+            faults += error.details
+        await asyncio.sleep(0)
+    if faults:
+        raise limits.refusal(faults[: limits.MAX_FAULTS])
+    return Rules(rules)

@@ -1,0 +1,86 @@
+"""Listings: bounded pages, and cursors that continue them while new rows arrive."""
+
+import base64
+import binascii
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+
+from missionops.domain import timestamp
+from missionops.domain.timestamp import InvalidMoment
+from missionops.operations.operation import Answer
+from missionops.operations.request_parsing import refused
+
+CURSOR_HEADER = "Missionops-Next-Cursor"
+MAX_ITEMS = 10_000
+_MOST = 1 << 63
+"""What PostgreSQL counts to."""
+
+T = TypeVar("T")
+
+
+class Item(NamedTuple):
+    """One item of a listing, as JSON, and the cursor that continues after it."""
+
+    body: bytes
+    after: Sequence[Any]
+
+
+async def page(items: AsyncIterator[Item], limit: int, max_bytes: int) -> Answer:
+    """The first of `items` that fit, as a JSON array; whatever comes first, `limit`, 10,000 or `max_bytes`, ends it."""
+    bodies: list[bytes] = []
+    size, after = 2, None
+    async for item in items:
+        size += len(item.body) + 1
+        is_full = len(bodies) == min(limit, MAX_ITEMS)
+        is_cut = not is_full and size > max_bytes and bool(bodies)
+        if is_full or is_cut:
+            return Answer(b"[%b]" % b",".join(bodies), None if after is None else written(after), is_cut=is_cut)
+        bodies.append(item.body)
+        after = item.after
+    return Answer(b"[%b]" % b",".join(bodies))
+
+
+def read(cursor: str | None, kind: type[T]) -> T | None:
+    """What a cursor says; None where there is none. It is refused if it is not one of ours.
+
+    Anyone can write one: what it holds goes to the database only if the database could have held it.
+    """
+    if cursor is None:
+        return None
+    try:
+        place = msgspec.json.decode(base64.urlsafe_b64decode(cursor.encode()), type=kind)
+        _check(place)
+    except (binascii.Error, ValueError, msgspec.MsgspecError):
+        raise refused("cursor", "is none that this service gave out") from None
+    return place
+
+
+def _check(value: object) -> None:
+    """ValueError for a text, a time or a number that no row holds, anywhere in a place."""
+    match value:
+        case tuple() | list():
+            for inner in value:
+                _check(inner)
+        case str() if "\0" in value:
+            raise ValueError("U+0000 is in no text")
+        case datetime() if value.tzinfo is None:
+            raise InvalidMoment("has no offset")
+        case datetime():
+            timestamp.within(value)
+        case int() if not 0 <= value < _MOST:
+            raise ValueError("is no count, version or sequence")
+
+
+def written(after: Sequence[Any]) -> str:
+    """The cursor that continues after a place."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(after)).decode()
+
+
+class Place(NamedTuple):
+    """A place in a listing: by time, then by id."""
+
+    timestamp: datetime
+    id: str

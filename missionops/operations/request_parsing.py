@@ -1,0 +1,143 @@
+"""Requests: bytes or query fields in, a checked request out; every fault named by its path."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, NoReturn, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from missionops.domain import spacecraft, timestamp
+from missionops.domain.access import Caller
+from missionops.errors import Detail, Forbidden, InvalidRequest
+from missionops.wire.text import utf8
+
+_MAX_SOURCE = 128
+
+R = TypeVar("R", bound=msgspec.Struct)
+
+Limit = Annotated[int, Meta(ge=1, le=1000)]
+Moment = Annotated[str, Meta(description="RFC 3339 with an offset", extra_json_schema={"format": "date-time"})]
+"""A time in a request; `at` reads it."""
+
+
+def from_body(body: bytes, kind: type[R]) -> R:
+    """The request in a JSON body; an empty body is `{}`."""
+    try:
+        request = msgspec.json.decode(utf8(body).strip() or b"{}", type=kind)
+    except msgspec.ValidationError as error:
+        _refuse(str(error))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise refused("body", f"is not JSON: {error}") from None
+    except RecursionError:
+        raise refused("body", "is nested too deeply") from None
+    if b"\\u0000" in body:
+        refuse_nul(msgspec.to_builtins(request, builtin_types=(msgspec.Raw,)))  # which is read later, by other rules
+    return request
+
+
+def from_fields(fields: Mapping[str, str], kind: type[R]) -> R:
+    """The request in the fields of a query string."""
+    try:
+        request = msgspec.convert(dict(fields), type=kind, strict=False)
+    except msgspec.ValidationError as error:
+        _refuse(str(error))
+    for field in msgspec.structs.fields(kind):
+        text = fields.get(field.encode_name, "0")
+        if type(getattr(request, field.name)) is int and not re.fullmatch("-?[0-9]+", text):  # 1.0 is no int in JSON
+            raise refused(field.encode_name, "must be a whole number")
+    refuse_nul(dict(fields))
+    return request
+
+
+def spacecraft_id(text: str, *, or_fleet: bool = False) -> str:
+    """`text` itself if it can name a spacecraft, or is `_fleet` where that is taken."""
+    if spacecraft.is_id(text) or (or_fleet and text == spacecraft.FLEET):
+        return text
+    raise refused("spacecraftId", f"must be {spacecraft.rule(or_fleet=or_fleet)}")
+
+
+def source(headers: Mapping[str, str]) -> str:
+    """Who says so: what `Missionops-Source` names, in whatever case that header's name is, else `manual`."""
+    named = next((value for name, value in headers.items() if name.lower() == "missionops-source"), "").strip()
+    if len(named) > _MAX_SOURCE or "\0" in named:
+        raise refused("Missionops-Source", f"may have at most {_MAX_SOURCE} characters, none of them U+0000")
+    return named or "manual"
+
+
+def at(text: str | None, path: str) -> datetime | None:
+    """The time that a field holds."""
+    if text is None:
+        return None
+    try:
+        return timestamp.parse(text)
+    except timestamp.InvalidMoment as error:
+        raise refused(path, str(error)) from None
+
+
+def between(start: str | None, end: str | None) -> tuple[datetime, datetime]:
+    """Both ends of a range of times, which is closed; all of time where an end is not given."""
+    first, last = at(start, "from") or timestamp.EARLIEST, at(end, "to") or timestamp.LATEST
+    if first > last:
+        raise refused("to", "must not be before from")
+    return first, last
+
+
+def refused(path: str, message: str) -> InvalidRequest:
+    """The refusal of one field."""
+    return InvalidRequest(f"{path} {message}", (Detail(path, message),))
+
+
+def out_of_reach(caller: Caller, spacecraft_id: str | None) -> Forbidden:
+    """The refusal of what is about a spacecraft, or with None about no one, that a caller is not limited to."""
+    what = "what is about no one spacecraft" if spacecraft_id is None else spacecraft_id
+    return Forbidden(f"The token {caller.name} is limited to some spacecraft, and {what} is not among them.")
+
+
+def refuse_nul(value: object, path: str = "") -> None:
+    """Refuse U+0000 in any string or name, by the path of the first."""
+    if isinstance(value, str) and "\0" in value:
+        raise refused(path or "body", "holds U+0000, which no string may")
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            refuse_nul(name, path)
+            refuse_nul(inner, f"{path}.{name}" if path else name)
+    if isinstance(value, list):
+        for index, inner in enumerate(value):
+            refuse_nul(inner, f"{path}.{index}" if path else str(index))
+
+
+def _refuse(said: str) -> NoReturn:
+    """The refusal that msgspec's sentence stands for: `Expected … - at `$.limit``."""
+    found = re.fullmatch(r"(?s)(.*) - at `(?:key in )?`?\$\.?(.*)`", said)
+    message, path = (found[1], found[2]) if found else (said, "")
+    unknown = re.search(r"unknown field `(.*)`", message)
+    missing = re.search(r"missing required field `(.*)`", message)
+    if unknown:
+        raise refused(_join(path, unknown[1]), "is no field of this request")
+    if missing:
+        raise refused(_join(path, missing[1]), "is required")
+    raise refused(path or "body", _in_words(message))
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+_KINDS = {
+    "int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false", "object": "an object",
+    "array": "an array", "null": "null",
+}  # fmt: skip
+_BOUNDS = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
+
+
+def _in_words(message: str) -> str:
+    """What msgspec says of a value (Expected `int` <= 1000), for people."""
+    found = re.match(r"Expected `([a-z |]+)`( of length)?(?: (>=|<=|>|<) ([^ ]+))?", message)
+    if not found:
+        return f"is refused: {message[:1].lower()}{message[1:]}"
+    kinds = " or ".join(_KINDS.get(kind, kind) for kind in found[1].split(" | "))
+    if not found[3]:
+        return f"must be {kinds}"
+    return f"must be {kinds} of {_BOUNDS[found[3]]} {found[4]}{' characters or items' if found[2] else ''}"

@@ -1,0 +1,255 @@
+"""One snapshot decoded part by part: accepts all that the contract accepts, and names what is wrong with the rest."""
+
+import json
+import math
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from missionops.domain import number, snapshot, timestamp
+from missionops.domain.limits import MAX_NAME, MAX_PARAMETERS
+from missionops.domain.parameter_set import Value
+from missionops.domain.snapshot import Snapshot
+from missionops.wire.fault import Faulty, shown
+from missionops.wire.text import utf16
+
+MAX_ID = 128
+
+_skip_messagepack = msgspec.msgpack.Decoder(Raw).decode
+
+# MessagePack's number for timestamps, and where an extension's data begins: its type is the byte before.
+_TIMESTAMP_EXTENSION = -1
+_EXTENSION_DATA = {0xC7: 3, 0xC8: 4, 0xC9: 6, 0xD4: 2, 0xD5: 2, 0xD6: 2, 0xD7: 2, 0xD8: 2}
+
+
+class _Parts(msgspec.Struct, rename="camel"):
+    timestamp: Raw | UnsetType = UNSET
+    parameters: Raw | UnsetType = UNSET
+    id: Raw | UnsetType = UNSET
+    spacecraft_id: Raw | UnsetType = UNSET
+
+
+class Notation(NamedTuple):
+    """How one encoding is taken apart."""
+
+    name: str
+    parts: Callable[[bytes], _Parts]
+    named: Callable[[Raw], dict[str, Raw]]
+    value: Callable[[Raw], Any]
+    moment: Callable[[Raw], datetime]
+
+
+def json_moment(raw: Raw) -> datetime:
+    """The time that a JSON string names."""
+    text = _value(raw, JSON, "timestamp")
+    if not isinstance(text, str):
+        raise Faulty("invalid", "timestamp: must be a string such as 2025-01-01T00:00:00Z")
+    return _parsed(text)
+
+
+def msgpack_moment(raw: Raw) -> datetime:
+    """The time that a MessagePack string or timestamp extension names."""
+    said = _value(raw, MSGPACK, "timestamp")
+    if isinstance(said, str):
+        return _parsed(said)
+    if isinstance(said, msgspec.msgpack.Ext) and said.code == _TIMESTAMP_EXTENSION:
+        return _extension(bytes(said.data))
+    raise Faulty("invalid", "timestamp: must be a string such as 2025-01-01T00:00:00Z or a timestamp extension")
+
+
+def _extension(data: bytes) -> datetime:
+    """The time in a timestamp extension of 4, 8 or 12 bytes; seconds may be negative in the last."""
+    if len(data) == 4:  # noqa: PLR2004 - the format's lengths
+        seconds, nanoseconds = int.from_bytes(data, "big"), 0
+    elif len(data) == 8:  # noqa: PLR2004
+        both = int.from_bytes(data, "big")
+        seconds, nanoseconds = both & (1 << 34) - 1, both >> 34
+    elif len(data) == 12:  # noqa: PLR2004
+        seconds, nanoseconds = int.from_bytes(data[4:], "big", signed=True), int.from_bytes(data[:4], "big")
+    else:
+        raise Faulty("malformed", "timestamp: a timestamp extension has 4, 8 or 12 bytes")
+    if nanoseconds > 999_999_999:  # noqa: PLR2004
+        raise Faulty("malformed", "timestamp: a timestamp extension with more than a second of nanoseconds")
+    try:
+        return timestamp.from_unix(seconds, nanoseconds)
+    except timestamp.InvalidMoment as error:
+        raise Faulty("invalid", f"timestamp: {error}") from None
+
+
+def _parsed(text: str) -> datetime:
+    try:
+        return timestamp.parse(text)
+    except timestamp.InvalidMoment as error:
+        raise Faulty("invalid", f"timestamp: {error}") from None
+
+
+JSON = Notation(
+    "JSON",
+    msgspec.json.Decoder(_Parts).decode,
+    msgspec.json.Decoder(dict[str, Raw]).decode,
+    msgspec.json.Decoder().decode,
+    json_moment,
+)
+
+
+def _msgpack_value(raw: Raw) -> Any:
+    """A value; the timestamp extension stays as its bytes, since msgspec would round it."""
+    written = bytes(raw)
+    start = _EXTENSION_DATA.get(written[0])
+    if start and written[start - 1] == 0xFF:  # noqa: PLR2004 - -1 as a byte
+        return msgspec.msgpack.Ext(_TIMESTAMP_EXTENSION, written[start:])
+    return msgspec.msgpack.decode(raw)
+
+
+MSGPACK = Notation(
+    "MessagePack",
+    msgspec.msgpack.Decoder(_Parts).decode,
+    msgspec.msgpack.Decoder(dict[str, Raw]).decode,
+    _msgpack_value,
+    msgpack_moment,
+)
+
+
+def decode(spacecraft_id: str, body: bytes, notation: Notation) -> Snapshot:
+    """The snapshot in `body`, or Faulty with the first thing that is wrong."""
+    parts = _parts(body, notation)
+    if isinstance(parts.timestamp, UnsetType):
+        raise Faulty("invalid", "timestamp: is required")
+    if isinstance(parts.parameters, UnsetType):
+        raise Faulty("invalid", "parameters: is required")
+    time = timestamp.to_microseconds(notation.moment(parts.timestamp))
+    parameters = _parameters(parts.parameters, notation)
+    text = snapshot.text(parameters)
+    given = None if isinstance(parts.id, UnsetType) else _id(_value(parts.id, notation, "id"))
+    if not isinstance(parts.spacecraft_id, UnsetType):
+        _refuse_other_spacecraft(spacecraft_id, _value(parts.spacecraft_id, notation, "spacecraftId"))
+    return Snapshot((spacecraft_id, time, given or snapshot.derived_id(time, text)), parameters, text)
+
+
+def _parts(body: bytes, notation: Notation) -> _Parts:
+    try:
+        return notation.parts(body)
+    except msgspec.ValidationError:
+        raise _no_object(body, notation) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _malformed("body", body, notation, error) from None
+    except RecursionError:
+        raise Faulty("malformed", "body: nested too deeply") from None
+
+
+def _no_object(body: bytes, notation: Notation) -> Faulty:
+    try:
+        _value(Raw(body), notation, "body")
+    except Faulty as faulty:
+        if faulty.code == "malformed":  # it only begins as JSON or MessagePack
+            return faulty
+    return Faulty("invalid", "body: must be an object with timestamp and parameters")
+
+
+def _parameters(raw: Raw, notation: Notation) -> dict[str, Value]:
+    try:
+        named = notation.named(raw)
+    except msgspec.ValidationError:
+        raise Faulty("invalid", "parameters: must be an object: name → number, string or boolean") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _malformed("parameters", bytes(raw), notation, error) from None
+    except RecursionError:
+        raise Faulty("malformed", "parameters: nested too deeply") from None
+    if len(named) > MAX_PARAMETERS:
+        raise Faulty("too_large", f"parameters: {len(named)} of them, at most {MAX_PARAMETERS} may come in a snapshot")
+    return {_name(name): _parameter(name, value, notation) for name, value in named.items()}
+
+
+def _name(name: str) -> str:
+    if not 1 <= len(name) <= MAX_NAME:
+        raise Faulty("invalid", f"parameters.{shown(name)}: a name has 1 to {MAX_NAME} characters")
+    if "\0" in name:
+        raise Faulty("invalid", f"parameters.{shown(name)}: U+0000 is no part of a name")
+    return name
+
+
+def _parameter(name: str, raw: Raw, notation: Notation) -> Value:
+    field = f"parameters.{shown(name)}"
+    value = _value(raw, notation, field)
+    if isinstance(value, str):
+        if "\0" in value:
+            raise Faulty("invalid", f"{field}: U+0000 is no part of a string")
+        return value
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int | float):
+        return _number(field, value)
+    raise Faulty("invalid", f"{field}: must be a number, a string or a boolean")
+
+
+def _number(field: str, value: float) -> float:
+    kept = number.kept(value)
+    if kept is None:
+        fault = "is beyond what a double can hold" if isinstance(value, int) or math.isinf(value) else "is no number"
+        raise Faulty("invalid", f"{field}: {fault}")
+    return kept
+
+
+def _id(given: object) -> str:
+    if not isinstance(given, str) or not 1 <= len(given) <= MAX_ID:
+        raise Faulty("invalid", f"id: must be a string of 1 to {MAX_ID} characters")
+    if "\0" in given:
+        raise Faulty("invalid", "id: U+0000 is no part of a string")
+    return given
+
+
+def _refuse_other_spacecraft(subject: str, body: object) -> None:
+    if not isinstance(body, str):
+        raise Faulty("invalid", "spacecraftId: must be a string")
+    if body != subject:
+        raise Faulty("subject_mismatch", f"spacecraftId: the body says {shown(body)}, the subject says {subject}")
+
+
+def _value(raw: Raw, notation: Notation, field: str) -> Any:
+    try:
+        return notation.value(raw)
+    except msgspec.ValidationError:  # what decodes as nothing in particular can only be out of a number's range
+        raise Faulty("invalid", f"{field}: is beyond what a double can hold") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _malformed(field, bytes(raw), notation, error) from None
+    except RecursionError:
+        raise Faulty("invalid", f"{field}: nested too deeply") from None
+
+
+def _malformed(field: str, body: bytes, notation: Notation, error: Exception) -> Faulty:
+    if notation is JSON and _has_half_a_pair(body):
+        return Faulty("malformed", f"{field}: a string holds half of a surrogate pair")
+    if notation is JSON and field == "body" and _is_messagepack(body):
+        return Faulty(
+            "malformed",
+            "body: not JSON: it looks like MessagePack, which has to come with the header "
+            "Content-Type: application/msgpack",
+        )
+    if notation is JSON and field == "body" and utf16(body):
+        return Faulty("malformed", "body: not JSON: it looks like UTF-16 text, and JSON is UTF-8")
+    return Faulty("malformed", f"{field}: not {notation.name}: {error}")
+
+
+def _is_messagepack(body: bytes) -> bool:
+    """Whether a body is a whole map or array in MessagePack; no text begins as they do."""
+    if not body or not (0x80 <= body[0] <= 0x9F or 0xDC <= body[0] <= 0xDF):  # noqa: PLR2004 - the format's
+        return False
+    try:
+        _skip_messagepack(body)
+    except msgspec.DecodeError:
+        return False
+    return True
+
+
+def _has_half_a_pair(body: bytes) -> bool:
+    """Whether JSON that msgspec calls truncated is whole but for a lone surrogate."""
+    try:
+        json.dumps(json.loads(body), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    except (ValueError, RecursionError):
+        return False
+    return False

@@ -1,0 +1,368 @@
+"""Publishing each message once, though its publisher may be killed, stopped, replaced or cut off at any moment.
+
+A stream drops a repeated Nats-Msg-Id only within a window, so that alone is not enough: an owner that was stopped
+after its commit may wake up an hour later. Two things are added. Every batch says which message of each subject it
+believes to be the last (Nats-Expected-Last-Subject-Sequence), so a batch of one who missed something is refused whole.
+And whoever is in doubt - at its start, after a refusal, a time-out, a lost connection - reads the end of the stream
+from the last place it is sure of, and leaves out what is there.
+
+Others may publish to the same subjects without being owners: an acknowledgement or an answer of the server goes where
+somebody's reply subject says. Each of their messages can cost us an attempt and nothing else: the end of the stream
+says what is the last message now, and a smaller batch is sent at once.
+"""
+
+import asyncio
+import hashlib
+import json
+import logging
+import time
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+import nats.errors
+from nats.aio.client import Client
+
+from missionops.broker.client_patch import read_loop
+from missionops.errors import Lost, Unavailable
+from publishers.stream_room import Room
+
+log = logging.getLogger(__name__)
+
+_MESSAGES = 1_000  # the server's bound for one atomic batch (ADR-50)
+_BYTES = 4 << 20
+_SUBJECTS_KNOWN = 50_000
+_SUBJECTS_ASKED = 50  # each answer carries a whole message, up to a dead letter of 1 MB
+_TIMEOUT = 5.0
+_DELAYS = (0.05, 0.1, 0.2, 0.4, 0.8)  # between attempts; then the fault is somebody else's business
+_PATIENCE = 5.0
+_DUPLICATE_IN_BATCH = 10201
+_NO_ROOM = frozenset({10002, 10023, 10047})
+"""What JetStream says when it is not the stream that is full, but the account or the server."""
+
+_WRONG_LAST_SEQUENCE = frozenset({10071, 10164})
+_OTHERS = "others publish to the same subjects"
+
+
+class Message(NamedTuple):
+    """What is to be published once; two with one id are the same message."""
+
+    subject: str
+    id: str
+    body: bytes
+    headers: Mapping[str, str] = {}  # never written to
+
+
+class _Doubt(Exception):
+    """The stream refused a batch or did not answer: we do not know what it holds."""
+
+
+class _NoRoom(_Doubt):
+    """JetStream itself has no room for a batch."""
+
+
+class _Overtaken(_Doubt):
+    """Somebody else has published to a subject of the batch since the stream was read."""
+
+
+class _HoldsSome(_Doubt):
+    """The stream knows one message of the batch and does not say which; alone, each is told apart."""
+
+
+class _Found(NamedTuple):
+    """A message as a direct get answers it: with its own headers, and those that say where it lies."""
+
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class _Held(NamedTuple):
+    """A message that was read at the end of the stream, perhaps one that we have yet to publish."""
+
+    sequence: int
+    digest: bytes
+
+
+class FencedPublisher:
+    """Publishes to one stream. `is_owner` tells whether we may still speak for our partition.
+
+    `failures` counts, by stream, what was refused or not answered. `room` is asked to make way in the stream
+    before each batch, and `relieve` to make room for so many bytes where JetStream itself has none. `patience` is how
+    many seconds it goes on, without getting one message in, while others publish to the same subjects.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        stream: str,
+        is_owner: Callable[[], Awaitable[bool]],
+        failures: Counter[str] | None = None,
+        patience: float = _PATIENCE,
+        *,
+        room: Room | None = None,
+        relieve: Callable[[int], Awaitable[None]] | None = None,
+    ) -> None:
+        self._client = client
+        self._stream = stream
+        self._is_owner = is_owner
+        self._failures = Counter[str]() if failures is None else failures
+        self._room = room
+        self._relieve = relieve
+        self._patience = patience
+        self._last: dict[str, int] = {}
+        self._held: dict[str, _Held] = {}  # by message id, in the order of the stream
+        self._said = ""
+        self.sequence = 0
+        """The end of the stream as far as we know it: all of our own messages up to here are in it."""
+
+    async def resume(self, after: int) -> None:
+        """Learn what the stream holds past `after`, where it ended when it was last written down."""
+        self.sequence = after
+        self._last.clear()
+        self._held.clear()
+        await self._read_tail()
+        if self._room:
+            await self._room.look()
+
+    @property
+    def mark(self) -> int:
+        """After which whoever comes next has to read: a former owner's message may be of what nobody decided yet."""
+        return min((held.sequence for held in self._held.values()), default=self.sequence + 1) - 1
+
+    async def publish(self, messages: Iterable[Message]) -> None:
+        """Publish in order, leaving out what the stream holds; returns once the stream has it all.
+
+        Lost if somebody else speaks for our partition now, Unavailable if the stream goes on refusing.
+        """
+        for batch in _batches(messages):
+            await self._publish_batch(batch)
+
+    async def _publish_batch(self, batch: Sequence[Message]) -> None:
+        size, delays, deadline = len(batch), iter(_DELAYS), time.monotonic() + self._patience
+        while batch := self._without_held(batch):
+            portion = batch[:size]
+            bytes_ = sum(map(_size, portion))
+            if self._room:
+                await self._room.make_way(bytes_)
+            fault = await self._fault(portion)
+            if fault is None:
+                batch, size = batch[size:], 2 * size
+                delays, deadline = iter(_DELAYS), time.monotonic() + self._patience
+                continue
+            delay: float | None = 0  # at once, as whoever overtakes us does it again
+            if isinstance(fault, _Overtaken):
+                size = max(1, len(portion) // 4)  # for a batch is overtaken while it is being sent
+            elif isinstance(fault, _HoldsSome):
+                size = 1
+            else:
+                delay = next(delays, None)
+            if delay is None or (delay == 0 and time.monotonic() > deadline):
+                raise Unavailable(f"The stream {self._stream} does not take what is published: {fault}.")
+            await asyncio.sleep(delay)
+            await self._settle_doubt(portion)
+            if isinstance(fault, _NoRoom) and self._relieve:
+                await self._relieve(bytes_)
+
+    async def _fault(self, batch: Sequence[Message]) -> Exception | None:
+        """Send; why the stream may not have it now, although it may have it all the same."""
+        try:
+            await self._send(batch)
+        except (_Doubt, Unavailable, OSError, TimeoutError, nats.errors.Error) as doubt:
+            self._failures[self._stream] += 1
+            self._say(len(batch), str(doubt) or type(doubt).__name__)
+            return doubt
+        return None
+
+    def _say(self, count: int, why: str) -> None:
+        """Once, while every attempt fails in the same words."""
+        if why != self._said:
+            log.warning("%s: a batch of %d is in doubt: %s", self._stream, count, why)
+        self._said = why
+
+    async def _settle_doubt(self, batch: Sequence[Message]) -> None:
+        if not await self._is_owner():
+            raise Lost(f"another instance publishes to {self._stream}")
+        before = {message.subject: self._last.get(message.subject) for message in batch}
+        await self._read_tail()
+        if all(self._last.get(subject) == last for subject, last in before.items()):
+            self._last.clear()  # nothing was added there, so perhaps something was removed: ask again
+
+    def _without_held(self, batch: Sequence[Message]) -> Sequence[Message]:
+        if not self._held:
+            return batch
+        left = [message for message in batch if not self._is_held(message)]
+        self._forget(batch)
+        return left
+
+    def _is_held(self, message: Message) -> bool:
+        """Whether it is at the end of the stream: the very message, as anybody may write our ids."""
+        held = self._held.get(message.id)
+        return held is not None and held.digest == _digest(message.subject, message.body)
+
+    def _forget(self, batch: Sequence[Message]) -> None:
+        for message in batch:
+            self._held.pop(message.id, None)
+
+    async def _send(self, batch: Sequence[Message]) -> None:
+        await self._learn_last({message.subject for message in batch} - self._last.keys())
+        if max(self._last[message.subject] for message in batch) > self.sequence:
+            raise _Overtaken(_OTHERS)
+        headers = list(self._headers(batch))
+        for message, header in zip(batch[:-1], headers[:-1], strict=True):
+            await self._client.publish(message.subject, message.body, headers=header)
+        reply = await self._client.request(batch[-1].subject, batch[-1].body, timeout=_TIMEOUT, headers=headers[-1])
+        ack = json.loads(reply.data)
+        if "error" not in ack:
+            await self._accept(batch, ack)
+            return
+        code, why = ack["error"].get("err_code"), ack["error"].get("description")
+        if code in _WRONG_LAST_SEQUENCE:
+            raise _Overtaken(_OTHERS)
+        if code == _DUPLICATE_IN_BATCH and len(batch) > 1:
+            raise _HoldsSome(why)
+        if code in _NO_ROOM:
+            raise _NoRoom(why)
+        raise _Doubt(why)
+
+    def _headers(self, batch: Sequence[Message]) -> Iterator[dict[str, str]]:
+        name, seen = uuid.uuid4().hex, set[str]()
+        for number, message in enumerate(batch, start=1):
+            headers = {**message.headers, "Nats-Msg-Id": message.id, "Nats-Expected-Stream": self._stream}
+            if len(batch) > 1:
+                headers |= {"Nats-Batch-Id": name, "Nats-Batch-Sequence": str(number)}
+            if message.subject not in seen:
+                seen.add(message.subject)
+                headers["Nats-Expected-Last-Subject-Sequence"] = str(self._last[message.subject])
+            if number == len(batch) > 1:
+                headers["Nats-Batch-Commit"] = "1"
+            yield headers
+
+    async def _accept(self, batch: Sequence[Message], ack: Mapping[str, Any]) -> None:
+        if ack.get("duplicate"):
+            self._last.pop(batch[0].subject)
+            await self._refuse_foreign(batch[0], int(ack["seq"]))
+            return
+        if self._room:
+            for message in batch:
+                self._room.note(message.subject, _size(message))
+        first = int(ack["seq"]) - len(batch) + 1  # an atomic batch takes consecutive sequences
+        if len(self._last) > _SUBJECTS_KNOWN:
+            self._last.clear()
+        self._last.update((message.subject, first + index) for index, message in enumerate(batch))
+        if first == self.sequence + 1:
+            self.sequence = int(ack["seq"])
+            return
+        # Somebody else published in between, perhaps what we have yet to publish; or the stream was made anew.
+        await self._read_tail()
+        self._forget(batch)
+
+    async def _refuse_foreign(self, message: Message, sequence: int) -> None:
+        """Notice that what the stream takes `message` for a repeat of is another one, which came under our id."""
+        async for found in self._direct({"seq": sequence, "batch": 1}, again=False):
+            digest = _digest(found.headers["Nats-Subject"], found.body)
+            if found.headers["Nats-Sequence"] == str(sequence) and digest != _digest(message.subject, message.body):
+                raise _Doubt(f"message {sequence} has the id of one of ours and is none")
+
+    async def _read_tail(self) -> None:
+        """Learn what came after the last message that we know, and which is now the last of each of its subjects."""
+        info = await self._ask(f"STREAM.INFO.{self._stream}", {})
+        if int(info["state"]["last_seq"]) < self.sequence:
+            self.sequence = 0  # another stream under the same name, or an older one: all of it is new to us
+            self._last.clear()
+        async for message in self._direct({"seq": self.sequence + 1, "batch": 1_000, "max_bytes": _BYTES}):
+            headers = message.headers
+            subject, self.sequence = headers["Nats-Subject"], int(headers["Nats-Sequence"])
+            if subject in self._last:
+                self._last[subject] = self.sequence
+            if "Nats-Msg-Id" in headers:
+                self._held[headers["Nats-Msg-Id"]] = _Held(self.sequence, _digest(subject, message.body))
+
+    async def _learn_last(self, subjects: Iterable[str]) -> None:
+        """Learn the last sequence of these subjects, 0 where a subject has no message."""
+        subjects = iter(subjects)
+        while some := list(islice(subjects, _SUBJECTS_ASKED)):
+            self._last.update(dict.fromkeys(some, 0))
+            async for message in self._direct({"multi_last": some}, again=False):
+                self._last[message.headers["Nats-Subject"]] = int(message.headers["Nats-Sequence"])
+
+    async def _direct(self, request: dict[str, Any], *, again: bool = True) -> AsyncIterator[_Found]:
+        """Messages by the stream's direct get (ADR-31), page by page while there are more."""
+        page = _Page(self._stream)
+        inbox = self._client.new_inbox()
+        subscription = await self._client.subscribe(inbox)
+        # No queue of the client's is between: whoever overtakes us can publish as fast as that is read.
+        read_loop.divert(self._client, subscription, page.take)
+        try:
+            more = True
+            while more:
+                await self._client.publish(f"$JS.API.DIRECT.GET.{self._stream}", json.dumps(request).encode(), inbox)
+                found, more = await page.read()
+                for message in found:
+                    yield message
+                    request["seq"] = int(message.headers["Nats-Sequence"]) + 1
+                more = more and again
+        finally:
+            read_loop.release(self._client, subscription)
+            await subscription.unsubscribe()
+
+    async def _ask(self, subject: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        reply = await self._client.request(f"$JS.API.{subject}", json.dumps(request).encode(), timeout=_TIMEOUT)
+        answer: dict[str, Any] = json.loads(reply.data)
+        if "error" in answer:
+            raise Unavailable(f"{self._stream}: {answer['error']['description']}")
+        return answer
+
+
+def _digest(subject: str, body: bytes) -> bytes:
+    return hashlib.blake2b(subject.encode() + b"\0" + body, digest_size=16).digest()
+
+
+class _Page:
+    """What one direct get brings, as it comes."""
+
+    def __init__(self, stream: str) -> None:
+        self._stream = stream
+        self._found: list[_Found] = []
+        self._end: Mapping[str, str] | None = None
+        self._changed = asyncio.Event()
+
+    def take(self, _: bytes, __: bytes, block: bytes | None, body: bytes) -> None:
+        """Take one message of the answer."""
+        headers = read_loop.headers(block)
+        # Not by a `Status`: a publisher may have set one.
+        if "Nats-Sequence" in headers:
+            self._found.append(_Found(headers, body))
+        else:
+            self._end = headers
+        self._changed.set()
+
+    async def read(self) -> tuple[Sequence[_Found], bool]:
+        """All of it once it is whole, and whether there is more after it; the next one may be asked for then."""
+        while self._end is None:
+            self._changed.clear()
+            async with asyncio.timeout(_TIMEOUT):
+                await self._changed.wait()
+        found, end = self._found, self._end
+        self._found, self._end = [], None
+        if end.get("Status") not in {"204", "404"}:  # the end of the page; nothing there
+            raise Unavailable(f"{self._stream}: a direct get was answered {end.get('Status')}")
+        return found, bool(found) and end.get("Nats-Num-Pending", "0") != "0"
+
+
+def _batches(messages: Iterable[Message]) -> Iterator[Sequence[Message]]:
+    batch: list[Message] = []
+    size = 0
+    for message in messages:
+        size += _size(message)
+        if batch and (len(batch) == _MESSAGES or size > _BYTES):
+            yield batch
+            batch, size = [], _size(message)
+        batch.append(message)
+    if batch:
+        yield batch
+
+
+def _size(message: Message) -> int:
+    return len(message.body) + sum(len(name) + len(value) for name, value in message.headers.items())

@@ -1,0 +1,51 @@
+"""Dead letters in the log: a flood of them is one line every ten seconds, with how many there were."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Sequence
+
+from missionops.ingest.batch import Letter
+
+log = logging.getLogger(__name__)
+
+_EVERY = 10.0
+_MOST = 500
+
+
+class LetterLog:
+    """The first is logged at once; what follows soon is counted, and logged together."""
+
+    def __init__(self) -> None:
+        self._codes = Counter[str]()
+        self._last: tuple[Letter, str] | None = None
+        self._is_waiting = False
+
+    def note(self, batch: str, letters: Sequence[Letter]) -> None:
+        """Take down the letters of a batch."""
+        if not letters:
+            return
+        self._codes.update(letter.fault.code for letter in letters)
+        self._last = letters[-1], batch
+        if not self._is_waiting:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._is_waiting = self._last is not None
+        if self._last is None:
+            return
+        (fault, delivery), batch = self._last
+        token, reason = (_one_line(text) for text in (delivery.token, fault.reason))
+        counts = ", ".join(f"{count} {code}" for code, count in sorted(self._codes.items()))
+        log.warning(
+            "dead letters: %s; the last of %s, sequence %d: %s", counts, token, delivery.sequence, reason,
+            extra={"spacecraft": token, "sequence": delivery.sequence, "batch": batch},
+        )  # fmt: skip
+        self._codes.clear()
+        self._last = None
+        asyncio.get_running_loop().call_later(_EVERY, self._tell)
+
+
+def _one_line(text: str) -> str:
+    """What a stranger wrote, so that it cannot pass for a line of ours."""
+    return text.encode("unicode_escape").decode()[:_MOST]
