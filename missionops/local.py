@@ -50,14 +50,14 @@ async def running(directory: Path | None, nats_port: int = 0, http_port: int = 0
     """Servers and service for the time of a block, with data in `directory`, or with none kept."""
     async with AsyncExitStack() as exits:
         opened = DataDirectory.open(directory) if directory else DataDirectory.ephemeral()
-        servers = await exits.enter_async_context(
+        started = await exits.enter_async_context(
             servers.running(await exits.enter_async_context(opened), nats_port=nats_port)
         )
-        await migrate.apply(servers.migrator_database_url)
-        await _forget_dead_owners(servers.database_url)
-        service = await exits.enter_async_context(app.running(_settings(servers, http_port)))
+        await migrate.apply(started.migrator_database_url)
+        await _forget_dead_owners(started.database_url)
+        service = await exits.enter_async_context(app.running(_settings(started, http_port)))
         await service.until_ready()
-        yield Stack(servers, service)
+        yield Stack(started, service)
 
 
 def _settings(servers: Servers, http_port: int) -> settings.Settings:

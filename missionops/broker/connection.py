@@ -9,6 +9,7 @@ from typing import Any
 from faststream.nats import NatsBroker
 from nats.aio.client import Client
 
+from missionops.broker import options
 from missionops.broker.client import GuardedClient
 from missionops.errors import Unavailable, Unfit
 from missionops.settings import NatsAccess
@@ -25,11 +26,11 @@ class Broker(NatsBroker):
     classes of its own only. Each FastStream broker says how it connects in `_connect`; this one does so for ours.
     """
 
-    def __init__(self, client: GuardedClient, access: NatsAccess, **options: Any) -> None:
+    def __init__(self, client: GuardedClient, access: NatsAccess, **more: Any) -> None:
         self._access = options.options(access)
         self._client = client
         # FastStream builds no pydantic models for us: our handlers take messages as they came, and read them.
-        super().__init__(self._access["servers"], apply_types=False, serializer=None, **options)
+        super().__init__(self._access["servers"], apply_types=False, serializer=None, **more)
 
     async def _connect(self) -> Client:
         await self._client.connect(**self._connection_kwargs | self._access)

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from missionops.domain.access import Caller
 from missionops.http import request_body, response
 from missionops.http.authorization import Guard
+from missionops.http.request import MAX_BYTES, asked
 from missionops.http.response import Reply
 from missionops.http.slots import SMALL, Slots, held
 from missionops.operations import dispatch, intake
@@ -77,7 +78,7 @@ class Endpoint:
             if isinstance(answer, Failure) or not answer.is_cut:
                 return await self._admitted(answer, clock, sending)
         async with held(self._slots.of_large, clock.deadline):
-            answer = await self._performed(request, given, caller, request.MAX_BYTES, clock)
+            answer = await self._performed(request, given, caller, MAX_BYTES, clock)
             return await self._admitted(answer, clock, sending)
 
     async def _performed(
@@ -86,7 +87,7 @@ class Endpoint:
         return await dispatch.perform(
             self._operation,
             self._context,
-            lambda: request.asked(self._operation, self._route, request, given, caller)._replace(max_bytes=max_bytes),
+            lambda: asked(self._operation, self._route, request, given, caller)._replace(max_bytes=max_bytes),
             deadline=clock.deadline,
         )
 

@@ -93,6 +93,6 @@ OPERATIONS = (
         Config,
         put,
         (Route("PUT", _PATH),),
-        config_document=NewConfig,
+        document=NewConfig,
     ),
 )

@@ -59,7 +59,7 @@ class Encoding(NamedTuple):
     slot: int
     """Which decoder of a form takes it."""
     time: Callable[[Raw], int]
-    careful: careful.Notation
+    strict: strict_decoder.Notation
     is_array: Callable[[bytes], bool]
     items: Callable[[bytes], list[bytes]]
     array: Callable[[Sequence[bytes]], bytes]
@@ -129,7 +129,7 @@ class Decoder:
         if known := self.read(spacecraft_id, body, encoding):
             return known
         found = _read(schema_decoder.ANY, spacecraft_id, body, encoding) or strict_decoder.decode(
-            spacecraft_id, body, encoding.careful
+            spacecraft_id, body, encoding.strict
         )
         is_known = self._forms.learn(spacecraft_id, found.parameters)
         return (is_known and self.read(spacecraft_id, body, encoding)) or found

@@ -56,11 +56,11 @@ class Stage:
     async def opened(cls, directory: Path) -> AsyncIterator["Stage"]:
         """Servers in a directory that is removed afterwards."""
         tempfile.tempdir = str(directory)
-        async with DataDirectory.ephemeral() as data, servers.running(data) as servers:
-            client = await nats.connect(servers.nats_url)
-            stage = cls(servers, client)
+        async with DataDirectory.ephemeral() as data, servers.running(data) as started:
+            client = await nats.connect(started.nats_url)
+            stage = cls(started, client)
             await stage.execute(f"CREATE DATABASE {_TEMPLATE}")
-            await migrate.apply(servers.postgres.dsn(_TEMPLATE))
+            await migrate.apply(started.postgres.dsn(_TEMPLATE))
             try:
                 yield stage
             finally:

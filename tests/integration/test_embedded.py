@@ -96,8 +96,8 @@ async def owner_of(where: Path | str, loop: str = "asyncio", **environment: str)
 
 @asynccontextmanager
 async def running(path: Path) -> AsyncIterator[servers.Servers]:
-    async with DataDirectory.open(path) as directory, servers.running(directory, durable=False) as servers:
-        yield servers
+    async with DataDirectory.open(path) as directory, servers.running(directory, durable=False) as started:
+        yield started
 
 
 async def becomes_true(
@@ -213,15 +213,15 @@ async def test_each_server_comes_back_at_its_address_after_a_crash(tmp_path: Pat
 
 
 async def test_a_stopped_server_starts_again_at_its_address() -> None:
-    async with DataDirectory.ephemeral() as directory, servers.running(directory, durable=False) as servers:
-        addresses = (servers.nats_url, servers.database_url)
-        await store_row(servers.database_url)
-        for server in (servers.nats, servers.postgres):
+    async with DataDirectory.ephemeral() as directory, servers.running(directory, durable=False) as started:
+        addresses = (started.nats_url, started.database_url)
+        await store_row(started.database_url)
+        for server in (started.nats, started.postgres):
             await server.stop()
             await server.stop()
             await server.start()
-        assert (servers.nats_url, servers.database_url) == addresses
-        assert await rows(servers.database_url) == 1
+        assert (started.nats_url, started.database_url) == addresses
+        assert await rows(started.database_url) == 1
 
 
 async def test_a_reused_process_id_does_not_stop_the_next_start(tmp_path: Path) -> None:

@@ -19,9 +19,9 @@ from deployed import Nats
 from nats.aio.client import Client
 
 from missionops import errors
-from missionops.broker import connection
+from missionops.broker import connection as broker
 from missionops.broker.client import GuardedClient
-from missionops.cli import connection
+from missionops.cli.client import connection
 from missionops.embedded.nats import NatsServer
 from missionops.settings import read_access
 
@@ -111,9 +111,9 @@ class Guarded(NatsServer):
 @asynccontextmanager
 async def as_service(url: str, **given: str) -> AsyncIterator[Client]:
     access = read_access(nats_url=url, **given)
-    made = connection.make(GuardedClient(), access, lambda: None, lambda reason: _resolve(closed, reason))
+    made = broker.make(GuardedClient(), access, lambda: None, lambda reason: _resolve(closed, reason))
     closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    client = await connection.connect(made, closed)
+    client = await broker.connect(made, closed)
     try:
         yield client
     finally:

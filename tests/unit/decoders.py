@@ -4,24 +4,24 @@ import msgspec
 
 from missionops.domain.parameter_set import Values
 from missionops.domain.snapshot import Snapshot
-from missionops.wire import decoder
+from missionops.wire import decoder as wire_decoder
 from missionops.wire.fault import Fault
 
 _LESSONS = 64
 
 
-def taught(*names: str) -> decoder.Decoder:
+def taught(*names: str) -> wire_decoder.Decoder:
     """A decoder that has seen so many snapshots of SC-1 with these parameters that it has a form for them."""
-    decoder = decoder.Decoder()
+    decoder = wire_decoder.Decoder()
     lesson = msgspec.json.encode({"timestamp": "2025-01-01T00:00:00Z", "parameters": dict.fromkeys(names, 1)})
     for _ in range(_LESSONS):
-        decoder.decode("SC-1", lesson, decoder.JSON)
+        decoder.decode("SC-1", lesson, wire_decoder.JSON)
     return decoder
 
 
-def decode(body: bytes, encoding: decoder.Encoding = decoder.JSON) -> list[Snapshot | Fault]:
+def decode(body: bytes, encoding: wire_decoder.Encoding = wire_decoder.JSON) -> list[Snapshot | Fault]:
     """What a body of SC-1 says."""
-    found = decoder.decode("SC-1", body, encoding)
+    found = wire_decoder.decode("SC-1", body, encoding)
     names = {name for result in found if isinstance(result, Snapshot) for name in result.parameters}
     again = taught(*names, "temp").decode("SC-1", body, encoding)
     assert [said(result) for result in again] == [said(result) for result in found]

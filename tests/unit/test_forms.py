@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from missionops.domain import anomaly, limits
 from missionops.domain.parameter_set import Values
 from missionops.domain.snapshot import Snapshot
-from missionops.wire import decoder, schema_decoder
+from missionops.wire import decoder as wire_decoder
+from missionops.wire import schema_decoder
 from tests.unit.decoders import decode, is_by_position, said, taught
 
 LESSONS = 64
@@ -30,19 +31,19 @@ def body(parameters: dict[str, Any], **fields: Any) -> bytes:
     return msgspec.json.encode({"timestamp": "2025-01-01T00:00:00Z", "parameters": parameters, **fields})
 
 
-def one(decoder: decoder.Decoder, parameters: dict[str, Any], spacecraft_id: str = "SC-1") -> Snapshot:
-    [found] = decoder.decode(spacecraft_id, body(parameters), decoder.JSON)
+def one(decoder: wire_decoder.Decoder, parameters: dict[str, Any], spacecraft_id: str = "SC-1") -> Snapshot:
+    [found] = decoder.decode(spacecraft_id, body(parameters), wire_decoder.JSON)
     assert isinstance(found, Snapshot)
     assert found.parameters == parameters
     return found
 
 
-@given(PARAMETERS, st.sampled_from([decoder.JSON, decoder.MSGPACK]))
-@example({"a": "\0"}, decoder.JSON)
-@example({"a": "\\u0000", 'q"': 1, "b": "null"}, decoder.JSON)
+@given(PARAMETERS, st.sampled_from([wire_decoder.JSON, wire_decoder.MSGPACK]))
+@example({"a": "\0"}, wire_decoder.JSON)
+@example({"a": "\\u0000", 'q"': 1, "b": "null"}, wire_decoder.JSON)
 @settings(deadline=None, max_examples=200)
 def test_a_decoder_that_knows_the_names_says_the_same(parameters, encoding):
-    encode = msgspec.json.encode if encoding is decoder.JSON else msgspec.msgpack.encode
+    encode = msgspec.json.encode if encoding is wire_decoder.JSON else msgspec.msgpack.encode
     for value in parameters.values():
         if isinstance(value, int) and not -(2**63) <= value < 2**64:  # msgspec writes no such number
             return
@@ -55,8 +56,8 @@ def test_nor_does_it_matter_what_came_between(many):
     decoder = taught("a", "b", "c")
     bodies = [body(parameters) for parameters in many if _can_be_written(parameters)]
     for written in bodies:
-        [found] = decoder.decode("SC-1", written, decoder.JSON)
-        [alone] = decoder.decode("SC-1", written)
+        [found] = decoder.decode("SC-1", written, wire_decoder.JSON)
+        [alone] = wire_decoder.decode("SC-1", written)
         assert said(found) == said(alone)
 
 
@@ -65,13 +66,13 @@ def _can_be_written(parameters: dict[str, Any]) -> bool:
 
 
 def test_names_that_come_again_are_held_by_position():
-    decoder = decoder.Decoder()
+    decoder = wire_decoder.Decoder()
     held = [is_by_position(one(decoder, {"b": 1, "a": "x"})) for _ in range(LESSONS + 1)]
     assert held == [False] * (LESSONS - 1) + [True] * 2
 
 
 def test_packets_of_different_kinds_share_the_vocabulary_of_their_spacecraft():
-    decoder = decoder.Decoder()
+    decoder = wire_decoder.Decoder()
     kinds = [{"a": 1}, {"b": 2.5, "c": True}, {"a": 3, "d": "x"}]
     for _ in range(LESSONS):
         for kind in kinds:
@@ -95,7 +96,7 @@ def test_a_name_that_is_new_is_learned_too():
 
 
 def test_too_many_names_for_a_vocabulary_are_taken_as_they_come():
-    decoder = decoder.Decoder()
+    decoder = wire_decoder.Decoder()
     many = {f"p{number}": number for number in range(501)}
     assert not any(is_by_position(one(decoder, many)) for _ in range(LESSONS + 1))
     assert not is_by_position(one(decoder, {"p1": 1}))
@@ -112,7 +113,7 @@ def test_names_without_end_do_not_fill_the_memory(monkeypatch):
 
 def test_new_names_of_one_spacecraft_take_no_room_but_their_own(monkeypatch):
     monkeypatch.setattr(schema_decoder, "_MOST_NAMES_AT_ALL", 1_000)
-    decoder = decoder.Decoder()
+    decoder = wire_decoder.Decoder()
     for number in range(700):
         one(decoder, {f"p{number}": 1})
     assert sum(map(len, decoder._forms._by_names)) == 0  # past 500 names it has no vocabulary
@@ -132,7 +133,7 @@ def test_classes_that_nobody_uses_are_freed(monkeypatch):
     monkeypatch.setattr(schema_decoder, "_MOST_GARBAGE", 30)
     gc.collect()
     before = len(Values.__subclasses__())
-    decoder, rules = decoder.Decoder(), limits.compile_rules({"parameters": {"p0": {"warnHigh": 1}}})
+    decoder, rules = wire_decoder.Decoder(), limits.compile_rules({"parameters": {"p0": {"warnHigh": 1}}})
     gc.disable()
     try:
         for names in range(1, 30):
@@ -202,7 +203,7 @@ def test_rules_keep_no_vocabulary_for_ever():
 
 def test_any_number_of_large_spacecraft_have_no_form():
     many = {f"p{number}": number for number in range(501)}
-    decoder = decoder.Decoder()
+    decoder = wire_decoder.Decoder()
     for number in range(LESSONS + 1):
         one(decoder, many, f"SC-{number}")
     assert decoder._forms.get(f"SC-{LESSONS}") is None

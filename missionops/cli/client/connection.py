@@ -129,14 +129,14 @@ async def _connect(client: Client, access: settings.NatsAccess, on_error: ErrorC
         if on_error and client.is_connected:
             await on_error(error)
 
-    options: dict[str, Any] = {"max_reconnect_attempts": 1, "reconnect_time_wait": 0.05, **options.options(access)}
+    given: dict[str, Any] = {"max_reconnect_attempts": 1, "reconnect_time_wait": 0.05, **options.options(access)}
     try:
         async with asyncio.timeout(2 * CONNECT_SECONDS + 1):
             await client.connect(
                 name="missionops",
                 connect_timeout=CONNECT_SECONDS,
                 error_cb=hear,
-                **options,
+                **given,
             )
     except (nats.errors.Error, OSError, TimeoutError, ValueError) as error:
         raise _unreachable(access.nats_url, [*said, error]) from None

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from missionops.cli import times
+from missionops.cli.commands import times
 from missionops.domain import spacecraft
 
 DEFAULT_LIMIT = 20

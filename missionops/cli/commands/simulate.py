@@ -9,6 +9,7 @@ from missionops.cli.client import loop
 from missionops.cli.commands import options, server
 from missionops.cli.output import tables, terminal
 from missionops.cli.simulate import documents, live
+from missionops.cli.simulate import seed as history
 from missionops.simulator import fleet
 
 _TEN_YEARS = 5_256_000
@@ -97,13 +98,13 @@ def seed_demo_data(
 
       missionops seed-demo-data --dry-run --json | gzip > demo.ndjson.gz
     """
-    planned = seed.plan(minutes, interval_seconds, end, seed, faults or ())
+    planned = history.plan(minutes, interval_seconds, end, seed, faults or ())
     if not dry_run:
-        raise typer.Exit(0 if loop.run(seed.publish(planned, server_url, as_json=as_json)) else 1)
+        raise typer.Exit(0 if loop.run(history.publish(planned, server_url, as_json=as_json)) else 1)
     if as_json:
-        seed.show(planned)
+        history.show(planned)
     else:
-        seed.preview(planned)
+        history.preview(planned)
 
 
 def seed_demo_docs(

@@ -4,9 +4,8 @@ from typing import Annotated
 
 import typer
 
-from missionops.cli import times
 from missionops.cli.client import loop, subscription
-from missionops.cli.commands import server
+from missionops.cli.commands import server, times
 from missionops.cli.output import message_line, terminal
 
 _Subject = Annotated[
