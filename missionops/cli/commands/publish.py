@@ -64,6 +64,8 @@ def publish(  # noqa: PLR0917 - Typer's options, given by name
       missionops publish SC-001 --param temp=42 --param mode=CRUISE
 
       missionops publish --file telemetry.ndjson.gz --rate 500
+
+      missionops publish SC-001 --file beacons.csv --time-column utc_time
     """
     for_files = "--rate" if rate is not None else "--time-column" if time_column is not None else None
     _check_usage(spacecraft_id, parameters, file, single=timestamp or snapshot_id, for_files=for_files)
