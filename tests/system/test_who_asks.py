@@ -93,6 +93,7 @@ async def serving(place: Place, database: str, *, syncs: bool) -> AsyncIterator[
             await client.jetstream().publish(f"telemetry.{name}", b"no snapshot")
             await client.close()
             await stored(operator, name, 2)
+        await told(own)
         yield Mission(server, service, operator, own)
         for client in (operator, own):
             await client.close()
@@ -123,6 +124,14 @@ def snapshot(minute: int, value: float, day: int = 1) -> bytes:
 
 async def ask(client: Client, subject: str, body: bytes = b"") -> Any:
     return json.loads((await client.request(subject, body, timeout=10)).data)
+
+
+async def told(service: Client) -> None:
+    """Wait until of two spacecraft the anomaly, the event of the config and the dead letter are in their streams."""
+    deadline = time.monotonic() + installed.busy(30)
+    for stream in STREAMS[1:]:
+        while (info := await ask(service, f"$JS.API.STREAM.INFO.{stream}"))["state"]["messages"] < 2:
+            assert time.monotonic() < deadline, info
 
 
 async def stored(operator: Client, spacecraft: str, count: int) -> None:
@@ -323,7 +332,7 @@ async def flood(client: Client, reply: str, until: asyncio.Event) -> int:
     return sent
 
 
-async def told(client: Client, spacecraft: str) -> list[str]:
+async def anomalies(client: Client, spacecraft: str) -> list[str]:
     """The ids of the anomalies of a spacecraft in the stream, which others have written to as well."""
     subject, sequence, found = f"anomalies.{spacecraft}", 1, []
     while "error" not in (reply := await next_anomaly(client, subject, sequence)):
@@ -355,7 +364,7 @@ async def test_a_flood_of_odd_reply_subjects_costs_nobody_his_anomalies(place: P
     assert await flooding > 0
     health = await ask(client, "missionops.health")
     assert (health["ingest"]["epoch"], health["status"]) == (epoch, "ready")
-    ids = await told(client, "FLOOD-2")
+    ids = await anomalies(client, "FLOOD-2")
     assert (len(ids), len(set(ids))) == (50, 50)
     assert up.err.count("in doubt") < 20
     for used in (client, hostile):
