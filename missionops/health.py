@@ -10,9 +10,9 @@ from nats.aio.client import Client
 
 from missionops import __version__
 from missionops.broker import streams
-from missionops.broker.outgoing_stream import Outgoing, unbounded
 from missionops.domain import timestamp
 from missionops.errors import Unavailable
+from missionops.ingest.outgoing_stream import Outgoing, unbounded
 from missionops.ingest.status import Progress
 from missionops.operations.health import Health, Ingest, OutgoingStream
 from missionops.store import locks

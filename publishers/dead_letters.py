@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
-from missionops.broker.client_patch.read_loop import is_broken
 from missionops.domain import spacecraft
-from missionops.ingest import batch as batches
 from missionops.ingest.batch import Delivery, Letter
+from missionops.wire import headers as wire_headers
 from missionops.wire.decoder import JSON, MSGPACK, Encoding
+from missionops.wire.headers import is_broken
 from publishers.exactly_once import Message
 
 MOST_BYTES = 8_000_000
@@ -51,7 +51,7 @@ def messages(letters: Iterable[Letter], stream: str, max_payload: int) -> Iterat
 
 def _of_array(letters: Sequence[Letter], stream: str, room: int) -> Iterator[Message]:
     """A letter for each bad item, as long as all of them and one that holds the others stay within the bound."""
-    encoding = batches.encoding_of(letters[0].delivery.block) or JSON
+    encoding = wire_headers.encoding_of(letters[0].delivery.block) or JSON
     left = MOST_BYTES
     waiting = sum(len(letter.fault.body) + 1 for letter in letters)
     # Of what is larger than the bound, something has to be cut: then half of it is for letters of single items.

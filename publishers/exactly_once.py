@@ -27,6 +27,7 @@ from nats.aio.client import Client
 
 from missionops.broker.client_patch import read_loop
 from missionops.errors import Lost, Unavailable
+from missionops.wire import headers as wire_headers
 from publishers.stream_room import Room
 
 log = logging.getLogger(__name__)
@@ -330,7 +331,7 @@ class _Page:
 
     def take(self, _: bytes, __: bytes, block: bytes | None, body: bytes) -> None:
         """Take one message of the answer."""
-        headers = read_loop.headers(block)
+        headers = wire_headers.read(block)
         # Not by a `Status`: a publisher may have set one.
         if "Nats-Sequence" in headers:
             self._found.append(_Found(headers, body))

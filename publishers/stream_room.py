@@ -17,8 +17,8 @@ import nats.errors
 from nats.aio.client import Client
 
 from missionops.broker import streams
-from missionops.broker.outgoing_stream import FULL, Outgoing, unbounded
 from missionops.errors import MissionopsError
+from missionops.ingest.outgoing_stream import FULL, Outgoing, unbounded
 
 log = logging.getLogger(__name__)
 

@@ -13,11 +13,11 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from missionops.broker import caller
-from missionops.broker.client_patch.read_loop import is_broken
 from missionops.errors import InvalidRequest, TooLarge
 from missionops.operations import dispatch, pagination, request_parsing
 from missionops.operations.operation import Asked, Context, Operation
 from missionops.operations.registry import OPERATIONS
+from missionops.wire.headers import is_broken
 from subscribers import middlewares
 from subscribers.middlewares import AdmitRequests, AnswerErrors, CountRequests, LogRequests, Request, Statistics
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from missionops.broker.client_patch import read_loop
 from missionops.domain.access import OVER_NATS, Caller
+from missionops.wire.headers import REQUEST_INFO
 
 _IMPORTED = "_R_."
 _LONGEST = 256
@@ -31,10 +31,10 @@ _decode = msgspec.json.Decoder(_Info).decode
 
 def caller(reply: str, headers: Mapping[str, str]) -> Caller:
     """Who asks with this reply subject and these headers: `nats:<account>/<user>@<host>`, or `nats`."""
-    if not reply.startswith(_IMPORTED) or read_loop.REQUEST_INFO not in headers:
+    if not reply.startswith(_IMPORTED) or REQUEST_INFO not in headers:
         return OVER_NATS
     try:
-        info = _decode(headers[read_loop.REQUEST_INFO])
+        info = _decode(headers[REQUEST_INFO])
     except msgspec.DecodeError:
         return OVER_NATS
     user = f"/{info.user}" if info.user else ""

@@ -32,12 +32,12 @@ _COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "watch": ("watch:watch", "Watch anomalies, or anything else, live."),
     },
     "Spacecraft": {
-        "list-spacecraft": ("fleet:list_spacecraft", "List the spacecraft there are."),
+        "list-spacecraft": ("spacecraft:list_spacecraft", "List the spacecraft there are."),
         "get-spacecraft": (
-            "fleet:get_spacecraft", "Show one spacecraft: its registration, and which config is in force.",
+            "spacecraft:get_spacecraft", "Show one spacecraft: its registration, and which config is in force.",
         ),
-        "status": ("fleet:status", "Show how a spacecraft does, and whether it is watched at all."),
-        "register": ("fleet:register", "Register a spacecraft, or change what it is called."),
+        "status": ("spacecraft:status", "Show how a spacecraft does, and whether it is watched at all."),
+        "register": ("spacecraft:register", "Register a spacecraft, or change what it is called."),
         "get-config": ("config:get_config", "Show the limits in force for a spacecraft."),
         "set-config": ("config:set_config", "Put limits in force for a spacecraft."),
     },
@@ -50,10 +50,10 @@ _COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     },
     "Made-up missions": {
         "seed-demo-data": (
-            "simulator:seed_demo_data", "Fill in the past of four made-up missions: spacecraft, limits and telemetry.",
+            "simulate:seed_demo_data", "Fill in the past of four made-up missions: spacecraft, limits and telemetry.",
         ),
-        "seed-demo-docs": ("simulator:seed_demo_docs", "Publish the documents of the four made-up missions."),
-        "simulate": ("simulator:simulate", "Fly made-up missions live, until Ctrl-C."),
+        "seed-demo-docs": ("simulate:seed_demo_docs", "Publish the documents of the four made-up missions."),
+        "simulate": ("simulate:simulate", "Fly made-up missions live, until Ctrl-C."),
     },
     "Operate": {
         "serve": ("service:serve", "Run the service against the NATS and the PostgreSQL that settings name."),
@@ -89,7 +89,7 @@ class _Program(options.Group):
 
     def _loaded(self, name: Any) -> Any:
         module, _, attribute = self._places[name].partition(":")
-        found = getattr(import_module(f"missionops.cli.{module}"), attribute)
+        found = getattr(import_module(f"missionops.cli.commands.{module}"), attribute)
         if not isinstance(found, typer.Typer):
             function, found = found, typer.Typer(add_completion=False)
             found.command(name, cls=options.Command)(function)

@@ -9,11 +9,10 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
-from missionops.broker.client_patch import read_loop
 from missionops.domain import spacecraft
 from missionops.domain.parameter_set import Values
 from missionops.domain.snapshot import Identity, Snapshot
-from missionops.wire import decoder
+from missionops.wire import decoder, headers
 from missionops.wire.decoder import Decoder
 from missionops.wire.fault import Fault
 
@@ -21,8 +20,6 @@ _DAY = 86_400_000_000  # microseconds
 _EPOCH = date(1970, 1, 1)
 _VALUE_LENGTH = 16  # characters of JSON, with its name
 _ROW_WEIGHT = 20  # a row costs the database about as much as twenty parameters in it
-_FIRST_LINE = b"NATS/1.0\r\n"
-_SHORT = 128  # bytes of headers
 ANOMALY_WEIGHT = 20  # to judge, store and publish one costs about as much as half a row
 _FAULT_WEIGHT = 20  # finding out what is wrong, and a dead letter, cost about as much as a whole snapshot
 
@@ -44,11 +41,11 @@ class Delivery(msgspec.Struct, gc=False):
     @property
     def token(self) -> str:
         """The last token of its subject: the spacecraft's id, if it is one."""
-        return read_loop.text(self.word)
+        return headers.text(self.word)
 
     @property
     def headers(self) -> dict[str, str]:
-        return read_loop.headers(self.block)
+        return headers.read(self.block)
 
 
 class Entry(msgspec.Struct, gc=False):
@@ -108,7 +105,7 @@ class Batch:
         self.sequence, self.time, self.last = delivery.sequence, delivery.time, delivery
         self.messages += 1
         self.weight += 1
-        encoding = decoder.JSON if delivery.block is None else encoding_of(delivery.block)
+        encoding = decoder.JSON if delivery.block is None else headers.encoding_of(delivery.block)
         spacecraft_id = _spacecraft_id(delivery.word)
         if spacecraft_id and encoding and (known := self._decoder.read(spacecraft_id, delivery.body, encoding)):
             self._add_entry(Entry(known, delivery, 0))
@@ -180,26 +177,5 @@ def _spacecraft_id(word: bytes) -> str | None:
 
 @lru_cache(maxsize=16_384)
 def _known_id(word: bytes) -> str | None:
-    token = read_loop.text(word)
+    token = headers.text(word)
     return token if spacecraft.is_id(token) else None
-
-
-def encoding_of(block: bytes | None) -> decoder.Encoding | None:
-    """How a body is written, by its `Content-Type`, in whatever case that header's name is; None if it is unreadable.
-
-    Most blocks are the same, or say nothing of it: to read each would take longer than the body.
-    """
-    if block is None or (block.startswith(_FIRST_LINE) and b"content-type" not in block.lower()):
-        return decoder.JSON
-    return _known_encoding(block) if len(block) <= _SHORT else _encoding_of(block)
-
-
-def _encoding_of(block: bytes) -> decoder.Encoding | None:
-    headers = read_loop.headers(block)
-    if read_loop.is_broken(headers):
-        return None
-    named = [content_type for name, content_type in headers.items() if name.lower() == "content-type"]
-    return decoder.encoding_of(named[0] if named else None)
-
-
-_known_encoding = lru_cache(maxsize=1_024)(_encoding_of)

@@ -11,12 +11,12 @@ import msgspec
 from missionops.domain import anomaly
 from missionops.domain.anomaly import Anomaly
 from missionops.errors import Lost
-from missionops.ingest import batch as batches
 from missionops.ingest.batch import Batch, Entry, Letter
 from missionops.ingest.limits_cache import InForce, LimitsCache
 from missionops.store import anomalies, telemetry
 from missionops.store.anomalies import Stored
 from missionops.store.database import Connection
+from missionops.wire import headers
 from missionops.wire.fault import Fault
 
 _encode = msgspec.json.Encoder().encode
@@ -165,7 +165,7 @@ def _letters(refused: Iterable[_Refusal]) -> Iterator[Letter]:
     for entry, error in refused:
         delivery, item = entry.delivery, entry.item
         reason = f"body: the database refuses it: {error}"
-        encoding = batches.encoding_of(delivery.block)
+        encoding = headers.encoding_of(delivery.block)
         if encoding is None or not encoding.is_array(delivery.body):
             yield Letter(Fault("refused", reason, None, delivery.body), delivery)
             continue

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Literal
 
-from missionops.broker.outgoing_stream import Outgoing
+from missionops.ingest.outgoing_stream import Outgoing
 
 Role = Literal["starting", "owner", "standby", "stopped"]
 

@@ -19,6 +19,7 @@ from missionops.broker import streams
 from missionops.broker.client_patch import read_loop
 from missionops.errors import Lost
 from missionops.ingest.batch import Delivery
+from missionops.wire import headers as wire_headers
 
 log = logging.getLogger(__name__)
 
@@ -173,7 +174,7 @@ class Pull:
         """Note what the server says; it must not end the client's reading, whatever it is."""
         self._heard = _now()
         try:
-            self._heed(read_loop.headers(block))
+            self._heed(wire_headers.read(block))
         except ValueError:
             self.lose(f"the consumer {self._consumer} said what no server says: {block!r:.200}")
         self._changed.set()

@@ -81,7 +81,7 @@ def test_it_describes_no_answers():
 
 
 async def test_it_handles_telemetry_out_of_order_once_another_takes_over(nats_url: str, client: Client):
-    """Why subscribers/telemetry.py is ours: what one had begun comes after what is newer, when its time is over."""
+    """Why the consumer of telemetry is ours: what one had begun comes after what is newer, when its time is over."""
     jetstream = client.jetstream()
     await jetstream.add_stream(name="ORDERED", subjects=["ordered"])
 

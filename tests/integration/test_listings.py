@@ -138,7 +138,7 @@ async def test_a_long_analysis_is_cut_and_taken_up_without_a_gap(ask, publish, m
     )
     whole = [f"n{number:02}:{name}:WARN_HIGH" for number in range(9) for name in "abc"]
     monkeypatch.setattr(telemetry_operations, "_SCANNED", 2)
-    monkeypatch.setattr("missionops.operations.pages.MAX_ITEMS", 4)
+    monkeypatch.setattr("missionops.operations.pagination.MAX_ITEMS", 4)
     between = {"from": "2025-01-01T00:00:00Z", "to": "2025-01-02T00:00:00Z"}
     ranged = await pages(ask, f"telemetry.analyze.{SC}", **between)
     assert [item["id"] for answer in ranged for item in answer] == whole

@@ -16,7 +16,7 @@ from deployed import Nats
 from nats.aio.client import Client
 
 from missionops import app
-from missionops.broker.outgoing_stream import Outgoing
+from missionops.ingest.outgoing_stream import Outgoing
 from missionops.operations.registry import OPERATIONS
 from missionops.settings import Settings, read
 from publishers.stream_room import Room

@@ -11,9 +11,9 @@ from nats.aio.client import Client
 
 from missionops.broker import streams
 from missionops.broker.client_patch import permissions, read_loop
-from missionops.broker.outgoing_stream import Outgoing
 from missionops.embedded import access
 from missionops.embedded.nats import NatsServer
+from missionops.ingest.outgoing_stream import Outgoing
 from missionops.settings import read
 from publishers.stream_room import Room
 

@@ -25,7 +25,7 @@ CODES = {"malformed", "invalid", "subject_mismatch", "too_large"}
 
 def carefully(body: bytes, encoding: decoder.Encoding) -> Snapshot | Fault:
     try:
-        return strict_decoder.decode("SC-1", body, encoding.careful)
+        return strict_decoder.decode("SC-1", body, encoding.strict)
     except Faulty as faulty:
         return Fault(faulty.code, faulty.reason, None, body)
 

@@ -3,14 +3,14 @@
 import pytest
 
 from missionops.broker import caller
-from missionops.broker.client_patch import read_loop
+from missionops.wire import headers as wire_headers
 
 LINE = b'Nats-Request-Info: {"acc":"OPERATORS","user":"operator","host":"10.0.0.7","rtt":1}\r\n\r\n'
 FORGED = b'{"acc":"FORGED"}'
 
 
 def _name(block: bytes, reply: str = "_R_.a.b") -> str:
-    return caller.caller(reply, read_loop.headers(block)).name
+    return caller.caller(reply, wire_headers.read(block)).name
 
 
 def test_the_server_names_account_user_and_host() -> None:

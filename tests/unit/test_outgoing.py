@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from missionops.broker.outgoing_stream import Outgoing
+from missionops.ingest.outgoing_stream import Outgoing
 from publishers.stream_room import Share, purges
 
 NOW = "2025-01-31T00:00:00.123456789Z"

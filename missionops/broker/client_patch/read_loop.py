@@ -13,7 +13,7 @@ after all (tests/integration/test_broker.py).
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -22,30 +22,25 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from missionops.broker.client_patch.parser import Parser, Sink
+from missionops.wire import headers
 
-_VERSION = b"NATS/1.0"
-_BROKEN = "broken headers"  # no publisher can send it: a name with white space is left out when it is read
-_STATUS_DIGITS = 3
-REQUEST_INFO = "Nats-Request-Info"
-"""The header in which the server says who asks; see `nats_identity`."""
-_REQUEST_INFO_LINE = f"\r\n{REQUEST_INFO}: ".encode()
 _WAITING = ("_flush_pending", "flush", "_request_new_style", "_request_old_style")
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 def install(client: Client) -> None:
-    """Make `client` deliver every message; those whose headers could not be read are `is_broken`."""
+    """Make `client` deliver every message; those whose headers could not be read are `headers.is_broken`."""
     build_message = client._build_message  # noqa: SLF001 - see the module's docstring
 
     async def guarded_headers(block: bytes | None) -> dict[str, str] | None:
-        return headers(block) or None
+        return headers.read(block) or None
 
-    def guarded_message(sid: int, subject: bytes, reply: bytes, data: bytes, headers: Any) -> Any:
+    def guarded_message(sid: int, subject: bytes, reply: bytes, data: bytes, given: Any) -> Any:
         try:
-            return build_message(sid, subject, reply, data, headers)
+            return build_message(sid, subject, reply, data, given)
         except UnicodeDecodeError:
-            return Msg(client, text(subject), text(reply), data, headers, _sid=sid)
+            return Msg(client, headers.text(subject), headers.text(reply), data, given, _sid=sid)
 
     process_pong = client._process_pong  # noqa: SLF001 - likewise
 
@@ -60,7 +55,7 @@ def install(client: Client) -> None:
     client._ps = Parser(client)  # type: ignore[assignment] # noqa: SLF001 - likewise
     client._process_pong = guarded_pong  # type: ignore[method-assign] # noqa: SLF001
     client._process_headers = guarded_headers  # type: ignore[method-assign,assignment] # noqa: SLF001
-    client._build_message = guarded_message  # type: ignore[method-assign] # noqa: SLF001
+    client._build_message = guarded_message  # type: ignore[method-assign,assignment] # noqa: SLF001
 
 
 def _heeding(method: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
@@ -91,47 +86,3 @@ def release(client: Client, subscription: Subscription) -> None:
 def _sinks(client: Client) -> dict[bytes, Sink]:
     parser = cast("Parser", client._ps)  # noqa: SLF001 - put there by `install`
     return parser.sinks
-
-
-def headers(block: bytes | None) -> dict[str, str]:
-    """The headers of a block, with `Status` and `Description` from its first line; none without a block."""
-    if not block:
-        return {}
-    first, end, rest = block.partition(b"\r\n")
-    read = Client._parse_header_lines(rest)  # noqa: SLF001 - see the module's docstring
-    if REQUEST_INFO in read and not _ends_with_request_info(block):
-        del read[REQUEST_INFO]
-    if not end or not first.startswith(_VERSION) or first[len(_VERSION) :][:1] not in {b"", b" "}:
-        # The lines that can be read stay: the server adds its own to a broken block that it hands out.
-        return {**read, _BROKEN: "they do not begin with the line NATS/1.0"}
-    try:
-        return _status(first[len(_VERSION) + 1 :].decode()) | read
-    except UnicodeDecodeError as error:
-        return {**read, _BROKEN: str(error)}
-
-
-def _ends_with_request_info(block: bytes) -> bool:
-    """Whether the last line is the server's own.
-
-    It removes such headers of the publisher and adds its own at the end. nats-py also reads a name with white space
-    around it, which the server leaves there; and a block without its empty line swallows the beginning of the
-    server's.
-    """
-    _, found, value = block.rpartition(_REQUEST_INFO_LINE)
-    return bool(found) and value.find(b"\r\n") == len(value) - len(b"\r\n\r\n")
-
-
-def _status(line: str) -> dict[str, str]:
-    status, description = line[:_STATUS_DIGITS], line[_STATUS_DIGITS + 1 :]
-    found = {"Status": status} if status.isdigit() else {}
-    return found | ({"Description": description} if description else {})
-
-
-def text(word: bytes) -> str:
-    """A subject as text, whatever bytes are in it."""
-    return word.decode("utf-8", "backslashreplace")
-
-
-def is_broken(headers: Mapping[str, str] | None) -> bool:
-    """Whether a message's header block could not be read."""
-    return headers is not None and _BROKEN in headers

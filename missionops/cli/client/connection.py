@@ -16,7 +16,7 @@ from missionops import errors, settings
 from missionops.broker import options
 from missionops.broker.client import GuardedClient
 from missionops.broker.client_patch import permissions
-from missionops.cli.commands import server as server_option
+from missionops.cli.client import server as server_option
 
 CONNECT_SECONDS = 2
 REPLY_SECONDS = 6.0

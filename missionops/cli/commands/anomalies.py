@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from missionops.cli.client import loop, pagination
-from missionops.cli.commands import options, server
+from missionops.cli.client import loop, pagination, server
+from missionops.cli.commands import options
 from missionops.cli.output import tables
 
 _Limit = Annotated[

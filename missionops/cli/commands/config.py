@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from missionops.cli.client import configs, loop
-from missionops.cli.commands import options, server
+from missionops.cli.client import configs, loop, server
+from missionops.cli.commands import options
 from missionops.cli.output import terminal
 
 _File = Annotated[

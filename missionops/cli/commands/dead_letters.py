@@ -6,8 +6,8 @@ import msgspec
 import typer
 
 from missionops import errors
-from missionops.cli.client import dead_letters, loop
-from missionops.cli.commands import options, server
+from missionops.cli.client import dead_letters, loop, server
+from missionops.cli.commands import options
 from missionops.cli.output import tables, terminal
 
 app = typer.Typer(

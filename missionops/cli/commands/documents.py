@@ -7,8 +7,8 @@ import msgspec
 import typer
 
 from missionops import errors
-from missionops.cli.client import files, loop, pagination
-from missionops.cli.commands import options, server
+from missionops.cli.client import files, loop, pagination, server
+from missionops.cli.commands import options
 from missionops.cli.output import tables, terminal
 
 _MOST = 50

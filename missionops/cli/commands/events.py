@@ -5,8 +5,8 @@ from typing import Annotated
 import msgspec
 import typer
 
-from missionops.cli.client import loop, pagination
-from missionops.cli.commands import options, server
+from missionops.cli.client import loop, pagination, server
+from missionops.cli.commands import options
 from missionops.cli.output import tables, terminal
 from missionops.domain import spacecraft
 from missionops.domain.anomaly import Severity

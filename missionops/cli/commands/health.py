@@ -3,8 +3,8 @@
 import msgspec
 import typer
 
-from missionops.cli.client import loop, pagination
-from missionops.cli.commands import options, server
+from missionops.cli.client import loop, pagination, server
+from missionops.cli.commands import options
 from missionops.cli.output import tables, terminal
 
 

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from missionops.cli.client import loop, publish_file, publish_snapshot
-from missionops.cli.commands import options, server
+from missionops.cli.client import loop, publish_file, publish_snapshot, server
+from missionops.cli.commands import options
 from missionops.domain import spacecraft
 
 _Spacecraft = Annotated[

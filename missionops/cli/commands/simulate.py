@@ -5,8 +5,8 @@ from typing import Annotated
 import msgspec
 import typer
 
-from missionops.cli.client import loop
-from missionops.cli.commands import options, server
+from missionops.cli.client import loop, server
+from missionops.cli.commands import options
 from missionops.cli.output import tables, terminal
 from missionops.cli.simulate import documents, live
 from missionops.cli.simulate import seed as history

@@ -6,8 +6,8 @@ import msgspec
 import typer
 
 from missionops import errors
-from missionops.cli.client import loop, pagination, registry
-from missionops.cli.commands import options, server
+from missionops.cli.client import loop, pagination, registry, server
+from missionops.cli.commands import options
 from missionops.cli.output import tables, terminal
 
 _Limit = Annotated[int, typer.Option("--limit", "-l", min=1, metavar="N", help="At most so many, by id.")]

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from missionops.cli.client import analysis, loop, pagination, publish_file
-from missionops.cli.commands import options, server
+from missionops.cli.client import analysis, loop, pagination, publish_file, server
+from missionops.cli.commands import options
 from missionops.cli.output import tables, terminal
 
 _File = Annotated[

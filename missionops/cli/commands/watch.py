@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from missionops.cli.client import loop, subscription
-from missionops.cli.commands import server, times
+from missionops.cli.client import loop, server, subscription
+from missionops.cli.commands import times
 from missionops.cli.output import message_line, terminal
 
 _Subject = Annotated[
