@@ -14,19 +14,19 @@ from faststream import FastStream
 
 from missionops.broker import connection, streams
 from missionops.broker.client import GuardedClient
-from missionops.errors import Unavailable, Unfit
+from missionops.errors import SetupError, Unavailable
 from missionops.health import Reporter
 from missionops.http import server as http
-from missionops.ingest.status import Progress
+from missionops.ingest.status import IngestStatus
 from missionops.operations.compiled_limits import CompiledRules
 from missionops.operations.operation import Context
 from missionops.settings import Settings
 from missionops.store import database, migrate
 from publishers import channels
-from publishers.telemetry import Intake
+from publishers.telemetry import TelemetryPublisher
 from subscribers.discovery import DiscoveryRouter
 from subscribers.requests import RequestRouter
-from subscribers.telemetry.worker import TelemetryRouter, TelemetrySubscriber
+from subscribers.telemetry.worker import PartitionWorker, TelemetryRouter
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ several times before it goes: 4 % of the CPU."""
 class Service:
     """The running service, as its owner sees it."""
 
-    def __init__(self, http_url: str, progress: Progress, closed: asyncio.Future[str]) -> None:
+    def __init__(self, http_url: str, progress: IngestStatus, closed: asyncio.Future[str]) -> None:
         self.http_url = http_url
         self.progress = progress
         self._closed = closed
@@ -67,12 +67,14 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
     gc.set_threshold(_COLLECTION_THRESHOLD)
     http.check(settings)
     await _await_database(settings.database_url)
-    progress = Progress()
+    progress = IngestStatus()
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(database.opened(settings.database_url))
         client = GuardedClient()
-        telemetry = TelemetrySubscriber(client, _owner(), settings, progress)
-        context = Context(pool, Reporter(client, pool, progress).health, progress, Intake(client), CompiledRules())
+        telemetry = PartitionWorker(client, _owner(), settings, progress)
+        context = Context(
+            pool, Reporter(client, pool, progress).health, progress, TelemetryPublisher(client), CompiledRules()
+        )
         requests = RequestRouter(client, context)
         closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         nats_broker = connection.make(client, settings, telemetry.reconnected, _resolve(closed))
@@ -124,11 +126,11 @@ async def _check_database(dsn: str) -> None:
         async with database.connected(dsn) as connection:
             version = connection.get_server_version().major
             if version < database.OLDEST:
-                raise Unfit(f"PostgreSQL {version} is too old: missionops needs {database.OLDEST} or newer.")
+                raise SetupError(f"PostgreSQL {version} is too old: missionops needs {database.OLDEST} or newer.")
             await migrate.check(connection)
             if not await connection.fetchval(_MAY_WRITE):
                 user = await connection.fetchval("SELECT current_user")
-                raise Unfit(
+                raise SetupError(
                     f"The user {user} of MISSIONOPS_DATABASE_URL may not write telemetry: give it the user of the "
                     "service, which is mission_app where deploy/postgres.sql made the roles."
                 )

@@ -84,9 +84,9 @@ class Unavailable(MissionopsError):
     code: ClassVar[str] = "unavailable"
 
 
-class Unfit(MissionopsError):
+class SetupError(MissionopsError):
     """Settings, a port, a directory, a server or a stream that we cannot work with; the operator has to act."""
 
 
-class Lost(MissionopsError):
+class OwnershipLost(MissionopsError):
     """Ownership or a place in the stream is gone; whoever held it forgets everything and starts from the database."""

@@ -13,7 +13,7 @@ from missionops.broker import streams
 from missionops.domain import timestamp
 from missionops.errors import Unavailable
 from missionops.ingest.outgoing_stream import Outgoing, unbounded
-from missionops.ingest.status import Progress
+from missionops.ingest.status import IngestStatus
 from missionops.operations.health import Health, Ingest, OutgoingStream
 from missionops.store import locks
 from missionops.store.database import Database
@@ -42,7 +42,7 @@ class _Lag(NamedTuple):
 class Reporter:
     """Answers whether the service does its work, and what keeps it from that."""
 
-    def __init__(self, client: Client, database: Database, progress: Progress) -> None:
+    def __init__(self, client: Client, database: Database, progress: IngestStatus) -> None:
         self._client = client
         self._database = database
         self._progress = progress

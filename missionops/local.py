@@ -13,13 +13,13 @@ from missionops.app import Service
 from missionops.embedded import access, servers
 from missionops.embedded.directory import DataDirectory
 from missionops.embedded.servers import Servers
-from missionops.errors import Unfit
+from missionops.errors import SetupError
 from missionops.store import checkpoint, database, migrate
 
 _STREAM_BYTES = {"telemetry_max_bytes": 1 << 30, "outgoing_max_bytes": 256 << 20}
 
 
-class Stack(NamedTuple):
+class LocalService(NamedTuple):
     """What is running, and where."""
 
     servers: Servers
@@ -46,7 +46,7 @@ class Stack(NamedTuple):
 
 
 @asynccontextmanager
-async def running(directory: Path | None, nats_port: int = 0, http_port: int = 0) -> AsyncIterator[Stack]:
+async def running(directory: Path | None, nats_port: int = 0, http_port: int = 0) -> AsyncIterator[LocalService]:
     """Servers and service for the time of a block, with data in `directory`, or with none kept."""
     async with AsyncExitStack() as exits:
         opened = DataDirectory.open(directory) if directory else DataDirectory.ephemeral()
@@ -57,7 +57,7 @@ async def running(directory: Path | None, nats_port: int = 0, http_port: int = 0
         await _forget_dead_owners(started.database_url)
         service = await exits.enter_async_context(app.running(_settings(started, http_port)))
         await service.until_ready()
-        yield Stack(started, service)
+        yield LocalService(started, service)
 
 
 def _settings(servers: Servers, http_port: int) -> settings.Settings:
@@ -84,7 +84,7 @@ def ready_file(path: Path | None, addresses: dict[str, str]) -> Iterator[None]:
         temporary.write_text(json.dumps(addresses) + "\n")
         temporary.replace(path)
     except OSError as error:
-        raise Unfit(f"The ready file {path} cannot be written ({error.strerror}): name another one.") from error
+        raise SetupError(f"The ready file {path} cannot be written ({error.strerror}): name another one.") from error
     try:
         yield
     finally:

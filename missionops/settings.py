@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from missionops.errors import Unfit
+from missionops.errors import SetupError
 
 PREFIX = "MISSIONOPS_"
 
@@ -181,8 +181,8 @@ def read_access(**given: object) -> NatsAccess:
         raise _unfit(error) from None
 
 
-def _unfit(error: ValidationError) -> Unfit:
-    return Unfit("; ".join(_fault(dict(fault)) for fault in error.errors()))
+def _unfit(error: ValidationError) -> SetupError:
+    return SetupError("; ".join(_fault(dict(fault)) for fault in error.errors()))
 
 
 def _fault(fault: dict[str, object]) -> str:

@@ -3,17 +3,17 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 
-from missionops.store.anomalies import Stored
+from missionops.store.anomalies import StoredAnomaly
 from publishers.exactly_once import Message
 
 
-def messages(anomalies: Iterable[Stored]) -> Iterator[Message]:
+def messages(anomalies: Iterable[StoredAnomaly]) -> Iterator[Message]:
     """Stored anomalies as they are published: the stored bytes, under an id made of what identifies them."""
     for anomaly in anomalies:
         yield Message(f"anomalies.{anomaly.spacecraft_id}", _id(anomaly), anomaly.message)
 
 
-def _id(anomaly: Stored) -> str:
+def _id(anomaly: StoredAnomaly) -> str:
     parts = (
         anomaly.spacecraft_id, anomaly.timestamp.isoformat(), anomaly.snapshot_id, anomaly.parameter, anomaly.kind,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from missionops.domain import spacecraft
-from missionops.ingest.batch import Delivery, Letter
+from missionops.ingest.batch import DeadLetter, Delivery
 from missionops.wire import headers as wire_headers
 from missionops.wire.decoder import JSON, MSGPACK, Encoding
 from missionops.wire.headers import is_broken
@@ -35,7 +35,7 @@ _OURS = frozenset({
 })  # fmt: skip
 
 
-def messages(letters: Iterable[Letter], stream: str, max_payload: int) -> Iterator[Message]:
+def messages(letters: Iterable[DeadLetter], stream: str, max_payload: int) -> Iterator[Message]:
     """Dead letters of the incarnation `stream`, each cut where the server would refuse it.
 
     Letters of one message stand together, in the order of its items. They are made one by one: whoever publishes holds
@@ -49,7 +49,7 @@ def messages(letters: Iterable[Letter], stream: str, max_payload: int) -> Iterat
             yield from _of_array(found, stream, max_payload - _RESERVED)
 
 
-def _of_array(letters: Sequence[Letter], stream: str, room: int) -> Iterator[Message]:
+def _of_array(letters: Sequence[DeadLetter], stream: str, room: int) -> Iterator[Message]:
     """A letter for each bad item, as long as all of them and one that holds the others stay within the bound."""
     encoding = wire_headers.encoding_of(letters[0].delivery.block) or JSON
     left = MOST_BYTES
@@ -68,19 +68,21 @@ def _of_array(letters: Sequence[Letter], stream: str, room: int) -> Iterator[Mes
         yield message
 
 
-def _rest(letters: Sequence[Letter], stream: str, room: int, headers: Mapping[str, str], encoding: Encoding) -> Message:
+def _rest(
+    letters: Sequence[DeadLetter], stream: str, room: int, headers: Mapping[str, str], encoding: Encoding
+) -> Message:
     """One letter that holds these items, as an array of their own bytes; `headers` are those of the first of them."""
     (fault, delivery), last, count = letters[0], letters[-1].fault, len(letters)
     said = f"body: {count} bad items of it, from {fault.item} to {last.item}, are in this letter; the first: "
     reason = _one_line(said + fault.reason, _REASON_BYTES_OF_OTHERS)
-    whole = Letter(fault._replace(body=encoding.array([letter.fault.body for letter in letters])), delivery)
+    whole = DeadLetter(fault._replace(body=encoding.array([letter.fault.body for letter in letters])), delivery)
     message = _message(whole, stream, room, {**headers, "Missionops-Error": reason, _ITEMS: str(count)})
     # Of exactly these items: should others be refused when the message is handled again, theirs is another letter.
     items = " ".join(str(letter.fault.item) for letter in letters)
     return message._replace(id=_id(delivery, stream, f"rest {items}"))
 
 
-def _message(letter: Letter, stream: str, room: int, headers: dict[str, str]) -> Message:
+def _message(letter: DeadLetter, stream: str, room: int, headers: dict[str, str]) -> Message:
     fault, delivery = letter
     token = delivery.token if spacecraft.is_id(delivery.token) else "_unknown"
     if len(fault.body) > room - _size(headers):
@@ -89,7 +91,7 @@ def _message(letter: Letter, stream: str, room: int, headers: dict[str, str]) ->
     return Message(f"deadletters.telemetry.{token}", _id(delivery, stream, fault.item), body, headers)
 
 
-def _headers(letter: Letter, room: int) -> dict[str, str]:
+def _headers(letter: DeadLetter, room: int) -> dict[str, str]:
     """Ours, and as many of the original ones as there is room for."""
     headers = _ours(letter, _REASON_BYTES)
     room = min(room, _HEADER_BYTES - _RESERVED) - _size(headers)
@@ -102,7 +104,7 @@ def _headers(letter: Letter, room: int) -> dict[str, str]:
     return headers
 
 
-def _headers_of_other(letter: Letter, encoding: Encoding) -> dict[str, str]:
+def _headers_of_other(letter: DeadLetter, encoding: Encoding) -> dict[str, str]:
     """Ours alone; how its bytes are written stood in the original ones."""
     headers = _ours(letter, _REASON_BYTES_OF_OTHERS)
     if encoding is MSGPACK:
@@ -110,7 +112,7 @@ def _headers_of_other(letter: Letter, encoding: Encoding) -> dict[str, str]:
     return headers
 
 
-def _ours(letter: Letter, reason_bytes: int) -> dict[str, str]:
+def _ours(letter: DeadLetter, reason_bytes: int) -> dict[str, str]:
     fault, delivery = letter
     headers = {
         "Missionops-Error-Code": fault.code,

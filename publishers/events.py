@@ -16,12 +16,12 @@ from nats.aio.client import Client
 
 from missionops.domain import spacecraft
 from missionops.domain.event import Event
-from missionops.errors import Lost, Unavailable
+from missionops.errors import OwnershipLost, Unavailable
 from missionops.store import database, outbox
-from missionops.store.checkpoint import Claim
+from missionops.store.checkpoint import Lease
 from missionops.store.database import Connection
 from missionops.store.outbox import Waiting
-from publishers.exactly_once import FencedPublisher, Message
+from publishers.exactly_once import ExactlyOncePublisher, Message
 
 log = logging.getLogger(__name__)
 
@@ -35,14 +35,19 @@ _RESERVED = 1_024  # of a message's greatest size, for headers
 _encode = msgspec.json.Encoder().encode
 
 
-class Outbox:
+class EventPublisher:
     """Publishes for as long as a claim lasts; its own faults end nothing but the attempt.
 
     `provide` makes the stream where it is gone, before each attempt.
     """
 
     def __init__(
-        self, client: Client, dsn: str, claim: Claim, publisher: FencedPublisher, provide: Callable[[], Awaitable[None]]
+        self,
+        client: Client,
+        dsn: str,
+        claim: Lease,
+        publisher: ExactlyOncePublisher,
+        provide: Callable[[], Awaitable[None]],
     ) -> None:
         self._client = client
         self._dsn = dsn
@@ -71,7 +76,7 @@ class Outbox:
         """Whether it went well until it was stopped."""
         try:
             await self._publish_until_stopped()
-        except Lost:
+        except OwnershipLost:
             raise
         except (Unavailable, OSError, TimeoutError, nats.errors.Error) as error:
             self._say(logging.WARNING, error)

@@ -26,7 +26,7 @@ import nats.errors
 from nats.aio.client import Client
 
 from missionops.broker.client_patch import read_loop
-from missionops.errors import Lost, Unavailable
+from missionops.errors import OwnershipLost, Unavailable
 from missionops.wire import headers as wire_headers
 from publishers.stream_room import Room
 
@@ -56,19 +56,19 @@ class Message(NamedTuple):
     headers: Mapping[str, str] = {}  # never written to
 
 
-class _Doubt(Exception):
+class _UnknownOutcome(Exception):
     """The stream refused a batch or did not answer: we do not know what it holds."""
 
 
-class _NoRoom(_Doubt):
+class _NoRoom(_UnknownOutcome):
     """JetStream itself has no room for a batch."""
 
 
-class _Overtaken(_Doubt):
+class _Overtaken(_UnknownOutcome):
     """Somebody else has published to a subject of the batch since the stream was read."""
 
 
-class _HoldsSome(_Doubt):
+class _HoldsSome(_UnknownOutcome):
     """The stream knows one message of the batch and does not say which; alone, each is told apart."""
 
 
@@ -86,7 +86,7 @@ class _Held(NamedTuple):
     digest: bytes
 
 
-class FencedPublisher:
+class ExactlyOncePublisher:
     """Publishes to one stream. `is_owner` tells whether we may still speak for our partition.
 
     `failures` counts, by stream, what was refused or not answered. `room` is asked to make way in the stream
@@ -128,7 +128,7 @@ class FencedPublisher:
             await self._room.look()
 
     @property
-    def mark(self) -> int:
+    def resume_after(self) -> int:
         """After which whoever comes next has to read: a former owner's message may be of what nobody decided yet."""
         return min((held.sequence for held in self._held.values()), default=self.sequence + 1) - 1
 
@@ -170,7 +170,7 @@ class FencedPublisher:
         """Send; why the stream may not have it now, although it may have it all the same."""
         try:
             await self._send(batch)
-        except (_Doubt, Unavailable, OSError, TimeoutError, nats.errors.Error) as doubt:
+        except (_UnknownOutcome, Unavailable, OSError, TimeoutError, nats.errors.Error) as doubt:
             self._failures[self._stream] += 1
             self._say(len(batch), str(doubt) or type(doubt).__name__)
             return doubt
@@ -184,7 +184,7 @@ class FencedPublisher:
 
     async def _settle_doubt(self, batch: Sequence[Message]) -> None:
         if not await self._is_owner():
-            raise Lost(f"another instance publishes to {self._stream}")
+            raise OwnershipLost(f"another instance publishes to {self._stream}")
         before = {message.subject: self._last.get(message.subject) for message in batch}
         await self._read_tail()
         if all(self._last.get(subject) == last for subject, last in before.items()):
@@ -225,7 +225,7 @@ class FencedPublisher:
             raise _HoldsSome(why)
         if code in _NO_ROOM:
             raise _NoRoom(why)
-        raise _Doubt(why)
+        raise _UnknownOutcome(why)
 
     def _headers(self, batch: Sequence[Message]) -> Iterator[dict[str, str]]:
         name, seen = uuid.uuid4().hex, set[str]()
@@ -264,7 +264,7 @@ class FencedPublisher:
         async for found in self._direct({"seq": sequence, "batch": 1}, again=False):
             digest = _digest(found.headers["Nats-Subject"], found.body)
             if found.headers["Nats-Sequence"] == str(sequence) and digest != _digest(message.subject, message.body):
-                raise _Doubt(f"message {sequence} has the id of one of ours and is none")
+                raise _UnknownOutcome(f"message {sequence} has the id of one of ours and is none")
 
     async def _read_tail(self) -> None:
         """Learn what came after the last message that we know, and which is now the last of each of its subjects."""

@@ -13,7 +13,7 @@ _AT_ONCE = 256
 _TIMEOUT = 4.0
 
 
-class Intake:
+class TelemetryPublisher:
     """Publishes telemetry and says where the stream put it."""
 
     def __init__(self, client: Client) -> None:

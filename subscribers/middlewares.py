@@ -18,7 +18,7 @@ from nats.aio.msg import Msg
 from nats.micro.request import ERROR_CODE_HEADER, ERROR_HEADER
 
 from missionops.operations import dispatch
-from missionops.operations.dispatch import Failure
+from missionops.operations.dispatch import ErrorResponse
 from missionops.operations.operation import Operation
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ JSON = {"content-type": "application/json"}
 Handle = Callable[[Any], Awaitable[Any]]
 
 
-class Request(NatsMessage):
+class NatsRequest(NatsMessage):
     """A request as it came, and the operation that it asks for."""
 
     def __init__(self, message: Msg, operation: Operation) -> None:
@@ -128,7 +128,7 @@ class CountRequests(_WithStatistics):
         """Handle the request, and count what becomes of it."""
         began = time.perf_counter_ns()
         response = await call_next(msg)
-        if response is not None and isinstance(msg, Request):
+        if response is not None and isinstance(msg, NatsRequest):
             counts = self.statistics.of(msg.operation)
             counts.requests += 1
             counts.nanoseconds += time.perf_counter_ns() - began
@@ -146,7 +146,7 @@ class AnswerErrors(BaseMiddleware[Any, Any]):
         try:
             return await call_next(msg)
         except Exception as error:
-            if not isinstance(msg, Request):
+            if not isinstance(msg, NatsRequest):
                 raise
             return failure_response(dispatch.failure(msg.operation, error))
 
@@ -183,7 +183,7 @@ class AdmitRequests(_WithStatistics):
         return await super().after_processed(exc_type, exc_val, exc_tb)
 
 
-def failure_response(failure: Failure) -> NatsResponse:
+def failure_response(failure: ErrorResponse) -> NatsResponse:
     """An error as NATS services answer it: the contract's body, and the headers of ADR-32."""
     headers = {ERROR_HEADER: _printable(failure.message), ERROR_CODE_HEADER: str(failure.status)}
     return NatsResponse(failure.body, headers=JSON | headers)

@@ -15,11 +15,11 @@ from nats.aio.msg import Msg
 from missionops.broker import caller
 from missionops.errors import InvalidRequest, TooLarge
 from missionops.operations import dispatch, pagination, request_parsing
-from missionops.operations.operation import Asked, Context, Operation
+from missionops.operations.operation import Context, Operation, Request
 from missionops.operations.registry import OPERATIONS
 from missionops.wire.headers import is_broken
 from subscribers import middlewares
-from subscribers.middlewares import AdmitRequests, AnswerErrors, CountRequests, LogRequests, Request, Statistics
+from subscribers.middlewares import AdmitRequests, AnswerErrors, CountRequests, LogRequests, NatsRequest, Statistics
 
 QUEUE = "missionops"
 
@@ -80,7 +80,7 @@ class RequestRouter(NatsRouter):
 
         return handle_in_task
 
-    async def _answer(self, request: Request) -> NatsResponse:
+    async def _answer(self, request: NatsRequest) -> NatsResponse:
         max_reply = self._client.max_payload - _RESERVED
         read = partial(_read, request, min(_MAX_BYTES, max_reply))
         answer = await dispatch.run(request.operation, self._context, read, self._room)
@@ -107,13 +107,13 @@ class RequestRouter(NatsRouter):
             await asyncio.wait(self._tasks, timeout=_STOP_TIME)
 
 
-def _read(request: Request, max_bytes: int) -> Asked:
+def _read(request: NatsRequest, max_bytes: int) -> Request:
     """The request, decoded and checked."""
     if is_broken(request.headers):
         raise InvalidRequest("The headers cannot be read")
     operation = request.operation
     spacecraft_id = request.raw_message.subject.rpartition(".")[2] if operation.about_spacecraft else ""
-    return Asked(
+    return Request(
         request_parsing.spacecraft_id(spacecraft_id, or_fleet=operation.about_fleet) if spacecraft_id else "",
         request_parsing.from_body(request.body, operation.request) if operation.request else request.body,
         request_parsing.source(request.headers),
@@ -122,13 +122,13 @@ def _read(request: Request, max_bytes: int) -> Asked:
     )
 
 
-def _parser(operation: Operation) -> Callable[[Msg], Awaitable[Request]]:
-    async def parse(message: Msg) -> Request:
-        return Request(message, operation)
+def _parser(operation: Operation) -> Callable[[Msg], Awaitable[NatsRequest]]:
+    async def parse(message: Msg) -> NatsRequest:
+        return NatsRequest(message, operation)
 
     return parse
 
 
-async def _undecoded(request: Request) -> Request:
+async def _undecoded(request: NatsRequest) -> NatsRequest:
     """FastStream would decode the body by its own rules; the operation has its own."""
     return request

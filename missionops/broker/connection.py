@@ -11,7 +11,7 @@ from nats.aio.client import Client
 
 from missionops.broker import options
 from missionops.broker.client import GuardedClient
-from missionops.errors import Unavailable, Unfit
+from missionops.errors import SetupError, Unavailable
 from missionops.settings import NatsAccess
 
 log = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ async def connect(broker: Broker, closed: "asyncio.Future[str]") -> Client:
     finally:
         connecting.cancel()
     if closed.done():
-        raise Unfit(f"NATS refuses us ({closed.result()}): see the settings MISSIONOPS_NATS_… in the README.")
+        raise SetupError(f"NATS refuses us ({closed.result()}): see the settings MISSIONOPS_NATS_… in the README.")
     try:
         return connecting.result()
     except Exception as error:

@@ -3,7 +3,7 @@
 import ssl
 from typing import Any
 
-from missionops.errors import Unfit
+from missionops.errors import SetupError
 from missionops.settings import NatsAccess
 
 
@@ -31,13 +31,13 @@ def tls(access: NatsAccess) -> ssl.SSLContext | None:
     try:
         context = ssl.create_default_context(cafile=access.nats_ca_file)
     except ssl.SSLError as error:
-        raise Unfit(f"MISSIONOPS_NATS_CA_FILE holds no certificates: {error.reason or error}.") from None
+        raise SetupError(f"MISSIONOPS_NATS_CA_FILE holds no certificates: {error.reason or error}.") from None
     if access.nats_cert_file and access.nats_key_file:
         try:
             context.load_cert_chain(access.nats_cert_file, access.nats_key_file)
         except ssl.SSLError as error:
             names = "MISSIONOPS_NATS_CERT_FILE and MISSIONOPS_NATS_KEY_FILE"
-            raise Unfit(f"{names} are no certificate and its key: {error.reason or error}.") from None
+            raise SetupError(f"{names} are no certificate and its key: {error.reason or error}.") from None
     return context
 
 
@@ -49,8 +49,8 @@ def _check_keys(access: NatsAccess) -> None:
         try:
             nkeys.from_seed(bytearray(access.nats_nkey_file.read_bytes().strip())).wipe()
         except (nkeys.NkeysError, ValueError):
-            raise Unfit(f"MISSIONOPS_NATS_NKEY_FILE holds no nkey's seed: {access.nats_nkey_file}.") from None
+            raise SetupError(f"MISSIONOPS_NATS_NKEY_FILE holds no nkey's seed: {access.nats_nkey_file}.") from None
     if access.nats_credentials_file:
         text = access.nats_credentials_file.read_bytes()
         if b"BEGIN NATS USER JWT" not in text or b"BEGIN USER NKEY SEED" not in text:
-            raise Unfit(f"MISSIONOPS_NATS_CREDENTIALS_FILE holds no credentials: {access.nats_credentials_file}.")
+            raise SetupError(f"MISSIONOPS_NATS_CREDENTIALS_FILE holds no credentials: {access.nats_credentials_file}.")

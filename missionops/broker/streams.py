@@ -8,7 +8,7 @@ from typing import Any
 from nats.aio.client import Client
 
 from missionops.broker.client_patch import permissions
-from missionops.errors import Unavailable, Unfit
+from missionops.errors import SetupError, Unavailable
 from missionops.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -102,18 +102,20 @@ def refuse_old_server(client: Client) -> None:
     version = client.connected_server_version
     if (version.major, version.minor) < OLDEST_SERVER:
         oldest = ".".join(map(str, OLDEST_SERVER))
-        raise Unfit(f"nats-server {version.major}.{version.minor} is too old: missionops needs {oldest} or newer.")
+        raise SetupError(f"nats-server {version.major}.{version.minor} is too old: missionops needs {oldest} or newer.")
 
 
 def _refuse_unfit(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> None:
     for key in _NEEDED:
         if key in wanted and found.get(key) != wanted[key]:
-            raise Unfit(
+            raise SetupError(
                 f"The stream {wanted['name']} exists with {key} = {json.dumps(found.get(key))}; missionops needs "
                 f"{json.dumps(wanted[key])}. Change the stream, or remove it so that missionops makes its own."
             )
     if wanted["name"] == TELEMETRY and (found.get("max_age") or found.get("discard") != "new"):
-        raise Unfit("The stream TELEMETRY would drop telemetry that was not stored: it needs max_age 0, discard new.")
+        raise SetupError(
+            "The stream TELEMETRY would drop telemetry that was not stored: it needs max_age 0, discard new."
+        )
 
 
 async def _config(client: Client, name: str) -> dict[str, Any] | None:
@@ -145,9 +147,9 @@ async def _create_outgoing(client: Client, wanted: dict[str, Any], size: int) ->
     return 0
 
 
-def _no_room(wanted: Mapping[str, Any]) -> Unfit:
+def _no_room(wanted: Mapping[str, Any]) -> SetupError:
     setting = "MISSIONOPS_TELEMETRY_MAX_BYTES" if wanted["name"] == TELEMETRY else "MISSIONOPS_OUTGOING_MAX_BYTES"
-    return Unfit(
+    return SetupError(
         f"NATS has no room for the stream {wanted['name']}: lower {setting} ({wanted['max_bytes']}) or raise the "
         "server's max_file_store."
     )

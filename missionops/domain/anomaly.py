@@ -9,7 +9,7 @@ import msgspec
 from missionops.domain import number, timestamp
 from missionops.domain.limits import Rule, Rules
 from missionops.domain.snapshot import Snapshot
-from missionops.domain.timestamp import Instant
+from missionops.domain.timestamp import Timestamp
 
 
 class Severity(StrEnum):
@@ -33,7 +33,7 @@ class Anomaly(msgspec.Struct, frozen=True, rename="camel", gc=False):
 
     id: str
     spacecraft_id: str
-    timestamp: Instant
+    timestamp: Timestamp
     parameter: str
     value: float
     severity: Severity
@@ -41,7 +41,7 @@ class Anomaly(msgspec.Struct, frozen=True, rename="camel", gc=False):
     limit: Limit
     snapshot_id: str
     config_version: int
-    detected_at: Instant
+    detected_at: Timestamp
 
     @property
     def kind(self) -> str:

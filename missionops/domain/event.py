@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from missionops.domain.anomaly import Severity
-from missionops.domain.timestamp import Instant
+from missionops.domain.timestamp import Timestamp
 
 
 class EventType(StrEnum):
@@ -28,7 +28,7 @@ class Event(msgspec.Struct, frozen=True, rename="camel"):
     id: str
     spacecraft_id: str | None
     """None where it is about no one spacecraft."""
-    timestamp: Instant
+    timestamp: Timestamp
     type: EventType
     severity: Severity
     message: str

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 from msgspec import UNSET
 
 from missionops.domain import number
-from missionops.domain.parameter_set import Value, Values
+from missionops.domain.parameter_set import ParameterValues, Value
 from missionops.errors import Detail, InvalidRequest
 
 NAMES = ("critLow", "warnLow", "warnHigh", "critHigh")
@@ -40,7 +40,7 @@ class Rules(dict[str, Rule]):
         super().__init__(rules)
         self._checks: WeakKeyDictionary[type, Callable[[Any], bool]] = WeakKeyDictionary()
 
-    def are_met(self, values: Values | dict[str, Value]) -> bool:
+    def are_met(self, values: ParameterValues | dict[str, Value]) -> bool:
         """Whether no number is beyond its limits, as nearly always; False may also mean: take a closer look."""
         if not self:
             return True
@@ -53,19 +53,19 @@ class Rules(dict[str, Rule]):
 
     def _made_check(self, kind: type) -> Callable[[Any], bool]:
         """How values of one class are checked: by position where it is a vocabulary, else not at all."""
-        if issubclass(kind, Values):
+        if issubclass(kind, ParameterValues):
             return _check({kind.fields[name]: rule for name, rule in self.items() if name in kind.fields})
         return lambda _: False
 
 
-def _check(rules: Mapping[str, Rule]) -> Callable[[Values], bool]:
+def _check(rules: Mapping[str, Rule]) -> Callable[[ParameterValues], bool]:
     """Whether values meet `rules`, which are by attribute."""
     attributes = [*rules] or ["fields"]
     get = attrgetter(*attributes, attributes[-1])  # the last one twice: of one alone it would get no tuple
     lows, highs = [rule.low for rule in rules.values()], [rule.high for rule in rules.values()]
     absent = UNSET  # found faster than a global
 
-    def are_met(values: Values) -> bool:
+    def are_met(values: ParameterValues) -> bool:
         """The hot loop: every number in it has to be within its bounds, and the rest is left to a closer look."""
         try:
             for low, value, high in zip(lows, get(values), highs):  # noqa: B905 - see above; and it would take time

@@ -14,7 +14,7 @@ from msgspec import UNSET, UnsetType
 Value = bool | int | float | str
 
 
-class Values(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+class ParameterValues(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     """Values of parameters by position, UNSET where a parameter was not reported; each vocabulary has its own class."""
 
     fields: ClassVar[Mapping[str, str]] = {}
@@ -29,14 +29,14 @@ class Values(msgspec.Struct, gc=False, forbid_unknown_fields=True):
         return {name: value for name, value in values if value is not UNSET}
 
 
-def vocabulary(names: Collection[str], value_type: Any) -> type[Values]:
+def parameter_set(names: Collection[str], value_type: Any) -> type[ParameterValues]:
     """A class for these names, whose values are of `value_type`; ValueError if a name needs escapes in JSON."""
     attributes = {name: f"p{position}" for position, name in enumerate(sorted(names))}
     digest = hashlib.blake2b("\0".join(attributes).encode(), digest_size=16).digest()
     made = msgspec.defstruct(
         "Vocabulary",
         [(attribute, value_type | UnsetType, UNSET) for attribute in attributes.values()],
-        bases=(Values,),
+        bases=(ParameterValues,),
         namespace={
             "fields": attributes,
             "digest": digest,
@@ -44,4 +44,4 @@ def vocabulary(names: Collection[str], value_type: Any) -> type[Values]:
         rename={attribute: name for name, attribute in attributes.items()},
         gc=False,
     )
-    return cast("type[Values]", made)
+    return cast("type[ParameterValues]", made)

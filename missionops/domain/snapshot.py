@@ -7,17 +7,17 @@ from datetime import datetime
 import msgspec
 
 from missionops.domain import timestamp
-from missionops.domain.parameter_set import Value, Values
+from missionops.domain.parameter_set import ParameterValues, Value
 
-Identity = tuple[str, int, str]
+SnapshotKey = tuple[str, int, str]
 """Spacecraft, time (microseconds since 1970) and id."""
 
 
 class Snapshot(msgspec.Struct, gc=False):
     """What one spacecraft reported at one time; two with one identity are the same snapshot."""
 
-    identity: Identity
-    values: Values | dict[str, Value]
+    identity: SnapshotKey
+    values: ParameterValues | dict[str, Value]
     text: bytes
     """The parameters as JSON, sorted by name: what is stored."""
 
@@ -38,7 +38,7 @@ class Snapshot(msgspec.Struct, gc=False):
         return self.values if isinstance(self.values, dict) else self.values.named()
 
 
-text: Callable[[Values | dict[str, Value]], bytes] = msgspec.json.Encoder(order="deterministic").encode
+text: Callable[[ParameterValues | dict[str, Value]], bytes] = msgspec.json.Encoder(order="deterministic").encode
 """Parameters as JSON that depends on names and values alone: sorted, no white space, shortest numbers."""
 
 

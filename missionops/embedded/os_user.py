@@ -8,14 +8,14 @@ from typing import NamedTuple
 from missionops import errors
 
 
-class Account(NamedTuple):
+class OsUser(NamedTuple):
     """Whom a server runs as."""
 
     user: int
     group: int
 
     @classmethod
-    def unprivileged(cls, data: Path) -> "Account | None":
+    def unprivileged(cls, data: Path) -> "OsUser | None":
         """Who may run PostgreSQL on these data: None is us; for root, their owner or an account without rights."""
         if os.geteuid() != 0:
             return None
@@ -27,7 +27,7 @@ class Account(NamedTuple):
             except KeyError:
                 continue
             return cls(entry.pw_uid, entry.pw_gid)
-        raise errors.Unfit(
+        raise errors.SetupError(
             "PostgreSQL does not run as root, and there is neither an account `postgres` nor `nobody`: "
             "add one, or start as another user."
         )

@@ -15,8 +15,8 @@ from urllib.parse import quote
 import asyncpg
 
 from missionops import errors
-from missionops.embedded.os_user import Account
-from missionops.embedded.postgres_binaries import Program
+from missionops.embedded.os_user import OsUser
+from missionops.embedded.postgres_binaries import PostgresBinaries
 from missionops.embedded.process import Process
 from missionops.embedded.server import Server
 
@@ -51,7 +51,7 @@ class PostgresServer(Server):
         self._durable = durable
         self._settings = settings
         self._sockets: Path | None = None
-        self._program: Program | None = None
+        self._program: PostgresBinaries | None = None
 
     def dsn(self, database: str = "postgres", user: str = SUPERUSER) -> str:
         """The address of a database, for asyncpg as for psql, once it is started."""
@@ -87,10 +87,10 @@ class PostgresServer(Server):
         finally:
             await connection.close()
 
-    def _prepare(self) -> Account | None:
+    def _prepare(self) -> OsUser | None:
         self.directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        account = Account.unprivileged(self.directory)
-        self._program = self._program or Program.find(account)
+        account = OsUser.unprivileged(self.directory)
+        self._program = self._program or PostgresBinaries.find(account)
         self._sockets = self._sockets or Path(tempfile.mkdtemp(prefix="missionops-", dir=_temporary()))
         # Made afresh under its old name: a killed server's socket is still in it.
         _make_private(self._sockets, account)
@@ -103,7 +103,7 @@ class PostgresServer(Server):
             self._program.remove()
             self._program = None
 
-    async def _initialise(self, account: Account | None) -> None:
+    async def _initialise(self, account: OsUser | None) -> None:
         # Beside its place, and moved there when complete: a half-made cluster would look like a whole one.
         fresh = self.directory.with_name(f".{self.directory.name}.new")
         _make_private(fresh, account)
@@ -128,7 +128,7 @@ class PostgresServer(Server):
         return [f"--{name}={value}" for name, value in settings.items()]
 
     def _launch(
-        self, program: str, options: Sequence[str], data: Path, account: Account | None, pass_fds: Sequence[int] = ()
+        self, program: str, options: Sequence[str], data: Path, account: OsUser | None, pass_fds: Sequence[int] = ()
     ) -> Process:
         assert self._program  # noqa: S101 - prepared before
         assert self._sockets  # noqa: S101 - prepared before
@@ -151,7 +151,9 @@ class PostgresServer(Server):
             except BlockingIOError:
                 if asyncio.get_running_loop().time() > deadline:
                     os.close(descriptor)
-                    raise errors.Unfit(f"{self.directory} is in use by another PostgreSQL: stop it first.") from None
+                    raise errors.SetupError(
+                        f"{self.directory} is in use by another PostgreSQL: stop it first."
+                    ) from None
                 await asyncio.sleep(0.02)
             else:
                 return descriptor
@@ -165,7 +167,7 @@ class PostgresServer(Server):
         return True
 
 
-def _name_for(data: Path, account: Account | None) -> str:
+def _name_for(data: Path, account: OsUser | None) -> str:
     # Another user may not be able to walk to the data by name (below /root, say), but starts inside them; this link
     # leads there without a walk.
     return "/proc/self/cwd" if account and sys.platform == "linux" else str(data)
@@ -176,7 +178,7 @@ def _temporary() -> str:
     return usual if len(usual) <= SOCKET_DIRECTORY_MAX and os.geteuid() != 0 else "/tmp"  # noqa: S108 - short and open to all
 
 
-def _make_private(directory: Path, account: Account | None) -> None:
+def _make_private(directory: Path, account: OsUser | None) -> None:
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(mode=0o700)
     if account:

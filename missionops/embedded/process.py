@@ -11,7 +11,7 @@ from pathlib import Path
 
 from missionops import errors
 from missionops.embedded import supervisor
-from missionops.embedded.os_user import Account
+from missionops.embedded.os_user import OsUser
 
 TAIL_BYTES = 4096
 
@@ -29,7 +29,7 @@ class Process:
         log: Path,
         *,
         cwd: Path = Path("/"),
-        account: Account | None = None,
+        account: OsUser | None = None,
         pass_fds: Sequence[int] = (),
         remove: Sequence[Path] = (),
     ) -> None:
@@ -52,7 +52,7 @@ class Process:
         """The server's process id, once it runs."""
         await asyncio.wait({self._pid, self._exited}, return_when=asyncio.FIRST_COMPLETED)
         if not self._pid.done():
-            raise errors.Unfit(f"A server could not be started: {self.log_tail()}")
+            raise errors.SetupError(f"A server could not be started: {self.log_tail()}")
         return self._pid.result()
 
     @property

@@ -62,7 +62,7 @@ class Server(ABC):
             if await process.exited_within(POLL_SECONDS):
                 raise self._refusal(process)
             if asyncio.get_running_loop().time() > deadline:
-                raise errors.Unfit(f"{self.name} did not answer within {START_SECONDS:.0f} s; see {self.log}.")
+                raise errors.SetupError(f"{self.name} did not answer within {START_SECONDS:.0f} s; see {self.log}.")
 
-    def _refusal(self, process: Process) -> errors.Unfit:
-        return errors.Unfit(f"{self.name} did not start; the last line of {self.log}: {process.log_tail(1)}")
+    def _refusal(self, process: Process) -> errors.SetupError:
+        return errors.SetupError(f"{self.name} did not start; the last line of {self.log}: {process.log_tail(1)}")

@@ -13,7 +13,7 @@ from missionops.operations import dispatch
 _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\[\]:@/?#]*))(?::[0-9]*)?")
 
 
-class OwnHosts:
+class AllowedHosts:
     """Refuses what was sent to a name that is not surely this machine's.
 
     Whoever owns a name may let it lead to the loopback interface, once a browser has loaded his page from elsewhere

@@ -6,19 +6,19 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
+from starlette.requests import Request as HttpRequest
 
 from missionops.http import response, routes, service_routes
-from missionops.http.allowed_hosts import OwnHosts
-from missionops.http.authorization import Guard
-from missionops.http.response import Reply
+from missionops.http.allowed_hosts import AllowedHosts
+from missionops.http.authorization import Authorization
+from missionops.http.response import HttpResponse
 from missionops.http.slots import Slots
 from missionops.operations import pagination
 from missionops.operations.operation import Context
 
 
 def make(
-    context: Context, guard: Guard, slots: Slots, allowed_origins: Sequence[str], own_name: str | None
+    context: Context, guard: Authorization, slots: Slots, allowed_origins: Sequence[str], own_name: str | None
 ) -> Starlette:
     """The application; pages of `allowed_origins` may use it from a browser.
 
@@ -35,7 +35,7 @@ def make(
 
 def _middleware(origins: Sequence[str], own_name: str | None) -> Iterator[Middleware]:
     if own_name is not None:
-        yield Middleware(OwnHosts, own_name)
+        yield Middleware(AllowedHosts, own_name)
     if origins:
         yield Middleware(
             CORSMiddleware,
@@ -46,9 +46,9 @@ def _middleware(origins: Sequence[str], own_name: str | None) -> Iterator[Middle
         )
 
 
-def _not_found(_: Request, __: Exception) -> Reply:
+def _not_found(_: HttpRequest, __: Exception) -> HttpResponse:
     return response.failed(response.NOT_FOUND)
 
 
-def _internal(_: Request, __: Exception) -> Reply:
+def _internal(_: HttpRequest, __: Exception) -> HttpResponse:
     return response.failed(response.INTERNAL)

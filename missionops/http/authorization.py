@@ -1,20 +1,20 @@
 """Who asks over HTTP, and whether he may."""
 
-from starlette.requests import Request
+from starlette.requests import Request as HttpRequest
 
 from missionops.domain import access
 from missionops.domain.access import Caller, Role
 from missionops.errors import Forbidden, Unauthenticated, Unavailable
 from missionops.http import response
-from missionops.http.response import Reply
+from missionops.http.response import HttpResponse
 from missionops.operations import dispatch
 from missionops.operations.authentication import Tokens
-from missionops.operations.dispatch import Failure
+from missionops.operations.dispatch import ErrorResponse
 
 _NO_TOKEN = "A token is needed, in the header `Authorization: Bearer …`; `missionops tokens create` makes one."  # noqa: S105 - this is none
 
 
-class Guard:
+class Authorization:
     """Lets everyone in where there are no tokens, and else their bearers alone."""
 
     def __init__(self, tokens: Tokens | None) -> None:
@@ -25,28 +25,28 @@ class Guard:
         """Whether nobody is asked who he is."""
         return self._tokens is None
 
-    async def admit(self, request: Request, role: Role) -> Caller | Reply:
+    async def admit(self, request: HttpRequest, role: Role) -> Caller | HttpResponse:
         """Whoever asks for what needs a role, or why he may not."""
         try:
             caller = await self._caller(request)
         except Unauthenticated as error:
             return response.unauthenticated(dispatch.refusal(error), is_shown=_shown(request) is not None)
         except Unavailable as error:
-            return response.failed(Failure(error.status, error.code, str(error)))
+            return response.failed(ErrorResponse(error.status, error.code, str(error)))
         if caller.role.includes(role):
             return caller
         refusal = Forbidden(f"This needs the role {role}, and the token {caller.name} has the role {caller.role}.")
         return response.failed(dispatch.refusal(refusal))
 
-    async def admit_to_whole(self, request: Request, role: Role) -> Caller | Reply:
+    async def admit_to_whole(self, request: HttpRequest, role: Role) -> Caller | HttpResponse:
         """The same for what is about the whole service, which whoever is limited to some spacecraft does not see."""
         caller = await self.admit(request, role)
-        if isinstance(caller, Reply) or caller.spacecraft is None:
+        if isinstance(caller, HttpResponse) or caller.spacecraft is None:
             return caller
         refusal = Forbidden(f"This is about all spacecraft, and the token {caller.name} is limited to some.")
         return response.failed(dispatch.refusal(refusal))
 
-    async def _caller(self, request: Request) -> Caller:
+    async def _caller(self, request: HttpRequest) -> Caller:
         if self._tokens is None:
             return access.OVER_OPEN_HTTP
         shown = _shown(request)
@@ -55,7 +55,7 @@ class Guard:
         return await self._tokens.caller(shown)
 
 
-def _shown(request: Request) -> str | None:
+def _shown(request: HttpRequest) -> str | None:
     """The token that a request shows."""
     scheme, _, shown = request.headers.get("authorization", "").partition(" ")
     return shown.strip() if scheme.lower() == "bearer" else None

@@ -12,7 +12,7 @@ from prometheus_client.utils import floatToGoString
 
 from missionops.broker.streams import ANOMALIES, DEADLETTERS, EVENTS
 from missionops.domain.anomaly import Severity
-from missionops.ingest.status import Histogram, Progress, Role
+from missionops.ingest.status import Histogram, IngestStatus, Role
 from missionops.operations.health import Health
 from missionops.wire.fault import Code
 
@@ -23,7 +23,7 @@ _CODES = get_args(Code)
 _STREAMS = (ANOMALIES, DEADLETTERS, EVENTS)
 
 
-def text(progress: Progress, health: Health) -> bytes:
+def text(progress: IngestStatus, health: Health) -> bytes:
     """All metrics, as they are now."""
     registry = CollectorRegistry()  # of this moment: nothing is kept between two questions
     registry.register(_Now(progress, health))
@@ -31,7 +31,7 @@ def text(progress: Progress, health: Health) -> bytes:
 
 
 class _Now(Collector):
-    def __init__(self, progress: Progress, health: Health) -> None:
+    def __init__(self, progress: IngestStatus, health: Health) -> None:
         self._progress = progress
         self._health = health
 

@@ -1,11 +1,11 @@
 """Requests of HTTP, from path, query and body, as the operations know them."""
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import Request as HttpRequest
 
 from missionops.domain.access import Caller
 from missionops.operations import request_parsing
-from missionops.operations.operation import Asked, Nothing, Operation, Route
+from missionops.operations.operation import EmptyRequest, Operation, Request, Route
 from missionops.operations.request_parsing import refused
 from missionops.wire.text import utf8
 
@@ -14,7 +14,7 @@ MAX_BYTES = 8_000_000
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-def asked(operation: Operation, route: Route, request: Request, body: bytes, caller: Caller) -> Asked:
+def asked(operation: Operation, route: Route, request: HttpRequest, body: bytes, caller: Caller) -> Request:
     """What a request asks of an operation; InvalidRequest names what is wrong with it."""
     path = dict(request.path_params)
     fields = _fields(request, path)
@@ -23,14 +23,14 @@ def asked(operation: Operation, route: Route, request: Request, body: bytes, cal
     if route.method == "GET":
         if operation.about_spacecraft and spacecraft_id is None:
             spacecraft_id = fields.pop("spacecraftId", None)
-        wanted = request_parsing.from_fields(fields | path, operation.request or Nothing)
+        wanted = request_parsing.from_fields(fields | path, operation.request or EmptyRequest)
     else:
         for name in fields:
             raise refused(name, "is no field of this request: it takes none in its query")
         if operation.about_spacecraft and spacecraft_id is None:
             spacecraft_id, body = _taken(body)
         wanted = request_parsing.from_body(body, operation.request) if operation.request else body
-    return Asked(
+    return Request(
         _spacecraft_id(spacecraft_id, operation) if operation.about_spacecraft else "",
         wanted,
         request_parsing.source(request.headers),
@@ -39,7 +39,7 @@ def asked(operation: Operation, route: Route, request: Request, body: bytes, cal
     )
 
 
-def _fields(request: Request, path: dict[str, str]) -> dict[str, str]:
+def _fields(request: HttpRequest, path: dict[str, str]) -> dict[str, str]:
     fields: dict[str, str] = {}
     for name, value in request.query_params.multi_items():
         if name in fields:

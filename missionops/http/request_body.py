@@ -4,9 +4,9 @@ import asyncio
 from http import HTTPStatus
 
 from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.requests import Request as HttpRequest
 
-from missionops.operations.dispatch import Failure
+from missionops.operations.dispatch import ErrorResponse
 
 _TIME = 30.0
 _SMALL = 64 << 10
@@ -20,14 +20,14 @@ def is_small(headers: Headers) -> bool:
     return announced.isdecimal() and int(announced) <= _SMALL
 
 
-async def read(request: Request, max_bytes: int) -> bytes | Failure:
+async def read(request: HttpRequest, max_bytes: int) -> bytes | ErrorResponse:
     """The body, or why it is not taken; starlette's ClientDisconnect if it does not come to its end."""
     if not _is_json(request.headers):
-        return Failure(
+        return ErrorResponse(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type",
             "The body must be JSON: send the header `Content-Type: application/json`, and no Content-Encoding.",
         )  # fmt: skip
-    too_large = Failure(
+    too_large = ErrorResponse(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", f"The body may have at most {max_bytes} bytes."
     )
     if _is_announced_larger(request.headers, max_bytes):
@@ -36,11 +36,11 @@ async def read(request: Request, max_bytes: int) -> bytes | Failure:
         async with asyncio.timeout(_TIME):
             body = await _collect(request, max_bytes)
     except TimeoutError:
-        return Failure(HTTPStatus.REQUEST_TIMEOUT, "timeout", f"The body did not come within {_TIME:.0f} s.")
+        return ErrorResponse(HTTPStatus.REQUEST_TIMEOUT, "timeout", f"The body did not come within {_TIME:.0f} s.")
     return too_large if body is None else body
 
 
-async def _collect(request: Request, max_bytes: int) -> bytes | None:
+async def _collect(request: HttpRequest, max_bytes: int) -> bytes | None:
     pieces: list[bytes] | None = []
     size = 0
     async for piece in request.stream():

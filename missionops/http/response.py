@@ -2,12 +2,12 @@
 
 from http import HTTPStatus
 
-from starlette.responses import Response
+from starlette.responses import Response as StarletteResponse
 from starlette.types import Receive, Scope, Send
 
 from missionops.operations import pagination
-from missionops.operations.dispatch import Failure
-from missionops.operations.operation import Answer, Route
+from missionops.operations.dispatch import ErrorResponse
+from missionops.operations.operation import Response, Route
 
 JSON = "application/json"
 
@@ -15,7 +15,7 @@ _PIECE = 64 << 10
 _LATER = {"Retry-After": "2"}
 
 
-class Reply(Response):
+class HttpResponse(StarletteResponse):
     """A response that waits for its reader; `protocol` closes one who takes too long."""
 
     media_type = JSON
@@ -30,34 +30,34 @@ class Reply(Response):
             await send({"type": "http.response.body", "body": piece, "more_body": is_more})
 
 
-def reply(answer: Answer | Failure, route: Route) -> Reply:
+def reply(answer: Response | ErrorResponse, route: Route) -> HttpResponse:
     """What an operation said, as HTTP says it."""
-    if isinstance(answer, Failure):
+    if isinstance(answer, ErrorResponse):
         return failed(answer)
     headers = {pagination.CURSOR_HEADER: answer.cursor} if answer.cursor else None
     status = answer.is_pending and route.pending_status
-    return Reply(answer.body, status or route.status, headers)
+    return HttpResponse(answer.body, status or route.status, headers)
 
 
-def failed(failure: Failure, headers: dict[str, str] | None = None) -> Reply:
+def failed(failure: ErrorResponse, headers: dict[str, str] | None = None) -> HttpResponse:
     """A failure; its code is the status. What is unavailable now may be there a little later."""
     if failure.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers = (headers or {}) | _LATER
-    return Reply(failure.body, failure.status, headers)
+    return HttpResponse(failure.body, failure.status, headers)
 
 
-def unauthenticated(failure: Failure, *, is_shown: bool) -> Reply:
+def unauthenticated(failure: ErrorResponse, *, is_shown: bool) -> HttpResponse:
     """The answer to whom nobody knows; `is_shown`: he showed a token, which does not count (RFC 6750)."""
     return failed(failure, {"WWW-Authenticate": 'Bearer error="invalid_token"' if is_shown else "Bearer"})
 
 
-NOT_FOUND = Failure(
+NOT_FOUND = ErrorResponse(
     HTTPStatus.NOT_FOUND, "not_found", "There is nothing at this path; /openapi.json lists what there is."
 )
-INTERNAL = Failure(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "The service failed; its log says why.")
+INTERNAL = ErrorResponse(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "The service failed; its log says why.")
 
 
-def wrong_method(method: str, allowed: str) -> Reply:
+def wrong_method(method: str, allowed: str) -> HttpResponse:
     """The answer to a method that a path does not have."""
     message = f"{method} is not allowed here; allowed: {allowed}."
-    return failed(Failure(HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", message), {"Allow": allowed})
+    return failed(ErrorResponse(HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", message), {"Allow": allowed})

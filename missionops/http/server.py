@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import uvicorn
 
-from missionops.errors import Unfit
+from missionops.errors import SetupError
 from missionops.http import application
-from missionops.http.authorization import Guard
+from missionops.http.authorization import Authorization
 from missionops.http.connections import Connections
 from missionops.http.protocol import BoundedProtocol
 from missionops.http.slots import Slots
@@ -59,7 +59,7 @@ async def served(settings: Settings, context: Context) -> AsyncIterator[str]:
     host = settings.http_host
     listener = _bind(host, settings.http_port)
     connections = Connections()
-    guard = Guard(Tokens(context.database) if settings.http_auth == "tokens" else None)
+    guard = Authorization(Tokens(context.database) if settings.http_auth == "tokens" else None)
     server = _Server(
         uvicorn.Config(
             application.make(
@@ -94,14 +94,14 @@ async def served(settings: Settings, context: Context) -> AsyncIterator[str]:
 def check(settings: Settings) -> None:
     """Unfit if the service would answer other machines without asking them who they are."""
     if settings.http_auth == "off" and not _is_loopback(_place(settings.http_host, settings.http_port)):
-        raise Unfit(
+        raise SetupError(
             f"HTTP on {settings.http_host} would answer whoever reaches it: set MISSIONOPS_HTTP_AUTH to tokens "
             "(`missionops tokens create` makes them), or to proxy if one before it asks everyone who he is, or "
             "MISSIONOPS_HTTP_HOST to 127.0.0.1."
         )
 
 
-class _Place(NamedTuple):
+class _ListenAddress(NamedTuple):
     """Where a socket listens."""
 
     family: int
@@ -111,14 +111,14 @@ class _Place(NamedTuple):
     address: Any
 
 
-def _place(host: str, port: int) -> _Place:
+def _place(host: str, port: int) -> _ListenAddress:
     try:
-        return _Place(*socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0])
+        return _ListenAddress(*socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0])
     except OSError as error:
         raise _cannot_listen(host, port, error) from error
 
 
-def _is_loopback(place: _Place) -> bool:
+def _is_loopback(place: _ListenAddress) -> bool:
     return ip_address(place.address[0]).is_loopback
 
 
@@ -135,5 +135,5 @@ def _bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _cannot_listen(host: str, port: int, error: OSError) -> Unfit:
-    return Unfit(f"HTTP cannot listen on {host}:{port} ({error.strerror}): choose another port.")
+def _cannot_listen(host: str, port: int, error: OSError) -> SetupError:
+    return SetupError(f"HTTP cannot listen on {host}:{port} ({error.strerror}): choose another port.")

@@ -5,16 +5,16 @@ from functools import cache
 from typing import Literal, NamedTuple
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import Request as HttpRequest
 from starlette.routing import request_response
 from starlette.types import ASGIApp
 
 from missionops.domain.access import Role
 from missionops.http import metrics, response
-from missionops.http.authorization import Guard
+from missionops.http.authorization import Authorization
 from missionops.http.docs import asyncapi, asyncapi_page, openapi
-from missionops.http.docs.openapi import Page
-from missionops.http.response import Reply
+from missionops.http.docs.openapi import ServiceRoute
+from missionops.http.response import HttpResponse
 from missionops.http.routes import OFFERED
 from missionops.operations.health import Health, Status
 from missionops.operations.operation import Context
@@ -44,58 +44,60 @@ class _Visit(NamedTuple):
     """One request for a page."""
 
     context: Context
-    guard: Guard
-    request: Request
+    guard: Authorization
+    request: HttpRequest
 
 
 class _Told(NamedTuple):
-    page: Page
-    answer: Callable[[_Visit], Awaitable[Reply]]
+    page: ServiceRoute
+    answer: Callable[[_Visit], Awaitable[HttpResponse]]
 
 
-async def _live(_: _Visit) -> Reply:
-    return Reply(msgspec.json.encode(Live()))
+async def _live(_: _Visit) -> HttpResponse:
+    return HttpResponse(msgspec.json.encode(Live()))
 
 
-async def _ready(visit: _Visit) -> Reply:
+async def _ready(visit: _Visit) -> HttpResponse:
     """Everyone is told whether; what keeps it from that, who may know it. A probe needs no token, nor a good one."""
     found = await visit.context.health()
-    is_whole = not isinstance(await visit.guard.admit_to_whole(visit.request, Role.READER), Reply)
+    is_whole = not isinstance(await visit.guard.admit_to_whole(visit.request, Role.READER), HttpResponse)
     told = found if is_whole else Readiness(found.status)
-    return Reply(msgspec.json.encode(told), 200 if found.status == "ready" else 503)
+    return HttpResponse(msgspec.json.encode(told), 200 if found.status == "ready" else 503)
 
 
-async def _metrics(visit: _Visit) -> Reply:
+async def _metrics(visit: _Visit) -> HttpResponse:
     context = visit.context
-    return Reply(metrics.text(context.progress, await context.health()), media_type=metrics.MEDIA_TYPE)
+    return HttpResponse(metrics.text(context.progress, await context.health()), media_type=metrics.MEDIA_TYPE)
 
 
-async def _openapi(visit: _Visit) -> Reply:
-    return Reply(_written_openapi(visit.guard.is_open))
+async def _openapi(visit: _Visit) -> HttpResponse:
+    return HttpResponse(_written_openapi(visit.guard.is_open))
 
 
-async def _asyncapi(_: _Visit) -> Reply:
-    return Reply(_written_asyncapi())
+async def _asyncapi(_: _Visit) -> HttpResponse:
+    return HttpResponse(_written_asyncapi())
 
 
-async def _asyncapi_page(_: _Visit) -> Reply:
-    return Reply(_asyncapi_html(), headers=_HTML_HEADERS, media_type=_HTML)
+async def _asyncapi_page(_: _Visit) -> HttpResponse:
+    return HttpResponse(_asyncapi_html(), headers=_HTML_HEADERS, media_type=_HTML)
 
 
 # The documents hold nothing of an installation, and say how to ask: they are for everyone.
 _ALL = (
-    _Told(Page("/health/live", "Whether the process answers", None, response.JSON, Live), _live),
+    _Told(ServiceRoute("/health/live", "Whether the process answers", None, response.JSON, Live), _live),
     _Told(
-        Page("/health/ready", "Whether the service does its work", None, response.JSON, Health, Readiness, (200, 503)),
+        ServiceRoute(
+            "/health/ready", "Whether the service does its work", None, response.JSON, Health, Readiness, (200, 503)
+        ),
         _ready,
     ),
-    _Told(Page("/metrics", "Metrics in Prometheus' text format", Role.READER, "text/plain", None), _metrics),
-    _Told(Page("/openapi.json", "This document", None, response.JSON, dict), _openapi),
-    _Told(Page("/asyncapi.json", "The subjects of NATS, as AsyncAPI", None, response.JSON, dict), _asyncapi),
-    _Told(Page("/asyncapi", "The subjects of NATS, as a page", None, "text/html", None), _asyncapi_page),
+    _Told(ServiceRoute("/metrics", "Metrics in Prometheus' text format", Role.READER, "text/plain", None), _metrics),
+    _Told(ServiceRoute("/openapi.json", "This document", None, response.JSON, dict), _openapi),
+    _Told(ServiceRoute("/asyncapi.json", "The subjects of NATS, as AsyncAPI", None, response.JSON, dict), _asyncapi),
+    _Told(ServiceRoute("/asyncapi", "The subjects of NATS, as a page", None, "text/html", None), _asyncapi_page),
 )
 
-PAGES: tuple[Page, ...] = tuple(told.page for told in _ALL)
+PAGES: tuple[ServiceRoute, ...] = tuple(told.page for told in _ALL)
 """Every page, with the role that it needs."""
 
 
@@ -114,17 +116,17 @@ def _asyncapi_html() -> bytes:
     return asyncapi_page.html(asyncapi.document(OPERATIONS)).encode()
 
 
-def routes(context: Context, guard: Guard) -> Iterable[tuple[str, str, ASGIApp]]:
+def routes(context: Context, guard: Authorization) -> Iterable[tuple[str, str, ASGIApp]]:
     """Path, method and application of each."""
     for told in _ALL:
         yield told.page.path, "GET", _application(told, context, guard)
 
 
-def _application(told: _Told, context: Context, guard: Guard) -> ASGIApp:
-    async def answer(request: Request) -> Reply:
+def _application(told: _Told, context: Context, guard: Authorization) -> ASGIApp:
+    async def answer(request: HttpRequest) -> HttpResponse:
         if told.page.role is not None:
             caller = await guard.admit_to_whole(request, told.page.role)
-            if isinstance(caller, Reply):
+            if isinstance(caller, HttpResponse):
                 return caller
         return await told.answer(_Visit(context, guard, request))
 

@@ -10,8 +10,8 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 
 from missionops.domain import spacecraft
-from missionops.domain.parameter_set import Values
-from missionops.domain.snapshot import Identity, Snapshot
+from missionops.domain.parameter_set import ParameterValues
+from missionops.domain.snapshot import Snapshot, SnapshotKey
 from missionops.wire import decoder, headers
 from missionops.wire.decoder import Decoder
 from missionops.wire.fault import Fault
@@ -48,7 +48,7 @@ class Delivery(msgspec.Struct, gc=False):
         return headers.read(self.block)
 
 
-class Entry(msgspec.Struct, gc=False):
+class BatchEntry(msgspec.Struct, gc=False):
     """A snapshot and where it came from."""
 
     snapshot: Snapshot
@@ -61,11 +61,11 @@ class Entry(msgspec.Struct, gc=False):
         return self.delivery.time // 1000
 
 
-Layout: TypeAlias = int | bytes
+ParameterKey: TypeAlias = int | bytes
 """Which names came together: a hash of them, or the digest of a vocabulary."""
 
 
-class Letter(NamedTuple):
+class DeadLetter(NamedTuple):
     """A fault and the message it came from: a dead letter before it is written."""
 
     fault: Fault
@@ -79,11 +79,11 @@ class Batch:
         self._decoder = decoder
         self._expected = expected or {}
         """By spacecraft: the weight of the anomalies that a snapshot of it probably has."""
-        self._vocabularies: dict[str, type[Values]] = {}
-        self.entries: dict[Identity, Entry] = {}
-        self.repeats: dict[Identity, deque[Entry]] = {}
+        self._vocabularies: dict[str, type[ParameterValues]] = {}
+        self.entries: dict[SnapshotKey, BatchEntry] = {}
+        self.repeats: dict[SnapshotKey, deque[BatchEntry]] = {}
         """Later snapshots of an identity; should the database refuse the first, the next one's turn comes."""
-        self.letters: list[Letter] = []
+        self.letters: list[DeadLetter] = []
         self.first = after + 1
         self.sequence = after
         self.time = 0
@@ -93,7 +93,7 @@ class Batch:
         self.duplicates = 0
         self.heard: dict[str, int] = {}
         """When each spacecraft in it was heard last, as the stream counts time."""
-        self.reported: dict[tuple[str, Layout], Iterable[str]] = {}
+        self.reported: dict[tuple[str, ParameterKey], Iterable[str]] = {}
         """Names of parameters that came, by spacecraft and layout: each once."""
         self.missing = 0
         """Messages that the stream no longer had between those that came."""
@@ -108,14 +108,14 @@ class Batch:
         encoding = decoder.JSON if delivery.block is None else headers.encoding_of(delivery.block)
         spacecraft_id = _spacecraft_id(delivery.word)
         if spacecraft_id and encoding and (known := self._decoder.read(spacecraft_id, delivery.body, encoding)):
-            self._add_entry(Entry(known, delivery, 0))
+            self._add_entry(BatchEntry(known, delivery, 0))
             return
         for item, found in enumerate(self._decoded(delivery, spacecraft_id, encoding)):
             if isinstance(found, Fault):
-                self.letters.append(Letter(found, delivery))
+                self.letters.append(DeadLetter(found, delivery))
                 self.weight += _FAULT_WEIGHT
             else:
-                self._add_entry(Entry(found, delivery, item))
+                self._add_entry(BatchEntry(found, delivery, item))
 
     def _decoded(
         self, delivery: Delivery, spacecraft_id: str | None, encoding: decoder.Encoding | None
@@ -127,7 +127,7 @@ class Batch:
             return [Fault("invalid", reason, None, delivery.body)]
         return self._decoder.decode(spacecraft_id, delivery.body, encoding)
 
-    def _add_entry(self, entry: Entry) -> None:
+    def _add_entry(self, entry: BatchEntry) -> None:
         snapshot = entry.snapshot
         identity, values = snapshot.identity, snapshot.values
         spacecraft_id = identity[0]
@@ -141,21 +141,21 @@ class Batch:
             self.repeats.setdefault(identity, deque()).append(entry)
             self.duplicates += 1
 
-    def _note_names(self, spacecraft_id: str, values: Values | Mapping[str, object]) -> None:
-        if isinstance(values, Values):  # of a vocabulary all was reported before it was one
+    def _note_names(self, spacecraft_id: str, values: ParameterValues | Mapping[str, object]) -> None:
+        if isinstance(values, ParameterValues):  # of a vocabulary all was reported before it was one
             self._vocabularies[spacecraft_id] = values.__class__
             self.reported[spacecraft_id, values.digest] = values.fields
         else:
             self.reported[spacecraft_id, hash(tuple(values))] = values
             self.weight += len(values)  # a dict takes several times the memory of its text
 
-    def drop(self, identities: AbstractSet[Identity]) -> None:
+    def drop(self, identities: AbstractSet[SnapshotKey]) -> None:
         """Leave out what an earlier batch holds already."""
         for identity in self.entries.keys() & identities:
             del self.entries[identity]
             self.duplicates += 1
 
-    def next_of(self, identities: Iterable[Identity]) -> list[Entry]:
+    def next_of(self, identities: Iterable[SnapshotKey]) -> list[BatchEntry]:
         """The next snapshot of each identity whose last one was refused, where there is one."""
         return [self.repeats[identity].popleft() for identity in identities if self.repeats.get(identity)]
 

@@ -2,7 +2,7 @@
 
 import time
 
-from missionops.domain.snapshot import Identity
+from missionops.domain.snapshot import SnapshotKey
 from missionops.ingest.batch import Batch
 
 _KEPT = 20_000
@@ -11,7 +11,7 @@ _SECONDS = 30.0
 """After which they are forgotten, or twice that: what was deleted from the database meanwhile is then stored again."""
 
 
-class Recent:
+class RecentSnapshots:
     """Of batches in stream order, each of which is committed before the next or not at all.
 
     So what an earlier one holds is stored when the later one is, and two transactions that overlap hardly ever wait for
@@ -19,13 +19,13 @@ class Recent:
     """
 
     def __init__(self) -> None:
-        self._young: set[Identity] = set()
-        self._old: set[Identity] = set()
+        self._young: set[SnapshotKey] = set()
+        self._old: set[SnapshotKey] = set()
         self._since = time.monotonic()
         self.ask_first = True
         """Whether the next batch probably holds repeats that only the database knows of: the last one did."""
 
-    def sift(self, batch: Batch) -> None:
+    def remove_known(self, batch: Batch) -> None:
         """Leave out of `batch` what is known, and know the rest from now on."""
         elapsed = time.monotonic() - self._since
         if elapsed > 2 * _SECONDS:

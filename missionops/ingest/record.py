@@ -10,11 +10,11 @@ import msgspec
 
 from missionops.domain import anomaly
 from missionops.domain.anomaly import Anomaly
-from missionops.errors import Lost
-from missionops.ingest.batch import Batch, Entry, Letter
+from missionops.errors import OwnershipLost
+from missionops.ingest.batch import Batch, BatchEntry, DeadLetter
 from missionops.ingest.limits_cache import InForce, LimitsCache
 from missionops.store import anomalies, telemetry
-from missionops.store.anomalies import Stored
+from missionops.store.anomalies import StoredAnomaly
 from missionops.store.database import Connection
 from missionops.wire import headers
 from missionops.wire.fault import Fault
@@ -33,17 +33,17 @@ _PORTION = 2_000
 _MOST_KEPT = 4_000
 """Anomalies of one batch that are kept in memory until they are published; more are read back from the database."""
 
-_Refusal = tuple[Entry, Exception]
+_Refusal = tuple[BatchEntry, Exception]
 
 
-class Origin(NamedTuple):
+class StreamOrigin(NamedTuple):
     """Which stream a batch came from."""
 
     partition: int
     incarnation: int
 
 
-class Outcome(NamedTuple):
+class RecordedBatch(NamedTuple):
     """What became of a batch."""
 
     stored: int
@@ -52,8 +52,8 @@ class Outcome(NamedTuple):
     """Those of the duplicates that only the database knew of."""
     refused: int
     """Rows that the database refused; they are among the letters."""
-    letters: Sequence[Letter]
-    anomalies: Sequence[Stored] | None
+    letters: Sequence[DeadLetter]
+    anomalies: Sequence[StoredAnomaly] | None
     """In the order of the stream; None if there are too many to hold: they have to be read back."""
     severities: Mapping[str, int]
     by_spacecraft: Mapping[str, tuple[int, int]]
@@ -65,23 +65,23 @@ async def record(
     batch: Batch,
     versions: Mapping[str, int],
     cache: LimitsCache,
-    origin: Origin,
+    origin: StreamOrigin,
     *,
     ask_first: bool,
-) -> Outcome:
+) -> RecordedBatch:
     """Store what is new in `batch`, judge it, and store what was found, in the caller's transaction.
 
     `versions` are the config versions in force, read in this transaction. With `ask_first` the database is asked what
     it has already; else only once it has found a repeat itself, which costs less where there is none. Rows that it
     refuses as data are left out and become letters.
     """
-    fresh: Sequence[Entry] = [*batch.entries.values()]
-    added: Sequence[Entry] = fresh
-    refused: Sequence[Letter] = ()
+    fresh: Sequence[BatchEntry] = [*batch.entries.values()]
+    added: Sequence[BatchEntry] = fresh
+    refused: Sequence[DeadLetter] = ()
     if ask_first or await _try_to_add(connection, fresh):
         fresh = await _unknown(connection, batch)
         added, refused = await _add_all(connection, batch, fresh)
-    found = _Found()
+    found = _FoundAnomalies()
     by_spacecraft = _by_spacecraft(added)
     judged = {name: version for name, version in versions.items() if name in by_spacecraft}
     async for spacecraft_id, in_force in cache.read(connection, judged):
@@ -92,7 +92,7 @@ async def record(
         found.by_spacecraft[spacecraft_id] = len(entries), found.count - before
     await found.write(connection)
     known = len(batch.entries) - len(fresh)
-    return Outcome(
+    return RecordedBatch(
         stored=len(added),
         duplicates=batch.duplicates + known + len(fresh) - len(added) - len(refused),
         known=known,
@@ -104,14 +104,14 @@ async def record(
     )
 
 
-async def _unknown(connection: Connection, batch: Batch) -> Sequence[Entry]:
+async def _unknown(connection: Connection, batch: Batch) -> Sequence[BatchEntry]:
     stored = await telemetry.stored(connection, batch.entries.keys())
     return [entry for identity, entry in batch.entries.items() if identity not in stored]
 
 
 async def _add_all(
-    connection: Connection, batch: Batch, entries: Sequence[Entry]
-) -> tuple[Sequence[Entry], Sequence[Letter]]:
+    connection: Connection, batch: Batch, entries: Sequence[BatchEntry]
+) -> tuple[Sequence[BatchEntry], Sequence[DeadLetter]]:
     """Add what the database takes of `entries`; where it refuses one, of those that repeat its identity."""
     added, refused = await _add_willing(connection, entries)
     letters = [*_letters(refused)]
@@ -122,14 +122,16 @@ async def _add_all(
     return added, letters
 
 
-async def _add_willing(connection: Connection, entries: Sequence[Entry]) -> tuple[Sequence[Entry], Sequence[_Refusal]]:
+async def _add_willing(
+    connection: Connection, entries: Sequence[BatchEntry]
+) -> tuple[Sequence[BatchEntry], Sequence[_Refusal]]:
     """Add all that the database takes, halving what it does not until each refused row stands alone."""
     error = await _try_to_add(connection, entries)
     if error is None:
         return entries, []
     if _is_repeat(error):
         # What was there has been left out; whoever stored it since has our place. It is no fault of the snapshot.
-        raise Lost("another instance has stored the same telemetry") from error
+        raise OwnershipLost("another instance has stored the same telemetry") from error
     if len(entries) == 1:
         return [], [(entries[0], error)]
     await connection.execute(_TAKE_TIME)
@@ -139,7 +141,7 @@ async def _add_willing(connection: Connection, entries: Sequence[Entry]) -> tupl
     return [*first, *second], [*refused_first, *refused_second]
 
 
-async def _try_to_add(connection: Connection, entries: Sequence[Entry]) -> Exception | None:
+async def _try_to_add(connection: Connection, entries: Sequence[BatchEntry]) -> Exception | None:
     """Add all or none; returns why none."""
     rows = [((s := entry.snapshot).identity, s.text, entry.delivery.time // 1000) for entry in entries]
     # By hand: after an error asyncpg's own nested transaction stays open, and thousands inside one another
@@ -160,22 +162,22 @@ def _is_repeat(error: Exception) -> bool:
     return bool(name) and str(name).endswith("_pkey")
 
 
-def _letters(refused: Iterable[_Refusal]) -> Iterator[Letter]:
+def _letters(refused: Iterable[_Refusal]) -> Iterator[DeadLetter]:
     parts: dict[int, list[bytes]] = {}  # of an array with many refused items, cut once
     for entry, error in refused:
         delivery, item = entry.delivery, entry.item
         reason = f"body: the database refuses it: {error}"
         encoding = headers.encoding_of(delivery.block)
         if encoding is None or not encoding.is_array(delivery.body):
-            yield Letter(Fault("refused", reason, None, delivery.body), delivery)
+            yield DeadLetter(Fault("refused", reason, None, delivery.body), delivery)
             continue
         if delivery.sequence not in parts:
             parts[delivery.sequence] = encoding.items(delivery.body)
-        yield Letter(Fault("refused", reason, item, parts[delivery.sequence][item]), delivery)
+        yield DeadLetter(Fault("refused", reason, item, parts[delivery.sequence][item]), delivery)
 
 
-def _by_spacecraft(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
-    groups: dict[str, list[Entry]] = {}
+def _by_spacecraft(entries: Iterable[BatchEntry]) -> dict[str, list[BatchEntry]]:
+    groups: dict[str, list[BatchEntry]] = {}
     for entry in entries:
         spacecraft_id = entry.snapshot.identity[0]
         if (group := groups.get(spacecraft_id)) is None:
@@ -184,7 +186,7 @@ def _by_spacecraft(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
     return groups
 
 
-def _judge(entries: Sequence[Entry], in_force: InForce, origin: Origin) -> Iterator[list[anomalies.Row]]:
+def _judge(entries: Sequence[BatchEntry], in_force: InForce, origin: StreamOrigin) -> Iterator[list[anomalies.Row]]:
     """The anomalies of one spacecraft's snapshots, snapshot by snapshot; those without any are passed over."""
     version, rules, _ = in_force
     sequence, ordinal = 0, 0
@@ -200,7 +202,7 @@ def _judge(entries: Sequence[Entry], in_force: InForce, origin: Origin) -> Itera
             ordinal += len(found)
 
 
-class _Found:
+class _FoundAnomalies:
     """The anomalies of a batch: written in portions, and kept for publishing while they are few."""
 
     def __init__(self) -> None:
@@ -228,19 +230,19 @@ class _Found:
             if self.count > _MOST_KEPT:
                 self._written = None
 
-    def in_stream_order(self) -> list[Stored] | None:
+    def in_stream_order(self) -> list[StoredAnomaly] | None:
         """What was written, as it is published; None if it was too much to keep."""
         if self._written is None:
             return None
         self._written.sort(key=_stream_order)
-        return [Stored(*row[:5], row[7]) for row in self._written]
+        return [StoredAnomaly(*row[:5], row[7]) for row in self._written]
 
 
 def _stream_order(row: anomalies.Row) -> tuple[int, int]:
     return row[10], row[11]
 
 
-def _row(found: Anomaly, origin: Origin, sequence: int, ordinal: int) -> anomalies.Row:
+def _row(found: Anomaly, origin: StreamOrigin, sequence: int, ordinal: int) -> anomalies.Row:
     return (
         found.spacecraft_id,
         found.timestamp,
@@ -256,9 +258,9 @@ def _row(found: Anomaly, origin: Origin, sequence: int, ordinal: int) -> anomali
     )
 
 
-def _position(entry: Entry) -> tuple[int, int]:
+def _position(entry: BatchEntry) -> tuple[int, int]:
     return entry.delivery.sequence, entry.item
 
 
-def _place(letter: Letter) -> tuple[int, int]:
+def _place(letter: DeadLetter) -> tuple[int, int]:
     return letter.delivery.sequence, -1 if letter.fault.item is None else letter.fault.item

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from missionops.domain import timestamp
 from missionops.domain.limits import MAX_PARAMETERS
-from missionops.ingest.batch import Batch, Layout
+from missionops.ingest.batch import Batch, ParameterKey
 from missionops.store import spacecraft
 from missionops.store.database import Connection
 
@@ -15,14 +15,14 @@ _MINUTE = 60_000_000_000  # nanoseconds
 _MOST = 100_000
 
 
-class Acquaintance:
+class ReportedParameters:
     """Layouts (which parameters came together) and times that are written down; a repeat writes nothing.
 
     What it holds may be of a batch that is rolled back: whoever owns it forgets it with everything else then.
     """
 
     def __init__(self) -> None:
-        self._layouts: set[tuple[str, Layout]] = set()
+        self._layouts: set[tuple[str, ParameterKey]] = set()
         self._digests: set[bytes] = set()
         self._heard: dict[str, int] = {}
         self._counts: dict[str, int] = {}
@@ -37,7 +37,7 @@ class Acquaintance:
         heard = {name: at for name, at in batch.heard.items() if self._is_news(name, at)}
         self._heard |= heard
         if heard:
-            await spacecraft.hear(
+            await spacecraft.note_reception(
                 connection, [(name, timestamp.from_nanoseconds(heard[name])) for name in sorted(heard)]
             )
 
@@ -54,7 +54,7 @@ class Acquaintance:
             await spacecraft.add_spacecraft_vocabularies(connection, pairs)
         await self._add_names(connection, batch, [key for key in new if isinstance(key[1], int)])
 
-    async def _add_names(self, connection: Connection, batch: Batch, new: Iterable[tuple[str, Layout]]) -> None:
+    async def _add_names(self, connection: Connection, batch: Batch, new: Iterable[tuple[str, ParameterKey]]) -> None:
         """Note names, up to a bound for each spacecraft: one that invents names must not fill the database."""
         reported: dict[str, set[str]] = {}
         for name, layout in new:

@@ -36,7 +36,7 @@ def _times() -> Histogram:
 
 
 @dataclass
-class Progress:
+class IngestStatus:
     """Counts since the start of this process, and where it stands now."""
 
     role: Role = "starting"

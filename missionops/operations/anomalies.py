@@ -7,24 +7,24 @@ import msgspec
 from missionops.domain.access import Role
 from missionops.domain.anomaly import Anomaly
 from missionops.operations import pagination, request_parsing
-from missionops.operations.operation import Answer, Asked, Context, Operation, Route
-from missionops.operations.pagination import Item
+from missionops.operations.operation import Context, Operation, Request, Response, Route
+from missionops.operations.pagination import PageItem
 from missionops.operations.request_parsing import Limit, Moment
 from missionops.store import anomalies
-from missionops.store.anomalies import Listed, Place
+from missionops.store.anomalies import AnomalyCursor, ListedAnomaly
 
 
-class ListRequest(msgspec.Struct, forbid_unknown_fields=True):
+class AnomalyListRequest(msgspec.Struct, forbid_unknown_fields=True):
     """How many, newest first."""
 
     limit: Limit = 20
     cursor: str | None = None
 
 
-async def list_newest(context: Context, asked: Asked) -> Answer:
+async def list_newest(context: Context, asked: Request) -> Response:
     """Stored anomalies, newest first."""
-    request: ListRequest = asked.request
-    before = pagination.read(request.cursor, Place)
+    request: AnomalyListRequest = asked.request
+    before = pagination.read(request.cursor, AnomalyCursor)
     async with context.database.transaction() as connection:
         rows = anomalies.newest(connection, asked.spacecraft_id, before, request.limit + 1)
         return await pagination.page(_items(rows), request.limit, asked.max_bytes)
@@ -38,24 +38,24 @@ class TimelineRequest(msgspec.Struct, forbid_unknown_fields=True):
     cursor: str | None = None
 
 
-async def timeline(context: Context, asked: Asked) -> Answer:
+async def timeline(context: Context, asked: Request) -> Response:
     """Stored anomalies, oldest first."""
     request: TimelineRequest = asked.request
     between = request_parsing.between(request.start, request.end)
-    after = pagination.read(request.cursor, Place)
+    after = pagination.read(request.cursor, AnomalyCursor)
     async with context.database.transaction() as connection:
         rows = anomalies.oldest(connection, asked.spacecraft_id, between, after, pagination.MAX_ITEMS + 1)
         return await pagination.page(_items(rows), pagination.MAX_ITEMS, asked.max_bytes)
 
 
-async def _items(rows: AsyncIterator[Listed]) -> AsyncIterator[Item]:
+async def _items(rows: AsyncIterator[ListedAnomaly]) -> AsyncIterator[PageItem]:
     async for row in rows:
-        yield Item(row.message, (row.timestamp, row.id, row.snapshot_id))
+        yield PageItem(row.message, (row.timestamp, row.id, row.snapshot_id))
 
 
 OPERATIONS = (
     Operation(
-        "anomalies.list", "Stored anomalies, newest first", Role.READER, ListRequest, list[Anomaly], list_newest,
+        "anomalies.list", "Stored anomalies, newest first", Role.READER, AnomalyListRequest, list[Anomaly], list_newest,
         (Route("GET", "/anomalies"),),
     ),
     Operation(

@@ -8,17 +8,17 @@ from msgspec import UNSET, Meta, UnsetType
 from missionops.domain import limits
 from missionops.domain.access import Role
 from missionops.domain.event import EventType
-from missionops.domain.timestamp import Instant
+from missionops.domain.timestamp import Timestamp
 from missionops.errors import NotFound
 from missionops.operations import audit, config_document
 from missionops.operations.audit import Change
-from missionops.operations.operation import Answer, Asked, Context, Nothing, Operation, Route
+from missionops.operations.operation import Context, EmptyRequest, Operation, Request, Response, Route
 from missionops.store import configs
 
 _Name = Annotated[str, Meta(min_length=1, max_length=limits.MAX_NAME)]
 
 
-class Rule(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+class RuleSchema(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """The limits of one parameter, in rising order; each may be absent."""
 
     crit_low: float | UnsetType = UNSET
@@ -27,13 +27,13 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     crit_high: float | UnsetType = UNSET
 
 
-class NewConfig(msgspec.Struct):
+class ConfigDocument(msgspec.Struct):
     """A config document: rules by the names of parameters, and whatever else its author keeps."""
 
-    parameters: Annotated[dict[_Name, Rule], Meta(max_length=limits.MAX_PARAMETERS)] | UnsetType = UNSET
+    parameters: Annotated[dict[_Name, RuleSchema], Meta(max_length=limits.MAX_PARAMETERS)] | UnsetType = UNSET
 
 
-class Config(msgspec.Struct, rename="camel"):
+class ConfigResponse(msgspec.Struct, rename="camel"):
     """A config in force."""
 
     spacecraft_id: str
@@ -41,10 +41,10 @@ class Config(msgspec.Struct, rename="camel"):
     status: str
     source: str
     version: int
-    updated_at: Instant
+    updated_at: Timestamp
 
 
-async def get(context: Context, asked: Asked) -> Answer:
+async def get(context: Context, asked: Request) -> Response:
     """The config in force."""
     async with context.database.transaction() as connection:
         found = await configs.in_force(connection, asked.spacecraft_id)
@@ -53,7 +53,7 @@ async def get(context: Context, asked: Asked) -> Answer:
     return _shown(found)
 
 
-async def put(context: Context, asked: Asked) -> Answer:
+async def put(context: Context, asked: Request) -> Response:
     """Put a new version in force: what is published after the reply is judged by it."""
     kept = await config_document.read(asked.request)
     async with context.database.transaction() as connection:
@@ -64,7 +64,7 @@ async def put(context: Context, asked: Asked) -> Answer:
     return _shown(stored)
 
 
-def _change(asked: Asked, before: bytes | None, stored: configs.Config) -> Change:
+def _change(asked: Request, before: bytes | None, stored: configs.ConfigVersion) -> Change:
     metadata = {
         "version": stored.version,
         "source": stored.source,
@@ -75,24 +75,26 @@ def _change(asked: Asked, before: bytes | None, stored: configs.Config) -> Chang
     return Change(EventType.CONFIG_CHANGED, asked.spacecraft_id, stored.updated_at, message, metadata)
 
 
-def _shown(stored: configs.Config) -> Answer:
+def _shown(stored: configs.ConfigVersion) -> Response:
     spacecraft_id, version, written, status, source, updated_at = stored
-    shown = Config(spacecraft_id, msgspec.Raw(written), status, source, version, updated_at)
-    return Answer(msgspec.json.encode(shown))
+    shown = ConfigResponse(spacecraft_id, msgspec.Raw(written), status, source, version, updated_at)
+    return Response(msgspec.json.encode(shown))
 
 
 _PATH = "/spacecraft/{spacecraftId}/config"
 
 OPERATIONS = (
-    Operation("config.get", "The config in force", Role.READER, Nothing, Config, get, (Route("GET", _PATH),)),
+    Operation(
+        "config.get", "The config in force", Role.READER, EmptyRequest, ConfigResponse, get, (Route("GET", _PATH),)
+    ),
     Operation(
         "config.set",
         "Put a config in force",
         Role.ADMIN,
         None,
-        Config,
+        ConfigResponse,
         put,
         (Route("PUT", _PATH),),
-        document=NewConfig,
+        document=ConfigDocument,
     ),
 )

@@ -10,7 +10,7 @@ import msgspec
 
 from missionops.errors import Refused, Unavailable
 from missionops.operations import request_parsing
-from missionops.operations.operation import Answer, Asked, Context, Operation
+from missionops.operations.operation import Context, Operation, Request, Response
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ TIME = 4.5
 """Seconds; an answer comes within 5 s, its way included."""
 
 
-class Failure(msgspec.Struct):
+class ErrorResponse(msgspec.Struct):
     """What a caller is told instead of an answer."""
 
     status: int
@@ -33,17 +33,17 @@ class Failure(msgspec.Struct):
         return msgspec.json.encode({"error": error})
 
 
-BUSY = Failure(503, "unavailable", "Too many requests are being answered; try again later.")
+BUSY = ErrorResponse(503, "unavailable", "Too many requests are being answered; try again later.")
 
 
 async def run(
     operation: Operation,
     context: Context,
-    read: Callable[[], Asked],
+    read: Callable[[], Request],
     room: AbstractAsyncContextManager[Any] | None = None,
     *,
     deadline: float | None = None,
-) -> Answer:
+) -> Response:
     """The answer to what `read` decodes, in time; else the error that `failure` explains. It may wait for `room`.
 
     It has TIME, or if it came before it was asked for, until `deadline` by the clock of the loop.
@@ -56,26 +56,26 @@ async def run(
         return await operation.perform(context, asked)
 
 
-def failure(operation: Operation, error: Exception) -> Failure:
+def failure(operation: Operation, error: Exception) -> ErrorResponse:
     """What a caller is told of an error; what is no fault of theirs, and not expected, is logged."""
     if isinstance(error, Refused):
         return refusal(error)
     if isinstance(error, Unavailable):
-        return Failure(error.status, error.code, str(error))
+        return ErrorResponse(error.status, error.code, str(error))
     if isinstance(error, TimeoutError):
-        return Failure(503, "unavailable", "The answer would take too long; ask for less, or try again later.")
+        return ErrorResponse(503, "unavailable", "The answer would take too long; ask for less, or try again later.")
     log.error("%s failed", operation.name, exc_info=error)
-    return Failure(500, "internal", "The service failed; its log says why.")
+    return ErrorResponse(500, "internal", "The service failed; its log says why.")
 
 
-async def perform(
+async def dispatch(
     operation: Operation,
     context: Context,
-    read: Callable[[], Asked],
+    read: Callable[[], Request],
     room: AbstractAsyncContextManager[Any] | None = None,
     *,
     deadline: float | None = None,
-) -> Answer | Failure:
+) -> Response | ErrorResponse:
     """The answer to what `read` decodes, or why there is none, as in `run`; never an exception."""
     try:
         return await run(operation, context, read, room, deadline=deadline)
@@ -83,7 +83,7 @@ async def perform(
         return failure(operation, error)
 
 
-def _check_reach(operation: Operation, asked: Asked) -> None:
+def _check_reach(operation: Operation, asked: Request) -> None:
     """Refuse what is about a spacecraft that whoever asks is not limited to, whether or not there is such a one.
 
     Where a request holds other spacecraft, or none, the operation itself looks at them.
@@ -92,6 +92,6 @@ def _check_reach(operation: Operation, asked: Asked) -> None:
         raise request_parsing.out_of_reach(asked.caller, asked.spacecraft_id)
 
 
-def refusal(error: Refused) -> Failure:
+def refusal(error: Refused) -> ErrorResponse:
     """A refusal as the caller is told it."""
-    return Failure(error.status, error.code, str(error), [detail._asdict() for detail in error.details])
+    return ErrorResponse(error.status, error.code, str(error), [detail._asdict() for detail in error.details])

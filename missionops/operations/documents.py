@@ -11,17 +11,17 @@ from msgspec import Meta
 from missionops.domain import identifier
 from missionops.domain.access import Role
 from missionops.domain.event import EventType
-from missionops.domain.timestamp import Instant
+from missionops.domain.timestamp import Timestamp
 from missionops.errors import Conflict, NotFound, TooLarge
 from missionops.operations import audit, pagination, request_parsing
 from missionops.operations.audit import Change
-from missionops.operations.operation import Answer, Asked, Context, Operation, Route
-from missionops.operations.pagination import Item
+from missionops.operations.operation import Context, Operation, Request, Response, Route
+from missionops.operations.pagination import PageItem
 from missionops.operations.request_parsing import refused
 from missionops.store import documents
 from missionops.store.database import Connection
-from missionops.store.documents import Content, Found
 from missionops.store.documents import Document as Published
+from missionops.store.documents import DocumentContent, FoundDocument
 
 _MAX_BYTES = 1_000_000
 """Of a document as JSON: one alone still fits into a NATS message of the usual size."""
@@ -34,7 +34,7 @@ _Id = Annotated[str, Meta(description=_RULE, extra_json_schema={"pattern": f"^(?
 _Short = Annotated[str, Meta(min_length=1, max_length=128)]
 
 
-class Document(msgspec.Struct, rename="camel"):
+class DocumentResponse(msgspec.Struct, rename="camel"):
     """A published document."""
 
     id: str
@@ -44,7 +44,7 @@ class Document(msgspec.Struct, rename="camel"):
     category: str
     tags: list[str]
     body: str
-    published_at: Instant
+    published_at: Timestamp
 
 
 class CreateRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
@@ -65,24 +65,24 @@ class Created(msgspec.Struct, rename="camel"):
     document_id: str
 
 
-async def create(context: Context, asked: Asked) -> Answer:
+async def create(context: Context, asked: Request) -> Response:
     """Publish a document. The same again under one id changes nothing; other content needs `overwrite`."""
     request: CreateRequest = asked.request
     if request.spacecraft_id is not None:
         request_parsing.spacecraft_id(request.spacecraft_id)
     _check_reach(asked, request.spacecraft_id)
     name = f"doc_{uuid.uuid4().hex}" if request.id is None else _checked(request.id, "id")
-    content = Content(request.spacecraft_id, request.title, request.category, request.tags, request.body)
+    content = DocumentContent(request.spacecraft_id, request.title, request.category, request.tags, request.body)
     _refuse_large(name, content)
     async with context.database.transaction() as connection:
         if published_at := await documents.add(connection, name, content):
             await audit.tell(connection, _change(asked, None, Published(name, *content, published_at)))
         else:
             await _replace(connection, asked, name, content)
-    return Answer(_encode(Created(name)))
+    return Response(_encode(Created(name)))
 
 
-async def _replace(connection: Connection, asked: Asked, name: str, content: Content) -> None:
+async def _replace(connection: Connection, asked: Request, name: str, content: DocumentContent) -> None:
     """Let a document take the place of what has its id; the same again changes nothing."""
     known = await documents.lock(connection, name)
     if known is not None and known.content == content:
@@ -95,25 +95,25 @@ async def _replace(connection: Connection, asked: Asked, name: str, content: Con
     await audit.tell(connection, _change(asked, known, Published(name, *content, published_at)))
 
 
-def _check_reach(asked: Asked, spacecraft_id: str | None) -> None:
+def _check_reach(asked: Request, spacecraft_id: str | None) -> None:
     """Refuse what is about a spacecraft that whoever asks is not limited to, or about no one of them."""
     if not asked.caller.reaches(spacecraft_id):
         raise request_parsing.out_of_reach(asked.caller, spacecraft_id)
 
 
-def _change(asked: Asked, before: Published | None, after: Published) -> Change:
+def _change(asked: Request, before: Published | None, after: Published) -> Change:
     metadata = {
         "documentId": after.id,
         "title": after.title,
         "by": asked.caller.name,
-        **audit.between(before and Document(*before), Document(*after)),
+        **audit.between(before and DocumentResponse(*before), DocumentResponse(*after)),
     }
     message = f"Document published: {after.title}"
     return Change(EventType.DOCUMENT_PUBLISHED, after.spacecraft_id, after.published_at, message, metadata)
 
 
-def _refuse_large(name: str, content: Content) -> None:
-    size = len(_encode(Document(name, *content, datetime.max)))  # noqa: DTZ901 - only its length counts
+def _refuse_large(name: str, content: DocumentContent) -> None:
+    size = len(_encode(DocumentResponse(name, *content, datetime.max)))  # noqa: DTZ901 - only its length counts
     if size > _MAX_BYTES:
         raise TooLarge(f"The document has {size} bytes as JSON; at most {_MAX_BYTES} are kept")
 
@@ -130,7 +130,7 @@ class GetRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     document_id: _Id
 
 
-async def get(context: Context, asked: Asked) -> Answer:
+async def get(context: Context, asked: Request) -> Response:
     """One document."""
     request: GetRequest = asked.request
     name = _checked(request.document_id, "documentId")
@@ -139,7 +139,7 @@ async def get(context: Context, asked: Asked) -> Answer:
     # What is about no one spacecraft is for everyone to read, also for whoever is limited to some.
     if found is None or not (found.spacecraft_id is None or asked.caller.reaches(found.spacecraft_id)):
         raise NotFound("Document not found")
-    return Answer(_encode(Document(*found)))
+    return Response(_encode(DocumentResponse(*found)))
 
 
 class SearchRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
@@ -151,7 +151,7 @@ class SearchRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     category: str | None = None
 
 
-async def search(context: Context, asked: Asked) -> Answer:
+async def search(context: Context, asked: Request) -> Response:
     """Documents, best match first: as many as were asked for and fit into one answer."""
     request: SearchRequest = asked.request
     if request.spacecraft_id is not None:
@@ -163,10 +163,10 @@ async def search(context: Context, asked: Asked) -> Answer:
         fitting = _fitting(found, asked.max_bytes)
         answer = await pagination.page(_items(connection, fitting), request.limit, asked.max_bytes)
     is_cut = answer.is_cut or len(fitting) < len(found)
-    return Answer(answer.body, is_cut=is_cut)  # a search has no cursor: what did not fit is found by a narrower one
+    return Response(answer.body, is_cut=is_cut)  # a search has no cursor: what did not fit is found by a narrower one
 
 
-def _fitting(found: list[Found], max_bytes: int) -> list[str]:
+def _fitting(found: list[FoundDocument], max_bytes: int) -> list[str]:
     """As many of the best as may fit, so that no more is read than can be answered; at least one."""
     room, fitting = max_bytes, list[str]()
     for name, size in found:
@@ -177,9 +177,9 @@ def _fitting(found: list[Found], max_bytes: int) -> list[str]:
     return fitting
 
 
-async def _items(connection: Connection, names: list[str]) -> AsyncIterator[Item]:
+async def _items(connection: Connection, names: list[str]) -> AsyncIterator[PageItem]:
     async for row in documents.some(connection, names):
-        yield Item(_encode(Document(*row)), ())
+        yield PageItem(_encode(DocumentResponse(*row)), ())
 
 
 OPERATIONS = (
@@ -188,11 +188,11 @@ OPERATIONS = (
         (Route("POST", "/docs", 201),), about_spacecraft=False,
     ),
     Operation(
-        "docs.get", "One document", Role.READER, GetRequest, Document, get,
+        "docs.get", "One document", Role.READER, GetRequest, DocumentResponse, get,
         (Route("GET", "/docs/{documentId}"),), about_spacecraft=False,
     ),
     Operation(
-        "docs.search", "Documents, best match first", Role.READER, SearchRequest, list[Document], search,
+        "docs.search", "Documents, best match first", Role.READER, SearchRequest, list[DocumentResponse], search,
         (Route("GET", "/docs/search"),), about_spacecraft=False,
     ),
 )  # fmt: skip

@@ -15,8 +15,8 @@ from missionops.domain.anomaly import Severity
 from missionops.domain.event import Event, EventType
 from missionops.errors import Conflict, TooLarge
 from missionops.operations import pagination, request_parsing
-from missionops.operations.operation import Answer, Asked, Context, Operation, Route
-from missionops.operations.pagination import Item, Place
+from missionops.operations.operation import Context, Operation, Request, Response, Route
+from missionops.operations.pagination import PageItem, TimeCursor
 from missionops.operations.request_parsing import Limit, Moment, refused
 from missionops.store import events, outbox
 from missionops.store.database import Connection
@@ -46,7 +46,7 @@ class RecordRequest(msgspec.Struct, forbid_unknown_fields=True):
     id: _Id | None = None
 
 
-async def record(context: Context, asked: Asked) -> Answer:
+async def record(context: Context, asked: Request) -> Response:
     """Record an event. The same again, by id or by time and content, changes nothing and is answered the same."""
     request: RecordRequest = asked.request
     if request.id is not None and not identifier.is_id(request.id):
@@ -65,12 +65,12 @@ async def record(context: Context, asked: Asked) -> Answer:
         event = msgspec.structs.replace(event, id=_derived_id(event))
     async with context.database.transaction() as connection:
         if await tell(connection, event, recorded_by=asked.caller.name):
-            return Answer(_encode(event))
+            return Response(_encode(event))
         known = await events.get(connection, event.id)
     # Asked again without a time, it is the same event, though `now` is another.
     if known is None or _content(known, timed=at is not None) != _content(event, timed=at is not None):
         raise Conflict(f"There is another event with the id {event.id}")
-    return Answer(_encode(known))
+    return Response(_encode(known))
 
 
 async def tell(connection: Connection, event: Event, *, recorded_by: str | None) -> bool:
@@ -118,26 +118,26 @@ def _refuse_unkept(value: Any, path: str) -> None:
             _refuse_unkept(inner, f"{path}.{index}")
 
 
-class ListRequest(msgspec.Struct, forbid_unknown_fields=True):
+class EventListRequest(msgspec.Struct, forbid_unknown_fields=True):
     """How many, newest first."""
 
     limit: Limit = 20
     cursor: str | None = None
 
 
-async def list_newest(context: Context, asked: Asked) -> Answer:
+async def list_newest(context: Context, asked: Request) -> Response:
     """Events of one spacecraft, newest first; of `_fleet` those that are about no one of them."""
-    request: ListRequest = asked.request
-    before = pagination.read(request.cursor, Place)
+    request: EventListRequest = asked.request
+    before = pagination.read(request.cursor, TimeCursor)
     async with context.database.transaction() as connection:
         whose = None if asked.spacecraft_id == spacecraft.FLEET else asked.spacecraft_id
         rows = events.newest(connection, whose, before, request.limit + 1)
         return await pagination.page(_items(rows), request.limit, asked.max_bytes)
 
 
-async def _items(rows: AsyncIterator[Event]) -> AsyncIterator[Item]:
+async def _items(rows: AsyncIterator[Event]) -> AsyncIterator[PageItem]:
     async for row in rows:
-        yield Item(_encode(row), (row.timestamp, row.id))
+        yield PageItem(_encode(row), (row.timestamp, row.id))
 
 
 OPERATIONS = (
@@ -145,7 +145,7 @@ OPERATIONS = (
         "events.record", "Record an event", Role.OPERATOR, RecordRequest, Event, record, (Route("POST", "/events"),),
     ),
     Operation(
-        "events.list", "Events, newest first", Role.READER, ListRequest, list[Event], list_newest,
+        "events.list", "Events, newest first", Role.READER, EventListRequest, list[Event], list_newest,
         (Route("GET", "/events"),), about_fleet=True,
     ),
 )  # fmt: skip

@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from missionops.domain.access import Role
-from missionops.operations.operation import Answer, Asked, Context, Nothing, Operation
+from missionops.operations.operation import Context, EmptyRequest, Operation, Request, Response
 
 Status = Literal["ready", "not ready"]
 
@@ -55,14 +55,14 @@ class Health(msgspec.Struct):
     """What keeps nothing from working and should be looked after."""
 
 
-async def health(context: Context, asked: Asked) -> Answer:
+async def health(context: Context, asked: Request) -> Response:
     """What the service says of itself."""
     del asked
-    return Answer(msgspec.json.encode(await context.health()))
+    return Response(msgspec.json.encode(await context.health()))
 
 
 OPERATIONS = (
     Operation(
-        "health", "Whether the service does its work", Role.READER, Nothing, Health, health, about_spacecraft=False
+        "health", "Whether the service does its work", Role.READER, EmptyRequest, Health, health, about_spacecraft=False
     ),
 )

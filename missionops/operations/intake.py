@@ -11,10 +11,10 @@ from msgspec import UNSET, Meta, UnsetType
 from missionops.domain import spacecraft
 from missionops.domain.access import Role
 from missionops.domain.limits import MAX_NAME, MAX_PARAMETERS
-from missionops.domain.snapshot import Identity, Snapshot
+from missionops.domain.snapshot import Snapshot, SnapshotKey
 from missionops.errors import Detail, InvalidRequest, TooLarge, Unavailable
 from missionops.operations import request_parsing
-from missionops.operations.operation import Answer, Asked, Context, Operation, Route
+from missionops.operations.operation import Context, Operation, Request, Response, Route
 from missionops.operations.request_parsing import Moment, refused
 from missionops.store import telemetry as stored_telemetry
 from missionops.wire import array_items, decoder
@@ -86,11 +86,11 @@ class _Batch(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 class _Checked(NamedTuple):
     """A snapshot that will be stored, and its bytes as they came."""
 
-    identity: Identity
+    identity: SnapshotKey
     body: bytes
 
 
-async def take(context: Context, asked: Asked) -> Answer:
+async def take(context: Context, asked: Request) -> Response:
     """Take in one snapshot."""
     deadline = _deadline()
     body = utf8(asked.request)
@@ -106,10 +106,10 @@ async def take(context: Context, asked: Asked) -> Answer:
     if len(body) > context.stream.max_payload:
         raise TooLarge(f"The snapshot has {len(body)} bytes; the stream takes {context.stream.max_payload}.")
     is_stored = await _store(context, [_Checked(found.identity, body)], deadline)
-    return Answer(_encode(Accepted(found.id)), is_pending=not is_stored)
+    return Response(_encode(Accepted(found.id)), is_pending=not is_stored)
 
 
-async def take_batch(context: Context, asked: Asked) -> Answer:
+async def take_batch(context: Context, asked: Request) -> Response:
     """Take in many snapshots, or none if one of them is bad."""
     deadline = _deadline()
     batch = request_parsing.from_body(asked.request, _Batch)
@@ -131,7 +131,7 @@ async def take_batch(context: Context, asked: Asked) -> Answer:
         if not asked.caller.reaches(spacecraft_id):
             raise request_parsing.out_of_reach(asked.caller, spacecraft_id)
     is_stored = await _store(context, checked, deadline)
-    return Answer(_encode(AcceptedCount(len(checked))), is_pending=not is_stored)
+    return Response(_encode(AcceptedCount(len(checked))), is_pending=not is_stored)
 
 
 def _deadline() -> float:
@@ -221,7 +221,7 @@ def _arrays(bodies: Sequence[bytes], max_bytes: int) -> Iterator[list[bytes]]:
     yield array
 
 
-async def _until_stored(context: Context, sequence: int, identities: Collection[Identity]) -> None:
+async def _until_stored(context: Context, sequence: int, identities: Collection[SnapshotKey]) -> None:
     """Wait until a query shows the snapshots; the database is asked when it may have them."""
     progress, pause = context.progress, _FIRST_PAUSE
     while True:
@@ -233,7 +233,7 @@ async def _until_stored(context: Context, sequence: int, identities: Collection[
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 
-async def _are_stored(context: Context, identities: Collection[Identity]) -> bool:
+async def _are_stored(context: Context, identities: Collection[SnapshotKey]) -> bool:
     try:
         async with context.database.transaction() as connection:
             return len(await stored_telemetry.stored(connection, identities)) == len(identities)

@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import msgspec
 
 from missionops.domain.access import Caller, Role
-from missionops.ingest.status import Progress
+from missionops.ingest.status import IngestStatus
 from missionops.operations.compiled_limits import CompiledRules
 from missionops.store.database import Database
 
@@ -30,12 +30,12 @@ class Context(NamedTuple):
     database: Database
     health: Callable[[], Awaitable[Any]]
     """What the service says of itself: a msgspec Struct."""
-    progress: Progress
+    progress: IngestStatus
     stream: Stream
     rules: CompiledRules
 
 
-class Asked(NamedTuple):
+class Request(NamedTuple):
     """One request, decoded."""
 
     spacecraft_id: str
@@ -50,7 +50,7 @@ class Asked(NamedTuple):
     """Who asks; `performing` has seen to it that he may ask this of `spacecraft_id`."""
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """A reply."""
 
     body: bytes
@@ -86,7 +86,7 @@ class Operation(NamedTuple):
     """None where the body is a document of the user's own."""
     reply: Any
     """The type of the reply, for the schemas."""
-    perform: Callable[[Context, Asked], Awaitable[Answer]]
+    perform: Callable[[Context, Request], Awaitable[Response]]
     routes: tuple[Route, ...] = ()
     about_spacecraft: bool = True
     """Whether the subject ends in a spacecraft's id."""
@@ -101,5 +101,5 @@ class Operation(NamedTuple):
         return f"missionops.{self.name}" + (".*" if self.about_spacecraft else "")
 
 
-class Nothing(msgspec.Struct, forbid_unknown_fields=True):
+class EmptyRequest(msgspec.Struct, forbid_unknown_fields=True):
     """A request without fields."""

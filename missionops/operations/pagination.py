@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from missionops.domain import timestamp
-from missionops.domain.timestamp import InvalidMoment
-from missionops.operations.operation import Answer
+from missionops.domain.timestamp import InvalidTimestamp
+from missionops.operations.operation import Response
 from missionops.operations.request_parsing import refused
 
 CURSOR_HEADER = "Missionops-Next-Cursor"
@@ -21,14 +21,14 @@ _MOST = 1 << 63
 T = TypeVar("T")
 
 
-class Item(NamedTuple):
+class PageItem(NamedTuple):
     """One item of a listing, as JSON, and the cursor that continues after it."""
 
     body: bytes
     after: Sequence[Any]
 
 
-async def page(items: AsyncIterator[Item], limit: int, max_bytes: int) -> Answer:
+async def page(items: AsyncIterator[PageItem], limit: int, max_bytes: int) -> Response:
     """The first of `items` that fit, as a JSON array; whatever comes first, `limit`, 10,000 or `max_bytes`, ends it."""
     bodies: list[bytes] = []
     size, after = 2, None
@@ -37,10 +37,10 @@ async def page(items: AsyncIterator[Item], limit: int, max_bytes: int) -> Answer
         is_full = len(bodies) == min(limit, MAX_ITEMS)
         is_cut = not is_full and size > max_bytes and bool(bodies)
         if is_full or is_cut:
-            return Answer(b"[%b]" % b",".join(bodies), None if after is None else written(after), is_cut=is_cut)
+            return Response(b"[%b]" % b",".join(bodies), None if after is None else written(after), is_cut=is_cut)
         bodies.append(item.body)
         after = item.after
-    return Answer(b"[%b]" % b",".join(bodies))
+    return Response(b"[%b]" % b",".join(bodies))
 
 
 def read(cursor: str | None, kind: type[T]) -> T | None:
@@ -67,7 +67,7 @@ def _check(value: object) -> None:
         case str() if "\0" in value:
             raise ValueError("U+0000 is in no text")
         case datetime() if value.tzinfo is None:
-            raise InvalidMoment("has no offset")
+            raise InvalidTimestamp("has no offset")
         case datetime():
             timestamp.within(value)
         case int() if not 0 <= value < _MOST:
@@ -79,7 +79,7 @@ def written(after: Sequence[Any]) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode(after)).decode()
 
 
-class Place(NamedTuple):
+class TimeCursor(NamedTuple):
     """A place in a listing: by time, then by id."""
 
     timestamp: datetime

@@ -72,7 +72,7 @@ def at(text: str | None, path: str) -> datetime | None:
         return None
     try:
         return timestamp.parse(text)
-    except timestamp.InvalidMoment as error:
+    except timestamp.InvalidTimestamp as error:
         raise refused(path, str(error)) from None
 
 

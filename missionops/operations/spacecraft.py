@@ -9,15 +9,15 @@ from msgspec import Meta
 from missionops.domain.access import Role
 from missionops.domain.anomaly import Severity
 from missionops.domain.event import EventType
-from missionops.domain.timestamp import Instant
+from missionops.domain.timestamp import Timestamp
 from missionops.errors import NotFound
 from missionops.operations import audit
 from missionops.operations.audit import Change
 from missionops.operations.compiled_limits import InForce
-from missionops.operations.operation import Answer, Asked, Context, Nothing, Operation, Route
+from missionops.operations.operation import Context, EmptyRequest, Operation, Request, Response, Route
 from missionops.operations.request_parsing import Limit
 from missionops.store import spacecraft
-from missionops.store.spacecraft import Condition, Registered
+from missionops.store.spacecraft import Registered, StatusFacts
 from missionops.store.spacecraft import Registration as Row
 
 _encode = msgspec.json.Encoder().encode
@@ -32,17 +32,17 @@ class RegisterRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"
     mission_type: _Text | None = None
 
 
-class Registration(msgspec.Struct, rename="camel"):
+class RegistrationResponse(msgspec.Struct, rename="camel"):
     """A registered spacecraft."""
 
     spacecraft_id: str
     name: str | None
     mission_type: str | None
-    created_at: Instant
-    updated_at: Instant
+    created_at: Timestamp
+    updated_at: Timestamp
 
 
-async def register(context: Context, asked: Asked) -> Answer:
+async def register(context: Context, asked: Request) -> Response:
     """Register a spacecraft, or change its name or mission type."""
     request: RegisterRequest = asked.request
     async with context.database.transaction() as connection:
@@ -50,10 +50,10 @@ async def register(context: Context, asked: Asked) -> Answer:
         before, after = await spacecraft.register(connection, *named)
         if before is None or before[:3] != after[:3]:
             await audit.tell(connection, _change(asked, before, after))
-    return Answer(_encode(Registration(*after)))
+    return Response(_encode(RegistrationResponse(*after)))
 
 
-def _change(asked: Asked, before: Row | None, after: Row) -> Change:
+def _change(asked: Request, before: Row | None, after: Row) -> Change:
     metadata = {
         "action": "spacecraft.register",
         "by": asked.caller.name,
@@ -77,20 +77,20 @@ class Spacecraft(msgspec.Struct, rename="camel"):
     status: str | None
     source: str | None
     version: int | None
-    created_at: Instant
-    updated_at: Instant
+    created_at: Timestamp
+    updated_at: Timestamp
 
 
-async def get(context: Context, asked: Asked) -> Answer:
+async def get(context: Context, asked: Request) -> Response:
     """One spacecraft."""
     async with context.database.transaction() as connection:
         found = await spacecraft.get(connection, asked.spacecraft_id)
     if found is None:
         raise NotFound("Spacecraft not found")
-    return Answer(_item(found))
+    return Response(_item(found))
 
 
-class ListRequest(msgspec.Struct, forbid_unknown_fields=True):
+class SpacecraftListRequest(msgspec.Struct, forbid_unknown_fields=True):
     """Which of them, by id."""
 
     limit: Limit = 20
@@ -107,9 +107,9 @@ class SpacecraftList(msgspec.Struct):
     items: list[Spacecraft]
 
 
-async def list_by_id(context: Context, asked: Asked) -> Answer:
+async def list_by_id(context: Context, asked: Request) -> Response:
     """Registered spacecraft; `count` is below `limit` where more would not fit into one answer."""
-    request: ListRequest = asked.request
+    request: SpacecraftListRequest = asked.request
     items: list[msgspec.Raw] = []
     room = asked.max_bytes - 200
     is_cut = False
@@ -123,7 +123,7 @@ async def list_by_id(context: Context, asked: Asked) -> Answer:
                 break
             items.append(msgspec.Raw(item))
     shown = cast("list[Spacecraft]", items)  # as JSON already
-    return Answer(_encode(SpacecraftList(total, len(items), request.limit, request.offset, shown)), is_cut=is_cut)
+    return Response(_encode(SpacecraftList(total, len(items), request.limit, request.offset, shown)), is_cut=is_cut)
 
 
 def _item(row: Registered) -> bytes:
@@ -146,7 +146,7 @@ class Status(msgspec.Struct, rename="camel"):
     """How a spacecraft does, and what its silence means."""
 
     spacecraft_id: str
-    last_telemetry_timestamp: Instant | None
+    last_telemetry_timestamp: Timestamp | None
     anomalies: Anomalies
     highest_severity_last24h: Severity = msgspec.field(name="highestSeverityLast24h")
     overall_status: Literal["NOMINAL", "WARNING", "CRITICAL"]
@@ -157,14 +157,14 @@ _HIGHEST = (Severity.LOW, Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL)
 _OVERALL: tuple[Literal["NOMINAL", "WARNING", "CRITICAL"], ...] = ("NOMINAL", "WARNING", "CRITICAL", "CRITICAL")
 
 
-async def status(context: Context, asked: Asked) -> Answer:
+async def status(context: Context, asked: Request) -> Response:
     """How a spacecraft does."""
     config = await context.rules.in_force(context.database, asked.spacecraft_id)
     async with context.database.transaction() as connection:
         found = await spacecraft.condition(connection, asked.spacecraft_id, datetime.now(UTC))
         if config and found.was_heard and not config.are_met:
             config.are_met = await spacecraft.has_reported(connection, asked.spacecraft_id, list(config.rules))
-    return Answer(
+    return Response(
         _encode(
             Status(
                 asked.spacecraft_id,
@@ -178,7 +178,7 @@ async def status(context: Context, asked: Asked) -> Answer:
     )
 
 
-def _monitoring(found: Condition, config: InForce | None) -> Monitoring:
+def _monitoring(found: StatusFacts, config: InForce | None) -> Monitoring:
     """What silence means: the first that holds."""
     if not found.is_known:
         return "UNKNOWN"
@@ -191,16 +191,16 @@ _PATH = "/spacecraft/{spacecraftId}"
 
 OPERATIONS = (
     Operation(
-        "spacecraft.register", "Register a spacecraft", Role.ADMIN, RegisterRequest, Registration, register,
+        "spacecraft.register", "Register a spacecraft", Role.ADMIN, RegisterRequest, RegistrationResponse, register,
         (Route("PUT", _PATH),),
     ),
-    Operation("spacecraft.get", "One spacecraft", Role.READER, Nothing, Spacecraft, get, (Route("GET", _PATH),)),
+    Operation("spacecraft.get", "One spacecraft", Role.READER, EmptyRequest, Spacecraft, get, (Route("GET", _PATH),)),
     Operation(
-        "spacecraft.list", "Registered spacecraft, by id", Role.READER, ListRequest, SpacecraftList, list_by_id,
-        (Route("GET", "/spacecraft"),), about_spacecraft=False,
+        "spacecraft.list", "Registered spacecraft, by id", Role.READER, SpacecraftListRequest, SpacecraftList,
+        list_by_id, (Route("GET", "/spacecraft"),), about_spacecraft=False,
     ),
     Operation(
-        "spacecraft.status", "How a spacecraft does", Role.READER, Nothing, Status, status,
+        "spacecraft.status", "How a spacecraft does", Role.READER, EmptyRequest, Status, status,
         (Route("GET", f"{_PATH}/status"),),
     ),
 )  # fmt: skip

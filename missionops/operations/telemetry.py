@@ -12,14 +12,14 @@ from missionops.domain.access import Role
 from missionops.domain.anomaly import Anomaly
 from missionops.domain.limits import Rules
 from missionops.domain.snapshot import Snapshot as Judged
-from missionops.domain.timestamp import Instant
+from missionops.domain.timestamp import Timestamp
 from missionops.operations import pagination, request_parsing
-from missionops.operations.operation import Answer, Asked, Context, Operation, Route
-from missionops.operations.pagination import Item, Place
+from missionops.operations.operation import Context, Operation, Request, Response, Route
+from missionops.operations.pagination import PageItem, TimeCursor
 from missionops.operations.request_parsing import Limit, Moment, refused
 from missionops.store import telemetry
 from missionops.store.database import Connection
-from missionops.store.telemetry import Between, Stored
+from missionops.store.telemetry import Between, StoredSnapshot
 
 _SCANNED = 20_000
 """Snapshots that one request judges; a range with more is continued by the cursor, though nothing may have come."""
@@ -30,17 +30,17 @@ _encode = msgspec.json.Encoder().encode
 _VALUES = {"type": "object", "additionalProperties": {"type": ["number", "string", "boolean"]}}
 
 
-class Snapshot(msgspec.Struct, rename="camel"):
+class SnapshotResponse(msgspec.Struct, rename="camel"):
     """What one spacecraft reported at one time."""
 
     id: str
     spacecraft_id: str
-    timestamp: Instant
+    timestamp: Timestamp
     parameters: Annotated[msgspec.Raw, Meta(extra_json_schema=_VALUES)]
-    received_at: Instant
+    received_at: Timestamp
 
 
-class ListRequest(msgspec.Struct, forbid_unknown_fields=True):
+class SnapshotListRequest(msgspec.Struct, forbid_unknown_fields=True):
     """Which snapshots, newest first; `from` and `to` are inclusive."""
 
     limit: Limit = 20
@@ -49,20 +49,20 @@ class ListRequest(msgspec.Struct, forbid_unknown_fields=True):
     cursor: str | None = None
 
 
-async def list_newest(context: Context, asked: Asked) -> Answer:
+async def list_newest(context: Context, asked: Request) -> Response:
     """Snapshots, newest first."""
-    request: ListRequest = asked.request
+    request: SnapshotListRequest = asked.request
     between = request_parsing.between(request.start, request.end)
-    before = pagination.read(request.cursor, Place)
+    before = pagination.read(request.cursor, TimeCursor)
     async with context.database.transaction() as connection:
         rows = telemetry.newest(connection, asked.spacecraft_id, between, before, request.limit + 1)
         return await pagination.page(_items(asked.spacecraft_id, rows), request.limit, asked.max_bytes)
 
 
-async def _items(spacecraft_id: str, rows: AsyncIterator[Stored]) -> AsyncIterator[Item]:
+async def _items(spacecraft_id: str, rows: AsyncIterator[StoredSnapshot]) -> AsyncIterator[PageItem]:
     async for row in rows:
-        shown = Snapshot(row.id, spacecraft_id, row.timestamp, msgspec.Raw(row.parameters), row.received_at)
-        yield Item(_encode(shown), (row.timestamp, row.id))
+        shown = SnapshotResponse(row.id, spacecraft_id, row.timestamp, msgspec.Raw(row.parameters), row.received_at)
+        yield PageItem(_encode(shown), (row.timestamp, row.id))
 
 
 class AnalyzeRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -74,7 +74,7 @@ class AnalyzeRequest(msgspec.Struct, forbid_unknown_fields=True):
     cursor: str | None = None
 
 
-class _Reached(NamedTuple):
+class _AnalysisCursor(NamedTuple):
     """How far an analysis came: the snapshot, its last parameter that was told, and how many snapshots before it."""
 
     timestamp: datetime
@@ -83,16 +83,16 @@ class _Reached(NamedTuple):
     snapshots: int
 
 
-async def analyze(context: Context, asked: Asked) -> Answer:
+async def analyze(context: Context, asked: Request) -> Response:
     """Anomalies under the config of today."""
     request: AnalyzeRequest = asked.request
     if (request.start is None) != (request.end is None):
         raise refused("to" if request.end is None else "from", "is required: give from and to, or neither")
     between = request_parsing.between(request.start, request.end)  # refused even where there is nothing to judge
-    reached = pagination.read(request.cursor, _Reached)
+    reached = pagination.read(request.cursor, _AnalysisCursor)
     config = await context.rules.in_force(context.database, asked.spacecraft_id)
     if config is None:
-        return Answer(b"[]")
+        return Response(b"[]")
     analysis = _Analysis(asked.spacecraft_id, config.rules, config.version, reached)
     async with context.database.transaction() as connection:
         items = analysis.items(_chosen(connection, asked.spacecraft_id, request, between, reached))
@@ -103,8 +103,12 @@ async def analyze(context: Context, asked: Asked) -> Answer:
 
 
 def _chosen(
-    connection: Connection, spacecraft_id: str, request: AnalyzeRequest, between: Between, reached: _Reached | None
-) -> AsyncIterator[Stored]:
+    connection: Connection,
+    spacecraft_id: str,
+    request: AnalyzeRequest,
+    between: Between,
+    reached: _AnalysisCursor | None,
+) -> AsyncIterator[StoredSnapshot]:
     """The snapshots to judge, beginning with the one that was reached; in a range one more than are judged at once."""
     place = reached and (reached.timestamp, reached.id)
     if request.start is None:
@@ -116,31 +120,31 @@ def _chosen(
 class _Analysis:
     """One pass over snapshots in order, that can be taken up where another ended."""
 
-    def __init__(self, spacecraft_id: str, rules: Rules, version: int, reached: _Reached | None) -> None:
+    def __init__(self, spacecraft_id: str, rules: Rules, version: int, reached: _AnalysisCursor | None) -> None:
         self._spacecraft_id = spacecraft_id
         self._rules = rules
         self._version = version
         self._reached = reached
-        self.unseen: _Reached | None = None
+        self.unseen: _AnalysisCursor | None = None
         """The first snapshot that this pass left for the next."""
 
-    async def items(self, rows: AsyncIterator[Stored]) -> AsyncIterator[Item]:
+    async def items(self, rows: AsyncIterator[StoredSnapshot]) -> AsyncIterator[PageItem]:
         """The anomalies of `rows`; those of the first that were told already are left out."""
         before = self._reached.snapshots if self._reached else 0
         told = self._reached
         scanned = 0
         async for row in rows:
             if scanned == _SCANNED:
-                self.unseen = _Reached(row.timestamp, row.id, "", before)
+                self.unseen = _AnalysisCursor(row.timestamp, row.id, "", before)
                 return
             skipped = told.parameter if told and (told.timestamp, told.id) == (row.timestamp, row.id) else ""
             for found in self._judge(row):
                 if found.parameter > skipped:
-                    yield Item(_encode(found), _Reached(row.timestamp, row.id, found.parameter, before))
+                    yield PageItem(_encode(found), _AnalysisCursor(row.timestamp, row.id, found.parameter, before))
             scanned += 1
             before += 1
 
-    def _judge(self, row: Stored) -> list[Anomaly]:
+    def _judge(self, row: StoredSnapshot) -> list[Anomaly]:
         parameters = msgspec.json.decode(row.parameters)
         time, received = map(timestamp.to_microseconds, (row.timestamp, row.received_at))
         snapshot = Judged((self._spacecraft_id, time, row.id), parameters, row.parameters)
@@ -149,8 +153,8 @@ class _Analysis:
 
 OPERATIONS = (
     Operation(
-        "telemetry.list", "Snapshots, newest first", Role.READER, ListRequest, list[Snapshot], list_newest,
-        (Route("GET", "/telemetry"),),
+        "telemetry.list", "Snapshots, newest first", Role.READER, SnapshotListRequest, list[SnapshotResponse],
+        list_newest, (Route("GET", "/telemetry"),),
     ),
     Operation(
         "telemetry.analyze", "Anomalies under the config of today", Role.READER, AnalyzeRequest, list[Anomaly], analyze,

@@ -10,14 +10,14 @@ import msgspec
 from missionops.domain import access, identifier, token
 from missionops.domain.access import Role
 from missionops.domain.event import EventType
-from missionops.domain.timestamp import Instant
+from missionops.domain.timestamp import Timestamp
 from missionops.domain.token import Token
 from missionops.errors import Conflict, NotFound
 from missionops.operations import audit, request_parsing
 from missionops.operations.request_parsing import refused
 from missionops.store import tokens
 from missionops.store.database import Connection
-from missionops.store.tokens import New, Stored
+from missionops.store.tokens import NewToken, StoredToken
 
 MOST = 1_000
 """Tokens in force at a time: the service keeps them in memory."""
@@ -31,15 +31,15 @@ class Granted(msgspec.Struct, rename="camel"):
     role: str
     spacecraft: list[str] | None
     """None: all, and what is about no one of them."""
-    expires_at: Instant | None
-    revoked_at: Instant | None
+    expires_at: Timestamp | None
+    revoked_at: Timestamp | None
 
 
 class Issued(NamedTuple):
     """A new token, which is shown this once."""
 
     token: Token
-    stored: Stored
+    stored: StoredToken
 
 
 async def issue(
@@ -56,7 +56,7 @@ async def issue(
     if await tokens.count(connection) >= MOST:
         raise Conflict(f"There are {MOST} tokens in force already: revoke some first")
     made = token.made(secrets.token_bytes(token.KEY_BYTES + token.SECRET_BYTES))
-    stored = await tokens.add(connection, New(name, made.key, made.digest, role, limited, expires_at))
+    stored = await tokens.add(connection, NewToken(name, made.key, made.digest, role, limited, expires_at))
     if stored is None:
         raise Conflict(f"There is or was a token {name}: choose another name, since the audit knows a token by it")
     await _tell(connection, "token.create", f"Token {name} created ({role})", None, stored)
@@ -75,7 +75,7 @@ async def revoke(connection: Connection, name: str) -> bool:
     return False
 
 
-def granted(stored: Stored) -> Granted:
+def granted(stored: StoredToken) -> Granted:
     """What a stored token lets its bearer do."""
     return Granted(stored.role, stored.spacecraft, stored.expires_at, stored.revoked_at)
 
@@ -93,7 +93,9 @@ def _checked(name: str, spacecraft: Sequence[str] | None) -> list[str] | None:
     return limited
 
 
-async def _tell(connection: Connection, action: str, message: str, before: Stored | None, after: Stored) -> None:
+async def _tell(
+    connection: Connection, action: str, message: str, before: StoredToken | None, after: StoredToken
+) -> None:
     metadata = {
         "action": action,
         "by": f"database:{await tokens.user(connection)}",  # a colon no token's name has

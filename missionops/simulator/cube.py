@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from missionops.domain.parameter_set import Value
 from missionops.simulator import circle
 from missionops.simulator.battery import Battery
-from missionops.simulator.fault import Active, Fault, ramp
+from missionops.simulator.fault import Active, SimulatedFault, ramp
 from missionops.simulator.noise import Noise, Walk
 from missionops.simulator.orbit import DAY, EARTH_RADIUS_KM, Orbit
 from missionops.simulator.profile import Parameter, Profile
@@ -93,14 +93,14 @@ PROFILE = Profile(
         Parameter("mode", "", "NOMINAL, PAYLOAD, BEACON or SAFE"),
     ),
     faults=(
-        Fault(
+        SimulatedFault(
             "beacon-loss",
             "no station hears the beacon any more: signal at the floor of the receivers.",
             "the transmitter's amplifier is off or its antenna connection broke.",
             "command a reset of the radio, then switch to the second transmitter.",
             ("beacon_rssi_dbm", "beacon_snr_db"),
         ),
-        Fault(
+        SimulatedFault(
             "magnetorquer-stuck",
             "the current stands at 195 mA, the attitude drifts away within ten minutes, mode becomes SAFE.",
             "a driver transistor that no longer opens.",

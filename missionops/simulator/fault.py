@@ -12,7 +12,7 @@ Active = Mapping[str, float]
 """The faults there are now, and for how many seconds there have been."""
 
 
-class Fault(NamedTuple):
+class SimulatedFault(NamedTuple):
     """Something that breaks."""
 
     name: str

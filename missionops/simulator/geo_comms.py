@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from missionops.domain.parameter_set import Value
 from missionops.simulator import circle, lag, orbit
 from missionops.simulator.battery import Battery
-from missionops.simulator.fault import Active, Fault, ramp
+from missionops.simulator.fault import Active, SimulatedFault, ramp
 from missionops.simulator.noise import Noise, Walk
 from missionops.simulator.orbit import Orbit
 from missionops.simulator.profile import Parameter, Profile
@@ -96,21 +96,21 @@ PROFILE = Profile(
         Parameter("payload_temp", "°C", "travelling-wave tube baseplate temperature", (0, 10, 55, 65)),
     ),
     faults=(
-        Fault(
+        SimulatedFault(
             "transponder-saturation",
             "the load goes to 99 % within two minutes, payload power rises and the downlink loses 5 dB.",
             "an uplink carrier with too much power drives a transponder into saturation.",
             "find the carrier with the spectrum monitor, have its station lower its power, raise the attenuator.",
             ("transponder_load_pct", "payload_power_w", "downlink_snr_db"),
         ),
-        Fault(
+        SimulatedFault(
             "uplink-interference",
             "uplink_snr_db falls by 8 dB within half a minute while the load stays as it is.",
             "a station on the ground that points at the wrong satellite or sends on the wrong frequency.",
             "locate it by the neighbouring satellite, move the traffic to another transponder.",
             ("uplink_snr_db",),
         ),
-        Fault(
+        SimulatedFault(
             "heat-pipe-failure",
             "payload_temp rises by some 30 °C with a time constant of ten minutes.",
             "a heat pipe of the payload panel lost its working fluid.",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from missionops.domain.parameter_set import Value
 from missionops.simulator import circle
 from missionops.simulator.battery import Battery
-from missionops.simulator.fault import Active, Fault, ramp
+from missionops.simulator.fault import Active, SimulatedFault, ramp
 from missionops.simulator.noise import Noise, Walk
 from missionops.simulator.orbit import DAY, Orbit
 from missionops.simulator.profile import Parameter, Profile
@@ -93,14 +93,14 @@ PROFILE = Profile(
         Parameter("nav_snr_db", "dB-Hz", "carrier to noise density at the monitor stations", (32, 36, None, None)),
     ),
     faults=(
-        Fault(
+        SimulatedFault(
             "clock-jump",
             "clock_bias_ns steps by 1.5 µs at once, and the frequency is off for an hour.",
             "a lamp or cavity event in the rubidium clock.",
             "mark the satellite unhealthy in the navigation message, switch to the standby clock, steer again.",
             ("clock_bias_ns", "clock_drift_ppb"),
         ),
-        Fault(
+        SimulatedFault(
             "nav-amplifier-degradation",
             "signal power and signal to noise fall by 12 dB within four minutes.",
             "a failing travelling-wave tube or its supply.",

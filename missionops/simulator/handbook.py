@@ -7,7 +7,7 @@ from missionops.domain import limits, number
 from missionops.simulator.profile import Parameter, Profile
 
 
-class Document(NamedTuple):
+class HandbookPage(NamedTuple):
     """One page, with an id that stays."""
 
     id: str
@@ -18,7 +18,7 @@ class Document(NamedTuple):
     body: str
 
 
-def documents(profile: Profile) -> Iterator[Document]:
+def documents(profile: Profile) -> Iterator[HandbookPage]:
     """The pages about one mission."""
     pages = (
         ("overview", "mission overview", _overview(profile)),
@@ -26,7 +26,7 @@ def documents(profile: Profile) -> Iterator[Document]:
         ("troubleshooting", "troubleshooting", _troubleshooting(profile)),
     )
     for category, title, body in pages:
-        yield Document(
+        yield HandbookPage(
             id=f"{profile.spacecraft_id.lower()}-{category}",
             spacecraft_id=profile.spacecraft_id,
             title=f"{profile.name}: {title}",

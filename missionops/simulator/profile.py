@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, Protocol
 
 from missionops.domain import limits
 from missionops.domain.parameter_set import Value
-from missionops.simulator.fault import Active, Fault
+from missionops.simulator.fault import Active, SimulatedFault
 from missionops.simulator.noise import Noise
 
 
@@ -42,7 +42,7 @@ class Profile(NamedTuple):
     mission_type: str
     overview: str
     parameters: tuple[Parameter, ...]
-    faults: tuple[Fault, ...]
+    faults: tuple[SimulatedFault, ...]
     model: Callable[[Noise], Model]
 
     @property

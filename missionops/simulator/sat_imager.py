@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from missionops.domain.parameter_set import Value
 from missionops.simulator import circle, lag
 from missionops.simulator.battery import Battery
-from missionops.simulator.fault import Active, Fault, ramp
+from missionops.simulator.fault import Active, SimulatedFault, ramp
 from missionops.simulator.noise import Noise, Walk
 from missionops.simulator.orbit import EARTH_RADIUS_KM, Orbit
 from missionops.simulator.profile import Parameter, Profile
@@ -122,21 +122,21 @@ PROFILE = Profile(
         Parameter("imaging_mode", "", "IDLE, IMAGING or DOWNLINK"),
     ),
     faults=(
-        Fault(
+        SimulatedFault(
             "battery-cell-short",
             "the bus drops by one cell's voltage at once, and the battery grows hot within minutes.",
             "an internal short circuit in one of the eight cells.",
             "stop imaging, lower the charge current, keep battery_temp below 45 °C with the radiator side to space.",
             ("bus_voltage", "battery_temp"),
         ),
-        Fault(
+        SimulatedFault(
             "reaction-wheel-friction",
             "wheel 1 slows down within five minutes, wheel 2 runs away and pointing is lost.",
             "bearing friction beyond what the motor can overcome.",
             "stop imaging, switch wheel 1 off, hold the attitude by magnetic torquers and wheel 2.",
             ("attitude_error_deg", "rw2_speed_rpm"),
         ),
-        Fault(
+        SimulatedFault(
             "payload-overheating",
             "payload_temp rises by some 45 °C with a time constant of seven minutes.",
             "a camera heater that does not switch off.",

@@ -49,7 +49,7 @@ async def add(connection: Connection, rows: Sequence[Row]) -> Sequence[Row]:
     return [row for row in rows if row[:4] in added]
 
 
-class Stored(NamedTuple):
+class StoredAnomaly(NamedTuple):
     """What publishing a stored anomaly needs."""
 
     spacecraft_id: str
@@ -72,15 +72,15 @@ LIMIT $6
 
 async def between(  # noqa: PLR0917 - the place of a message has this many parts
     connection: Connection, partition: int, incarnation: int, after: int, last: int, size: int
-) -> AsyncIterator[list[Stored]]:
+) -> AsyncIterator[list[StoredAnomaly]]:
     """The anomalies of messages after `after` up to `last`, in the order of the stream, at most `size` at a time."""
     place = after, 2**31 - 1  # past every anomaly of `after` itself
     while rows := await connection.fetch(_BETWEEN, partition, incarnation, *place, last, size):
-        yield [Stored(*row[2:]) for row in rows]
+        yield [StoredAnomaly(*row[2:]) for row in rows]
         place = rows[-1][0], rows[-1][1]
 
 
-class Listed(NamedTuple):
+class ListedAnomaly(NamedTuple):
     """A stored anomaly in a listing."""
 
     timestamp: datetime
@@ -89,7 +89,7 @@ class Listed(NamedTuple):
     message: bytes
 
 
-class Place(NamedTuple):
+class AnomalyCursor(NamedTuple):
     """A place in the order of time, then id; snapshot ids part the few that share both."""
 
     timestamp: datetime
@@ -97,8 +97,8 @@ class Place(NamedTuple):
     snapshot_id: str
 
 
-_FIRST = Place(timestamp.EARLIEST, "", "")
-_PAST = Place(timestamp.LATEST + timedelta(microseconds=1), "", "")
+_FIRST = AnomalyCursor(timestamp.EARLIEST, "", "")
+_PAST = AnomalyCursor(timestamp.LATEST + timedelta(microseconds=1), "", "")
 
 # The primary key gives the order of time; only those of one time are sorted by id, which is no column.
 _NEWEST = """
@@ -109,7 +109,9 @@ ORDER BY "timestamp" DESC, label DESC, snapshot_id DESC LIMIT $5
 """
 
 
-def newest(connection: Connection, spacecraft_id: str, before: Place | None, count: int) -> AsyncIterator[Listed]:
+def newest(
+    connection: Connection, spacecraft_id: str, before: AnomalyCursor | None, count: int
+) -> AsyncIterator[ListedAnomaly]:
     """Anomalies before a place, newest first."""
     return _listed(connection, _NEWEST, spacecraft_id, *(before or _PAST), count)
 
@@ -124,12 +126,12 @@ ORDER BY "timestamp", label, snapshot_id LIMIT $7
 
 
 def oldest(
-    connection: Connection, spacecraft_id: str, between: Between, after: Place | None, count: int
-) -> AsyncIterator[Listed]:
+    connection: Connection, spacecraft_id: str, between: Between, after: AnomalyCursor | None, count: int
+) -> AsyncIterator[ListedAnomaly]:
     """Anomalies between two times after a place, oldest first."""
     return _listed(connection, _OLDEST, spacecraft_id, *between, *(after or _FIRST), count)
 
 
-async def _listed(connection: Connection, query: str, *arguments: Any) -> AsyncIterator[Listed]:
+async def _listed(connection: Connection, query: str, *arguments: Any) -> AsyncIterator[ListedAnomaly]:
     async for row in rows.rows(connection, query, *arguments):
-        yield Listed(*row)
+        yield ListedAnomaly(*row)

@@ -2,11 +2,11 @@
 
 from typing import NamedTuple
 
-from missionops.errors import Lost
+from missionops.errors import OwnershipLost
 from missionops.store.database import Connection
 
 
-class Place(NamedTuple):
+class Checkpoint(NamedTuple):
     """A place in the stream TELEMETRY and in the streams that follow from it."""
 
     stream_created: str | None
@@ -25,7 +25,7 @@ class Place(NamedTuple):
     """Messages that the stream gave up before they were read."""
 
 
-class Claim(NamedTuple):
+class Lease(NamedTuple):
     """The right to move one partition's position, until somebody claims it after us."""
 
     partition: int
@@ -73,7 +73,7 @@ RETURNING epoch, stream_created, incarnation, sequence, sequence_time, published
 
 async def claim(
     connection: Connection, partition: int, owner: str, lease: float, dead: Sign | None = None
-) -> tuple[Claim, Place] | None:
+) -> tuple[Lease, Checkpoint] | None:
     """The claim and the place it starts from; None while another owner's lease runs.
 
     It runs no more for an owner that is known to be `dead`, whatever the database's clock says, unless it has given
@@ -83,7 +83,7 @@ async def claim(
     if row is None:
         return None
     epoch, *place = row
-    return Claim(partition, epoch), Place(*place)
+    return Lease(partition, epoch), Checkpoint(*place)
 
 
 _RENEW = """
@@ -93,10 +93,10 @@ RETURNING true
 """
 
 
-async def renew(connection: Connection, claim: Claim, lease: float) -> None:
+async def renew(connection: Connection, claim: Lease, lease: float) -> None:
     """Prolong the lease; Lost if somebody claimed the partition since."""
     if not await connection.fetchval(_RENEW, claim.partition, claim.epoch, lease):
-        raise Lost("another instance has taken over")
+        raise OwnershipLost("another instance has taken over")
 
 
 RELEASED = "missionops_released"
@@ -108,7 +108,7 @@ SELECT pg_notify($3, partition::text) FROM released
 """
 
 
-async def release(connection: Connection, claim: Claim) -> None:
+async def release(connection: Connection, claim: Lease) -> None:
     """Let a standby take over at once."""
     await connection.execute(_RELEASE, claim.partition, claim.epoch, RELEASED)
 
@@ -124,7 +124,7 @@ async def release_all(connection: Connection) -> None:
 _IS_CURRENT = "SELECT epoch = $2 FROM app.position WHERE partition = $1"
 
 
-async def is_current(connection: Connection, claim: Claim) -> bool:
+async def is_current(connection: Connection, claim: Lease) -> bool:
     """Whether nobody has claimed the partition since."""
     return bool(await connection.fetchval(_IS_CURRENT, claim.partition, claim.epoch))
 
@@ -138,7 +138,7 @@ RETURNING true
 """
 
 
-async def move(connection: Connection, claim: Claim, previous: int, place: Place) -> None:
+async def move(connection: Connection, claim: Lease, previous: int, place: Checkpoint) -> None:
     """Move the position from `previous` to `place`; Lost, and so a rollback, if it is not ours or not there."""
     if not await connection.fetchval(_MOVE, claim.partition, claim.epoch, previous, *place):
-        raise Lost("the position was moved by another instance")
+        raise OwnershipLost("the position was moved by another instance")

@@ -8,7 +8,7 @@ from missionops.store import rows
 from missionops.store.database import Connection
 
 
-class Config(NamedTuple):
+class ConfigVersion(NamedTuple):
     """One version of a spacecraft's config."""
 
     spacecraft_id: str
@@ -63,10 +63,10 @@ WHERE spacecraft_id = $1 AND version = config_version
 """
 
 
-async def in_force(connection: Connection, spacecraft_id: str) -> Config | None:
+async def in_force(connection: Connection, spacecraft_id: str) -> ConfigVersion | None:
     """The config that telemetry is judged by now."""
     row = await connection.fetchrow(_IN_FORCE, spacecraft_id)
-    return Config(*row) if row else None
+    return ConfigVersion(*row) if row else None
 
 
 # The row lock on the spacecraft numbers versions without gaps and makes two sets of one spacecraft take turns.
@@ -83,10 +83,10 @@ RETURNING spacecraft_id, version, document, status, source, updated_at
 """
 
 
-async def put(connection: Connection, spacecraft_id: str, document: bytes, source: str) -> Config:
+async def put(connection: Connection, spacecraft_id: str, document: bytes, source: str) -> ConfigVersion:
     """Put a new version in force, registering the spacecraft if need be."""
     version = await connection.fetchval(_RAISE_VERSION, spacecraft_id)
     row = await connection.fetchrow(_ADD, spacecraft_id, version, document, source)
     if row is None:
         raise AssertionError("INSERT … RETURNING returns")
-    return Config(*row)
+    return ConfigVersion(*row)

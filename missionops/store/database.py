@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from missionops.errors import Unavailable, Unfit
+from missionops.errors import SetupError, Unavailable
 
 OLDEST = 17
 """transaction_timeout, which frees the locks of a stopped writer, came with this version."""
@@ -79,15 +79,15 @@ async def connect(dsn: str, **settings: str) -> "asyncpg.Connection[asyncpg.Reco
     try:
         connection = await asyncpg.connect(dsn, timeout=5, server_settings=_SETTINGS | settings)
     except (PermissionError, ssl.SSLCertVerificationError) as error:
-        raise Unfit(f"Cannot use PostgreSQL at {address(dsn)}: {error}.") from error
+        raise SetupError(f"Cannot use PostgreSQL at {address(dsn)}: {error}.") from error
     except AWAY as error:
         raise Unavailable(
             f"Cannot reach PostgreSQL at {address(dsn)}: {str(error) or type(error).__name__}."
         ) from error
     except asyncpg.PostgresError as error:
-        raise Unfit(f"PostgreSQL at {address(dsn)} refuses MISSIONOPS_DATABASE_URL: {error}.") from error
+        raise SetupError(f"PostgreSQL at {address(dsn)} refuses MISSIONOPS_DATABASE_URL: {error}.") from error
     except ValueError:  # whose words may repeat a part of the password
-        raise Unfit(
+        raise SetupError(
             "MISSIONOPS_DATABASE_URL is no address like postgresql://user@host:5432/database; in a password, "
             "characters such as / @ : have to be written as %2F %40 %3A."
         ) from None

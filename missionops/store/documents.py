@@ -9,7 +9,7 @@ from typing import NamedTuple
 from missionops.store.database import Connection
 
 
-class Content(NamedTuple):
+class DocumentContent(NamedTuple):
     """What an author gives."""
 
     spacecraft_id: str | None
@@ -31,8 +31,8 @@ class Document(NamedTuple):
     published_at: datetime
 
     @property
-    def content(self) -> Content:
-        return Content(*self[1:6])
+    def content(self) -> DocumentContent:
+        return DocumentContent(*self[1:6])
 
 
 _COLUMNS = "id, spacecraft_id, title, category, tags, body, published_at"
@@ -45,7 +45,7 @@ RETURNING published_at
 """
 
 
-async def add(connection: Connection, identifier: str, content: Content) -> datetime | None:
+async def add(connection: Connection, identifier: str, content: DocumentContent) -> datetime | None:
     """Add a document; when it was published, or None if its id is taken, by somebody who has committed."""
     published_at: datetime | None = await connection.fetchval(_ADD, identifier, *content)
     return published_at
@@ -59,7 +59,7 @@ RETURNING published_at
 """
 
 
-async def replace(connection: Connection, identifier: str, content: Content) -> datetime:
+async def replace(connection: Connection, identifier: str, content: DocumentContent) -> datetime:
     """Replace a document that `lock` found."""
     published_at: datetime = await connection.fetchval(_REPLACE, identifier, *content)
     return published_at
@@ -113,7 +113,7 @@ LIMIT $5
 """  # noqa: S608 - our own words
 
 
-class Queries(NamedTuple):
+class SearchQueries(NamedTuple):
     """A search in two steps: a part of a body is the least of all matches and the dearest to find.
 
     Where its letters are everywhere it takes long, so it is looked for only where there is room.
@@ -124,8 +124,8 @@ class Queries(NamedTuple):
 
 
 # By text, pattern, spacecraft_id, category, limit, and the spacecraft to which whoever searches is limited.
-SEARCH = Queries(_search(*_WORDS, _PARTS[0]), _search(_PARTS[1]))
-SHORT_SEARCH = Queries(_search(*_WORDS, _SHORT_PARTS[0]), _search(_SHORT_PARTS[1]))
+SEARCH = SearchQueries(_search(*_WORDS, _PARTS[0]), _search(_PARTS[1]))
+SHORT_SEARCH = SearchQueries(_search(*_WORDS, _SHORT_PARTS[0]), _search(_SHORT_PARTS[1]))
 
 _HAS_TRIGRAM = re.compile(r"[^\W_]{3}")
 """What pg_trgm makes entries of: three letters or digits in a row."""
@@ -134,7 +134,7 @@ _HAS_TRIGRAM = re.compile(r"[^\W_]{3}")
 _PLAN_EACH = "SET LOCAL plan_cache_mode = force_custom_plan"
 
 
-class Found(NamedTuple):
+class FoundDocument(NamedTuple):
     """A document that a search found, and about how large it is."""
 
     id: str
@@ -149,7 +149,7 @@ async def search(
     limit: int,
     *,
     within: AbstractSet[str] | None = None,
-) -> list[Found]:
+) -> list[FoundDocument]:
     """Documents that hold every word of `text`, or `text` itself as a part of theirs; best match first.
 
     `within` some spacecraft, only what is about one of them, or about no one.
@@ -158,11 +158,11 @@ async def search(
     queries = SEARCH if _HAS_TRIGRAM.search(text) else SHORT_SEARCH
     arguments = text, pattern(text), spacecraft_id, category
     among = None if within is None else list(within)
-    found = [Found(*row) for row in await connection.fetch(queries.best, *arguments, limit, among)]
+    found = [FoundDocument(*row) for row in await connection.fetch(queries.best, *arguments, limit, among)]
     if len(found) < limit:
         known = {name for name, _ in found}
         parts = await connection.fetch(queries.parts_of_bodies, *arguments, limit + len(found), among)
-        found += [Found(*row) for row in parts if row[0] not in known]
+        found += [FoundDocument(*row) for row in parts if row[0] not in known]
     return found[:limit]
 
 

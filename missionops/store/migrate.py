@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import asyncpg
 
-from missionops.errors import Unavailable, Unfit
+from missionops.errors import SetupError, Unavailable
 from missionops.store import database, locks
 
 # Seconds. What waits for a table holds up everybody who comes after it, so it does not wait for long.
@@ -67,7 +67,7 @@ def available(where: Path | None = None) -> Sequence[Migration]:
     files = sorted((where or folder()).glob("*.sql"))
     found = [Migration(int(file.name[:4]), file.stem, file.read_text()) for file in files if _NAME.fullmatch(file.name)]
     if not found or [migration.number for migration in found] != list(range(1, len(files) + 1)):
-        raise Unfit(f"{where or folder()} must hold migrations 0001_….sql, 0002_….sql and so on, each once.")
+        raise SetupError(f"{where or folder()} must hold migrations 0001_….sql, 0002_….sql and so on, each once.")
     return found
 
 
@@ -88,10 +88,10 @@ async def apply(dsn: str, where: Path | None = None) -> Sequence[Migration]:
 async def check(connection: "asyncpg.Connection[asyncpg.Record]", where: Path | None = None) -> None:
     """Unfit if the schema is not exactly what this program was written for."""
     if await connection.fetchval("SELECT to_regclass('app.migration')") is None:
-        raise Unfit("The database has no missionops schema yet: run `missionops migrate`.")
+        raise SetupError("The database has no missionops schema yet: run `missionops migrate`.")
     missing = await _missing(connection, available(where))
     if missing:
-        raise Unfit(f"The database lacks migration {missing[0].name}: run `missionops migrate`.")
+        raise SetupError(f"The database lacks migration {missing[0].name}: run `missionops migrate`.")
 
 
 async def _make_ledger(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
@@ -155,10 +155,12 @@ async def _missing(
 ) -> Sequence[Migration]:
     applied = await connection.fetch("SELECT number, name, checksum FROM app.migration ORDER BY number")
     if len(applied) > len(wanted):
-        raise Unfit(f"The database is newer than this program (it has {applied[-1]['name']}): upgrade missionops.")
+        raise SetupError(f"The database is newer than this program (it has {applied[-1]['name']}): upgrade missionops.")
     for row, migration in zip(applied, wanted, strict=False):
         if row["checksum"] != migration.checksum:
-            raise Unfit(f"{migration.name}.sql was edited after it was applied: restore it and add a new migration.")
+            raise SetupError(
+                f"{migration.name}.sql was edited after it was applied: restore it and add a new migration."
+            )
     return wanted[len(applied) :]
 
 
@@ -169,7 +171,7 @@ async def _with_rights(connection: "asyncpg.Connection[asyncpg.Record]") -> Asyn
         yield
     except (asyncpg.InsufficientPrivilegeError, asyncpg.ReadOnlySQLTransactionError) as error:
         user = await connection.fetchval("SELECT current_user")
-        raise Unfit(
+        raise SetupError(
             f"The user {user} may not change the schema ({error}): give MISSIONOPS_DATABASE_URL the user that owns it, "
             "which is mission_migrator where deploy/postgres.sql made the roles."
         ) from error

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
 from missionops.domain.event import Event
-from missionops.errors import Lost
+from missionops.errors import OwnershipLost
 from missionops.store import events, rows
-from missionops.store.checkpoint import Claim
+from missionops.store.checkpoint import Lease
 from missionops.store.database import Connection
 
 CHANNEL = "missionops_outbox"
@@ -42,7 +42,7 @@ ORDER BY number LIMIT $3
 """  # noqa: S608 - our own words
 
 
-async def waiting(connection: Connection, claim: Claim, count: int) -> AsyncIterator[Waiting]:
+async def waiting(connection: Connection, claim: Lease, count: int) -> AsyncIterator[Waiting]:
     """The first events of the outbox, in order; none if somebody claimed the partition since."""
     async for row in rows.rows(connection, _WAITING, claim.partition, claim.epoch, count):
         number, *columns = row
@@ -52,11 +52,11 @@ async def waiting(connection: Connection, claim: Claim, count: int) -> AsyncIter
 _MARK = "SELECT events_sequence FROM app.position WHERE partition = $1 AND epoch = $2"
 
 
-async def mark(connection: Connection, claim: Claim) -> int:
+async def mark(connection: Connection, claim: Lease) -> int:
     """Where the stream EVENTS ended when rows last left the outbox; Lost if somebody claimed the partition since."""
     found = await connection.fetchval(_MARK, claim.partition, claim.epoch)
     if found is None:
-        raise Lost("another instance has taken over")
+        raise OwnershipLost("another instance has taken over")
     return int(found)
 
 
@@ -71,10 +71,10 @@ SELECT EXISTS (SELECT FROM fence)
 """
 
 
-async def remove(connection: Connection, claim: Claim, numbers: Sequence[int], sequence: int) -> None:
+async def remove(connection: Connection, claim: Lease, numbers: Sequence[int], sequence: int) -> None:
     """Take out what was published, and note where EVENTS ended; Lost if somebody claimed the partition since.
 
     By number and never by "up to": a lower number may be committed after a higher one was published.
     """
     if not await connection.fetchval(_REMOVE, claim.partition, claim.epoch, sequence, numbers):
-        raise Lost("another instance has taken over")
+        raise OwnershipLost("another instance has taken over")

@@ -119,7 +119,7 @@ WHERE spacecraft_id = heard.id
 """
 
 
-async def hear(connection: Connection, heard: Sequence[tuple[str, datetime]]) -> None:
+async def note_reception(connection: Connection, heard: Sequence[tuple[str, datetime]]) -> None:
     """Note when spacecraft were last heard."""
     await connection.execute(_HEAR, *map(list, zip(*heard, strict=True)))
 
@@ -179,7 +179,7 @@ async def add_spacecraft_vocabularies(connection: Connection, pairs: Iterable[tu
     await connection.execute(_ADD_SPACECRAFT_VOCABULARIES, *map(list, zip(*pairs, strict=True)))
 
 
-class Condition(NamedTuple):
+class StatusFacts(NamedTuple):
     """What a status is made of."""
 
     last_telemetry: datetime | None
@@ -205,12 +205,12 @@ WHERE spacecraft_id = $1 AND "timestamp" > $2::timestamptz - interval '24 hours'
 """
 
 
-async def condition(connection: Connection, spacecraft_id: str, now: datetime) -> Condition:
+async def condition(connection: Connection, spacecraft_id: str, now: datetime) -> StatusFacts:
     """How a spacecraft does at `now`."""
     row = await connection.fetchrow(_CONDITION, spacecraft_id, now)
     if row is None:
         raise AssertionError("an aggregate answers one row")
-    return Condition(await telemetry.last_time(connection, spacecraft_id), *row)
+    return StatusFacts(await telemetry.last_time(connection, spacecraft_id), *row)
 
 
 _HAS_REPORTED = """

@@ -9,12 +9,12 @@ from typing import NamedTuple
 import asyncpg
 
 from missionops.domain import timestamp
-from missionops.domain.snapshot import Identity
+from missionops.domain.snapshot import SnapshotKey
 from missionops.errors import Unavailable
 from missionops.store import copy, rows
 from missionops.store.database import Connection
 
-Row = tuple[Identity, bytes, int]
+Row = tuple[SnapshotKey, bytes, int]
 """Identity, parameters as JSON, and when the snapshot was received, in microseconds since 1970."""
 
 _COLUMNS = ("spacecraft_id", "timestamp", "id", "parameters", "received_at")
@@ -35,7 +35,7 @@ WHERE EXISTS (
 """
 
 
-async def stored(connection: Connection, identities: Collection[Identity]) -> set[Identity]:
+async def stored(connection: Connection, identities: Collection[SnapshotKey]) -> set[SnapshotKey]:
     """Those of `identities` that are in the table."""
     if not identities:
         return set()
@@ -113,7 +113,7 @@ async def ensure_partitions(connection: Connection, days: Iterable[date]) -> Non
         raise Unavailable(f"Telemetry waits: {error}.") from error
 
 
-class Stored(NamedTuple):
+class StoredSnapshot(NamedTuple):
     """A snapshot of one spacecraft, as it is kept."""
 
     id: str
@@ -149,30 +149,32 @@ ORDER BY "timestamp" DESC, id DESC LIMIT $6
 
 def newest(
     connection: Connection, spacecraft_id: str, between: Between, before: Place | None, count: int
-) -> AsyncIterator[Stored]:
+) -> AsyncIterator[StoredSnapshot]:
     """Snapshots between two times, newest first, those before a place."""
     return _newest(connection, "<", spacecraft_id, between, place=before or _PAST, count=count)
 
 
-def newest_from(connection: Connection, spacecraft_id: str, place: Place | None, count: int) -> AsyncIterator[Stored]:
+def newest_from(
+    connection: Connection, spacecraft_id: str, place: Place | None, count: int
+) -> AsyncIterator[StoredSnapshot]:
     """Snapshots from a place on, newest first, the one at the place too."""
     return _newest(connection, "<=", spacecraft_id, _EVER, place=place or _PAST, count=count)
 
 
 async def _newest(
     connection: Connection, comparison: str, spacecraft_id: str, between: Between, *, place: Place, count: int
-) -> AsyncIterator[Stored]:
+) -> AsyncIterator[StoredSnapshot]:
     border = _border()
     if between[1] >= border:
         query = _NEWEST.format(comparison=comparison, part=f"\"timestamp\" >= '{border}'")
         async for row in rows.rows(connection, query, spacecraft_id, *between, *place, count):
             count -= 1
-            yield Stored(*row)
+            yield StoredSnapshot(*row)
     if count > 0 and between[0] < border:
         await connection.execute(_PLAN_ONCE)
         query = _NEWEST.format(comparison=comparison, part=f"\"timestamp\" < '{border}'")
         async for row in rows.rows(connection, query, spacecraft_id, *between, *place, count):
-            yield Stored(*row)
+            yield StoredSnapshot(*row)
 
 
 def _border() -> datetime:
@@ -206,8 +208,8 @@ ORDER BY "timestamp", id LIMIT $6
 
 async def oldest_from(
     connection: Connection, spacecraft_id: str, between: Between, place: Place | None, count: int
-) -> AsyncIterator[Stored]:
+) -> AsyncIterator[StoredSnapshot]:
     """Snapshots between two times from a place on, oldest first, the one at the place too."""
     arguments = spacecraft_id, *between, *(place or _FIRST), count
     async for row in rows.rows(connection, _OLDEST_FROM, *arguments):
-        yield Stored(*row)
+        yield StoredSnapshot(*row)

@@ -10,7 +10,7 @@ from missionops.domain.access import Role
 from missionops.store.database import Connection
 
 
-class New(NamedTuple):
+class NewToken(NamedTuple):
     """A token to be kept."""
 
     name: str
@@ -21,7 +21,7 @@ class New(NamedTuple):
     expires_at: datetime | None
 
 
-class Stored(NamedTuple):
+class StoredToken(NamedTuple):
     """A token, without what only its bearer knows."""
 
     name: str
@@ -42,7 +42,7 @@ RETURNING {_COLUMNS}
 """  # noqa: S608 - our own words
 
 
-async def add(connection: Connection, new: New) -> Stored | None:
+async def add(connection: Connection, new: NewToken) -> StoredToken | None:
     """Add a token; None if there is or was one with its name."""
     return _stored(await connection.fetchrow(_ADD, *new))
 
@@ -52,7 +52,7 @@ UPDATE app.token SET revoked_at = clock_timestamp() WHERE name = $1 AND revoked_
 """  # noqa: S608 - our own words
 
 
-async def revoke(connection: Connection, name: str) -> Stored | None:
+async def revoke(connection: Connection, name: str) -> StoredToken | None:
     """Revoke a token for good; None if there is none in force with this name."""
     return _stored(await connection.fetchrow(_REVOKE, name))
 
@@ -60,7 +60,7 @@ async def revoke(connection: Connection, name: str) -> Stored | None:
 _GET = f"SELECT {_COLUMNS} FROM app.token WHERE name = $1"  # noqa: S608 - our own words
 
 
-async def get(connection: Connection, name: str) -> Stored | None:
+async def get(connection: Connection, name: str) -> StoredToken | None:
     """One token, in force or not."""
     return _stored(await connection.fetchrow(_GET, name))
 
@@ -68,9 +68,9 @@ async def get(connection: Connection, name: str) -> Stored | None:
 _ALL = f"SELECT {_COLUMNS} FROM app.token ORDER BY name"  # noqa: S608 - our own words
 
 
-async def every(connection: Connection) -> list[Stored]:
+async def every(connection: Connection) -> list[StoredToken]:
     """All that there ever were, by name."""
-    return [Stored(*row) for row in await connection.fetch(_ALL)]
+    return [StoredToken(*row) for row in await connection.fetch(_ALL)]
 
 
 class Bearer(NamedTuple):
@@ -112,5 +112,5 @@ async def user(connection: Connection) -> str:
     return str(await connection.fetchval(_USER))
 
 
-def _stored(row: asyncpg.Record | None) -> Stored | None:
-    return Stored(*row) if row else None
+def _stored(row: asyncpg.Record | None) -> StoredToken | None:
+    return StoredToken(*row) if row else None

@@ -16,7 +16,7 @@ from missionops.domain import snapshot, timestamp
 from missionops.domain.snapshot import Snapshot
 from missionops.wire import array_items, schema_decoder, strict_decoder
 from missionops.wire.fault import Fault, Faulty
-from missionops.wire.schema_decoder import Form, Forms
+from missionops.wire.schema_decoder import SchemaDecoder, SchemaDecoders
 from missionops.wire.text import utf8
 
 MAX_ITEMS = 10_000
@@ -59,7 +59,7 @@ class Encoding(NamedTuple):
     slot: int
     """Which decoder of a form takes it."""
     time: Callable[[Raw], int]
-    strict: strict_decoder.Notation
+    strict: strict_decoder.Codec
     is_array: Callable[[bytes], bool]
     items: Callable[[bytes], list[bytes]]
     array: Callable[[Sequence[bytes]], bytes]
@@ -68,7 +68,7 @@ class Encoding(NamedTuple):
 
 JSON = Encoding(
     "JSON",
-    Form._fields.index("json"),
+    SchemaDecoder._fields.index("json"),
     _json_time,
     strict_decoder.JSON,
     array_items.is_json_array,
@@ -77,7 +77,7 @@ JSON = Encoding(
 )
 MSGPACK = Encoding(
     "MessagePack",
-    Form._fields.index("msgpack"),
+    SchemaDecoder._fields.index("msgpack"),
     _msgpack_time,
     strict_decoder.MSGPACK,
     array_items.is_msgpack_array,
@@ -101,7 +101,7 @@ class Decoder:
     """Decodes bodies; the better, the more it has seen."""
 
     def __init__(self) -> None:
-        self._forms = Forms()
+        self._forms = SchemaDecoders()
 
     def read(self, spacecraft_id: str, body: bytes, encoding: Encoding) -> Snapshot | None:
         """The snapshot of a body that is one and brings nothing new, as nearly all; else None: `decode` it."""
@@ -142,7 +142,7 @@ def _items(body: bytes, encoding: Encoding) -> list[bytes]:
     return parts
 
 
-def _read(form: Form, spacecraft_id: str, body: bytes, encoding: Encoding) -> Snapshot | None:
+def _read(form: SchemaDecoder, spacecraft_id: str, body: bytes, encoding: Encoding) -> Snapshot | None:
     """The snapshot in `body`; None if it is in doubt."""
     try:
         said = form[encoding.slot](body)

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from missionops.domain.limits import MAX_NAME, MAX_PARAMETERS
-from missionops.domain.parameter_set import vocabulary
+from missionops.domain.parameter_set import parameter_set
 from missionops.wire import strict_decoder
 
 _ENOUGH = 64
@@ -40,14 +40,14 @@ class Body(Protocol):
     spacecraft_id: str | UnsetType
 
 
-class Form(NamedTuple):
+class SchemaDecoder(NamedTuple):
     """How bodies are decoded."""
 
     json: Callable[[bytes], Body]
     msgpack: Callable[[bytes], Body]
 
 
-def _form(parameters: Any) -> Form:
+def _form(parameters: Any) -> SchemaDecoder:
     # No generic class: `typing` would keep the last 128 of its arguments alive, and each may be a large class.
     body = msgspec.defstruct(
         "Body",
@@ -61,19 +61,19 @@ def _form(parameters: Any) -> Form:
         rename="camel",
     )
     decoders = msgspec.json.Decoder(body).decode, msgspec.msgpack.Decoder(body).decode
-    return Form(*cast("tuple[Callable[[bytes], Body], Callable[[bytes], Body]]", decoders))
+    return SchemaDecoder(*cast("tuple[Callable[[bytes], Body], Callable[[bytes], Body]]", decoders))
 
 
 ANY = _form(_Parameters)
 """Takes whatever names come, into a dict."""
 
 
-class _Vocabulary:
+class _ParameterSet:
     """Names, how often a snapshot has come that needed them, and the form that they have had from some time on."""
 
     def __init__(self, names: frozenset[str]) -> None:
         self.names = names
-        self.form: Form | None = None
+        self.form: SchemaDecoder | None = None
         self.users = 0
         """How many spacecraft have just these names."""
         self._count = 0
@@ -83,15 +83,15 @@ class _Vocabulary:
         self._count += 1
         if self._count == _ENOUGH:
             try:
-                self.form = _form(vocabulary(self.names, _Value))
+                self.form = _form(parameter_set(self.names, _Value))
             except ValueError:  # a name that needs escapes stays with `ANY`
                 return
 
 
-_TOO_LARGE = _Vocabulary(frozenset())
+_TOO_LARGE = _ParameterSet(frozenset())
 
 
-class Forms:
+class SchemaDecoders:
     """The forms that are known, by spacecraft.
 
     A vocabulary is all that a spacecraft has reported, whether at once or in packets of different kinds; those who
@@ -100,9 +100,9 @@ class Forms:
     """
 
     def __init__(self) -> None:
-        self._forms: dict[str, Form] = {}
-        self._vocabularies: dict[str, _Vocabulary] = {}
-        self._by_names: dict[frozenset[str], _Vocabulary] = {}
+        self._forms: dict[str, SchemaDecoder] = {}
+        self._vocabularies: dict[str, _ParameterSet] = {}
+        self._by_names: dict[frozenset[str], _ParameterSet] = {}
         self._names = 0
         self._garbage = 0
         self._passed_over = 0
@@ -128,7 +128,7 @@ class Forms:
         self._forms[spacecraft_id] = known.form
         return True
 
-    def _has_room(self, wanted: frozenset[str], known: _Vocabulary | None) -> bool:
+    def _has_room(self, wanted: frozenset[str], known: _ParameterSet | None) -> bool:
         if known is None and len(self._vocabularies) >= _MOST_SPACECRAFT:
             return False
         if len(wanted) > _MOST_NAMES or wanted in self._by_names:
@@ -136,7 +136,7 @@ class Forms:
         given_up = len(known.names) if known and known.users == 1 else 0
         return self._names + len(wanted) - given_up <= _MOST_NAMES_AT_ALL
 
-    def _move(self, spacecraft_id: str, known: _Vocabulary | None, wanted: frozenset[str]) -> _Vocabulary:
+    def _move(self, spacecraft_id: str, known: _ParameterSet | None, wanted: frozenset[str]) -> _ParameterSet:
         """Let a spacecraft have other names than it had."""
         self._forms.pop(spacecraft_id, None)
         if known:
@@ -145,13 +145,13 @@ class Forms:
                 self._drop(known)
         found = _TOO_LARGE if len(wanted) > _MOST_NAMES else self._by_names.get(wanted)
         if found is None:
-            found = self._by_names[wanted] = _Vocabulary(wanted)
+            found = self._by_names[wanted] = _ParameterSet(wanted)
             self._names += len(wanted)
         found.users += 1
         self._vocabularies[spacecraft_id] = found
         return found
 
-    def _drop(self, vocabulary: _Vocabulary) -> None:
+    def _drop(self, vocabulary: _ParameterSet) -> None:
         del self._by_names[vocabulary.names]
         self._names -= len(vocabulary.names)
         if vocabulary.form:

@@ -32,7 +32,7 @@ class _Parts(msgspec.Struct, rename="camel"):
     spacecraft_id: Raw | UnsetType = UNSET
 
 
-class Notation(NamedTuple):
+class Codec(NamedTuple):
     """How one encoding is taken apart."""
 
     name: str
@@ -75,18 +75,18 @@ def _extension(data: bytes) -> datetime:
         raise Faulty("malformed", "timestamp: a timestamp extension with more than a second of nanoseconds")
     try:
         return timestamp.from_unix(seconds, nanoseconds)
-    except timestamp.InvalidMoment as error:
+    except timestamp.InvalidTimestamp as error:
         raise Faulty("invalid", f"timestamp: {error}") from None
 
 
 def _parsed(text: str) -> datetime:
     try:
         return timestamp.parse(text)
-    except timestamp.InvalidMoment as error:
+    except timestamp.InvalidTimestamp as error:
         raise Faulty("invalid", f"timestamp: {error}") from None
 
 
-JSON = Notation(
+JSON = Codec(
     "JSON",
     msgspec.json.Decoder(_Parts).decode,
     msgspec.json.Decoder(dict[str, Raw]).decode,
@@ -104,7 +104,7 @@ def _msgpack_value(raw: Raw) -> Any:
     return msgspec.msgpack.decode(raw)
 
 
-MSGPACK = Notation(
+MSGPACK = Codec(
     "MessagePack",
     msgspec.msgpack.Decoder(_Parts).decode,
     msgspec.msgpack.Decoder(dict[str, Raw]).decode,
@@ -113,7 +113,7 @@ MSGPACK = Notation(
 )
 
 
-def decode(spacecraft_id: str, body: bytes, notation: Notation) -> Snapshot:
+def decode(spacecraft_id: str, body: bytes, notation: Codec) -> Snapshot:
     """The snapshot in `body`, or Faulty with the first thing that is wrong."""
     parts = _parts(body, notation)
     if isinstance(parts.timestamp, UnsetType):
@@ -129,7 +129,7 @@ def decode(spacecraft_id: str, body: bytes, notation: Notation) -> Snapshot:
     return Snapshot((spacecraft_id, time, given or snapshot.derived_id(time, text)), parameters, text)
 
 
-def _parts(body: bytes, notation: Notation) -> _Parts:
+def _parts(body: bytes, notation: Codec) -> _Parts:
     try:
         return notation.parts(body)
     except msgspec.ValidationError:
@@ -140,7 +140,7 @@ def _parts(body: bytes, notation: Notation) -> _Parts:
         raise Faulty("malformed", "body: nested too deeply") from None
 
 
-def _no_object(body: bytes, notation: Notation) -> Faulty:
+def _no_object(body: bytes, notation: Codec) -> Faulty:
     try:
         _value(Raw(body), notation, "body")
     except Faulty as faulty:
@@ -149,7 +149,7 @@ def _no_object(body: bytes, notation: Notation) -> Faulty:
     return Faulty("invalid", "body: must be an object with timestamp and parameters")
 
 
-def _parameters(raw: Raw, notation: Notation) -> dict[str, Value]:
+def _parameters(raw: Raw, notation: Codec) -> dict[str, Value]:
     try:
         named = notation.named(raw)
     except msgspec.ValidationError:
@@ -171,7 +171,7 @@ def _name(name: str) -> str:
     return name
 
 
-def _parameter(name: str, raw: Raw, notation: Notation) -> Value:
+def _parameter(name: str, raw: Raw, notation: Codec) -> Value:
     field = f"parameters.{shown(name)}"
     value = _value(raw, notation, field)
     if isinstance(value, str):
@@ -208,7 +208,7 @@ def _refuse_other_spacecraft(subject: str, body: object) -> None:
         raise Faulty("subject_mismatch", f"spacecraftId: the body says {shown(body)}, the subject says {subject}")
 
 
-def _value(raw: Raw, notation: Notation, field: str) -> Any:
+def _value(raw: Raw, notation: Codec, field: str) -> Any:
     try:
         return notation.value(raw)
     except msgspec.ValidationError:  # what decodes as nothing in particular can only be out of a number's range
@@ -219,7 +219,7 @@ def _value(raw: Raw, notation: Notation, field: str) -> Any:
         raise Faulty("invalid", f"{field}: nested too deeply") from None
 
 
-def _malformed(field: str, body: bytes, notation: Notation, error: Exception) -> Faulty:
+def _malformed(field: str, body: bytes, notation: Codec, error: Exception) -> Faulty:
     if notation is JSON and _has_half_a_pair(body):
         return Faulty("malformed", f"{field}: a string holds half of a surrogate pair")
     if notation is JSON and field == "body" and _is_messagepack(body):

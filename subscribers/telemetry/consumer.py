@@ -17,7 +17,7 @@ from nats.aio.subscription import Subscription
 
 from missionops.broker import streams
 from missionops.broker.client_patch import read_loop
-from missionops.errors import Lost
+from missionops.errors import OwnershipLost
 from missionops.ingest.batch import Delivery
 from missionops.wire import headers as wire_headers
 
@@ -33,7 +33,7 @@ _SHORT_FORM = 9  # words
 _REQUEST_ENDS = ("Request Timeout", "Message Size Exceeds MaxBytes", "Batch Completed", "Server Shutdown")
 
 
-class Pull:
+class Consumer:
     """Deliveries after a place in the stream, until it is closed or the place is Lost."""
 
     def __init__(self, client: Client, consumer: str, request_bytes: int) -> None:
@@ -50,7 +50,7 @@ class Pull:
         self._sequence = 0
         self._heard = 0.0
         self._words = 0  # of a reply subject, from the sequence in the stream on; all that come are of one form
-        self._fault: Lost | None = None
+        self._fault: OwnershipLost | None = None
         self._changed = asyncio.Event()
         self._stopping = False
         self._gap: tuple[int, float] | None = None
@@ -111,7 +111,7 @@ class Pull:
 
     def lose(self, reason: str) -> None:
         """Give the place up: what is in flight cannot be trusted any more."""
-        self._fault = self._fault or Lost(reason)
+        self._fault = self._fault or OwnershipLost(reason)
         self._changed.set()
 
     def stop(self) -> None:
@@ -187,7 +187,7 @@ class Pull:
         elif reason.startswith(_REQUEST_ENDS):
             self._wanted -= int(headers.get("Nats-Pending-Messages", _REQUEST_MESSAGES))
         else:
-            self._fault = Lost(f"the consumer {self._consumer} ended: {status} {reason.strip()}")
+            self._fault = OwnershipLost(f"the consumer {self._consumer} ended: {status} {reason.strip()}")
 
     def _refuse_gap(self, headers: Mapping[str, str]) -> None:
         """Notice what was delivered to somebody else, although nothing comes after it that would show the gap.
@@ -200,14 +200,14 @@ class Pull:
         elif self._gap is None or self._gap[0] != delivered:
             self._gap = delivered, _now()  # a replicated consumer counts a message some time before it sends it
         elif _now() - self._gap[1] > _HEARTBEAT / 2:
-            self._fault = Lost(
+            self._fault = OwnershipLost(
                 f"the consumer's order broke: {delivered} were delivered, {self._consumer_sequence} of them here: "
                 "another reader or a reset"
             )
 
     def _refuse_silence(self) -> None:
         if _now() - self._heard > _SILENCE:
-            self._fault = Lost(f"nothing was heard of the consumer {self._consumer} for {_SILENCE:.0f} s")
+            self._fault = OwnershipLost(f"nothing was heard of the consumer {self._consumer} for {_SILENCE:.0f} s")
 
 
 def _words_from_sequence(reply: bytes) -> int:

@@ -5,7 +5,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 
-from missionops.ingest.batch import Letter
+from missionops.ingest.batch import DeadLetter
 
 log = logging.getLogger(__name__)
 
@@ -13,15 +13,15 @@ _EVERY = 10.0
 _MOST = 500
 
 
-class LetterLog:
+class DeadLetterLog:
     """The first is logged at once; what follows soon is counted, and logged together."""
 
     def __init__(self) -> None:
         self._codes = Counter[str]()
-        self._last: tuple[Letter, str] | None = None
+        self._last: tuple[DeadLetter, str] | None = None
         self._is_waiting = False
 
-    def note(self, batch: str, letters: Sequence[Letter]) -> None:
+    def note(self, batch: str, letters: Sequence[DeadLetter]) -> None:
         """Take down the letters of a batch."""
         if not letters:
             return

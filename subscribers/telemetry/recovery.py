@@ -9,10 +9,10 @@ from missionops.broker import streams
 from missionops.domain import timestamp
 from missionops.store import anomalies as stored_anomalies
 from missionops.store import checkpoint
-from missionops.store.checkpoint import Claim, Place
+from missionops.store.checkpoint import Checkpoint, Lease
 from missionops.store.database import Connection
 from publishers import anomalies
-from publishers.exactly_once import FencedPublisher
+from publishers.exactly_once import ExactlyOncePublisher
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,9 @@ _PAGE = 8_000
 _NOT_FOUND = 10037
 
 
-async def publish_rest(connection: Connection, claim: Claim, place: Place, publisher: FencedPublisher) -> Place:
+async def publish_rest(
+    connection: Connection, claim: Lease, place: Checkpoint, publisher: ExactlyOncePublisher
+) -> Checkpoint:
     """Publish the anomalies that were committed and not known to be published; returns the place after that."""
     if place.published_sequence < place.sequence:
         start = claim.partition, place.incarnation, place.published_sequence, place.sequence
@@ -34,7 +36,7 @@ async def publish_rest(connection: Connection, claim: Claim, place: Place, publi
     )
 
 
-async def find_place(client: Client, connection: Connection, claim: Claim, place: Place) -> Place:
+async def find_place(client: Client, connection: Connection, claim: Lease, place: Checkpoint) -> Checkpoint:
     """The place to go on from in the stream as it is now: another one, one that went back, or one that lost some."""
     info = await streams.ask(client, f"STREAM.INFO.{streams.TELEMETRY}")
     found = place
@@ -50,13 +52,13 @@ async def find_place(client: Client, connection: Connection, claim: Claim, place
     return await _moved(connection, claim, place, _past_gap(found, info))
 
 
-async def is_behind(client: Client, place: Place) -> bool:
+async def is_behind(client: Client, place: Checkpoint) -> bool:
     """Whether the stream holds anything after the place."""
     info = await streams.ask(client, f"STREAM.INFO.{streams.TELEMETRY}")
     return int(info["state"]["last_seq"]) > place.sequence
 
 
-def _beginning(place: Place, info: dict[str, Any]) -> Place:
+def _beginning(place: Checkpoint, info: dict[str, Any]) -> Checkpoint:
     return place._replace(
         stream_created=info["created"],
         incarnation=place.incarnation + 1,
@@ -66,7 +68,7 @@ def _beginning(place: Place, info: dict[str, Any]) -> Place:
     )
 
 
-def _past_gap(place: Place, info: dict[str, Any]) -> Place:
+def _past_gap(place: Checkpoint, info: dict[str, Any]) -> Checkpoint:
     """Step over what the stream gave up before it was read, and say so."""
     lost = int(info["state"]["first_seq"]) - place.sequence - 1
     if lost <= 0:
@@ -75,7 +77,7 @@ def _past_gap(place: Place, info: dict[str, Any]) -> Place:
     return place._replace(sequence=place.sequence + lost, sequence_time=0, lost=place.lost + lost)
 
 
-async def _went_back(client: Client, place: Place, info: dict[str, Any]) -> bool:
+async def _went_back(client: Client, place: Checkpoint, info: dict[str, Any]) -> bool:
     """Whether the message at the position is above the stream's end, or another message."""
     if place.sequence > int(info["state"]["last_seq"]):
         return True
@@ -87,7 +89,7 @@ async def _went_back(client: Client, place: Place, info: dict[str, Any]) -> bool
     return "message" in answer and timestamp.to_nanoseconds(answer["message"]["time"]) != place.sequence_time
 
 
-async def _moved(connection: Connection, claim: Claim, place: Place, found: Place) -> Place:
+async def _moved(connection: Connection, claim: Lease, place: Checkpoint, found: Checkpoint) -> Checkpoint:
     if found != place:
         await checkpoint.move(connection, claim, place.sequence, found)
     return found

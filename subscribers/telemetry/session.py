@@ -20,27 +20,27 @@ from nats.aio.client import Client
 
 from missionops.broker import streams
 from missionops.broker.streams import ANOMALIES, DEADLETTERS, EVENTS
-from missionops.errors import Lost, Unavailable
+from missionops.errors import OwnershipLost, Unavailable
 from missionops.ingest import record
 from missionops.ingest.batch import ANOMALY_WEIGHT, Batch
-from missionops.ingest.deduplication import Recent
+from missionops.ingest.deduplication import RecentSnapshots
 from missionops.ingest.limits_cache import LimitsCache
-from missionops.ingest.record import Origin, Outcome
-from missionops.ingest.reported_parameters import Acquaintance
-from missionops.ingest.status import Progress
+from missionops.ingest.record import RecordedBatch, StreamOrigin
+from missionops.ingest.reported_parameters import ReportedParameters
+from missionops.ingest.status import IngestStatus
 from missionops.settings import Settings
 from missionops.store import anomalies as stored_anomalies
 from missionops.store import checkpoint, database, locks, telemetry
-from missionops.store.checkpoint import Claim, Place
+from missionops.store.checkpoint import Checkpoint, Lease
 from missionops.wire.decoder import Decoder
 from publishers import anomalies, dead_letters
-from publishers.events import Outbox
-from publishers.exactly_once import FencedPublisher
+from publishers.events import EventPublisher
+from publishers.exactly_once import ExactlyOncePublisher
 from publishers.stream_room import Room, relieve
 from subscribers.telemetry import recovery, stream_purge
-from subscribers.telemetry.consumer import Pull
-from subscribers.telemetry.dead_letter_log import LetterLog
-from subscribers.telemetry.task_group import Tasks
+from subscribers.telemetry.consumer import Consumer
+from subscribers.telemetry.dead_letter_log import DeadLetterLog
+from subscribers.telemetry.task_group import TaskGroup
 
 log = logging.getLogger(__name__)
 
@@ -54,17 +54,17 @@ _PAUSE_WEIGHT = 5_000  # some milliseconds of decoding
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
-class Effort(NamedTuple):
+class BatchBudget(NamedTuple):
     """How much a tenure puts into one transaction, and how long that may take."""
 
     weight: int
     seconds: float
 
 
-class _Step:
+class _InFlightBatch:
     """One batch on its way, and the turns it gives to the next."""
 
-    def __init__(self, batch: Batch, before: "_Step | None") -> None:
+    def __init__(self, batch: Batch, before: "_InFlightBatch | None") -> None:
         self.batch = batch
         self.before = before
         self.began = time.monotonic()
@@ -82,7 +82,7 @@ class _Step:
         self.before = None
 
 
-class Tenure:
+class Session:
     """The time for which we own a partition; it ends with the first fault.
 
     `steward` is the connection that holds the claim and settles doubts; it knows a deadline of its own.
@@ -92,12 +92,12 @@ class Tenure:
         self,
         client: Client,
         steward: database.Connection,
-        claimed: tuple[Claim, Place],
+        claimed: tuple[Lease, Checkpoint],
         *,
-        effort: Effort,
+        effort: BatchBudget,
         settings: Settings,
-        progress: Progress,
-        letters: LetterLog,
+        progress: IngestStatus,
+        letters: DeadLetterLog,
     ) -> None:
         claim, place = claimed
         self._client = client
@@ -107,11 +107,11 @@ class Tenure:
         self._settings = settings
         self._progress = progress
         self._letters = letters
-        self._in_hand: list[_Step] = []
+        self._in_hand: list[_InFlightBatch] = []
         self._limits = LimitsCache()
         self._expected: dict[str, int] = {}
-        self._acquaintance = Acquaintance()
-        self._recent = Recent()
+        self._acquaintance = ReportedParameters()
+        self._recent = RecentSnapshots()
         self._decoder = Decoder()
         self._slots = asyncio.Semaphore(_IN_FLIGHT)
         self._days: set[date] = set()
@@ -121,7 +121,7 @@ class Tenure:
         self._steward_lock = asyncio.Lock()
         self._rooms = [Room(client, stream, progress.outgoing[stream]) for stream in (ANOMALIES, DEADLETTERS)]
         self._anomalies, self._dead_letters = (
-            FencedPublisher(
+            ExactlyOncePublisher(
                 client,
                 room.stream,
                 self._is_owner,
@@ -134,21 +134,21 @@ class Tenure:
         )
         # Of events nothing is purged: they are the second witness, from whom the service cannot take anything back.
         self._events_room = Room(client, EVENTS, progress.outgoing[EVENTS])
-        events = FencedPublisher(client, EVENTS, self._is_owner, progress.publish_failures, settings.lease)
-        self._outbox = Outbox(client, settings.database_url, claim, events, self._provide)
-        self._pull = Pull(client, f"missionops-{claim.partition}", settings.pull_bytes)
+        events = ExactlyOncePublisher(client, EVENTS, self._is_owner, progress.publish_failures, settings.lease)
+        self._outbox = EventPublisher(client, settings.database_url, claim, events, self._provide)
+        self._pull = Consumer(client, f"missionops-{claim.partition}", settings.pull_bytes)
 
     async def run(self) -> None:
         """Handle telemetry until stopped; raises what ended it otherwise."""
         async with self._connections():
             try:
-                async with Tasks() as tasks:
+                async with TaskGroup() as tasks:
                     tasks.start(self._work(tasks))
             finally:
                 await self._pull.close()
             await checkpoint.release(self._steward, self._claim)
 
-    async def _work(self, tasks: Tasks) -> None:
+    async def _work(self, tasks: TaskGroup) -> None:
         """All there is to do; a task itself, so that it can be cancelled more than once."""
         renewal = tasks.start(self._keep_lease())
         await self._resume()
@@ -266,21 +266,21 @@ class Tenure:
         async with self._steward_lock:
             return await checkpoint.is_current(self._steward, self._claim)
 
-    async def _carry_batches(self, tasks: Tasks) -> None:
+    async def _carry_batches(self, tasks: TaskGroup) -> None:
         """Start a batch whenever there is a slot and something has arrived.
 
         Alone in the night a snapshot goes straight through; under load batches grow by themselves.
         """
-        step: _Step | None = None
+        step: _InFlightBatch | None = None
         after = self._place.sequence
         while True:
             await self._slots.acquire()
             if not await self._pull.wait():
                 return
             batch = await self._collect(after)
-            self._recent.sift(batch)
+            self._recent.remove_known(batch)
             after = batch.sequence
-            step = _Step(batch, step)
+            step = _InFlightBatch(batch, step)
             self._in_hand.append(step)
             tasks.start(self._carry(step))
 
@@ -295,7 +295,7 @@ class Tenure:
         await self._pull.ask_for_more()
         return batch
 
-    async def _carry(self, step: _Step) -> None:
+    async def _carry(self, step: _InFlightBatch) -> None:
         """One batch, from the first turn to the acknowledgement."""
         try:
             outcome = await self._transact(step)
@@ -307,7 +307,7 @@ class Tenure:
         if outcome.refused:
             self._count(step, outcome)
             # The batch after this one left out what this one was to store; as some was refused, it must think again.
-            raise Lost(f"the database refused {outcome.refused} rows of the batch up to {step.batch.sequence}")
+            raise OwnershipLost(f"the database refused {outcome.refused} rows of the batch up to {step.batch.sequence}")
         step.committed.set()
         self._expect(outcome)
         await step.turn("published")
@@ -318,7 +318,7 @@ class Tenure:
         self._count(step, outcome)
         self._slots.release()
 
-    async def _transact(self, step: _Step) -> Outcome:
+    async def _transact(self, step: _InFlightBatch) -> RecordedBatch:
         writer = await self._writers.get()
         try:
             await self._ensure_partitions(writer, step.batch)
@@ -327,7 +327,7 @@ class Tenure:
                 versions = await self._limits.versions(writer, step.batch.heard.keys())
                 await self._acquaintance.note(writer, step.batch)
                 step.configs_read.set()
-                origin = Origin(self._claim.partition, self._place.incarnation)
+                origin = StreamOrigin(self._claim.partition, self._place.incarnation)
                 outcome = await record.record(
                     writer, step.batch, versions, self._limits, origin, ask_first=self._recent.ask_first
                 )
@@ -345,7 +345,7 @@ class Tenure:
             await telemetry.ensure_partitions(writer, missing)
             self._days |= missing
 
-    async def _move(self, writer: Connection, batch: Batch, outcome: Outcome) -> None:
+    async def _move(self, writer: Connection, batch: Batch, outcome: RecordedBatch) -> None:
         """The last statement: dead letters are out, the position moves, and all of it only if we are still owner."""
         stream = self._place.stream_created or ""
         await self._dead_letters.publish(dead_letters.messages(outcome.letters, stream, self._client.max_payload))
@@ -353,14 +353,14 @@ class Tenure:
         place = self._place._replace(
             sequence=batch.sequence,
             sequence_time=batch.time,
-            dead_letters_sequence=self._dead_letters.mark,
+            dead_letters_sequence=self._dead_letters.resume_after,
             lost=self._place.lost + batch.missing,
         )
         # Now, not afterwards: by then the batch before may be published, and say so in the place that is now.
         self._place = place
         await checkpoint.move(writer, self._claim, previous, place)
 
-    async def _publish(self, batch: Batch, outcome: Outcome) -> None:
+    async def _publish(self, batch: Batch, outcome: RecordedBatch) -> None:
         if outcome.anomalies is None:
             await self._publish_stored(batch)
         else:
@@ -381,7 +381,7 @@ class Tenure:
         finally:
             self._writers.put_nowait(writer)
 
-    def _expect(self, outcome: Outcome) -> None:
+    def _expect(self, outcome: RecordedBatch) -> None:
         """Note how many anomalies a snapshot of each spacecraft has now: they count when the next batch is cut."""
         for spacecraft_id, (snapshots, found) in outcome.by_spacecraft.items():
             if found:
@@ -389,7 +389,7 @@ class Tenure:
             else:
                 self._expected.pop(spacecraft_id, None)
 
-    def _count(self, step: _Step, outcome: Outcome) -> None:
+    def _count(self, step: _InFlightBatch, outcome: RecordedBatch) -> None:
         progress, batch = self._progress, step.batch
         progress.move(batch.sequence)
         progress.batches += 1

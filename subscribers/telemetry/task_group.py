@@ -7,7 +7,7 @@ from typing import Any
 _INSISTENCE = 1.0
 
 
-class Tasks(asyncio.TaskGroup):
+class TaskGroup(asyncio.TaskGroup):
     """Tasks that end together, those too that do not heed their first cancellation.
 
     nats-py swallows one while it waits for its flusher, asyncio.wait_for one that meets the result (before Python

@@ -19,14 +19,14 @@ from faststream.nats import NatsRouter
 from nats.aio.client import Client
 
 from missionops.broker import streams
-from missionops.errors import Lost, MissionopsError
-from missionops.ingest.status import Progress
+from missionops.errors import MissionopsError, OwnershipLost
+from missionops.ingest.status import IngestStatus
 from missionops.settings import Settings
 from missionops.store import checkpoint, database
-from missionops.store.checkpoint import Claim, Owned, Place, Sign
+from missionops.store.checkpoint import Checkpoint, Lease, Owned, Sign
 from missionops.store.database import Connection
-from subscribers.telemetry.dead_letter_log import LetterLog
-from subscribers.telemetry.session import Effort, Tenure
+from subscribers.telemetry.dead_letter_log import DeadLetterLog
+from subscribers.telemetry.session import BatchBudget, Session
 
 log = logging.getLogger(__name__)
 
@@ -49,19 +49,19 @@ class _NotInSchema:
     include_in_schema = False
 
 
-class TelemetrySubscriber:
+class PartitionWorker:
     """Tenure after tenure, from its start until stopped."""
 
     specification = _NotInSchema()
 
-    def __init__(self, client: Client, owner: str, settings: Settings, progress: Progress) -> None:
+    def __init__(self, client: Client, owner: str, settings: Settings, progress: IngestStatus) -> None:
         self._client = client
         self._owner = owner
         self._settings = settings
         self._progress = progress
-        self._tenure: Tenure | None = None
-        self._effort = Effort(settings.batch_parameters, settings.lease)
-        self._letters = LetterLog()
+        self._tenure: Session | None = None
+        self._effort = BatchBudget(settings.batch_parameters, settings.lease)
+        self._letters = DeadLetterLog()
         self._stopping = asyncio.Event()
         self._pause = _PAUSE
         self._said: dict[str, float] = {}
@@ -117,8 +117,8 @@ class TelemetrySubscriber:
                 # The lease runs already: the connection that claimed goes on to renew.
                 await self._hold(self._make_tenure(steward, claimed))
 
-    def _make_tenure(self, steward: Connection, claimed: tuple[Claim, Place]) -> Tenure:
-        return Tenure(
+    def _make_tenure(self, steward: Connection, claimed: tuple[Lease, Checkpoint]) -> Session:
+        return Session(
             self._client,
             steward,
             claimed,
@@ -128,7 +128,7 @@ class TelemetrySubscriber:
             letters=self._letters,
         )
 
-    async def _hold(self, tenure: Tenure) -> None:
+    async def _hold(self, tenure: Session) -> None:
         self._tenure = tenure
         if self._stopping.is_set():
             self._tenure.stop()
@@ -141,7 +141,7 @@ class TelemetrySubscriber:
             if has_moved or tenure.has_batches:  # else it was no batch that ended it: NATS may have been away
                 self._adapt(has_moved)
 
-    async def _claim(self, connection: Connection) -> tuple[Claim, Place] | None:
+    async def _claim(self, connection: Connection) -> tuple[Lease, Checkpoint] | None:
         """Claim the partition as soon as it can be had; None if stopped before."""
         freed = asyncio.Event()
         await connection.add_listener(checkpoint.RELEASED, lambda *_: freed.set())
@@ -178,15 +178,15 @@ class TelemetrySubscriber:
     def _adapt(self, has_moved: bool) -> None:  # noqa: FBT001 - the name says it
         """Try less at once, and for longer, after a tenure that finished nothing: it may not fit into the lease."""
         weight, seconds = self._effort
-        self._effort = Effort(max(weight // 4, 1), min(2 * seconds, max(_LONGEST, self._settings.lease)))
+        self._effort = BatchBudget(max(weight // 4, 1), min(2 * seconds, max(_LONGEST, self._settings.lease)))
         if has_moved:
-            self._effort = Effort(self._settings.batch_parameters, self._settings.lease)
+            self._effort = BatchBudget(self._settings.batch_parameters, self._settings.lease)
 
     def _note(self, error: BaseException) -> None:
         self._progress.role = "starting"
         self._progress.interruptions += 1
         cause = _cause(error)
-        if not isinstance(cause, Lost):
+        if not isinstance(cause, OwnershipLost):
             self._progress.trouble = str(cause) or type(cause).__name__
         if self._is_news(f"{type(cause).__name__} {cause}"):
             is_expected = isinstance(cause, (MissionopsError, OSError, TimeoutError, nats.errors.Error))
@@ -233,7 +233,7 @@ class _OwnerWatch:
 class TelemetryRouter(NatsRouter):
     """Brings the subscriber into the broker's list; `NatsRouter.subscriber` makes FastStream's own kinds only."""
 
-    def __init__(self, subscriber: TelemetrySubscriber) -> None:
+    def __init__(self, subscriber: PartitionWorker) -> None:
         super().__init__()
         self._subscriber = subscriber
 

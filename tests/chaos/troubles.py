@@ -11,7 +11,7 @@ from random import Random
 from typing import TypeAlias
 
 from missionops.embedded.server import Server
-from missionops.errors import Unfit
+from missionops.errors import SetupError
 from tests.chaos.proxy import Proxy
 from tests.chaos.service import Service
 from tests.chaos.world import AWAY, LEASE, World
@@ -163,7 +163,7 @@ def _proxy(world: World, random: Random) -> Proxy:
 async def _start(server: Server) -> None:
     """Its port may be somebody's for a moment: a client's, say."""
     for _ in range(_TRIES):
-        with contextlib.suppress(Unfit):
+        with contextlib.suppress(SetupError):
             await server.start()
             return
         await asyncio.sleep(0.5)

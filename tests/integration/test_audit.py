@@ -229,11 +229,11 @@ async def test_a_letter_stays_until_its_event_is_recorded(nats_url: str, letter:
 
 
 async def test_a_replay_said_twice_is_one_event(nats_url: str, letter: int, client, database, monkeypatch):
-    async def cut_off(box: dead_letters.Box, sequence: int) -> None:
+    async def cut_off(box: dead_letters.DeadLetterStream, sequence: int) -> None:
         raise Unavailable(f"before {sequence} went")
 
     with monkeypatch.context() as patched:
-        patched.setattr(dead_letters.Box, "delete", cut_off)
+        patched.setattr(dead_letters.DeadLetterStream, "delete", cut_off)
         with pytest.raises(Unavailable, match="before 1 went"):
             await replay(nats_url, letter)
     await replay(nats_url, letter)

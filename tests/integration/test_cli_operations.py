@@ -473,7 +473,7 @@ async def test_a_replay_cut_off_before_the_letter_went_is_made_up_for_by_the_nex
     await put_letter(client, "SC-001", json.dumps(snapshot(1)).encode())
     await put_letter(client, "SC-001", b"no JSON")
     with monkeypatch.context() as patch:
-        patch.setattr(dead_letters.Box, "delete", cut_off)
+        patch.setattr(dead_letters.DeadLetterStream, "delete", cut_off)
         for sequence in (1, 2):
             with pytest.raises(CutOff):
                 await dead_letters.replay([sequence], None, lambda _: None, nats_url)

@@ -391,7 +391,7 @@ async def test_a_port_in_use_is_refused_by_name(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         async with DataDirectory.open(tmp_path / "data") as directory:
-            with pytest.raises(errors.Unfit, match=f"Port {port} is in use: stop"):
+            with pytest.raises(errors.SetupError, match=f"Port {port} is in use: stop"):
                 async with servers.running(directory, nats_port=port, durable=False):
                     pass
     assert not processes_about(tmp_path)
@@ -400,7 +400,7 @@ async def test_a_port_in_use_is_refused_by_name(tmp_path: Path) -> None:
 async def test_a_directory_in_use_is_refused_at_once(tmp_path: Path) -> None:
     async with DataDirectory.open(tmp_path / "data"):
         async with asyncio.timeout(1):
-            with pytest.raises(errors.Unfit, match=f"is in use by process {os.getpid()}"):
+            with pytest.raises(errors.SetupError, match=f"is in use by process {os.getpid()}"):
                 await enter(tmp_path / "data")
 
 
@@ -423,7 +423,7 @@ async def enter(path: Path) -> None:
 
 async def test_a_directory_with_other_things_in_it_is_refused_untouched(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
-    with pytest.raises(errors.Unfit, match="is not empty and not a data directory"):
+    with pytest.raises(errors.SetupError, match="is not empty and not a data directory"):
         await enter(tmp_path)
     assert names_in(tmp_path) == ["thesis.tex"]
 
@@ -434,7 +434,7 @@ def names_in(path: Path) -> list[str]:
 
 async def test_a_file_in_its_place_is_refused(tmp_path: Path) -> None:
     (tmp_path / "data").touch()
-    with pytest.raises(errors.Unfit, match="is not a directory"):
+    with pytest.raises(errors.SetupError, match="is not a directory"):
         await enter(tmp_path / "data")
 
 
@@ -442,7 +442,7 @@ async def test_a_file_in_its_place_is_refused(tmp_path: Path) -> None:
 async def test_a_directory_of_another_version_is_refused(tmp_path: Path, marker: str) -> None:
     await enter(tmp_path)
     (tmp_path / "missionops.json").write_text(marker)
-    with pytest.raises(errors.Unfit, match="was made by another version"):
+    with pytest.raises(errors.SetupError, match="was made by another version"):
         await enter(tmp_path)
 
 
@@ -450,7 +450,7 @@ async def test_data_of_another_postgresql_are_refused(tmp_path: Path) -> None:
     await enter(tmp_path)
     (tmp_path / "postgres").mkdir()
     (tmp_path / "postgres" / "PG_VERSION").write_text("17\n")
-    with pytest.raises(errors.Unfit, match="holds data of PostgreSQL 17, not 18"):
+    with pytest.raises(errors.SetupError, match="holds data of PostgreSQL 17, not 18"):
         await enter(tmp_path)
 
 
@@ -458,7 +458,7 @@ async def test_data_of_another_postgresql_are_refused(tmp_path: Path) -> None:
 async def test_a_directory_of_another_user_is_refused(tmp_path: Path) -> None:
     await enter(tmp_path)
     os.chown(tmp_path / "missionops.json", 1, 1)
-    with pytest.raises(errors.Unfit, match="belongs to the user with id 1"):
+    with pytest.raises(errors.SetupError, match="belongs to the user with id 1"):
         await enter(tmp_path)
 
 

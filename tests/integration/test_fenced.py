@@ -6,14 +6,14 @@ from nats.aio.client import Client
 
 from missionops.broker import streams
 from missionops.settings import Settings
-from publishers.exactly_once import FencedPublisher, Message
+from publishers.exactly_once import ExactlyOncePublisher, Message
 
 
-async def _publisher(client: Client, after: int) -> FencedPublisher:
+async def _publisher(client: Client, after: int) -> ExactlyOncePublisher:
     async def is_owner() -> bool:
         return True
 
-    found = FencedPublisher(client, streams.DEADLETTERS, is_owner)
+    found = ExactlyOncePublisher(client, streams.DEADLETTERS, is_owner)
     await found.resume(after)
     return found
 
@@ -27,10 +27,10 @@ async def test_the_mark_stays_before_what_a_former_owner_told_of_messages_that_a
     await (await _publisher(client, 0)).publish([first, second])
     successor = await _publisher(client, 0)
     await successor.publish([first])
-    assert (successor.sequence, successor.mark) == (2, 1)
-    last = await _publisher(client, successor.mark)
+    assert (successor.sequence, successor.resume_after) == (2, 1)
+    last = await _publisher(client, successor.resume_after)
     await last.publish([second])
-    assert last.mark == 2
+    assert last.resume_after == 2
     assert (await client.jsm().stream_info(streams.DEADLETTERS)).state.messages == 2
 
 
@@ -69,7 +69,7 @@ async def test_each_is_published_once_and_in_order_while_others_publish_to_the_s
     assert sorted(found) == sorted((message.subject, message.id, message.body) for message in messages)
     for subject in ("deadletters.telemetry.SC-0", "deadletters.telemetry.SC-1"):
         assert [name for at, name, _ in found if at == subject] == [m.id for m in messages if m.subject == subject]
-    assert publisher.mark == publisher.sequence
+    assert publisher.resume_after == publisher.sequence
 
 
 async def test_a_foreign_message_under_our_id_is_not_ours(client: Client, settings: Settings) -> None:

@@ -156,10 +156,10 @@ async def test_a_client_comes_in_by_its_own_way_and_no_other(tmp_path: Path, way
     try:
         async with connected(server.url, **given) as client:
             await check(client)
-        with pytest.raises(errors.Unfit, match="refuses"):
+        with pytest.raises(errors.SetupError, match="refuses"):
             async with connected(server.url):
                 pass
-        with pytest.raises(errors.Unfit, match="refuses"):
+        with pytest.raises(errors.SetupError, match="refuses"):
             async with connected(server.url, nats_user="u", nats_password="wrong"):  # noqa: S106
                 pass
     finally:
@@ -177,7 +177,7 @@ async def test_a_client_comes_in_by_its_own_way_and_no_other(tmp_path: Path, way
 @pytest.mark.parametrize("connected", CLIENTS)
 async def test_a_file_with_something_else_in_it_is_named(tmp_path: Path, name: str, words: str, connected):
     (tmp_path / "file").write_text("nonsense")
-    with pytest.raises(errors.Unfit, match=words):
+    with pytest.raises(errors.SetupError, match=words):
         async with connected("nats://127.0.0.1:1", **{name: str(tmp_path / "file")}):
             pass
 
@@ -237,7 +237,7 @@ async def test_tls_with_certificates_on_both_sides(encrypted: Certificates, conn
 @pytest.mark.parametrize("connected", CLIENTS)
 async def test_a_server_of_an_unknown_authority_is_not_trusted(encrypted: Certificates, connected, first: str):
     for files in ({}, {"nats_ca_file": encrypted.strangers["nats_ca_file"]}):
-        with pytest.raises(errors.Unfit, match=r"(?i)certificate.verify.failed"):
+        with pytest.raises(errors.SetupError, match=r"(?i)certificate.verify.failed"):
             async with connected(encrypted.server.url, **encrypted.user, **files, nats_tls_first=first):
                 pass
 

@@ -17,10 +17,10 @@ from missionops import app
 from missionops.app import Service
 from missionops.domain.anomaly import Severity
 from missionops.domain.event import Event, EventType
-from missionops.errors import Lost
+from missionops.errors import OwnershipLost
 from missionops.store import database as databases
 from missionops.store import outbox
-from missionops.store.checkpoint import Claim
+from missionops.store.checkpoint import Lease
 from publishers import events as publisher
 from publishers import exactly_once
 from subscribers.telemetry import worker
@@ -122,7 +122,7 @@ async def test_an_end_at_any_moment_loses_and_doubles_nothing(settings, client, 
         reached.set()
         await asyncio.Event().wait()
 
-    publish, remove = exactly_once.FencedPublisher.publish, outbox.remove
+    publish, remove = exactly_once.ExactlyOncePublisher.publish, outbox.remove
 
     async def publish_first(self, messages) -> None:
         messages = list(messages)
@@ -140,7 +140,7 @@ async def test_an_end_at_any_moment_loses_and_doubles_nothing(settings, client, 
         if moment == "before publishing":
             patch.setattr(outbox, "mark", stop)
         if moment == "while publishing":
-            patch.setattr(exactly_once.FencedPublisher, "publish", publish_first)
+            patch.setattr(exactly_once.ExactlyOncePublisher, "publish", publish_first)
         if moment == "after publishing":
             patch.setattr(outbox, "remove", stop)
         if moment == "after removing":
@@ -220,15 +220,15 @@ async def forget_message_ids(client: Client) -> None:
 async def test_an_owner_that_was_replaced_reads_and_removes_nothing(service, client, database, database_url):
 
     epoch = await database.fetchval("SELECT epoch FROM app.position")
-    former = Claim(0, epoch - 1)
+    former = Lease(0, epoch - 1)
     async with databases.connected(database_url) as connection:
         async with connection.transaction():
             await insert(connection, "e")
             assert [row async for row in outbox.waiting(connection, former, 10)] == []
-            assert [row.event.id async for row in outbox.waiting(connection, Claim(0, epoch), 10)] == ["e"]
-            with pytest.raises(Lost):
+            assert [row.event.id async for row in outbox.waiting(connection, Lease(0, epoch), 10)] == ["e"]
+            with pytest.raises(OwnershipLost):
                 await outbox.remove(connection, former, [1, 2, 3], 99)
-        with pytest.raises(Lost):
+        with pytest.raises(OwnershipLost):
             await outbox.mark(connection, former)
     await until_empty(database)
     assert await told(client) == ["e"]
@@ -239,14 +239,14 @@ async def test_what_a_former_owner_published_meanwhile_is_not_published_again(se
     """It read the outbox before it was replaced, and sends one message of it between two of our pages."""
 
     monkeypatch.setattr(publisher, "_PAGE", 2)
-    publish = exactly_once.FencedPublisher.publish
+    publish = exactly_once.ExactlyOncePublisher.publish
     awoken: list[str] = []
 
     async def publish_after_another(self, messages) -> None:
         messages = list(messages)
         if self._stream == "EVENTS" and not awoken:
             awoken.append("other")
-            former = exactly_once.FencedPublisher(self._client, "EVENTS", self._is_owner)
+            former = exactly_once.ExactlyOncePublisher(self._client, "EVENTS", self._is_owner)
             async with _waiting(settings) as rows:
                 (event,) = [row.event for row in rows if row.event.id == "other"]
             await former.resume(0)
@@ -260,7 +260,7 @@ async def test_what_a_former_owner_published_meanwhile_is_not_published_again(se
         await remove(connection, claim, numbers, sequence)
 
     monkeypatch.setattr(outbox, "remove", remove_and_note)
-    monkeypatch.setattr(exactly_once.FencedPublisher, "publish", publish_after_another)
+    monkeypatch.setattr(exactly_once.ExactlyOncePublisher, "publish", publish_after_another)
     await insert(database, "a", "b", "c")
     await database.execute("INSERT INTO app.event VALUES ('other', 'SC-002', '2025-01-01Z', 'INFO', 'LOW', 'm', '{}')")
     await database.execute("INSERT INTO app.outbox (event_id) VALUES ('other')")
@@ -277,7 +277,7 @@ async def _waiting(settings):
 
     async with databases.connected(settings.database_url) as connection, connection.transaction():
         epoch = await connection.fetchval("SELECT epoch FROM app.position")
-        yield [row async for row in outbox.waiting(connection, Claim(0, epoch), 100)]
+        yield [row async for row in outbox.waiting(connection, Lease(0, epoch), 100)]
 
 
 async def test_telemetry_goes_on_while_events_cannot_be_published(service, client, database):

@@ -20,13 +20,13 @@ from missionops.app import Service
 from missionops.broker import connection
 from missionops.broker.client import GuardedClient
 from missionops.http.docs import asyncapi
-from missionops.ingest.status import Progress
+from missionops.ingest.status import IngestStatus
 from missionops.operations.registry import OPERATIONS
 from missionops.settings import Settings
 from publishers import channels
 from subscribers.discovery import DiscoveryRouter
 from subscribers.requests import RequestRouter
-from subscribers.telemetry.worker import TelemetryRouter, TelemetrySubscriber
+from subscribers.telemetry.worker import PartitionWorker, TelemetryRouter
 
 MANY = 150  # more than are answered at once
 SUBJECT = "missionops.config.set.SC-{:03}"
@@ -195,7 +195,7 @@ async def test_everything_that_listens_is_in_the_brokers_list(settings: Settings
     client = GuardedClient()
     requests = RequestRouter(client, None)  # type: ignore[arg-type] # nobody asks
     made = connection.make(client, settings, lambda: None, lambda _: None)
-    telemetry = TelemetrySubscriber(client, "nobody", settings, Progress())
+    telemetry = PartitionWorker(client, "nobody", settings, IngestStatus())
     made.include_routers(requests, DiscoveryRouter(requests.statistics), TelemetryRouter(telemetry))
     channels.declare(made)
     FastStream(made, logger=None)

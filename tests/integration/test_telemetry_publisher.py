@@ -11,7 +11,7 @@ from nats.js.api import DiscardPolicy, StreamConfig
 
 from missionops import errors
 from missionops.cli.client import connection
-from missionops.cli.client.bulk_publisher import WINDOW, Outcome, TelemetryPublisher
+from missionops.cli.client.bulk_publisher import WINDOW, BulkPublisher, PublishOutcome
 from missionops.embedded.nats import NatsServer
 
 
@@ -34,9 +34,9 @@ def body(number: int) -> bytes:
     return b'{"timestamp":"2025-01-01T00:00:00Z","parameters":{"a":%d}}' % number
 
 
-async def publish(client: Client, bodies: list[bytes], spacecraft_id: str = "SC-001") -> list[Outcome[int]]:
-    outcomes: list[Outcome[int]] = []
-    async with TelemetryPublisher(client, outcomes.append) as publisher:
+async def publish(client: Client, bodies: list[bytes], spacecraft_id: str = "SC-001") -> list[PublishOutcome[int]]:
+    outcomes: list[PublishOutcome[int]] = []
+    async with BulkPublisher(client, outcomes.append) as publisher:
         for number, content in enumerate(bodies):
             await publisher.publish(spacecraft_id, content, number)
     return outcomes
@@ -45,14 +45,14 @@ async def publish(client: Client, bodies: list[bytes], spacecraft_id: str = "SC-
 async def test_each_is_acknowledged_and_in_the_stream(client: Client):
     await add_stream(client)
     outcomes = await publish(client, [body(number) for number in range(5000)])
-    assert sorted(outcomes) == [Outcome(number, None) for number in range(5000)]
+    assert sorted(outcomes) == [PublishOutcome(number, None) for number in range(5000)]
     assert await stored(client) == 5000
 
 
 async def test_no_more_than_the_window_is_unanswered(client: Client):
     await add_stream(client)
-    outcomes: list[Outcome[int]] = []
-    async with TelemetryPublisher(client, outcomes.append) as publisher:
+    outcomes: list[PublishOutcome[int]] = []
+    async with BulkPublisher(client, outcomes.append) as publisher:
         for number in range(3 * WINDOW):
             await publisher.publish("SC-001", body(number), number)
             assert number + 1 - len(outcomes) <= WINDOW
@@ -85,7 +85,7 @@ async def test_a_stream_that_comes_a_moment_later_is_in_time(client: Client):
     publishing = asyncio.create_task(publish(client, [body(1)]))
     await asyncio.sleep(0.1)
     await add_stream(client)
-    assert await publishing == [Outcome(0, None)]
+    assert await publishing == [PublishOutcome(0, None)]
 
 
 async def test_an_id_that_is_no_subject_token_is_never_sent(client: Client):
@@ -95,14 +95,14 @@ async def test_an_id_that_is_no_subject_token_is_never_sent(client: Client):
 
 async def test_a_crash_of_the_server_loses_nothing(client: Client, nats_server: NatsServer):
     await add_stream(client)
-    outcomes: list[Outcome[int]] = []
-    async with asyncio.timeout(60), TelemetryPublisher(client, outcomes.append) as publisher:
+    outcomes: list[PublishOutcome[int]] = []
+    async with asyncio.timeout(60), BulkPublisher(client, outcomes.append) as publisher:
         for number in range(20_000):
             if number in {5_000, 12_000}:
                 await nats_server.kill()
                 asyncio.get_running_loop().call_later(0.5, lambda: asyncio.ensure_future(nats_server.start()))
             await publisher.publish("SC-001", body(number), number)
-    assert sorted(outcomes) == [Outcome(number, None) for number in range(20_000)]
+    assert sorted(outcomes) == [PublishOutcome(number, None) for number in range(20_000)]
     assert await contents(client) == {body(number) for number in range(20_000)}
 
 
@@ -122,22 +122,22 @@ GUARDED = """authorization { users: [
 async def test_a_subject_that_is_forbidden_is_named_and_no_other(tmp_path: Path):
     server = NatsServer(tmp_path / "guarded", users=GUARDED)
     await server.start()
-    deaf: list[Outcome[str]] = []
+    deaf: list[PublishOutcome[str]] = []
     try:
         address = server.url.removeprefix("nats://")
         async with connection.connected(f"nats://admin:a@{address}") as admin:
             await add_stream(admin)
-        outcomes: list[Outcome[str]] = []
+        outcomes: list[PublishOutcome[str]] = []
         async with (
             connection.connected(f"nats://sc:s@{address}") as client,
-            TelemetryPublisher(client, outcomes.append) as publisher,
+            BulkPublisher(client, outcomes.append) as publisher,
         ):
             for spacecraft_id in ("SC-001", "SC-002", "SC-001"):
                 await publisher.publish(spacecraft_id, body(1), spacecraft_id)
         with pytest.raises(errors.Unavailable, match="MISSIONOPS_NATS_INBOX_PREFIX"):
             async with (
                 connection.connected(f"nats://deaf:d@{address}") as client,
-                TelemetryPublisher(client, deaf.append) as publisher,
+                BulkPublisher(client, deaf.append) as publisher,
             ):
                 await publisher.publish("SC-001", body(1), "SC-001")
     finally:

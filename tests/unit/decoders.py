@@ -2,7 +2,7 @@
 
 import msgspec
 
-from missionops.domain.parameter_set import Values
+from missionops.domain.parameter_set import ParameterValues
 from missionops.domain.snapshot import Snapshot
 from missionops.wire import decoder as wire_decoder
 from missionops.wire.fault import Fault
@@ -38,4 +38,4 @@ def said(result: Snapshot | Fault) -> object:
 
 def is_by_position(result: Snapshot | Fault) -> bool:
     """Whether a form has read it."""
-    return isinstance(result, Snapshot) and isinstance(result.values, Values)
+    return isinstance(result, Snapshot) and isinstance(result.values, ParameterValues)

@@ -9,7 +9,7 @@ import pytest
 from missionops.domain import access, token
 from missionops.domain.access import Caller, Role
 from missionops.domain.token import Token
-from missionops.http.allowed_hosts import OwnHosts, is_address
+from missionops.http.allowed_hosts import AllowedHosts, is_address
 from missionops.operations import audit, intake
 from missionops.operations.registry import OPERATIONS
 
@@ -101,7 +101,7 @@ def test_the_audit_shows_what_is_small_and_names_by_its_hash_what_is_large() -> 
     ],
 )  # fmt: skip
 def test_names_of_this_machine(host: str) -> None:
-    assert OwnHosts(_nothing, "mine").is_own(host)
+    assert AllowedHosts(_nothing, "mine").is_own(host)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_names_of_this_machine(host: str) -> None:
     ],
 )  # fmt: skip
 def test_names_that_may_be_somebody_elses(host: str) -> None:
-    assert not OwnHosts(_nothing, "mine").is_own(host)
+    assert not AllowedHosts(_nothing, "mine").is_own(host)
 
 
 def test_addresses() -> None:

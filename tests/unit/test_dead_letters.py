@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from missionops.ingest.batch import Delivery, Letter
+from missionops.ingest.batch import DeadLetter, Delivery
 from missionops.wire import decoder
 from missionops.wire.fault import Fault
 from publishers import dead_letters
@@ -22,7 +22,7 @@ def delivery(sequence: int = 1, **headers: str) -> Delivery:
 
 
 def written(items: dict[int, bytes], source: Delivery, payload: int = PAYLOAD) -> list[Message]:
-    letters = [Letter(Fault("invalid", REASON, item, body), source) for item, body in items.items()]
+    letters = [DeadLetter(Fault("invalid", REASON, item, body), source) for item, body in items.items()]
     return [*dead_letters.messages(letters, "stream", payload)]
 
 
@@ -56,8 +56,8 @@ def test_the_first_letter_of_an_array_alone_has_the_headers_and_the_whole_reason
 
 
 def test_a_message_of_one_snapshot_keeps_its_headers_and_every_message_begins_anew():
-    whole = [Letter(Fault("malformed", REASON, None, b"x"), delivery(sequence, X="1")) for sequence in (1, 2)]
-    array = [Letter(Fault("invalid", REASON, item, b"x"), delivery(3, X="1")) for item in (0, 1)]
+    whole = [DeadLetter(Fault("malformed", REASON, None, b"x"), delivery(sequence, X="1")) for sequence in (1, 2)]
+    array = [DeadLetter(Fault("invalid", REASON, item, b"x"), delivery(3, X="1")) for item in (0, 1)]
     assert [message.headers.get("X") for message in dead_letters.messages([*whole, *array], "s", PAYLOAD)] == [
         "1", "1", "1", None,
     ]  # fmt: skip
@@ -119,7 +119,7 @@ def test_ids_are_unique_and_stay_and_the_rest_is_known_by_its_items():
 
 def test_letters_are_made_one_by_one():
     """Whoever publishes holds no more of them than are sent at once."""
-    letters = (Letter(Fault("malformed", "body", None, b"x"), delivery(sequence)) for sequence in range(1, 10))
+    letters = (DeadLetter(Fault("malformed", "body", None, b"x"), delivery(sequence)) for sequence in range(1, 10))
     written_ones = dead_letters.messages(letters, "s", PAYLOAD)
     assert next(written_ones).headers["Missionops-Stream-Sequence"] == "1"
     assert next(letters).delivery.sequence == 3  # what comes next was looked at, and no more

@@ -7,21 +7,21 @@ import pytest
 
 from missionops.cli.client import snapshot_reader
 from missionops.cli.demo import opssat
-from missionops.cli.demo.opssat import Anomaly, Comparison, Heard
+from missionops.cli.demo.opssat import Comparison, FoundAnomaly, ReceivedAnomalies
 from missionops.domain import anomaly, limits
 from missionops.domain.snapshot import Snapshot
 from missionops.wire import decoder
 
 RECEIVER, CAMERA, STAR_TRACKER = opssat.DEVICES
 AT = datetime(2020, 11, 15, 1, tzinfo=UTC)
-NOTHING = Heard()
+NOTHING = ReceivedAnomalies()
 
 
-def heard(*said: tuple[str, str, datetime]) -> Heard:
-    found = Heard()
+def heard(*said: tuple[str, str, datetime]) -> ReceivedAnomalies:
+    found = ReceivedAnomalies()
     for parameter, kind, at in said:
         stamp = at.isoformat().replace("+00:00", "Z")
-        found.add(Anomaly(f"ts_1:{parameter}:{kind}", stamp, parameter, 1.0, "HIGH", "…"))
+        found.add(FoundAnomaly(f"ts_1:{parameter}:{kind}", stamp, parameter, 1.0, "HIGH", "…"))
     return found
 
 
@@ -68,10 +68,10 @@ def test_the_log_is_the_mission_s():
 
 def test_judging_the_sample_finds_exactly_what_the_mission_found():
     rules = limits.compile_rules(msgspec.json.decode(opssat.LIMITS.read_bytes()))
-    found = Heard()
+    found = ReceivedAnomalies()
     for snapshot in _sample():
         for said in anomaly.judge(snapshot, rules, 1, snapshot.identity[1]):
-            found.add(msgspec.json.decode(msgspec.json.encode(said), type=Anomaly))
+            found.add(msgspec.json.decode(msgspec.json.encode(said), type=FoundAnomaly))
     assert dict(found.severities) == {"HIGH": 2084, "MEDIUM": 5574}
     assert found.repeated == 0
     comparisons = opssat.compare(opssat.read_log(), found)
@@ -86,7 +86,7 @@ def _sample():
     with snapshot_reader.opened(opssat.RECORDING) as recording:
         for batch in recording.batches(None):
             for item in batch.items:
-                assert isinstance(item, snapshot_reader.Entry)
+                assert isinstance(item, snapshot_reader.FileEntry)
                 [snapshot] = decoder.decode(item.spacecraft_id, item.body)
                 assert isinstance(snapshot, Snapshot)
                 yield snapshot

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from missionops.domain import anomaly, limits
-from missionops.domain.parameter_set import Values
+from missionops.domain.parameter_set import ParameterValues
 from missionops.domain.snapshot import Snapshot
 from missionops.wire import decoder as wire_decoder
 from missionops.wire import schema_decoder
@@ -132,7 +132,7 @@ def test_what_finds_no_room_is_learned_after_a_while(monkeypatch):
 def test_classes_that_nobody_uses_are_freed(monkeypatch):
     monkeypatch.setattr(schema_decoder, "_MOST_GARBAGE", 30)
     gc.collect()
-    before = len(Values.__subclasses__())
+    before = len(ParameterValues.__subclasses__())
     decoder, rules = wire_decoder.Decoder(), limits.compile_rules({"parameters": {"p0": {"warnHigh": 1}}})
     gc.disable()
     try:
@@ -141,7 +141,7 @@ def test_classes_that_nobody_uses_are_freed(monkeypatch):
                 rules.are_met(one(decoder, {f"p{number}": 1 for number in range(names)}).values)
     finally:
         gc.enable()
-    assert len(Values.__subclasses__()) - before <= 10
+    assert len(ParameterValues.__subclasses__()) - before <= 10
 
 
 def test_spacecraft_without_end_do_not_fill_the_memory(monkeypatch):
@@ -162,7 +162,7 @@ def test_spacecraft_without_end_do_not_fill_the_memory(monkeypatch):
 def test_values_by_position_meet_rules_when_nothing_is_found_in_them(parameters, config):
     rules = limits.compile_rules({"parameters": config})
     snapshot = one(KNOWS_ALL, parameters)
-    assert isinstance(snapshot.values, Values)
+    assert isinstance(snapshot.values, ParameterValues)
     found = anomaly.judge(snapshot, rules, 1, 0)
     by_name = anomaly.judge(Snapshot(snapshot.identity, parameters, snapshot.text), rules, 1, 0)
     assert found == by_name

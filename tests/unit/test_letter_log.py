@@ -4,20 +4,20 @@ import logging
 
 import pytest
 
-from missionops.ingest.batch import Delivery, Letter
+from missionops.ingest.batch import DeadLetter, Delivery
 from missionops.wire.fault import Fault
 from subscribers.telemetry import dead_letter_log
-from subscribers.telemetry.dead_letter_log import LetterLog
+from subscribers.telemetry.dead_letter_log import DeadLetterLog
 
 
-def letter(sequence: int, name: str = "SC-001", reason: str = "body: must be an object") -> Letter:
-    return Letter(Fault("invalid", reason, None, b""), Delivery(name.encode(), sequence, 0, b"", None, b""))
+def letter(sequence: int, name: str = "SC-001", reason: str = "body: must be an object") -> DeadLetter:
+    return DeadLetter(Fault("invalid", reason, None, b""), Delivery(name.encode(), sequence, 0, b"", None, b""))
 
 
 async def test_a_flood_is_told_together(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     later = []
     monkeypatch.setattr(dead_letter_log.asyncio.get_running_loop(), "call_later", lambda _, tell: later.append(tell))
-    log = LetterLog()
+    log = DeadLetterLog()
     log.note("1-1", [])
     with caplog.at_level(logging.WARNING):
         for sequence in range(1, 1_001):
@@ -32,7 +32,7 @@ async def test_a_flood_is_told_together(caplog: pytest.LogCaptureFixture, monkey
 
 
 async def test_what_a_stranger_wrote_is_no_line_of_ours(caplog: pytest.LogCaptureFixture) -> None:
-    LetterLog().note("1-1", [letter(1, name="a\n\x1b[31m", reason="x\r\n" * 1_000)])
+    DeadLetterLog().note("1-1", [letter(1, name="a\n\x1b[31m", reason="x\r\n" * 1_000)])
     (record,) = caplog.records
     assert record.message.isprintable()
     assert len(record.message) < 1_000

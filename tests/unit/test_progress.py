@@ -1,6 +1,6 @@
 """What the ingest path says of itself: counts, and when a trouble is over."""
 
-from missionops.ingest.status import Histogram, Progress
+from missionops.ingest.status import Histogram, IngestStatus
 
 
 def test_a_histogram_counts_by_the_first_bound_that_is_not_below() -> None:
@@ -11,7 +11,7 @@ def test_a_histogram_counts_by_the_first_bound_that_is_not_below() -> None:
 
 
 def test_trouble_is_over_when_something_is_handled_and_not_before() -> None:
-    progress = Progress(role="owner", trouble="away", sequence=7)
+    progress = IngestStatus(role="owner", trouble="away", sequence=7)
     began = progress.moved_at
     progress.move(7)  # the next attempt begins where the last one did
     assert (progress.is_ready, progress.moved_at) == (False, began)
@@ -21,7 +21,7 @@ def test_trouble_is_over_when_something_is_handled_and_not_before() -> None:
 
 
 def test_only_an_owner_has_a_lease() -> None:
-    progress = Progress(role="owner")
+    progress = IngestStatus(role="owner")
     progress.renew(30)
     assert 29 < progress.lease <= 30
     progress.role = "standby"

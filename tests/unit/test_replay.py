@@ -10,7 +10,7 @@ import pytest
 
 from missionops import errors
 from missionops.cli.client import snapshot_reader
-from missionops.cli.client.snapshot_reader import Entry, Refusal
+from missionops.cli.client.snapshot_reader import FileEntry, Refusal
 from missionops.cli.demo import opssat
 from missionops.wire import snapshot_file
 
@@ -22,7 +22,7 @@ def line(spacecraft_id: str | None = "SC-001", timestamp: str = TIME, **paramete
     return json.dumps(said | {"timestamp": timestamp, "parameters": parameters}).encode()
 
 
-def read(path: Path, spacecraft_id: str | None = None) -> list[Entry | Refusal]:
+def read(path: Path, spacecraft_id: str | None = None) -> list[FileEntry | Refusal]:
     with snapshot_reader.opened(path) as recording:
         return [item for batch in recording.batches(spacecraft_id) for item in batch.items]
 
@@ -54,7 +54,7 @@ FORMS = {
 
 @pytest.mark.parametrize("content", FORMS.values(), ids=FORMS)
 def test_every_form_holds_the_same_snapshots(content: bytes, write):
-    assert read(write(content)) == [Entry(place, "SC-001", body) for place, body in enumerate(LINES, 1)]
+    assert read(write(content)) == [FileEntry(place, "SC-001", body) for place, body in enumerate(LINES, 1)]
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b" \n ", b"[]", gzip.compress(b"", mtime=0)])
@@ -65,7 +65,7 @@ def test_a_file_may_hold_nothing(content: bytes, write):
 def test_snapshots_that_straddle_what_is_read_at_once_are_whole(write):
     lines = [line(text="x" * 50_000, number=number) for number in range(40)]
     for content in (b"\n".join(lines), gzip.compress(b"\n".join(lines))):
-        assert [item.body for item in read(write(content)) if isinstance(item, Entry)] == lines
+        assert [item.body for item in read(write(content)) if isinstance(item, FileEntry)] == lines
 
 
 def test_a_snapshot_that_names_another_spacecraft_than_the_one_given_is_refused(write):
@@ -92,7 +92,7 @@ BAD = {
 @pytest.mark.parametrize(("bad", "reason"), BAD.values(), ids=BAD)
 def test_a_bad_line_is_named_and_leaves_its_neighbours(bad: bytes, reason: str, write):
     first, refusal, last = read(write(LINES[0] + b"\n\n" + bad + b"\n" + LINES[1]))
-    assert (first, last) == (Entry(1, "SC-001", LINES[0]), Entry(4, "SC-001", LINES[1]))
+    assert (first, last) == (FileEntry(1, "SC-001", LINES[0]), FileEntry(4, "SC-001", LINES[1]))
     assert isinstance(refusal, Refusal)
     assert refusal.place == 3
     assert reason in refusal.reason
@@ -111,7 +111,7 @@ def test_a_bad_item_of_an_array_is_named_by_its_number(write):
 def test_of_an_array_that_is_cut_off_all_that_is_whole_is_read(rest: bytes, compress, write):
     first, second, refusal = read(write(compress(b"[" + LINES[0] + b",\n" + LINES[1] + rest)))
     if rest:
-        assert (first, second) == (Entry(1, "SC-001", LINES[0]), Entry(2, "SC-001", LINES[1]))
+        assert (first, second) == (FileEntry(1, "SC-001", LINES[0]), FileEntry(2, "SC-001", LINES[1]))
         assert (refusal.place, "cut off" in refusal.reason) == (3, True)
 
 
@@ -119,7 +119,7 @@ def test_a_line_without_end_is_refused_and_not_kept(write, monkeypatch):
     monkeypatch.setattr(snapshot_file, "MAX_TEXT", 1000)
     monkeypatch.setattr(snapshot_reader, "CHUNK", 100)
     first, refusal, last = read(write(LINES[0] + b"\n" + b"x" * 5000 + b"\n" + LINES[1]))
-    assert (first, last) == (Entry(1, "SC-001", LINES[0]), Entry(3, "SC-001", LINES[1]))
+    assert (first, last) == (FileEntry(1, "SC-001", LINES[0]), FileEntry(3, "SC-001", LINES[1]))
     assert isinstance(refusal, Refusal)
     assert "longer than" in refusal.reason
 
@@ -128,7 +128,7 @@ def test_a_damaged_compressed_file_says_where(write):
     whole = gzip.compress(b"\n".join(line(a=number, noise=os.urandom(20).hex()) for number in range(1000)))
     *good, refusal = read(write(whole[: len(whole) // 2]))
     assert len(good) > 100
-    assert all(isinstance(item, Entry) for item in good)
+    assert all(isinstance(item, FileEntry) for item in good)
     assert isinstance(refusal, Refusal)
     assert "damaged" in refusal.reason
 
@@ -142,7 +142,7 @@ def test_what_cannot_be_opened_is_one_sentence(tmp_path: Path):
 def test_the_whole_sample_is_good():
     items = read(opssat.RECORDING)
     assert len(items) == opssat.SNAPSHOTS
-    assert all(isinstance(item, Entry) and item.spacecraft_id == opssat.SPACECRAFT for item in items)
+    assert all(isinstance(item, FileEntry) and item.spacecraft_id == opssat.SPACECRAFT for item in items)
 
 
 def test_positions_rise_to_the_file_s_size():
@@ -165,7 +165,7 @@ async def test_what_comes_through_a_pipe_is_not_held_back():
         second = await asyncio.wait_for(anext(batches), 5)
         os.close(writer)
         rest = [item async for batch in batches for item in batch.items]
-    assert (first.items, second.items) == ([Entry(1, "SC-001", LINES[0])], [Entry(2, "SC-001", LINES[1])])
+    assert (first.items, second.items) == ([FileEntry(1, "SC-001", LINES[0])], [FileEntry(2, "SC-001", LINES[1])])
     assert rest == []
 
 

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from missionops import settings
-from missionops.errors import Unfit
+from missionops.errors import SetupError
 from missionops.settings import Settings
 
 CHECKOUT = Path(__file__).parents[2]
@@ -53,14 +53,14 @@ def test_they_do_not_change() -> None:
 )
 def test_a_wrong_one_is_named_with_its_value(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"MISSIONOPS_{name}", value)
-    with pytest.raises(Unfit, match=f"^MISSIONOPS_{name} is '{value}': "):
+    with pytest.raises(SetupError, match=f"^MISSIONOPS_{name} is '{value}': "):
         settings.read()
 
 
 def test_all_wrong_ones_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MISSIONOPS_LEASE", "abc")
     monkeypatch.setenv("MISSIONOPS_HTTP_PORT", "http")
-    with pytest.raises(Unfit, match=r"MISSIONOPS_HTTP_PORT is 'http': .*; MISSIONOPS_LEASE is 'abc': "):
+    with pytest.raises(SetupError, match=r"MISSIONOPS_HTTP_PORT is 'http': .*; MISSIONOPS_LEASE is 'abc': "):
         settings.read()
 
 
@@ -76,14 +76,14 @@ def test_a_nats_url_may_be(url: str) -> None:
     "url", ["", "nats://", "h:secret", "nats://u:secret@h:99999", "nats://u:secret@h:0", "a,", "nats://[u:secret@h"]
 )
 def test_no_nats_url_is_refused_and_not_shown(url: str) -> None:
-    with pytest.raises(Unfit, match="MISSIONOPS_NATS_URL") as refusal:
+    with pytest.raises(SetupError, match="MISSIONOPS_NATS_URL") as refusal:
         settings.read(nats_url=url)
     assert "secret" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("url", ["", "nonsense", "mysql://u:secret@h/d", "postgresql+asyncpg://u:secret@h/d"])
 def test_no_database_url_is_refused_and_not_shown(url: str) -> None:
-    with pytest.raises(Unfit, match="MISSIONOPS_DATABASE_URL") as refusal:
+    with pytest.raises(SetupError, match="MISSIONOPS_DATABASE_URL") as refusal:
         settings.read(database_url=url)
     assert "secret" not in str(refusal.value)
 
@@ -130,7 +130,7 @@ def test_compose_passes_on_every_setting_that_it_does_not_fix() -> None:
     ],
 )
 def test_a_way_to_nats_is_whole_or_refused(given: dict[str, object], complaint: str) -> None:
-    with pytest.raises(Unfit, match=complaint) as refusal:
+    with pytest.raises(SetupError, match=complaint) as refusal:
         settings.read(**given)
     assert "secret" not in str(refusal.value)
 

@@ -140,7 +140,7 @@ def test_nothing_is_outside_its_limits_while_nothing_is_broken(profile: Profile)
 
 
 @pytest.mark.parametrize(("profile", "one"), FAULTS, ids=lambda value: getattr(value, "name", None))
-def test_each_fault_puts_its_parameters_outside_of_their_limits(profile: Profile, one: fault.Fault) -> None:
+def test_each_fault_puts_its_parameters_outside_of_their_limits(profile: Profile, one: fault.SimulatedFault) -> None:
     for seed in range(2):
         for hour in (0, 17):
             reports = fly(profile, 70, seed=seed, end=EQUINOX + timedelta(hours=hour), faults=[f"{one.name}@t+600"])

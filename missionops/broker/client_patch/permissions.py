@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 import nats.errors
 from nats.aio.client import Client
 
-from missionops.errors import Unfit
+from missionops.errors import SetupError
 
 _PUBLISH = re.compile(r'permissions violation for publish to "(.*)"')
 _SUBSCRIBE = re.compile(r'permissions violation for subscription to "(.*?)"')
@@ -117,11 +117,11 @@ async def unless_refused(client: Client, subject: str, answer: Coroutine[Any, An
     try:
         await asyncio.wait({asking, refused}, return_when=asyncio.FIRST_COMPLETED)
         if not asking.done():
-            raise Unfit(refused.result())
+            raise SetupError(refused.result())
         return await asking
     except nats.errors.TimeoutError:
         if reason := refusals.of_replies():
-            raise Unfit(reason) from None
+            raise SetupError(reason) from None
         raise
     finally:
         for task in (asking, refused):

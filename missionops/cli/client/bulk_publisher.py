@@ -35,7 +35,7 @@ _NO_RESPONDERS = "503"
 Mark = TypeVar("Mark")
 
 
-class Outcome(NamedTuple, Generic[Mark]):
+class PublishOutcome(NamedTuple, Generic[Mark]):
     """What became of one snapshot."""
 
     mark: Mark
@@ -56,14 +56,14 @@ class _Publish(NamedTuple, Generic[Mark]):
     """When it is sent again if nothing was heard."""
 
 
-class TelemetryPublisher(Generic[Mark]):
+class BulkPublisher(Generic[Mark]):
     """Publishes snapshots on `telemetry.<id>`, many at once, and says of each what became of it.
 
     Sending one again is harmless: the service knows a snapshot by its content. So whatever is not answered, as across
     a restart of the server, is sent again. Where nothing is answered at all any more it gives up: Unavailable.
     """
 
-    def __init__(self, client: "Client", settled: Callable[[Outcome[Mark]], None], window: int = WINDOW) -> None:
+    def __init__(self, client: "Client", settled: Callable[[PublishOutcome[Mark]], None], window: int = WINDOW) -> None:
         self._client = client
         self._settled = settled
         self._window = window
@@ -138,7 +138,7 @@ class TelemetryPublisher(Generic[Mark]):
         publish = self._pending.pop(token, None)
         if publish is None:
             return  # Answered twice: it had been sent again.
-        self._settled(Outcome(publish.mark, refusal))
+        self._settled(PublishOutcome(publish.mark, refusal))
         if len(self._pending) <= self._wake_at:
             self._room.set()
 

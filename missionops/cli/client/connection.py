@@ -55,7 +55,7 @@ async def connected(
 ) -> AsyncIterator[Client]:
     """A client that is connected to `server` as the settings say; Unavailable in one sentence if it cannot be."""
     if not server.strip(" ,"):
-        raise errors.Unfit(f"{server!r} is no NATS URL such as {server_option.DEFAULT}: give one with --server.")
+        raise errors.SetupError(f"{server!r} is no NATS URL such as {server_option.DEFAULT}: give one with --server.")
     access = settings.read_access(nats_url=server_option.DEFAULT).model_copy(update={"nats_url": server})
     async with connected_as(access, reconnect_tries=reconnect_tries, on_error=on_error) as client:
         yield client
@@ -145,18 +145,18 @@ async def _connect(client: Client, access: settings.NatsAccess, on_error: ErrorC
 def _unreachable(server: str, said: list[Exception]) -> errors.MissionopsError:
     address = ", ".join(_without_password(url.strip()) for url in server.split(","))
     if broken := next((error for error in said if isinstance(error, ssl.SSLError)), None):
-        return errors.Unfit(
+        return errors.SetupError(
             f"NATS at {address} cannot be trusted, or does not trust us ({broken.reason or broken}): see "
             "MISSIONOPS_NATS_CA_FILE, MISSIONOPS_NATS_CERT_FILE and MISSIONOPS_NATS_KEY_FILE."
         )
     everything = " ".join(map(str, said)).lower()
     if "authorization" in everything or "authentication" in everything:
-        return errors.Unfit(
+        return errors.SetupError(
             f"NATS at {address} refuses this user: set MISSIONOPS_NATS_USER and MISSIONOPS_NATS_PASSWORD, or the way "
             "in that it asks for; the README names them all."
         )
     if "invalid connect url" in everything or "port could not be cast" in everything or "out of range" in everything:
-        return errors.Unfit(f"{address!r} is no NATS URL such as nats://127.0.0.1:4222: give one with --server.")
+        return errors.SetupError(f"{address!r} is no NATS URL such as nats://127.0.0.1:4222: give one with --server.")
     return errors.Unavailable(
         f'Cannot reach NATS at {address}: start it with "missionops up", or name another server with --server.'
     )

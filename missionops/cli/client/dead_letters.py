@@ -31,7 +31,7 @@ _OURS = ("nats-", "missionops-")
 """What the streams and the service added; all else came with the telemetry."""
 
 
-class Letter(NamedTuple):
+class StoredDeadLetter(NamedTuple):
     """One dead letter as it lies in the stream."""
 
     sequence: int
@@ -133,10 +133,10 @@ class Letter(NamedTuple):
             return repr(self.body)[2:-1]
 
 
-class Listing(NamedTuple):
+class DeadLetterPage(NamedTuple):
     """The newest dead letters, and whether there are older ones."""
 
-    letters: list[Letter]
+    letters: list[StoredDeadLetter]
     more: bool
 
 
@@ -147,7 +147,7 @@ class _Span(NamedTuple):
     last: int
 
 
-class Box:
+class DeadLetterStream:
     """The dead letters of one NATS server."""
 
     def __init__(self, client: Client) -> None:
@@ -158,7 +158,7 @@ class Box:
         state = (await self._api(f"STREAM.INFO.{DEADLETTERS}", {}))["state"]
         return _Span(int(state["first_seq"]), int(state["last_seq"]))
 
-    async def get(self, sequence: int) -> Letter:
+    async def get(self, sequence: int) -> StoredDeadLetter:
         """One letter; NotFound if it is not there."""
         # Not by a request: nats-py takes a letter's own `Status` for that of the answer.
         for message in await self._page({"seq": sequence, "batch": 1}):
@@ -167,7 +167,7 @@ class Box:
                 return letter
         raise errors.NotFound(f"There is no dead letter {sequence}.")
 
-    async def read(self, spacecraft_id: str | None, first: int = 1) -> AsyncIterator[Letter]:
+    async def read(self, spacecraft_id: str | None, first: int = 1) -> AsyncIterator[StoredDeadLetter]:
         """All from `first` on, of one spacecraft or of all, the oldest first (direct get, ADR-31)."""
         request = {"next_by_subj": f"{SUBJECT}{spacecraft_id or '*'}", "batch": PAGE, "max_bytes": PAGE_BYTES}
         while page := await self._page(request | {"seq": first}):
@@ -175,10 +175,10 @@ class Box:
                 first = letter.sequence + 1
                 yield letter
 
-    async def newest(self, spacecraft_id: str | None, at_most: int) -> list[Letter]:
+    async def newest(self, spacecraft_id: str | None, at_most: int) -> list[StoredDeadLetter]:
         """The newest ones, the newest first: a stream is read forwards alone, so piece after piece from its end."""
         first, last = await self.span()
-        found: list[Letter] = []
+        found: list[StoredDeadLetter] = []
         end, length = last + 1, max(PAGE, at_most)
         while end > first and len(found) < at_most:
             start = max(first, end - length)
@@ -186,8 +186,10 @@ class Box:
             end, length = start, 2 * length
         return found
 
-    async def _last_between(self, spacecraft_id: str | None, start: int, end: int, at_most: int) -> list[Letter]:
-        letters: deque[Letter] = deque(maxlen=at_most)
+    async def _last_between(
+        self, spacecraft_id: str | None, start: int, end: int, at_most: int
+    ) -> list[StoredDeadLetter]:
+        letters: deque[StoredDeadLetter] = deque(maxlen=at_most)
         async for letter in self.read(spacecraft_id, start):
             if letter.sequence >= end:
                 break
@@ -198,7 +200,7 @@ class Box:
         """Takes a letter out of the stream; one that is gone already is as well."""
         await self._api(f"STREAM.MSG.DELETE.{DEADLETTERS}", {"seq": sequence, "no_erase": True}, _GONE)
 
-    async def replay(self, letter: Letter) -> None:
+    async def replay(self, letter: StoredDeadLetter) -> None:
         """Publishes a letter again; once the stream has it and an event says so, the letter goes."""
         if reason := letter.refusal():
             raise errors.InvalidRequest(f"Letter {letter.sequence} cannot be replayed: {reason}.")
@@ -206,7 +208,7 @@ class Box:
         await self._record(letter)
         await self.delete(letter.sequence)
 
-    async def _publish(self, letter: Letter) -> None:
+    async def _publish(self, letter: StoredDeadLetter) -> None:
         subject = f"telemetry.{letter.spacecraft_id}"
         headers = {**letter.original_headers, "Nats-Msg-Id": letter.replay_id, "Nats-Expected-Stream": TELEMETRY}
         with _translated(self._client, subject):
@@ -216,7 +218,7 @@ class Box:
             reason = (acknowledgement.get("error") or {}).get("description", "the answer is no acknowledgement")
             raise errors.Unavailable(f"Letter {letter.sequence} is not replayed, {TELEMETRY} refused it: {reason}.")
 
-    async def _record(self, letter: Letter) -> None:
+    async def _record(self, letter: StoredDeadLetter) -> None:
         """Has the service write down what was done; said twice, it is one event. Until then the letter stays."""
         subject = f"missionops.events.record.{letter.spacecraft_id}"
         try:
@@ -265,22 +267,22 @@ class Box:
 
 
 @asynccontextmanager
-async def opened(server_url: str) -> AsyncIterator[Box]:
+async def opened(server_url: str) -> AsyncIterator[DeadLetterStream]:
     """The dead letters of a server."""
     async with connection.connected(server_url) as client:
-        box = Box(client)
+        box = DeadLetterStream(client)
         await box.span()  # says in a sentence that there is no such stream
         yield box
 
 
-async def newest(spacecraft_id: str | None, at_most: int, server_url: str) -> Listing:
+async def newest(spacecraft_id: str | None, at_most: int, server_url: str) -> DeadLetterPage:
     """The newest letters first, at most so many."""
     async with opened(server_url) as box:
         letters = await box.newest(spacecraft_id, at_most + 1)
-    return Listing(letters[:at_most], more=len(letters) > at_most)
+    return DeadLetterPage(letters[:at_most], more=len(letters) > at_most)
 
 
-async def one(sequence: int, server_url: str) -> Letter:
+async def one(sequence: int, server_url: str) -> StoredDeadLetter:
     """One letter with its body."""
     async with opened(server_url) as box:
         return await box.get(sequence)
@@ -289,7 +291,7 @@ async def one(sequence: int, server_url: str) -> Letter:
 class Replayed(NamedTuple):
     """What became of one letter."""
 
-    letter: Letter
+    letter: StoredDeadLetter
     refusal: str | None
 
 
@@ -305,7 +307,9 @@ async def replay(
             settled(Replayed(letter, refusal))
 
 
-async def _chosen(box: Box, sequences: list[int], spacecraft_id: str | None) -> AsyncIterator[Letter]:
+async def _chosen(
+    box: DeadLetterStream, sequences: list[int], spacecraft_id: str | None
+) -> AsyncIterator[StoredDeadLetter]:
     if sequences:
         # All of them first: a wrong number is told before anything is done.
         for letter in [await box.get(sequence) for sequence in dict.fromkeys(sequences)]:
@@ -336,9 +340,9 @@ def _translated(client: Client, subject: str) -> Iterator[None]:
         raise errors.Unavailable(f"The connection to NATS failed: {error}.") from None
 
 
-def _letter(message: Msg) -> Letter:
+def _letter(message: Msg) -> StoredDeadLetter:
     headers = message.headers or {}
-    return Letter(
+    return StoredDeadLetter(
         int(headers["Nats-Sequence"]), headers["Nats-Subject"], headers["Nats-Time-Stamp"], headers, message.data
     )
 

@@ -16,7 +16,7 @@ LARGEST_PAGE = 1000
 _decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
-class Listing(NamedTuple):
+class CollectedPages(NamedTuple):
     """Items, each as the service wrote it."""
 
     items: list[msgspec.Raw]
@@ -30,7 +30,7 @@ class Listing(NamedTuple):
 
 async def collect(
     subject: str, request: Mapping[str, Any], server_url: str, *, at_most: int | None = None, by_limit: bool = True
-) -> Listing:
+) -> CollectedPages:
     """Follows the cursors up to `at_most` items; `by_limit`: the request's limit is what a page may hold."""
     async with connection.connected(server_url) as client:
         return await _collect(client, subject, request, at_most, by_limit=by_limit)
@@ -38,7 +38,7 @@ async def collect(
 
 async def _collect(
     client: Client, subject: str, request: Mapping[str, Any], at_most: int | None, *, by_limit: bool
-) -> Listing:
+) -> CollectedPages:
     items: list[msgspec.Raw] = []
     asked = {name: value for name, value in request.items() if value is not None}
     while True:
@@ -49,7 +49,7 @@ async def _collect(
         cursor = (reply.headers or {}).get(CURSOR)
         if cursor is None or (at_most is not None and len(items) >= at_most):
             more = cursor is not None or (at_most is not None and len(items) > at_most)
-            return Listing(items[:at_most], more)
+            return CollectedPages(items[:at_most], more)
         asked["cursor"] = cursor
 
 
@@ -60,7 +60,7 @@ async def answer(subject: str, request: Mapping[str, Any], server_url: str) -> b
         return await connection.request(client, subject, msgspec.json.encode(asked))
 
 
-def print_json(listing: Listing) -> None:
+def print_json(listing: CollectedPages) -> None:
     """All items as one array."""
     terminal.json(b"[" + b",".join(map(bytes, listing.items)) + b"]")
 
@@ -72,7 +72,7 @@ def _items(reply: bytes) -> list[msgspec.Raw]:
         raise errors.Unavailable(f"The answer is no list ({error}): is another program listening there?") from None
 
 
-def say_rest(listing: Listing, nothing: str) -> None:
+def say_rest(listing: CollectedPages, nothing: str) -> None:
     """What the items alone do not say: that there are none, or more."""
     if not listing.items:
         terminal.note(nothing)

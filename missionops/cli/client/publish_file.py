@@ -10,7 +10,7 @@ from nats.aio.client import Client
 
 from missionops import errors
 from missionops.cli.client import connection, files, publish_snapshot, snapshot_reader
-from missionops.cli.client.bulk_publisher import Outcome, TelemetryPublisher
+from missionops.cli.client.bulk_publisher import BulkPublisher, PublishOutcome
 from missionops.cli.output import terminal
 from missionops.cli.output.progress_bar import Bar
 
@@ -33,7 +33,7 @@ class Tally:
         self._reasons: dict[str, list[int]] = {}
         self._counts: dict[str, int] = {}
 
-    def settle(self, outcome: Outcome[int]) -> None:
+    def settle(self, outcome: PublishOutcome[int]) -> None:
         """Counts what the stream said."""
         if outcome.refusal is None:
             self.acknowledged += 1
@@ -112,7 +112,7 @@ async def publish(
 class _Replay:
     """One recording on its way, and how far it is."""
 
-    def __init__(self, client: Client, recording: snapshot_reader.Recording, tally: Tally) -> None:
+    def __init__(self, client: Client, recording: snapshot_reader.OpenedFile, tally: Tally) -> None:
         self._client = client
         self._recording = recording
         self._tally = tally
@@ -120,12 +120,12 @@ class _Replay:
 
     async def publish(self, spacecraft_id: str | None, pace: _Pace, title: str) -> None:
         with Bar(title, share_is_known=bool(self._recording.size)) as bar:
-            async with _shown(self, bar), TelemetryPublisher(self._client, self._tally.settle) as publisher:
+            async with _shown(self, bar), BulkPublisher(self._client, self._tally.settle) as publisher:
                 async for batch in snapshot_reader.read(self._recording, spacecraft_id):
                     await self._publish_batch(batch, publisher, pace)
 
     async def _publish_batch(
-        self, batch: snapshot_reader.Batch, publisher: TelemetryPublisher[int], pace: _Pace
+        self, batch: snapshot_reader.SnapshotBatch, publisher: BulkPublisher[int], pace: _Pace
     ) -> None:
         step = (batch.position - self._position) / max(len(batch.items), 1)
         for item in batch.items:
@@ -158,7 +158,7 @@ async def _shown(course: _Replay, bar: Bar) -> AsyncIterator[None]:
         course.show(bar)
 
 
-def _report(tally: Tally, recording: snapshot_reader.Recording, seconds: float) -> None:
+def _report(tally: Tally, recording: snapshot_reader.OpenedFile, seconds: float) -> None:
     for line in [*recording.notes, *tally.reasons()]:
         terminal.note(terminal.printable(line))
     if tally.sent or tally.refused:

@@ -8,7 +8,7 @@ import msgspec
 
 from missionops import errors
 from missionops.cli.client import connection
-from missionops.cli.client.bulk_publisher import Outcome, TelemetryPublisher
+from missionops.cli.client.bulk_publisher import BulkPublisher, PublishOutcome
 from missionops.cli.output import terminal
 from missionops.wire import decoder
 from missionops.wire.fault import Fault
@@ -40,13 +40,13 @@ async def publish(spacecraft_id: str, body: bytes, server_url: str) -> None:
     """Publishes one snapshot and says its id."""
     refused: list[str] = []
 
-    def settle(outcome: Outcome[None]) -> None:
+    def settle(outcome: PublishOutcome[None]) -> None:
         if outcome.refusal:
             refused.append(outcome.refusal)
 
     async with connection.connected(server_url) as client:
         try:
-            async with TelemetryPublisher(client, settle) as publisher:
+            async with BulkPublisher(client, settle) as publisher:
                 await publisher.publish(spacecraft_id, body, None)
         except errors.Unavailable as error:
             raise explained(error) from None

@@ -35,7 +35,7 @@ _CSV = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 _NO_SPACECRAFT = "nobody"
 
 
-class Entry(NamedTuple):
+class FileEntry(NamedTuple):
     """One snapshot as it stands in the file, checked, and whose it is."""
 
     place: int
@@ -58,10 +58,10 @@ class _Owner(msgspec.Struct, rename="camel"):
 _owner = msgspec.json.Decoder(_Owner).decode
 
 
-class Batch(NamedTuple):
+class SnapshotBatch(NamedTuple):
     """What one piece of the file holds, and where in the file it ends."""
 
-    items: list[Entry | Refusal]
+    items: list[FileEntry | Refusal]
     position: int
 
 
@@ -90,7 +90,7 @@ class _Source:
         return data
 
 
-class Recording:
+class OpenedFile:
     """An open file of snapshots, of `size` bytes; None if nobody can know, as from a pipe."""
 
     def __init__(self, file: FileIO, path: Path, size: int | None, time_column: str | None = None) -> None:
@@ -116,7 +116,7 @@ class Recording:
         """What whoever sends the file should know about it, a sentence each; complete at its end."""
         return self._texts.notes
 
-    def batches(self, spacecraft_id: str | None) -> Iterator[Batch]:
+    def batches(self, spacecraft_id: str | None) -> Iterator[SnapshotBatch]:
         """What each piece that was read holds, so that what comes slowly through a pipe is not waited for.
 
         A snapshot that names no spacecraft is of `spacecraft_id`, and none may name another.
@@ -124,11 +124,11 @@ class Recording:
         place = 0
         try:
             for pieces in self._texts.pieces():
-                yield Batch([_checked(piece, spacecraft_id) for piece in pieces], self._position)
+                yield SnapshotBatch([_checked(piece, spacecraft_id) for piece in pieces], self._position)
                 place = pieces[-1].place if pieces else place
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             reason = f"the compressed file is damaged from here on ({error})"
-            yield Batch([Refusal(place + 1, reason)], self._position)
+            yield SnapshotBatch([Refusal(place + 1, reason)], self._position)
         except OSError as error:
             name = "Standard input" if self._path == STANDARD_INPUT else self._path
             why = "it is closed" if error.errno == errno.EBADF else error.strerror
@@ -143,7 +143,7 @@ class Recording:
 
 
 @contextlib.contextmanager
-def opened(path: Path, time_column: str | None = None) -> Iterator[Recording]:
+def opened(path: Path, time_column: str | None = None) -> Iterator[OpenedFile]:
     """The recording in a file, or on standard input for `-`; with a time column it is CSV."""
     try:
         # Unbuffered: a thread may wait here in vain for as long as it likes without holding anything of Python's.
@@ -153,13 +153,13 @@ def opened(path: Path, time_column: str | None = None) -> Iterator[Recording]:
     with file:
         status = os.fstat(file.fileno())
         size = status.st_size if stat.S_ISREG(status.st_mode) else None
-        yield Recording(file, path, size, time_column)
+        yield OpenedFile(file, path, size, time_column)
 
 
-async def read(recording: Recording, spacecraft_id: str | None) -> AsyncIterator[Batch]:
+async def read(recording: OpenedFile, spacecraft_id: str | None) -> AsyncIterator[SnapshotBatch]:
     """The recording's batches, while the event loop goes on with other work."""
     loop = asyncio.get_running_loop()
-    batches: asyncio.Queue[Batch | Exception | None] = asyncio.Queue()
+    batches: asyncio.Queue[SnapshotBatch | Exception | None] = asyncio.Queue()
     room = threading.Semaphore(AHEAD)
 
     def work() -> None:
@@ -175,14 +175,14 @@ async def read(recording: Recording, spacecraft_id: str | None) -> AsyncIterator
 
     # A daemon, and so not asyncio.to_thread: one that waits on a pipe must not keep the process alive after Ctrl-C.
     threading.Thread(target=work, name="replay", daemon=True).start()
-    while isinstance(batch := await batches.get(), Batch):
+    while isinstance(batch := await batches.get(), SnapshotBatch):
         yield batch
         room.release()
     if batch is not None:
         raise batch
 
 
-def _checked(piece: Piece, spacecraft_id: str | None) -> Entry | Refusal:
+def _checked(piece: Piece, spacecraft_id: str | None) -> FileEntry | Refusal:
     """The snapshot in a text if the service would take it."""
     place, text, fault = piece
     named = None if fault else _owner_of(text)
@@ -193,7 +193,7 @@ def _checked(piece: Piece, spacecraft_id: str | None) -> Entry | Refusal:
         return Refusal(place, "spacecraftId: there is none, and none was given for the whole file")
     if spacecraft_id and owner != spacecraft_id:
         return Refusal(place, f"spacecraftId: the file says {owner}, and the command says {spacecraft_id}")
-    return Entry(place, owner, text)
+    return FileEntry(place, owner, text)
 
 
 def _refusal(text: bytes, owner: str | None) -> str | None:

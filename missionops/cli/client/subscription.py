@@ -117,7 +117,7 @@ class _Listener:
         here, last_seen, reconnects = True, time.monotonic(), client.stats["reconnects"]
         while not (await asyncio.wait([self._done], timeout=LOOK_SECONDS))[0]:
             if reason := permissions.of(client).of_subscription(subject):
-                raise errors.Unfit(reason)
+                raise errors.SetupError(reason)
             if client.is_closed:
                 raise errors.Unavailable("The connection to NATS is gone.")
             if here and not client.is_connected:

@@ -9,12 +9,12 @@ import msgspec
 
 from missionops import errors, settings
 from missionops.domain.access import Role
-from missionops.domain.timestamp import Instant
+from missionops.domain.timestamp import Timestamp
 from missionops.operations import tokens
 from missionops.store import database, migrate
 from missionops.store import tokens as stored_tokens
 from missionops.store.database import Connection
-from missionops.store.tokens import Stored
+from missionops.store.tokens import StoredToken
 
 _FEW = 3
 
@@ -26,9 +26,9 @@ class Shown(msgspec.Struct, rename="camel"):
     role: str
     spacecraft: list[str] | None
     """None: all."""
-    created_at: Instant
-    expires_at: Instant | None
-    revoked_at: Instant | None
+    created_at: Timestamp
+    expires_at: Timestamp | None
+    revoked_at: Timestamp | None
     state: str
 
     def sentence(self) -> str:
@@ -77,14 +77,16 @@ async def _transaction() -> AsyncIterator[Connection]:
             async with connection.transaction():
                 yield connection
         except asyncpg.InsufficientPrivilegeError as error:
-            raise errors.Unfit(f"PostgreSQL lets the user of MISSIONOPS_DATABASE_URL not do this: {error}.") from None
+            raise errors.SetupError(
+                f"PostgreSQL lets the user of MISSIONOPS_DATABASE_URL not do this: {error}."
+            ) from None
 
 
-def _shown(stored: Stored) -> Shown:
+def _shown(stored: StoredToken) -> Shown:
     return Shown(*stored, _state(stored))
 
 
-def _state(stored: Stored) -> str:
+def _state(stored: StoredToken) -> str:
     if stored.revoked_at is not None:
         return "revoked"
     if stored.expires_at is not None and stored.expires_at <= datetime.now(UTC):

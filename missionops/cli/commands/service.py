@@ -66,7 +66,7 @@ async def _up(directory: Path | None, nats_port: int, http_port: int, ready_file
     async with stack.running(directory, nats_port, http_port) as running:
         with stack.ready_file(ready_file, running.addresses):
             _announce(running.addresses, directory)
-            raise errors.Unfit(await running.failed())
+            raise errors.SetupError(await running.failed())
 
 
 def _announce(addresses: dict[str, str], directory: Path | None) -> None:
@@ -96,7 +96,7 @@ async def _serve(given: "Settings") -> None:
         await service.until_ready()
         nats = re.sub("//[^@/,]*@", "//", given.nats_url)  # without a password
         terminal.note(f"missionops serves {nats}, HTTP on {service.http_url}. Ctrl-C stops it.")
-        raise errors.Unfit(await service.failed())
+        raise errors.SetupError(await service.failed())
 
 
 def migrate() -> None:

@@ -53,7 +53,7 @@ def _read(text: str) -> tuple[datetime, bool]:
         if _DAY.fullmatch(word):
             return timestamp.parse(f"{word}T00:00:00Z"), True
         return timestamp.parse(text.strip()), False
-    except timestamp.InvalidMoment as error:
+    except timestamp.InvalidTimestamp as error:
         raise typer.BadParameter(f"{text!r} {error}; or write a day, -1h, now, today or yesterday.") from None
     except (ValueError, OverflowError):
         raise typer.BadParameter(f"{text!r} is no time such as 2025-01-01T00:00:00Z, 2025-001, -1h or today.") from None

@@ -99,7 +99,7 @@ def _until(expires: str | None) -> datetime | None:
         return datetime.now(UTC) + int(span[1]) * _UNITS[span[2]]
     try:
         return timestamp.parse(expires)
-    except timestamp.InvalidMoment:
+    except timestamp.InvalidTimestamp:
         message = f"--expires is {expires!r}, which is neither like 90d, 12h or 30m nor a time in RFC 3339."
         raise errors.InvalidRequest(message) from None
 

@@ -23,7 +23,7 @@ LIMITS = _SAMPLES / "opssat1.limits.json"
 LOG = _SAMPLES / "opssat1.labels.csv"
 
 
-class Anomaly(msgspec.Struct, rename="camel", gc=False):
+class FoundAnomaly(msgspec.Struct, rename="camel", gc=False):
     """What the demo reads of a message on `anomalies.OPS-SAT-1`."""
 
     id: str
@@ -70,7 +70,7 @@ class Comparison(NamedTuple):
         return not self.missed and not self.extra
 
 
-class Heard:
+class ReceivedAnomalies:
     """The anomalies that came over NATS."""
 
     def __init__(self) -> None:
@@ -84,7 +84,7 @@ class Heard:
         """How many came more than once: none should."""
         return self.count - len(self._ids)
 
-    def add(self, anomaly: Anomaly) -> None:
+    def add(self, anomaly: FoundAnomaly) -> None:
         """Keeps what the comparison needs."""
         self.count += 1
         self.severities[anomaly.severity] += 1
@@ -101,12 +101,14 @@ def read_log(path: Path = LOG) -> Mapping[str, set[datetime]]:
     return moments
 
 
-def compare(log: Mapping[str, set[datetime]], heard: Heard, devices: Iterable[Device] = DEVICES) -> list[Comparison]:
+def compare(
+    log: Mapping[str, set[datetime]], heard: ReceivedAnomalies, devices: Iterable[Device] = DEVICES
+) -> list[Comparison]:
     """Device by device, over the time that the log covers."""
     return [_compare(device, log.get(device.label, set()), heard) for device in devices]
 
 
-def _compare(device: Device, logged: set[datetime], heard: Heard) -> Comparison:
+def _compare(device: Device, logged: set[datetime], heard: ReceivedAnomalies) -> Comparison:
     said = set().union(*(heard.moments.get((device.parameter, kind), set()) for kind in device.kinds))
     found = {at for at in said if at < END_OF_LOG}
     return Comparison(device, len(logged), len(found & logged), len(logged - found), len(found - logged))

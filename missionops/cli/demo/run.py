@@ -15,7 +15,7 @@ from nats.aio.msg import Msg
 
 from missionops import errors, local, settings
 from missionops.cli.client import connection, snapshot_reader
-from missionops.cli.client.bulk_publisher import Outcome, TelemetryPublisher
+from missionops.cli.client.bulk_publisher import BulkPublisher, PublishOutcome
 from missionops.cli.demo import opssat, summary
 from missionops.cli.demo.screen import Screen, State, screen
 
@@ -27,7 +27,7 @@ TERMINATED = 128 + signal.SIGTERM
 
 _COUNTS = "SELECT (SELECT count(*) FROM app.telemetry), (SELECT count(*) FROM app.anomaly)"
 
-_decode = msgspec.json.Decoder(opssat.Anomaly).decode
+_decode = msgspec.json.Decoder(opssat.FoundAnomaly).decode
 
 
 async def run() -> bool:
@@ -92,7 +92,7 @@ class _Course:
     def __init__(self, client: Client, database: "asyncpg.Connection[asyncpg.Record]") -> None:
         self._client = client
         self._database = database
-        self._heard = opssat.Heard()
+        self._heard = opssat.ReceivedAnomalies()
         self._state = State()
         self._refused: list[str] = []
 
@@ -108,17 +108,17 @@ class _Course:
 
     async def _send(self) -> None:
         with snapshot_reader.opened(opssat.RECORDING) as recording:
-            async with TelemetryPublisher(self._client, self._settle) as publisher:
+            async with BulkPublisher(self._client, self._settle) as publisher:
                 async for batch in snapshot_reader.read(recording, None):
                     for item in batch.items:
                         if isinstance(item, snapshot_reader.Refusal):
-                            raise errors.Unfit(f"The sample is damaged at line {item.place}: {item.reason}.")
+                            raise errors.SetupError(f"The sample is damaged at line {item.place}: {item.reason}.")
                         await publisher.publish(item.spacecraft_id, item.body, item.place)
                         self._state.sent += 1
         if self._refused:
             raise errors.Unavailable(f"{len(self._refused)} snapshots were not taken: {self._refused[0]}.")
 
-    def _settle(self, outcome: Outcome[int]) -> None:
+    def _settle(self, outcome: PublishOutcome[int]) -> None:
         if outcome.refusal:
             self._refused.append(f"line {outcome.mark}: {outcome.refusal}")
 

@@ -30,15 +30,15 @@ class State:
     stored: int = 0
     stored_anomalies: int = 0
     heard: int = 0
-    latest: deque[opssat.Anomaly] = field(default_factory=lambda: deque(maxlen=LATEST))
-    first: list[opssat.Anomaly] = field(default_factory=list)
+    latest: deque[opssat.FoundAnomaly] = field(default_factory=lambda: deque(maxlen=LATEST))
+    first: list[opssat.FoundAnomaly] = field(default_factory=list)
 
     @property
     def is_complete(self) -> bool:
         """Whether all that was sent is stored, and all anomalies that were stored came."""
         return bool(self.sent) and self.stored >= self.sent and self.heard >= self.stored_anomalies
 
-    def hear(self, anomaly: opssat.Anomaly) -> None:
+    def hear(self, anomaly: opssat.FoundAnomaly) -> None:
         """Counts one, and keeps it for a moment."""
         self.heard += 1
         self.latest.append(anomaly)
@@ -115,5 +115,5 @@ class _Lines:
             )
 
 
-def _time(anomaly: opssat.Anomaly) -> str:
+def _time(anomaly: opssat.FoundAnomaly) -> str:
     return anomaly.timestamp.replace("T", " ").replace("Z", "")[:23].ljust(23)

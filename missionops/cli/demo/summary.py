@@ -26,7 +26,7 @@ class Result(NamedTuple):
     """How it ended."""
 
     state: State
-    heard: opssat.Heard
+    heard: opssat.ReceivedAnomalies
     replay_seconds: float
     total_seconds: float = 0.0
 

@@ -27,7 +27,7 @@ class _Output(io.FileIO):
             if isinstance(error, BrokenPipeError):
                 raise typer.Exit from None
             why = "it is closed" if error.errno == errno.EBADF else error.strerror
-            raise errors.Unfit(f"Standard output cannot be written: {why}.") from None
+            raise errors.SetupError(f"Standard output cannot be written: {why}.") from None
 
 
 class _Complaints(io.FileIO):

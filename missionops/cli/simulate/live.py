@@ -10,7 +10,7 @@ from nats.aio.client import Client
 
 from missionops import errors
 from missionops.cli.client import connection, publish_snapshot
-from missionops.cli.client.bulk_publisher import TelemetryPublisher
+from missionops.cli.client.bulk_publisher import BulkPublisher
 from missionops.cli.client.publish_file import Tally
 from missionops.cli.output import terminal
 from missionops.cli.output.progress_bar import Bar
@@ -67,7 +67,7 @@ class _Simulation:
         start = datetime.now(UTC)
         courses = [Course(profile, seed, start, self._injections[profile.spacecraft_id]) for profile in profiles]
         with Bar("simulation", share_is_known=False) as bar:
-            async with TelemetryPublisher(self._client, self._tally.settle) as publisher:
+            async with BulkPublisher(self._client, self._tally.settle) as publisher:
                 try:
                     await self._go_on(courses, publisher, bar, 1 / rate, start, count)
                 except asyncio.CancelledError:
@@ -79,7 +79,7 @@ class _Simulation:
     async def _go_on(  # noqa: PLR0917 - what one run is made of
         self,
         courses: Sequence[Course],
-        publisher: TelemetryPublisher[int],
+        publisher: BulkPublisher[int],
         bar: Bar,
         pause: float,
         start: datetime,

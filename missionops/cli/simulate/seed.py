@@ -9,7 +9,7 @@ import msgspec
 
 from missionops import errors
 from missionops.cli.client import connection, publish_snapshot
-from missionops.cli.client.bulk_publisher import TelemetryPublisher
+from missionops.cli.client.bulk_publisher import BulkPublisher
 from missionops.cli.client.publish_file import Tally
 from missionops.cli.output import tables, terminal
 from missionops.cli.output.progress_bar import Bar
@@ -53,7 +53,7 @@ def plan(minutes: int, interval_seconds: int, end: str | None, seed: int, faults
     try:
         last = timestamp.parse(end) if end else datetime.now(UTC).replace(microsecond=0)
         timestamp.within(last - interval * count)
-    except timestamp.InvalidMoment as error:
+    except timestamp.InvalidTimestamp as error:
         raise errors.InvalidRequest(f"--end {error}.") from None
     injections = fleet.inject(faults)
     length = interval * (count - 1)
@@ -105,7 +105,7 @@ async def publish(planned: Plan, server_url: str, *, as_json: bool) -> bool:
         }
         try:
             with Bar("demo data", share_is_known=True) as bar:
-                async with TelemetryPublisher(client, tally.settle) as publisher:
+                async with BulkPublisher(client, tally.settle) as publisher:
                     await _send(planned, publisher, tally, judge, bar)
                 bar.show(tally.acknowledged, 1.0)
         except errors.Unavailable as error:
@@ -120,7 +120,7 @@ async def publish(planned: Plan, server_url: str, *, as_json: bool) -> bool:
     return not tally.refused
 
 
-async def _send(planned: Plan, publisher: TelemetryPublisher[int], tally: Tally, judge: Judge, bar: Bar) -> None:
+async def _send(planned: Plan, publisher: BulkPublisher[int], tally: Tally, judge: Judge, bar: Bar) -> None:
     for place, report in enumerate(planned.reports(), 1):
         judge.add(report)
         await publisher.publish(report.spacecraft_id, encode(report), place)

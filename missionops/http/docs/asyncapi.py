@@ -15,7 +15,7 @@ from missionops.domain.event import Event
 from missionops.http.docs import schemas
 from missionops.http.docs.schemas import ErrorBody, Schema, Schemas
 from missionops.operations import pagination
-from missionops.operations.dispatch import Failure
+from missionops.operations.dispatch import ErrorResponse
 from missionops.operations.intake import ReportedSnapshot
 from missionops.operations.operation import Operation
 from missionops.wire import decoder
@@ -212,7 +212,7 @@ def _error(known: Schemas) -> Schema:
         "Nats-Service-Error-Code": {"type": "string", "enum": ["400", "404", "409", "413", "500", "503"]},
         "Nats-Service-Error": {"type": "string", "description": "The message, on one line of ASCII."},
     }
-    return _message(Failure.__doc__ or "", known.of(ErrorBody), headers=_headers(headers, tuple(headers)))
+    return _message(ErrorResponse.__doc__ or "", known.of(ErrorBody), headers=_headers(headers, tuple(headers)))
 
 
 def _channel(address: str, description: str, messages: Schema, whose: str | None = None) -> Schema:

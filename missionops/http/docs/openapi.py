@@ -42,7 +42,7 @@ _REFUSALS = {
 }
 
 
-class Page(NamedTuple):
+class ServiceRoute(NamedTuple):
     """What the service says of itself at one path."""
 
     path: str
@@ -57,7 +57,7 @@ class Page(NamedTuple):
     statuses: Sequence[int] = (200,)
 
 
-def document(offered: Sequence[tuple[Operation, Route]], about: Sequence[Page], *, is_open: bool) -> Schema:
+def document(offered: Sequence[tuple[Operation, Route]], about: Sequence[ServiceRoute], *, is_open: bool) -> Schema:
     """The OpenAPI document of some operations at their routes, and of pages; `is_open`: nobody needs a token."""
     described = _document(offered, about, is_open=is_open)
     if is_open:
@@ -66,7 +66,7 @@ def document(offered: Sequence[tuple[Operation, Route]], about: Sequence[Page], 
     return security.with_tokens(described, roles | {f"GET {page.path}": page.role for page in about if page.role})
 
 
-def _document(offered: Sequence[tuple[Operation, Route]], about: Sequence[Page], *, is_open: bool) -> Schema:
+def _document(offered: Sequence[tuple[Operation, Route]], about: Sequence[ServiceRoute], *, is_open: bool) -> Schema:
     replies = [operation.reply for operation, _ in offered]
     replies += [kind for page in about for kind in (page.reply, page.to_strangers) if kind]
     known = Schemas({repr(kind): kind for kind in (*replies, *map(_taken, offered), ErrorBody)}.values())
@@ -182,7 +182,7 @@ def _refusal(text: str, known: Schemas) -> Schema:
     return {"description": text, "content": {"application/json": {"schema": known.of(ErrorBody)}}}
 
 
-def _page(page: Page, known: Schemas, *, is_open: bool) -> Schema:
+def _page(page: ServiceRoute, known: Schemas, *, is_open: bool) -> Schema:
     schema = known.of(page.reply) if page.reply else {"type": "string"}
     if page.to_strangers and not is_open:
         schema = {"anyOf": [schema, known.of(page.to_strangers)]}

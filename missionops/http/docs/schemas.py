@@ -5,14 +5,14 @@ from typing import Any, Literal
 
 import msgspec
 
-from missionops.operations.operation import Nothing, Operation
+from missionops.operations.operation import EmptyRequest, Operation
 
 Schema = dict[str, Any]
 
 _PLACE = "#/components/schemas/"
 
 
-class Detail(msgspec.Struct):
+class ErrorDetail(msgspec.Struct):
     """Where a request breaks a rule (`parameters.temp.warnHigh`), and which."""
 
     path: str
@@ -27,7 +27,7 @@ class Error(msgspec.Struct):
         "too_large", "unauthenticated", "unavailable", "unsupported_media_type",
     ]  # fmt: skip
     message: str
-    details: list[Detail]
+    details: list[ErrorDetail]
 
 
 class ErrorBody(msgspec.Struct):
@@ -62,7 +62,7 @@ class Schemas:
 
 def taken(operation: Operation) -> Any:
     """The type of what an operation takes."""
-    return operation.request or operation.document or Nothing
+    return operation.request or operation.document or EmptyRequest
 
 
 def fields(schema: Mapping[str, Any]) -> Iterable[tuple[str, Schema, bool]]:
