@@ -49,7 +49,8 @@ class Configs:
 
     async def send(self, spacecraft: str, document: Mapping[str, Any]) -> None:
         """Ask, and go away."""
-        await self._client.publish(f"missionops.config.set.{spacecraft}", json.dumps(document).encode())
+        body, inbox = json.dumps(document).encode(), self._client.new_inbox()
+        await self._client.publish(f"missionops.config.set.{spacecraft}", body, inbox)
         await self._client.flush()
 
     def _document(self) -> dict[str, Any]:

@@ -191,10 +191,9 @@ def test_words_for_people(place: Place, up: Up) -> None:
     assert "Value error" not in said
     assert "MISSIONOPS_DATABASE_URL" in said
     assert "'' is no NATS URL" in place.run("watch", "--server", "").sentence
-    assert (
-        "postgresql://127.0.0.1:1/x"
-        in place.run("migrate", MISSIONOPS_DATABASE_URL="postgresql://me:secret@127.0.0.1:1/x").sentence
-    )
+    said = place.run("migrate", MISSIONOPS_DATABASE_URL="postgresql://me:secret@127.0.0.1:1/x").sentence
+    assert "PostgreSQL at 127.0.0.1:1" in said
+    assert "secret" not in said
 
 
 def test_what_contradicts_itself_is_refused(place: Place) -> None:

@@ -14,6 +14,7 @@ from missionops.domain import number
 from missionops.domain.snapshot import Snapshot
 from missionops.wire import decoder, strict_decoder
 from missionops.wire.fault import Fault, Faulty
+from missionops.wire.text import utf8
 from tests.unit.decoders import decode
 
 TIME = "2025-01-01T00:00:00Z"
@@ -25,7 +26,7 @@ CODES = {"malformed", "invalid", "subject_mismatch", "too_large"}
 
 def carefully(body: bytes, encoding: decoder.Encoding) -> Snapshot | Fault:
     try:
-        return strict_decoder.decode("SC-1", body, encoding.strict)
+        return strict_decoder.decode("SC-1", utf8(body) if encoding is decoder.JSON else body, encoding.strict)
     except Faulty as faulty:
         return Fault(faulty.code, faulty.reason, None, body)
 
