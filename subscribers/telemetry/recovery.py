@@ -7,6 +7,7 @@ from nats.aio.client import Client
 
 from missionops.broker import streams
 from missionops.domain import timestamp
+from missionops.ingest.status import StreamEnd
 from missionops.store import anomalies as stored_anomalies
 from missionops.store import checkpoint
 from missionops.store.checkpoint import Checkpoint, Lease
@@ -36,20 +37,36 @@ async def publish_rest(
     )
 
 
-async def find_place(client: Client, connection: Connection, claim: Lease, place: Checkpoint) -> Checkpoint:
-    """The place to go on from in the stream as it is now: another one, one that went back, or one that lost some."""
+async def find_place(
+    client: Client, connection: Connection, claim: Lease, place: Checkpoint, last_seen: StreamEnd | None
+) -> Checkpoint:
+    """The checkpoint to continue from in the stream as it is now: a new stream, one that went back, or one with a gap.
+
+    `last_seen` is the end of the stream before, as far as this process has seen it.
+    """
     info = await streams.ask(client, f"STREAM.INFO.{streams.TELEMETRY}")
     found = place
     if place.stream_created is None:
         found = place._replace(stream_created=info["created"])
     elif place.stream_created != info["created"]:
-        log.error("the stream TELEMETRY was made anew (%s): it is read from its beginning", info["created"])
-        found = _beginning(place, info)
+        found = _beginning(place._replace(lost=place.lost + _count_deleted(place, last_seen)), info)
     elif await _went_back(client, place, info):
         missing = max(0, place.sequence - int(info["state"]["last_seq"]))
         log.error("the stream TELEMETRY went back by %d messages: it is read from its beginning", missing)
         found = _beginning(place, info)
     return await _moved(connection, claim, place, _past_gap(found, info))
+
+
+def _count_deleted(place: Checkpoint, last_seen: StreamEnd | None) -> int:
+    """How many messages are lost because somebody deleted the stream, as far as that is known; logs it."""
+    if last_seen is None or last_seen.created != place.stream_created:
+        log.error("LOST: the stream TELEMETRY was deleted and made anew. Messages up to %d were handled; how many came "
+                  "after that is not known. The new stream is read from its beginning", place.sequence)  # fmt: skip
+        return 0
+    lost = max(0, last_seen.last_sequence - place.sequence)
+    log.error("LOST: the stream TELEMETRY was deleted and made anew. At least %d messages that were not handled are "
+              "gone with it. The new stream is read from its beginning", lost)  # fmt: skip
+    return lost
 
 
 async def is_behind(client: Client, place: Checkpoint) -> bool:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date
@@ -125,7 +126,7 @@ class Session:
                 client,
                 room.stream,
                 self._is_owner,
-                progress.publish_failures,
+                progress.count_publish_failure,
                 settings.lease,
                 room=room,
                 relieve=self._relieve,
@@ -134,7 +135,7 @@ class Session:
         )
         # Of events nothing is purged: they are the second witness, from whom the service cannot take anything back.
         self._events_room = Room(client, EVENTS, progress.outgoing[EVENTS])
-        events = ExactlyOncePublisher(client, EVENTS, self._is_owner, progress.publish_failures, settings.lease)
+        events = ExactlyOncePublisher(client, EVENTS, self._is_owner, progress.count_publish_failure, settings.lease)
         self._outbox = EventPublisher(client, settings.database_url, claim, events, self._provide)
         self._pull = Consumer(client, f"missionops-{claim.partition}", settings.pull_bytes)
 
@@ -194,10 +195,12 @@ class Session:
         await self._anomalies.resume(self._place.anomalies_sequence)
         writer = await self._writers.get()
         self._place = await recovery.publish_rest(writer, self._claim, self._place, self._anomalies)
-        self._place = await recovery.find_place(self._client, writer, self._claim, self._place)
+        self._place = await recovery.find_place(
+            self._client, writer, self._claim, self._place, self._progress.stream_end
+        )
         self._writers.put_nowait(writer)
         self._progress.move(self._place.sequence)
-        self._progress.lost = self._place.lost
+        self._progress.restore_lost(self._place.lost)
         await self._pull.start(self._place.sequence)
         self._begin(is_behind=await recovery.is_behind(self._client, self._place))
 
@@ -249,8 +252,8 @@ class Session:
             self._held = held or self._held
 
     async def _purge(self) -> None:
-        # What progress says is committed and published; the place here may be on its way still.
-        await stream_purge.purge_handled(self._client, lambda: self._progress.sequence, self._settings)
+        # The status holds what is committed and published; the checkpoint here may be ahead of it.
+        await stream_purge.purge_handled(self._client, self._progress, self._settings)
 
     async def _look(self) -> None:
         """See what the outgoing streams hold, and count what they drop for their size."""
@@ -392,15 +395,16 @@ class Session:
     def _count(self, step: _InFlightBatch, outcome: RecordedBatch) -> None:
         progress, batch = self._progress, step.batch
         progress.move(batch.sequence)
-        progress.batches += 1
-        progress.batch_messages.note(batch.messages)
-        progress.batch_seconds.note(time.monotonic() - step.began)
-        progress.stored += outcome.stored
-        progress.duplicates += outcome.duplicates
-        progress.anomalies.update(outcome.severities)
-        progress.dead_letters.update(letter.fault.code for letter in outcome.letters)
+        progress.count_batch(
+            messages=batch.messages,
+            seconds=time.monotonic() - step.began,
+            stored=outcome.stored,
+            duplicates=outcome.duplicates,
+            severities=outcome.severities,
+            dead_letter_codes=Counter(letter.fault.code for letter in outcome.letters),
+        )
         self._letters.note(batch.name, outcome.letters)
         if batch.missing:
-            progress.lost += batch.missing
+            progress.count_lost(batch.missing)
             log.error("LOST: the stream gave up %d messages before they were read", batch.missing,
                       extra={"batch": batch.name})  # fmt: skip

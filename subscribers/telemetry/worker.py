@@ -34,11 +34,22 @@ PARTITION = 0
 
 _LONGEST = 60.0  # seconds that a transaction gets on a machine that cannot do one within the lease
 _CLAIM_TIME = 10.0
-_STOP_TIME = 10.0
+_STOP_TIME = 4.5
+"""Seconds from the request to stop in which the batch in hand may be finished."""
 _LOOK = 1.0
 """Seconds after which a standby looks again, at the latest: an owner that dies tells nobody."""
 _PAUSE = 0.25
 _LONGEST_PAUSE = 2.0
+_EXPECTED = (
+    MissionopsError,
+    OSError,
+    TimeoutError,
+    nats.errors.Error,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # PostgreSQL stops, or somebody ended the session
+    asyncpg.InsufficientResourcesError,
+)
+"""Faults of the servers and the network, for which one line in the log is enough."""
 _SAME = 30.0
 """Seconds for which a fault that is seen again is not logged again."""
 
@@ -63,6 +74,7 @@ class PartitionWorker:
         self._effort = BatchBudget(settings.batch_parameters, settings.lease)
         self._letters = DeadLetterLog()
         self._stopping = asyncio.Event()
+        self._stop_by = 0.0
         self._pause = _PAUSE
         self._said: dict[str, float] = {}
         self._running: asyncio.Task[None] | None = None
@@ -73,6 +85,8 @@ class PartitionWorker:
 
     def request_stop(self) -> None:
         """Have what is in hand finished, and nothing begun any more."""
+        if not self._stopping.is_set():
+            self._stop_by = time.monotonic() + _STOP_TIME
         self._stopping.set()
         if self._tenure:
             self._tenure.stop()
@@ -82,11 +96,11 @@ class PartitionWorker:
         self.request_stop()
         if not self._running:
             return
-        await asyncio.wait([self._running], timeout=_STOP_TIME)
+        await asyncio.wait([self._running], timeout=max(0.0, self._stop_by - time.monotonic()))
         if not self._running.done():
             log.warning("the batch in hand cannot be finished; it stays in the stream")
             self._running.cancel()
-            await asyncio.wait([self._running], timeout=1)
+            await asyncio.wait([self._running], timeout=0.5)
 
     def get_log_context(self, _: object) -> dict[str, str]:
         """What FastStream shows of a subscriber."""
@@ -184,12 +198,12 @@ class PartitionWorker:
 
     def _note(self, error: BaseException) -> None:
         self._progress.role = "starting"
-        self._progress.interruptions += 1
+        self._progress.count_interruption()
         cause = _cause(error)
         if not isinstance(cause, OwnershipLost):
             self._progress.trouble = str(cause) or type(cause).__name__
         if self._is_news(f"{type(cause).__name__} {cause}"):
-            is_expected = isinstance(cause, (MissionopsError, OSError, TimeoutError, nats.errors.Error))
+            is_expected = isinstance(cause, _EXPECTED) or _is_connection_lost(cause)
             level = logging.WARNING if is_expected else logging.ERROR
             batch = getattr(error, "__notes__", None)
             text = f"{str(cause) or type(cause).__name__}{f' ({batch[0]})' if batch else ''}"
@@ -247,6 +261,11 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """The fault that a group of tasks ended with."""
     error = group.exceptions[0]
     return _first(error) if isinstance(error, BaseExceptionGroup) else error
+
+
+def _is_connection_lost(error: BaseException) -> bool:
+    """Whether asyncpg complains that a connection is gone, which it also does for mistakes of the caller."""
+    return isinstance(error, (asyncpg.InterfaceError, asyncpg.InternalClientError)) and "connect" in str(error)
 
 
 def _cause(error: BaseException) -> BaseException:
