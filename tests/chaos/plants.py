@@ -49,7 +49,8 @@ PLANTS = (
         (
             _ahead("recorded = await self._transact(current)", "await self._consumer.acknowledge(batch.last)"),
             _instead(
-                'await streams.ask(self._client, reset, {"seq": after + 1})', "await streams.ask(self._client, reset)"
+                'await jetstream.request(self._client, reset, {"seq": after + 1})',
+                "await jetstream.request(self._client, reset)",
             ),
         ),
         scenarios.killed_before_commit,
