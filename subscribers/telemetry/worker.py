@@ -2,8 +2,8 @@
 
 The FastStream application starts and stops it, and has it in its list, but it is not one of FastStream's own
 subscribers: those pull a batch only when the last one is handled, and after a takeover they handle what their
-predecessor had begun after what is newer (tests/integration/test_faststream.py). This one lets batches overlap, and its
-place in the stream is in the database. tests/benchmarks/baseline.py measures FastStream's way.
+predecessor had begun after what is newer (tests/integration/broker/test_faststream.py). This one lets
+batches overlap, and its place in the stream is in the database. tests/benchmarks/baseline.py measures FastStream's way.
 """
 
 import asyncio

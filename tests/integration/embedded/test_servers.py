@@ -25,7 +25,7 @@ from missionops.embedded.directory import DataDirectory
 from missionops.embedded.nats import NatsServer
 from missionops.embedded.postgres import PostgresServer
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root starts PostgreSQL as somebody else")
 
 # A process of its own that runs both servers until it is killed, as `missionops up` would.
