@@ -25,8 +25,8 @@ async def publish_rest(
 ) -> Checkpoint:
     """Publish the anomalies that were committed and not known to be published; returns the place after that."""
     if place.published_sequence < place.sequence:
-        start = claim.partition, place.incarnation, place.published_sequence, place.sequence
-        async for page in stored_anomalies.between(connection, *start, _PAGE):
+        start = claim.partition, place.stream_generation, place.published_sequence, place.sequence
+        async for page in stored_anomalies.pages(connection, *start, _PAGE):
             await publisher.publish(anomalies.messages(page))
     return await _moved(
         connection,
@@ -61,7 +61,7 @@ async def is_behind(client: Client, place: Checkpoint) -> bool:
 def _beginning(place: Checkpoint, info: dict[str, Any]) -> Checkpoint:
     return place._replace(
         stream_created=info["created"],
-        incarnation=place.incarnation + 1,
+        stream_generation=place.stream_generation + 1,
         sequence=max(0, int(info["state"]["first_seq"]) - 1),
         sequence_time=0,
         published_sequence=0,
