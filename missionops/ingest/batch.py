@@ -93,7 +93,7 @@ class Batch:
         self.duplicates = 0
         self.removed: set[SnapshotKey] = set()
         """Keys that an earlier batch has: left out here, and among the duplicates."""
-        self.last_received: dict[str, int] = {}
+        self.last_received: dict[str, BatchEntry] = {}
         """By spacecraft: the stream's time of its last message, in nanoseconds since 1970."""
         self.reported: dict[tuple[str, ParameterKey], Iterable[str]] = {}
         """Names of parameters that came, by spacecraft and layout: each once."""
@@ -135,7 +135,7 @@ class Batch:
         spacecraft_id = identity[0]
         if self._vocabularies.get(spacecraft_id) is not values.__class__:
             self._note_names(spacecraft_id, values)
-        self.last_received[spacecraft_id] = entry.delivery.time
+        self.last_received[spacecraft_id] = entry
         self.weight += _ROW_WEIGHT + len(snapshot.text) // _VALUE_LENGTH
         if self._expected:
             self.weight += self._expected.get(spacecraft_id, 0)

@@ -52,7 +52,7 @@ async def all_handled(client: Client, database) -> None:
     """Waits until the position is at the end of the stream: dead letters are out by then."""
 
     async def handled() -> bool:
-        position = await database.fetchval("SELECT sequence FROM app.position")
+        position = await database.fetchval("SELECT sequence FROM app.checkpoint")
         return bool(position == await last_sequence(client, "TELEMETRY"))
 
     await until(handled)
@@ -445,7 +445,7 @@ async def test_the_next_of_an_identity_has_its_turn_when_the_first_is_refused(se
         await publish(client, "telemetry.SC-1", f"[{','.join(items)}]".encode())
         await all_handled(client, database)
     assert [int(letter.headers["Missionops-Item"]) for letter in await letters(client)] == [0, 1]
-    rows = await database.fetch("SELECT snapshot_id, message->>'value' FROM app.anomaly ORDER BY ordinal")
+    rows = await database.fetch("SELECT snapshot_id, body->>'value' FROM app.anomaly ORDER BY number_in_message")
     assert [tuple(row) for row in rows] == [("y", "48"), ("x", "46")]
     assert (service.progress.stored, service.progress.duplicates) == (2, 2)
 
