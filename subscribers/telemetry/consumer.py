@@ -168,7 +168,7 @@ class Consumer:
         self._arrived_bytes += len(body) + len(block or b"")
         if not self._arrived:
             self._changed.set()
-        self._arrived.append(Delivery(subject[subject.rfind(b".") + 1 :], sequence, moment, body, block, reply))
+        self._arrived.append(Delivery(subject, sequence, moment, body, block, reply))
 
     def _hear(self, block: bytes | None) -> None:
         """Note what the server says; it must not end the client's reading, whatever it is."""

@@ -90,7 +90,7 @@ class PartitionWorker:
 
     def get_log_context(self, _: object) -> dict[str, str]:
         """What FastStream shows of a subscriber."""
-        return {"subject": "telemetry.*", "queue": "", "stream": streams.TELEMETRY, "message_id": ""}
+        return {"subject": "telemetry.>", "queue": "", "stream": streams.TELEMETRY, "message_id": ""}
 
     async def _run(self) -> None:
         """Own the partition whenever it can be had; every fault ends a tenure and none ends this."""
