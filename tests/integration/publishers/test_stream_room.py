@@ -4,7 +4,6 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import deployed
 import nats
 import pytest
 from nats.aio.client import Client
@@ -16,6 +15,7 @@ from missionops.embedded.nats import NatsServer
 from missionops.ingest.outgoing_stream import Outgoing
 from missionops.settings import read
 from publishers.stream_room import Room
+from tests.system import deployed
 
 OUTGOING = (streams.ANOMALIES, streams.EVENTS, streams.DEADLETTERS)
 
