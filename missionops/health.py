@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import nats.errors
 from nats.aio.client import Client
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
@@ -14,7 +13,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from missionops import __version__
-from missionops.broker import streams
+from missionops.broker import jetstream, streams
 from missionops.domain import timestamp
 from missionops.errors import Unavailable
 from missionops.ingest.outgoing_stream import unbounded
@@ -33,8 +32,6 @@ _TIMEOUT = 1.5
 _LOCKS_TIMEOUT = 0.5
 _HANDLED = ("owner", "standby")
 """Roles in which an instance knows how far telemetry is handled."""
-_NOT_FOUND = 10037
-_PURGE_FAILED = 10051
 _NO_SUBJECT = "telemetry.-.no-subject.-"
 """No subject that telemetry is stored under: an id begins with a letter or a digit."""
 
@@ -156,7 +153,7 @@ class HealthReporter(Collector):
             return None
         try:
             async with asyncio.timeout(_TIMEOUT):
-                info = await streams.ask(self._client, f"STREAM.INFO.{streams.TELEMETRY}")
+                info = await jetstream.stream_info(self._client, streams.TELEMETRY)
                 state, max_bytes = info["state"], int(info["config"]["max_bytes"])
                 waiting = max(0, int(state["last_seq"]) - self._status.sequence)
                 self._status.stream_end = StreamEnd(str(info["created"]), int(state["last_seq"]))
@@ -166,13 +163,12 @@ class HealthReporter(Collector):
                 if not waiting:
                     return _Lag(0, 0.0, refusal)
                 wanted = {"seq": self._status.sequence + 1, "next_by_subj": ">"}
-                subject = f"STREAM.MSG.GET.{streams.TELEMETRY}"
-                response = await streams.ask(self._client, subject, wanted, accepted=_NOT_FOUND)
-        except (Unavailable, TimeoutError, nats.errors.Error):
+                oldest = await jetstream.find_message(self._client, streams.TELEMETRY, wanted)
+        except (Unavailable, TimeoutError):
             return None
-        if "message" not in response:  # purged: there is nothing to wait for
+        if oldest is None:  # purged: there is nothing to wait for
             return _Lag(0, 0.0, refusal)
-        since = timestamp.to_nanoseconds(response["message"]["time"])
+        since = timestamp.to_nanoseconds(oldest.time)
         return _Lag(waiting, max(0.0, (timestamp.to_nanoseconds(info["ts"]) - since) / 1e9), refusal)
 
     async def _write_error(self, last_sequence: int) -> str | None:
@@ -185,11 +181,12 @@ class HealthReporter(Collector):
         has_grown, self._last_sequence = last_sequence != self._last_sequence, last_sequence
         if has_grown or self._status.role != "owner":
             return None
-        subject = f"STREAM.PURGE.{streams.TELEMETRY}"
-        response = await streams.ask(self._client, subject, {"filter": _NO_SUBJECT}, accepted=_PURGE_FAILED)
-        if "error" not in response:
+        try:
+            await jetstream.request(self._client, f"STREAM.PURGE.{streams.TELEMETRY}", {"filter": _NO_SUBJECT})
+        except jetstream.ApiError as error:
+            reason = error.description.rpartition(": ")[2]  # without a path of the server's
+        else:
             return None
-        reason = str(response["error"]["description"]).rpartition(": ")[2]  # without a path of the server's
         sentence = (
             f"nats-server cannot write the stream TELEMETRY ({reason}) and takes no telemetry: see its disk and its "
             "log, and restart it when that is mended."

@@ -27,7 +27,7 @@ async def _unless_ended(connection: Connection, copy: Any) -> None:
 
     asyncpg 0.32 waits inside a COPY until the socket takes more. If the server ends the connection at that moment
     (`transaction_timeout`, pg_terminate_backend, a crash), nothing wakes it and it never returns:
-    tests/integration/test_copy.py shows it.
+    tests/integration/store/test_copy.py shows it.
     """
     ended = asyncio.get_running_loop().create_future()
 
@@ -45,4 +45,4 @@ async def _unless_ended(connection: Connection, copy: Any) -> None:
     finally:
         connection.remove_termination_listener(end)
         copying.cancel()
-        copying.add_done_callback(lambda task: task.cancelled() or task.exception())  # it has been looked at
+        copying.add_done_callback(lambda task: task.cancelled() or task.exception())  # else asyncio logs it

@@ -1,0 +1,213 @@
+"""Partitions of telemetry: which are made, where others are already; and plans that open few of them."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from missionops.domain import timestamp
+from missionops.errors import Unavailable
+from missionops.store import database as databases
+from missionops.store import partitions, telemetry
+
+MONTHS = {date(year, month, 1) for year in range(1900, 2200) for month in range(1, 13)}
+EVER = (timestamp.EARLIEST, timestamp.LATEST)
+
+
+async def bounds(connection: Any) -> dict[str, tuple[str, str]]:
+    """The attached partitions, in the order of time."""
+    query = "SELECT name::text, first::date::text, before::date::text FROM app.telemetry_partition ORDER BY first"
+    return {row[0].removeprefix("app."): (row[1], row[2]) for row in await connection.fetch(query)}
+
+
+def months_from(today: date, count: int) -> date:
+    """The first of the month so many months from today's."""
+    months = today.year * 12 + today.month - 1 + count
+    return date(months // 12, months % 12 + 1, 1)
+
+
+@pytest.fixture
+async def service_connection(database_url: str, as_role: Callable[[str, str], str]) -> AsyncIterator[Any]:
+    """A connection as the service has it."""
+    async with databases.connected(as_role(database_url, "mission_app")) as connection:
+        yield connection
+
+
+async def test_months_lie_near_the_present_and_decades_beyond_without_a_gap(service_connection, database):
+    await partitions.ensure(service_connection, partitions.TELEMETRY, MONTHS)
+    found = await bounds(database)
+    today = await database.fetchval("SELECT current_date")
+    first, before = months_from(today, -240), months_from(today, 3)
+    expected = [months_from(first, number) for number in range(243)]
+    assert [name for name in found if len(name) == len("telemetry_2025_01")] == [
+        f"telemetry_{month:%Y_%m}" for month in expected
+    ]
+    starts = [start for start, _ in found.values()]
+    assert [end for _, end in found.values()] == [*starts[1:], "2200-01-01"]
+    assert starts[0] == "1900-01-01"
+    assert found["telemetry_1900s"] == ("1900-01-01", "1910-01-01")
+    assert found[f"telemetry_{first.year // 10}0s"][1] == str(first)
+    assert str(before) in starts
+    await partitions.ensure(service_connection, partitions.TELEMETRY, MONTHS)
+    assert await bounds(database) == found
+
+
+async def test_what_is_there_is_left_and_a_decade_fits_between(service_connection, database):
+    """Months of an earlier version, a week that somebody made, and a decade that the months reach later."""
+    today = await database.fetchval("SELECT current_date")
+    near = months_from(today, 2)  # as if it had been far ahead when the partition was made
+    for name, first, before in (
+        ("telemetry_1985_03", "1985-03-01", "1985-04-01"),
+        ("a_week", "1987-06-08", "1987-06-15"),
+        ("telemetry_early", str(near), str(months_from(near, 30))),
+    ):
+        await database.execute(f"CREATE TABLE app.{name} (LIKE app.telemetry INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")
+        attach = f"ALTER TABLE app.telemetry ATTACH PARTITION app.{name} FOR VALUES FROM ('{first}Z') TO ('{before}Z')"
+        await database.execute(attach)
+    days = [
+        date(1984, 1, 1),
+        date(1985, 3, 31),
+        date(1985, 4, 1),
+        date(1987, 6, 14),
+        date(1987, 6, 15),
+        date(1980, 1, 1),
+    ]
+    await partitions.ensure(service_connection, partitions.TELEMETRY, [*days, near, today])
+    assert await bounds(database) == {
+        "telemetry_1980s": ("1980-01-01", "1985-03-01"),
+        "telemetry_1985_03": ("1985-03-01", "1985-04-01"),
+        "telemetry_1980s_2": ("1985-04-01", "1987-06-08"),
+        "a_week": ("1987-06-08", "1987-06-15"),
+        "telemetry_1980s_3": ("1987-06-15", "1990-01-01"),
+        f"telemetry_{today:%Y_%m}": (str(today.replace(day=1)), str(months_from(today, 1))),
+        "telemetry_early": (str(near), str(months_from(near, 30))),
+    }
+
+
+async def test_a_gap_within_a_day_is_closed(service_connection, database):
+    """Who attaches a month by the clock of his own time zone leaves an hour without a partition."""
+    await database.execute("SET timezone = 'Europe/Berlin'; SET datestyle = 'German'")
+    await database.execute(
+        "CREATE TABLE app.mine PARTITION OF app.telemetry FOR VALUES FROM ('2025-01-01') TO ('2025-02-01')"
+    )
+    await partitions.ensure(service_connection, partitions.TELEMETRY, [date(2025, 1, 31), date(2025, 2, 1)])
+    await database.execute("SET timezone = 'UTC'; SET datestyle = 'ISO'")
+    rows = await database.fetch(
+        "SELECT name::text, first::text, before::text FROM app.telemetry_partition ORDER BY first"
+    )
+    assert [tuple(row) for row in rows] == [
+        ("app.mine", "2024-12-31 23:00:00+00", "2025-01-31 23:00:00+00"),
+        ("app.telemetry_2025_01", "2025-01-31 23:00:00+00", "2025-02-01 00:00:00+00"),
+        ("app.telemetry_2025_02", "2025-02-01 00:00:00+00", "2025-03-01 00:00:00+00"),
+    ]
+
+
+async def test_with_a_default_partition_every_row_has_a_place(service_connection, database):
+    await database.execute("CREATE TABLE app.others PARTITION OF app.telemetry DEFAULT")
+    await partitions.ensure(service_connection, partitions.TELEMETRY, [date(2025, 1, 1)])
+    assert list(await bounds(database)) == ["others"]
+
+
+async def test_a_time_that_is_not_kept_is_refused(service_connection):
+    for day in (date(1899, 12, 31), date(2200, 1, 1)):
+        with pytest.raises(asyncpg.CheckViolationError):
+            await partitions.ensure(service_connection, partitions.TELEMETRY, [day])
+
+
+async def test_a_row_without_a_partition_is_told_from_one_that_is_refused(service_connection, database):
+    row = (("SC-1", timestamp.to_microseconds(datetime(2025, 1, 1, tzinfo=UTC)), "a"), b"{}", 0)
+    with pytest.raises(Unavailable, match="dropped or detached"):
+        await telemetry.add(service_connection, [row])
+    await partitions.ensure(service_connection, partitions.TELEMETRY, [date(2025, 1, 1)])
+    await database.execute("ALTER TABLE app.telemetry ADD CONSTRAINT mine CHECK (id <> 'a')")
+    with pytest.raises(asyncpg.CheckViolationError):
+        await telemetry.add(service_connection, [row])
+
+
+@pytest.fixture
+async def plans(database_url: str) -> AsyncIterator[tuple[Any, list[dict[str, Any]]]]:
+    """A connection to a database with all the partitions there can be, and the plans of what is done on it."""
+    async with databases.connected(database_url) as connection:
+        await partitions.ensure(connection, partitions.TELEMETRY, MONTHS)
+        newest = datetime.now(UTC) - timedelta(days=1)
+        rows = [(f"SC-{number % 10}", newest - timedelta(minutes=number), f"{number}") for number in range(5_000)]
+        await connection.executemany("INSERT INTO app.telemetry VALUES ($1, $2, $3, '{}', now())", rows)
+        await connection.execute("ANALYZE")
+        await connection.execute("SET enable_seqscan = off")  # which is right for the many that hold nothing here
+        found: list[dict[str, Any]] = []
+        connection.add_log_listener(
+            lambda _, message: found.append(json.loads(message.message.partition("plan:\n")[2]))
+        )
+        await connection.execute("LOAD 'auto_explain'")
+        await connection.execute("SET auto_explain.log_min_duration = 0; SET auto_explain.log_format = json")
+        await connection.execute("SET auto_explain.log_level = log; SET client_min_messages = log")
+        yield connection, found
+
+
+def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    """The nodes of a plan that touch a table."""
+    below = [node for part in plan.get("Plans", ()) for node in nodes(part)]
+    return [plan, *below] if "Relation Name" in plan else below
+
+
+def scans(found: list[dict[str, Any]], prefix: str = "telemetry_") -> list[dict[str, Any]]:
+    """How partitions are looked at, in all plans of finished transactions since the last call; each by its key."""
+    scanned = [node for plan in found for node in nodes(plan["Plan"]) if node["Relation Name"].startswith(prefix)]
+    found.clear()
+    for node in scanned:
+        assert "spacecraft_id" in node.get("Index Cond", node.get("Recheck Cond", "")), node
+    return scanned
+
+
+async def test_the_newest_are_found_without_opening_the_partitions_of_old(plans):
+    connection, found = plans
+    for _ in range(8):  # the plan for all values, too, which is taken after some times
+        for count in (1, 20):
+            async with connection.transaction():
+                assert len([row async for row in telemetry.newest(connection, "SC-1", EVER, None, count)]) == count
+            assert 0 < len(scans(found)) < 50
+            async with connection.transaction():
+                assert len([row async for row in telemetry.newest_from(connection, "SC-1", None, count)]) == count
+            assert 0 < len(scans(found)) < 50
+
+
+async def test_what_is_older_is_found_too_and_each_partition_by_its_key(plans):
+    connection, found = plans
+    await connection.execute("INSERT INTO app.telemetry VALUES ('OLD', '1970-01-01Z', 'a', '{}', now())")
+    await connection.execute("INSERT INTO app.telemetry VALUES ('OLD', '2190-01-01Z', 'b', '{}', now())")
+    found.clear()
+    async with connection.transaction():
+        assert [row.id async for row in telemetry.newest(connection, "OLD", EVER, None, 20)] == ["b", "a"]
+    assert 240 < len(scans(found)) < 280
+
+
+async def test_a_range_and_a_place_open_only_what_they_hold(plans):
+    connection, found = plans
+    now = datetime.now(UTC)
+    lately = (now - timedelta(days=40), now)
+    place = (now - timedelta(days=2), "")
+    for _ in range(8):
+        async with connection.transaction():
+            assert [row async for row in telemetry.oldest_from(connection, "SC-1", lately, None, 20)]
+        assert 0 < len(scans(found)) <= 3
+        async with connection.transaction():
+            assert [row async for row in telemetry.newest(connection, "SC-1", lately, None, 20)]
+        assert 0 < len(scans(found)) <= 3
+        async with connection.transaction():
+            assert [row async for row in telemetry.oldest_from(connection, "SC-1", (EVER[0], now), place, 20)]
+        assert 0 < len(scans(found)) <= 2
+
+
+async def test_what_is_stored_is_looked_up_in_the_partitions_of_its_time(plans):
+    connection, found = plans
+    rows = await connection.fetch('SELECT spacecraft_id, "timestamp", id FROM app.telemetry ORDER BY id LIMIT 200')
+    identities = [(row[0], timestamp.to_microseconds(row[1]), row[2]) for row in rows]
+    unknown = [(spacecraft_id, time + 1, name) for spacecraft_id, time, name in identities]
+    for _ in range(8):
+        found.clear()
+        async with connection.transaction():
+            assert await telemetry.stored(connection, identities + unknown) == set(identities)
+        assert 0 < len(scans(found)) <= 2
