@@ -11,7 +11,7 @@ from starlette.routing import request_response
 from starlette.types import ASGIApp
 
 from missionops.domain.access import Role
-from missionops.http import response
+from missionops.http import pages, response
 from missionops.http.authorization import Authorization
 from missionops.http.docs import asyncapi, asyncapi_page, openapi
 from missionops.http.docs.openapi import ServiceRoute
@@ -22,13 +22,6 @@ from missionops.operations.operation import Context
 from missionops.operations.registry import OPERATIONS
 
 disable_created_metrics()  # type: ignore[no-untyped-call] # a second series for each counter, with its start time, which nobody asked for
-
-_HTML = "text/html; charset=utf-8"
-_HTML_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
 
 
 class _ServiceRequest(NamedTuple):
@@ -71,7 +64,18 @@ async def _asyncapi(_: _ServiceRequest) -> HttpResponse:
 
 
 async def _asyncapi_page(_: _ServiceRequest) -> HttpResponse:
-    return HttpResponse(_asyncapi_html(), headers=_HTML_HEADERS, media_type=_HTML)
+    return pages.response(_asyncapi_html())
+
+
+async def _home(_: _ServiceRequest) -> HttpResponse:
+    return pages.response(pages.home())
+
+
+async def _operations(request: _ServiceRequest) -> HttpResponse:
+    """The page for a browser; other clients search or get documents below this path, and create them by POST."""
+    if "text/html" in request.request.headers.get("accept", ""):
+        return pages.response(pages.operations(OFFERED))
+    return response.wrong_method(request.request.method, "POST")
 
 
 # The documents hold nothing of an installation, and describe the interfaces: they are open to everyone.
@@ -92,7 +96,12 @@ _ENDPOINTS = (
 )
 
 PAGES: tuple[ServiceRoute, ...] = tuple(endpoint.route for endpoint in _ENDPOINTS)
-"""Every route about the service, with the role that it needs."""
+"""Every route about the service that OpenAPI describes, with the role that it needs."""
+
+_BROWSER_ENDPOINTS = (
+    _Endpoint(ServiceRoute("/", "Links to all others", None, "text/html", None), _home),
+    _Endpoint(ServiceRoute("/docs", "All operations, as a page", None, "text/html", None), _operations),
+)
 
 
 @cache
@@ -106,15 +115,15 @@ def _asyncapi_document() -> bytes:
 
 
 @cache
-def _asyncapi_html() -> bytes:
-    return asyncapi_page.html(asyncapi.document(OPERATIONS)).encode()
+def _asyncapi_html() -> str:
+    return asyncapi_page.html(asyncapi.document(OPERATIONS))
 
 
 def routes(
     context: Context, authorization: Authorization, registry: CollectorRegistry
 ) -> Iterable[tuple[str, str, ASGIApp]]:
     """Path, method and application of each."""
-    for endpoint in _ENDPOINTS:
+    for endpoint in (*_ENDPOINTS, *_BROWSER_ENDPOINTS):
         yield endpoint.route.path, "GET", _application(endpoint, context, authorization, registry)
 
 

@@ -22,9 +22,9 @@ def response(html: str) -> HttpResponse:
     return HttpResponse(html.encode(), headers=_HEADERS, media_type="text/html; charset=utf-8")
 
 
-def render(name: str, title: str, **parts: str) -> str:
+def render(template: str, title: str, **parts: str) -> str:
     """The page of a file of this package; `parts` are HTML."""
-    body = _template(name).substitute(parts)
+    body = _template(template).substitute(parts)
     return _template("skeleton").substitute(title=escape(title), body=body)
 
 
