@@ -6,8 +6,9 @@ import signal
 import time
 
 import httpx
-import installed
 import psutil
+
+from tests.system import installed
 
 BOUND = 8.0
 """Seconds: 5 for what is under way, and what starting and ending a process takes on a busy machine."""
