@@ -209,7 +209,7 @@ async def test_listing_events_reads_what_it_shows_and_no_more(database):
         """
     )
     await database.execute("ANALYZE app.event")
-    for query, *arguments in ((events._NEWEST, "'SC-001'"), (events._NEWEST_OF_NO_ONE,)):
+    for query, *arguments in ((events._NEWEST, "'SC-001'"), (events._NEWEST_OF_FLEET,)):
         for number, value in enumerate((*arguments, "now()", "''", "10"), start=1):
             query = query.replace(f"${number}", value)  # noqa: PLW2901 - EXPLAIN takes no arguments
         plan = "\n".join([row[0] for row in await database.fetch(f"EXPLAIN {query}")])

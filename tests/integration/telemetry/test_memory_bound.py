@@ -94,7 +94,7 @@ async def taken(client) -> int:
 
 async def until_handled(mission, sequence: int) -> None:
     async def is_handled() -> bool:
-        ((handled,),) = await mission.fetch("SELECT sequence FROM app.position")
+        ((handled,),) = await mission.fetch("SELECT sequence FROM app.checkpoint")
         return bool(handled >= sequence)
 
     await until_async(is_handled, f"the first {sequence} messages", 100)

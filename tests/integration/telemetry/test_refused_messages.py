@@ -43,7 +43,7 @@ def snapshot(name: str, **more: object) -> bytes:
 async def all_handled(client, database) -> None:
     async def are_handled() -> bool:
         last = (await client.jetstream().stream_info("TELEMETRY")).state.last_seq
-        return bool(await database.fetchval("SELECT sequence FROM app.position") == last)
+        return bool(await database.fetchval("SELECT sequence FROM app.checkpoint") == last)
 
     await until_async(are_handled, "the end of the stream")
 
@@ -89,7 +89,7 @@ async def test_nothing_is_told_whose_commit_fails(service: Service, client, data
     await client.request("missionops.config.set.SC-001", b'{"parameters":{"n":{"critHigh":0}}}')
     await database.execute("""
         CREATE FUNCTION app.curse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no commit'; END $$;
-        CREATE CONSTRAINT TRIGGER curse AFTER UPDATE ON app.position DEFERRABLE INITIALLY DEFERRED
+        CREATE CONSTRAINT TRIGGER curse AFTER UPDATE ON app.checkpoint DEFERRABLE INITIALLY DEFERRED
         FOR EACH ROW WHEN (NEW.sequence > OLD.sequence) EXECUTE FUNCTION app.curse();
     """)
     await client.jetstream().publish("telemetry.SC-001", snapshot("waits"))
@@ -97,7 +97,7 @@ async def test_nothing_is_told_whose_commit_fails(service: Service, client, data
     assert "no commit" in str(service.progress.trouble)
     assert (await client.jetstream().stream_info("ANOMALIES")).state.messages == 0
     assert told.pending_msgs == 0
-    await database.execute("DROP TRIGGER curse ON app.position")
+    await database.execute("DROP TRIGGER curse ON app.checkpoint")
     assert json.loads((await told.next_msg(10)).data)["snapshotId"] == "waits"
     await all_handled(client, database)
     assert await stored(database) == ["waits"]
