@@ -1,5 +1,6 @@
 """What the stream keeps of telemetry that is stored, and what it may give up."""
 
+import asyncio
 import json
 
 import pytest
