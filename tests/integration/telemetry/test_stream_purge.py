@@ -11,6 +11,7 @@ from missionops.broker import jetstream, streams
 from missionops.ingest.status import IngestStatus
 from missionops.settings import Settings
 from subscribers.telemetry import stream_purge
+from tests.wait import until_async
 
 
 @pytest.fixture
@@ -99,6 +100,4 @@ async def test_a_purged_stream_is_no_loss_to_the_next_owner(provisioned, client,
 
 
 async def handled(service: Service, sequence: int) -> None:
-    async with asyncio.timeout(10):
-        while service.progress.sequence < sequence:
-            await asyncio.sleep(0.01)
+    await until_async(lambda: service.progress.sequence >= sequence, f"message {sequence}")
