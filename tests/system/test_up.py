@@ -25,8 +25,11 @@ def test_it_is_healthy_once_its_ready_file_is_there(up: Up) -> None:
     assert (body["status"], body["nats"], body["database"]) == ("ready", "up", "up")
 
 
-def test_it_says_where_everything_is(up: Up) -> None:
+def test_it_says_where_everything_is_before_it_logs_anything(up: Up) -> None:
     assert not up.out
+    banner, log = up.err.partition("{")[::2]
+    assert "owner of partition" in log
+    assert banner.startswith("missionops is up. Ctrl-C stops it.\n  NATS ")
     for address in up.addresses.values():
         assert address in up.err
 

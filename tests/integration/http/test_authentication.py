@@ -144,3 +144,14 @@ async def asked_behind_a_proxy(settings: Settings) -> httpx.Response:
         httpx.AsyncClient(base_url=running.http_url.replace("0.0.0.0", "127.0.0.1")) as http,
     ):
         return await http.get("/spacecraft", headers={"Host": "ops.example"})
+
+
+async def test_the_service_warns_while_nobody_has_a_token(settings: Settings, issue, caplog):
+    async def warnings() -> list[str]:
+        caplog.clear()
+        async with app.running(settings):
+            return [message for message in caplog.messages if "missionops tokens create" in message]
+
+    assert len(await warnings()) == 1
+    await issue("a", Role.READER)
+    assert await warnings() == []

@@ -424,6 +424,8 @@ async def test_metrics_count_what_happened(http: httpx.AsyncClient, client: Clie
     for _ in range(2):
         await http.post("/telemetry", json=SNAPSHOT)
     await client.jetstream().publish("telemetry.SC-001", b"{")
+    await client.request("missionops.config.get.SC-001", b"", timeout=5)
+    await client.request("missionops.config.get.SC-002", b"", timeout=5)
     await http.post("/telemetry", json=SNAPSHOT | {"timestamp": "2025-01-01T00:00:01Z"})  # follows the bad one
 
     answer = await http.get("/metrics")
@@ -453,9 +455,25 @@ async def test_metrics_count_what_happened(http: httpx.AsyncClient, client: Clie
     assert samples["missionops_epoch",] == 1
     assert samples["missionops_role", "owner"] == 1
     assert samples["missionops_role", "standby"] == 0
+    assert samples["missionops_requests_total", "http", "telemetry.take", "201"] == 3
+    assert samples["missionops_requests_total", "http", "config.set", "200"] == 1
+    assert samples["missionops_requests_total", "nats", "config.get", "200"] == 1
+    assert samples["missionops_requests_total", "nats", "config.get", "404"] == 1
+    assert samples["missionops_request_seconds_count", "nats", "config.get"] == 2
+    assert samples["missionops_request_seconds_sum", "nats", "config.get"] > 0
     families = list(text_string_to_metric_families(answer.text))
     labels = {label for family in families for sample in family.samples for label in sample.labels}
-    assert labels == {"code", "le", "role", "severity", "stream", "version"}  # each with few values
+    assert labels == {
+        "code",
+        "interface",
+        "le",
+        "operation",
+        "role",
+        "severity",
+        "status",
+        "stream",
+        "version",
+    }  # each with few values
 
 
 async def test_a_standby_knows_when_a_snapshot_is_stored(service: Service, settings: Settings):

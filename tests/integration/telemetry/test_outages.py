@@ -107,6 +107,21 @@ async def test_the_stream_of_telemetry_is_deleted(served, mission):
     assert [line["level"] for line in served.log if "made anew" in line["message"]] == ["error"]
 
 
+async def test_what_a_deleted_stream_of_telemetry_held_is_counted_as_lost(served, mission):
+    await mission.publish(N)
+    await mission.until_stored()
+    await pause(mission, "2100-01-01T00:00:00Z")
+    for _ in range(3):
+        await mission.client.request("telemetry.SC-002", b"[]", timeout=5)
+    assert (await served.ingest())["lag"] == 3
+    await mission.client.jetstream().delete_stream("TELEMETRY")
+    await mission.publish(N)
+    await mission.until_stored()
+    assert (await served.until_ready())["ingest"]["lost"] == 3
+    (line,) = [line for line in served.log if line["message"].startswith("LOST")]
+    assert "At least 3 messages" in line["message"]
+
+
 @pytest.mark.parametrize("name", ["ANOMALIES", "DEADLETTERS", "EVENTS"])
 async def test_a_stream_of_ours_is_deleted(served, mission, name):
     async with served.watched():
@@ -191,6 +206,8 @@ async def test_the_disk_of_nats_is_full(serve, missions, own_database, disk):
                 ballast = fill(place)
                 publishing = asyncio.create_task(mission.publish(N, padding=1 << 18))
                 await until_refused(served)
+                red = await served.until_red("nats-server cannot write the stream TELEMETRY")
+                assert "no space left on device" in red["ingest"]["trouble"]
                 await last()
                 ballast.unlink()
                 await server.stop()  # one that had no room has given JetStream up until it is started again
