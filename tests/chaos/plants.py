@@ -49,7 +49,8 @@ PLANTS = (
         (
             _ahead("recorded = await self._transact(current)", "await self._consumer.acknowledge(batch.last)"),
             _instead(
-                'await streams.ask(self._client, reset, {"seq": after + 1})', "await streams.ask(self._client, reset)"
+                'await jetstream.request(self._client, reset, {"seq": after + 1})',
+                "await jetstream.request(self._client, reset)",
             ),
         ),
         scenarios.killed_before_commit,
@@ -79,7 +80,7 @@ PLANTS = (
     ),
     Plant(
         "does not recover unpublished anomalies",
-        (_instead("if place.published_sequence < place.sequence:", "if False:"),),
+        (_instead("if at.published_sequence < at.sequence:", "if False:"),),
         scenarios.killed_before_telling,
         "stored and not told",
     ),

@@ -1,8 +1,8 @@
 """The AsyncAPI document of what goes over NATS.
 
 Written here and not by FastStream, whose generator knows neither replies nor that one subject takes one snapshot as
-well as an array of them (tests/integration/test_faststream.py). Its subjects are those in FastStream's lists
-(tests/integration/test_requests.py).
+well as an array of them (tests/integration/broker/test_faststream.py). Its subjects are those in FastStream's lists
+(tests/integration/operations/test_nats_requests.py).
 """
 
 from collections.abc import Iterable, Sequence
@@ -54,7 +54,12 @@ def document(operations: Sequence[Operation]) -> Schema:
 
 def _streams(known: Schemas) -> Schema:
     return {
-        "telemetry": _channel("telemetry.{spacecraftId}", "Telemetry in; stream TELEMETRY.", _telemetry(known)),
+        "telemetry": _channel(
+            "telemetry.{spacecraftId}",
+            "Telemetry in; stream TELEMETRY, which takes `telemetry.>`: what is published to a subject with another "
+            "number of tokens ends on `deadletters.telemetry._unknown`.",
+            _telemetry(known),
+        ),
         "anomalies": _channel(
             "anomalies.{spacecraftId}",
             "One message for each parameter of a snapshot outside its limits, once its snapshot is stored; stream "

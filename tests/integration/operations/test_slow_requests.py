@@ -1,0 +1,100 @@
+"""What cannot be answered in time is refused in time, and leaves nothing behind."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+from nats.aio.client import Client
+
+from missionops.app import Service
+from missionops.operations import dispatch
+from missionops.operations.registry import OPERATIONS
+from subscribers import middlewares
+from tests.wait import until_async
+
+AT = "2025-01-01T00:00:00Z"
+TABLES = "app.spacecraft, app.config, app.telemetry, app.anomaly, app.event, app.document, app.parameter_set"
+
+REQUESTS: dict[str, dict[str, Any]] = {
+    "anomalies.timeline": {"from": AT, "to": AT},
+    "events.record": {"type": "INFO", "severity": "LOW", "message": "m"},
+    "docs.create": {"title": "t", "body": "b"},
+    "docs.get": {"documentId": "d"},
+    "docs.search": {"q": "text"},
+}
+"""By operation, where an empty one says nothing."""
+
+
+@asynccontextmanager
+async def locked(database: "asyncpg.Connection[asyncpg.Record]") -> AsyncIterator[None]:
+    """Nobody else comes to any row of ours."""
+    async with database.transaction():
+        await database.execute(f"LOCK TABLE {TABLES} IN ACCESS EXCLUSIVE MODE")
+        yield
+
+
+async def ask(client: Client, name: str) -> str:
+    """`done`, or the code of the error."""
+    operation = next(one for one in OPERATIONS if one.name == name)
+    subject = operation.subject.replace("*", "SC-001")
+    reply = await client.request(subject, json.dumps(REQUESTS.get(name, {})).encode(), timeout=5)
+    told = json.loads(reply.data)
+    return str(told["error"]["code"]) if "error" in told else "done"
+
+
+async def waiting(database: "asyncpg.Connection[asyncpg.Record]") -> int:
+    """How many queries of requests are waiting for a lock: those of ingest have a time limit of their own."""
+    await database.execute("SELECT pg_stat_clear_snapshot()")  # which a transaction keeps
+    return int(
+        await database.fetchval(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+    )
+
+
+async def test_a_query_that_takes_too_long_is_cancelled_and_said_to_be_unavailable(
+    service: Service, client: Client, database
+):
+    names = [operation.name for operation in OPERATIONS if operation.name != "health"]
+    async with locked(database):
+        async with httpx.AsyncClient(base_url=service.http_url, timeout=10) as http:
+            answers, over_http, _ = await asyncio.gather(
+                asyncio.gather(*(ask(client, name) for name in names)),
+                http.get("/events?spacecraftId=SC-001"),
+                ask(client, "health"),
+            )
+        assert dict(zip(names, answers, strict=True)) == dict.fromkeys(names, "unavailable")
+        assert (over_http.status_code, over_http.json()["error"]["code"]) == (503, "unavailable")
+
+        async def none_waits() -> bool:
+            return not await waiting(database)
+
+        await until_async(none_waits, "the end of the queries", 5)
+    assert {await ask(client, name) for name in names} <= {"done", "not_found"}
+
+
+async def test_many_more_than_can_be_answered_are_told_so_in_time(service: Service, client: Client, database):
+    async with locked(database):
+        answers = await asyncio.gather(*(ask(client, "events.list") for _ in range(500)))
+    assert set(answers) == {"unavailable"}
+    assert await ask(client, "events.list") == "done"
+
+
+async def test_requests_are_refused_where_they_would_take_too_much_memory(
+    service: Service, client: Client, database, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(middlewares, "HELD_BYTES", 3 * middlewares.REQUEST_BYTES)
+    async with locked(database):
+        replies = [
+            asyncio.create_task(client.request("missionops.events.list.SC-001", b"{}", timeout=6)) for _ in range(5)
+        ]
+        refused, _ = await asyncio.wait(replies, return_when=asyncio.FIRST_COMPLETED)
+        first = json.loads(refused.pop().result().data)["error"]
+        assert (first["code"], first["message"]) == ("unavailable", dispatch.BUSY.message)
+        await asyncio.gather(*replies)
+    assert await ask(client, "events.list") == "done"
