@@ -14,8 +14,12 @@ _CLEAN = "clean: nothing lost, nothing twice, nothing published that is not stor
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.resilience", description=__doc__)
     parser.add_argument("--seconds", type=float, default=600, help="how long load and faults last")
-    parser.add_argument("--seed", type=int, default=SystemRandom().randrange(1_000_000), help="what they are drawn from")
-    parser.add_argument("--pause", type=float, default=0.1, help="seconds, at most, between the honest publisher's messages")
+    parser.add_argument(
+        "--seed", type=int, default=SystemRandom().randrange(1_000_000), help="what they are drawn from"
+    )
+    parser.add_argument(
+        "--pause", type=float, default=0.1, help="seconds, at most, between the honest publisher's messages"
+    )
     arguments = parser.parse_args()
     try:
         result = asyncio.run(_run(arguments.seed, arguments.seconds, arguments.pause))

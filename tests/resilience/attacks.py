@@ -21,7 +21,12 @@ _HEADER_BYTES = 60_000
 _MEGABYTE = 1_000_000
 _FIRST, _LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2199, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 _PRESENT = datetime(2025, 1, 1, tzinfo=UTC)
-_BROKEN_BLOCKS = (b"HTTP/1.1 200\r\nX-Evil: 1\r\n\r\n", b"NATS/1.0 \xff\xfe\r\nX-Evil: 1\r\n\r\n")
+_UNREADABLE_BLOCK = b"HTTP/1.1 200\r\nX-Evil: 1\r\n\r\n"
+_ODD_BLOCKS = (
+    b"NATS/1.0 \xff\xfe\r\nX-Evil: 1\r\n\r\n",  # the server itself removes what is behind the version
+    b"NATS/1.0\r\nno colon\r\nX-Evil \xff: \xfe\r\n\r\n",
+    b"NATS/1.0\r\n\r\n",
+)
 
 
 class AttackMessage(NamedTuple):
@@ -50,17 +55,21 @@ def config(random: Random, token: str) -> dict[str, Any]:
 
 def many_bad_items(random: Random) -> Iterator[AttackMessage]:
     """Each of ten thousand bad items becomes a dead letter, and the headers are large."""
-    count = random.choice((500, 10_000))
+    yield bad_items(random, random.choice((500, 10_000)))
+
+
+def bad_items(random: Random, count: int) -> AttackMessage:
+    """An array of bad items with large headers."""
     bad = random.choice((b"1", b'{"timestamp":"2025-01-01T00:00:00Z"}'))
     nonce = Bad("invalid", json.dumps({"n": random.getrandbits(64)}).encode())
     items = [*(Bad("invalid", bad) for _ in range(count - 1)), nonce]
     headers = {"X-Evil": "x" * _HEADER_BYTES}
-    yield _message(random.choice(HOSTILE), items, is_array=True)._replace(headers=headers)
+    return _message(random.choice(HOSTILE), items, is_array=True)._replace(headers=headers)
 
 
 def all_out_of_limits(random: Random) -> Iterator[AttackMessage]:
     """Up to ten thousand anomalies in each snapshot."""
-    count = random.choice((500, 2_000, _RULES))
+    count = random.choice((500, 2_000, _RULES - 1))  # one more makes each message like no other
     for _ in range(random.choice((1, 1, 2))):
         yield _message(HOSTILE[0], [_snapshot(random, dict.fromkeys(map(_name, range(count)), 1_000_000))])
 
@@ -68,7 +77,7 @@ def all_out_of_limits(random: Random) -> Iterator[AttackMessage]:
 def far_times(random: Random) -> Iterator[AttackMessage]:
     """Three hundred snapshots in as many months or years; each is an anomaly."""
     step = random.choice((30, 365))
-    start = datetime(random.randint(1900, 2170) if step == 30 else 1900, 1, 1, tzinfo=UTC)  # noqa: PLR2004
+    start = datetime(random.randint(1900, 2170) if step == 30 else 1900, 1, 1, tzinfo=UTC)
     times = (min(start + timedelta(days=step * number), _LAST) for number in range(300))
     items = [_snapshot(random, {_name(0): 1_000_000})._replace(timestamp=time) for time in times]
     yield _message(HOSTILE[0], items, is_array=True)
@@ -110,8 +119,12 @@ HEAVY: Sequence[Attack] = (
 
 def odd_reply(random: Random) -> Iterator[AttackMessage]:
     """The server's acknowledgement is sent to a subject of an honest spacecraft, or of the service."""
-    reply = random.choice(REPLY_SUBJECTS).format(random.choice(SPACECRAFT))
-    yield _message(random.choice(HOSTILE), [_snapshot(random, {"value": 1_000_000})])._replace(reply=reply)
+    yield with_reply(random, random.choice(REPLY_SUBJECTS).format(random.choice(SPACECRAFT)))
+
+
+def with_reply(random: Random, reply: str) -> AttackMessage:
+    """A valid snapshot with this reply subject."""
+    return _message(random.choice(HOSTILE), [_snapshot(random, {"value": 1_000_000})])._replace(reply=reply)
 
 
 def far_clock(random: Random) -> Iterator[AttackMessage]:
@@ -121,10 +134,12 @@ def far_clock(random: Random) -> Iterator[AttackMessage]:
 
 
 def broken_headers(random: Random) -> Iterator[AttackMessage]:
-    """Headers that cannot be read."""
-    body = json.dumps(_snapshot(random, {"value": 1}).fields()).encode()
-    message = _message(random.choice(HOSTILE), [Bad("malformed", body)])
-    yield message._replace(block=random.choice(_BROKEN_BLOCKS))
+    """Headers that cannot be read, and some that can although no client sends them."""
+    snapshot = _snapshot(random, {"value": 1})
+    block = random.choice((_UNREADABLE_BLOCK, *_ODD_BLOCKS))
+    body = json.dumps(snapshot.fields()).encode()
+    item = Bad("malformed", body) if block == _UNREADABLE_BLOCK else snapshot
+    yield AttackMessage(random.choice(HOSTILE), [item], is_array=False, body=body, block=block)
 
 
 LIGHT: Sequence[Attack] = (odd_reply, odd_reply, odd_reply, far_clock, broken_headers)

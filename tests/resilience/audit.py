@@ -75,7 +75,7 @@ class _Audit:
         self._letters = self._without_foreign(ledger.dead_letter_stream.messages, "DEADLETTERS")
 
     def _without_foreign(self, messages: Sequence[StreamMessage], stream: str) -> list[StreamMessage]:
-        """Leave out the server's acknowledgements that hostile reply subjects led here; each has a message id of ours."""
+        """Leave out the acknowledgements that hostile reply subjects led here; all else has a message id of ours."""
         found = []
         for message in messages:
             if self._ledger.is_foreign(message):
@@ -229,7 +229,9 @@ class _Audit:
         if (token, version) not in self._compiled:
             if len(self._compiled) > _VERSIONS_KEPT:
                 self._compiled.clear()
-            self._compiled[token, version] = json.loads(self._ledger.configs[token][version]["document"])["parameters"]
+            self._compiled[token, version] = json.loads(self._ledger.configs[token][version]["document"]).get(
+                "parameters", {}
+            )
         return self._compiled[token, version]
 
     def check_published_once(self) -> None:

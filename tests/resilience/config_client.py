@@ -1,4 +1,4 @@
-"""A client that changes configs, and keeps the documents it sent and the versions that were confirmed, with the time."""
+"""A client that changes configs, and keeps what it sent and the versions that were confirmed, with the time."""
 
 import asyncio
 import json

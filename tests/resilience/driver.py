@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tests.resilience import faults
+from tests.resilience.attacks import AttackMessage
 from tests.resilience.clients import Clients
 from tests.resilience.environment import SMALL_BATCHES, Environment
 from tests.resilience.publisher import BEACON, Bad, Snapshot
@@ -57,6 +58,20 @@ class Driver:
         snapshot = Snapshot(_EPOCH + timedelta(seconds=self._count), None, {BEACON: 1_000_000, "n": self._count})
         await self._clients.publisher.publish(_SPACECRAFT, *before, snapshot)
         return snapshot
+
+    async def attack(self, message: AttackMessage) -> None:
+        """Let the hostile publisher send a message; returns when the service has handled it."""
+        before = await self.environment.last_sequence()
+        await self._clients.hostile.send(message)
+
+        async def is_handled() -> bool:
+            return await self.environment.handled_sequence() > before
+
+        await self.wait(is_handled)
+
+    async def configs(self) -> int:
+        """How many versions of configs there are."""
+        return await self._number(_CONFIGS)
 
     async def publish_and_store(self, *before: Snapshot | Bad) -> Snapshot:
         """Publish, and wait until it is stored."""

@@ -13,15 +13,17 @@ from typing import TypeAlias
 
 from missionops.embedded.server import Server
 from missionops.errors import SetupError
+from tests.resilience.environment import AWAY, LEASE, Environment
 from tests.resilience.proxy import Proxy
 from tests.resilience.service import Service
-from tests.resilience.environment import AWAY, LEASE, Environment
 
 Fault: TypeAlias = Callable[[Environment, Random], Awaitable[None]]
 
 _ATTEMPTS = 10
 _BACKENDS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'missionops'"
-_TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'missionops' AND random() < $1"
+_TERMINATE = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'missionops' AND random() < $1"
+)
 
 
 def _service(environment: Environment, random: Random) -> Service:

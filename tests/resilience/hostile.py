@@ -66,7 +66,7 @@ class HostilePublisher:
             attack = random.choice(choices)
             self.attacks[attack.__name__.replace("_", " ")] += 1
             for message in attack(random):
-                await self._send(message)
+                await self.send(message)
                 await asyncio.sleep(0)
 
     async def _change_configs(self) -> None:
@@ -83,9 +83,10 @@ class HostilePublisher:
         message_id = (message.headers or {}).get("Nats-Msg-Id")
         if message_id and self._random.random() < _REPEATS:
             self.attacks["repeated id"] += 1
-            await self._send(attacks.repeated_id(self._random, message_id))
+            await self.send(attacks.repeated_id(self._random, message_id))
 
-    async def _send(self, attack: AttackMessage) -> None:
+    async def send(self, attack: AttackMessage) -> None:
+        """Send one message, once."""
         subject = f"telemetry.{attack.token}"
         message = SentMessage(attack.token, attack.items, is_array=attack.is_array)
         message.attempts.append(time.monotonic())
@@ -105,7 +106,9 @@ class HostilePublisher:
                 await reader.readline()  # INFO
                 options = json.dumps({"verbose": False, "pedantic": False, "headers": True})
                 sizes = f"{len(block)} {len(block) + len(body)}"
-                writer.write(f"CONNECT {options}\r\nHPUB {subject} {sizes}\r\n".encode() + block + body + b"\r\nPING\r\n")
+                writer.write(
+                    f"CONNECT {options}\r\nHPUB {subject} {sizes}\r\n".encode() + block + body + b"\r\nPING\r\n"
+                )
                 await writer.drain()
                 await reader.readline()  # PONG: the server has it
             finally:

@@ -1,6 +1,7 @@
 """How long honest anomalies take while nothing but the hostile publisher disturbs the service."""
 
 import json
+import os
 import statistics
 import time
 from typing import NamedTuple
@@ -10,7 +11,7 @@ from tests.resilience.ledger import Ledger
 from tests.resilience.report import Report
 
 LONGEST = 30.0
-"""Seconds: three times what is promised on a machine that has nothing else to do."""
+"""Seconds on a machine with nothing else to do: three times what one hostile message may cost another spacecraft."""
 
 
 class Disturbance(NamedTuple):
@@ -67,9 +68,10 @@ class Latencies:
                 self._seconds.append(seconds)
 
     def check(self, report: Report) -> None:
-        """Report the worst if it took too long."""
-        if self._seconds and max(self._seconds) > LONGEST:
-            report.differ("honest anomaly was late", f"{max(self._seconds):.1f} s; the bound is {LONGEST:.0f} s")
+        """Report the worst if it took too long for how busy the machine is."""
+        longest = LONGEST * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+        if self._seconds and max(self._seconds) > longest:
+            report.differ("honest anomaly was late", f"{max(self._seconds):.1f} s; the bound is {longest:.0f} s")
 
     def figures(self) -> str:
         """How many were measured, and how long they took, for a person."""

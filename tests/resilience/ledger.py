@@ -110,7 +110,10 @@ class Ledger:
     def __init__(self, clients: Clients) -> None:
         self.clients = clients
         self.sent = clients.publisher.messages
-        self.confirmed: Mapping[str, Sequence[Confirmation]] = {**clients.configs.confirmed, **clients.hostile.confirmed}
+        self.confirmed: Mapping[str, Sequence[Confirmation]] = {
+            **clients.configs.confirmed,
+            **clients.hostile.confirmed,
+        }
         self.telemetry_stream = StreamReader("TELEMETRY", _SHORT)
         self.anomaly_stream = StreamReader("ANOMALIES")
         self.dead_letter_stream = StreamReader("DEADLETTERS")
@@ -132,7 +135,9 @@ class Ledger:
         for stream in (self.telemetry_stream, self.anomaly_stream, self.dead_letter_stream, self.event_stream):
             await stream.read(client)
         self.telemetry = await environment.fetch(_ROWS.format("telemetry"))
-        self.anomalies = await environment.fetch("SELECT spacecraft_id, timestamp, snapshot_id, message FROM app.anomaly")
+        self.anomalies = await environment.fetch(
+            "SELECT spacecraft_id, timestamp, snapshot_id, message FROM app.anomaly"
+        )
         self.events = await environment.fetch(_ROWS.format("event"))
         self.documents = await environment.fetch(_ROWS.format("document"))
         self.spacecraft = [row[0] for row in await environment.fetch("SELECT spacecraft_id FROM app.spacecraft")]

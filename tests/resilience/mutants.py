@@ -1,31 +1,40 @@
-"""Planted bugs: a copy of the packages with a promise broken in it, by changes to its text. The product has no switch.
+"""Mutants: copies of the packages in which one promise is broken, by a change to the syntax tree of a function.
 
-Each says in which scenario it does harm, and by what name the audit knows that harm.
+The product has no switch for this. Each mutant names the scenario in which it does harm, and the kind of difference by
+which the audit has to find that harm. A statement is found by what it does (whom it calls, what it tests), within a
+function that is named: it may be worded anew without any change here.
 """
 
+import ast
+import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from missionops.store import migrate
-from tests.chaos import scenarios
-from tests.chaos.scenarios import Scenario
+from tests.resilience import scenarios
+from tests.resilience.scenarios import Scenario
 
-_ROOT = Path(migrate.__file__).parents[1]
+_ROOT = Path(migrate.__file__).parents[2]
 _PACKAGES = ("missionops", "publishers", "subscribers")
+
+Matcher: TypeAlias = Callable[[ast.stmt], bool]
+Edit: TypeAlias = Callable[[ast.stmt], Sequence[ast.stmt]]
 
 
 class Change(NamedTuple):
-    """A line of the packages, found in one place wherever that is, and what stands there instead."""
+    """A statement of a function, or of a module where `function` is empty, and what it becomes."""
 
-    line: str
-    instead: Sequence[str]
+    module: str
+    function: str
+    matches: Matcher
+    edit: Edit
 
 
-class Plant(NamedTuple):
-    """A bug."""
+class Mutant(NamedTuple):
+    """A broken promise."""
 
     name: str
     changes: Sequence[Change]
@@ -33,136 +42,316 @@ class Plant(NamedTuple):
     harm: str
 
 
-def _ahead(line: str, *lines: str) -> Change:
-    return Change(line, (*lines, line))
+def _expressions(statement: ast.stmt) -> Iterator[ast.AST]:
+    """All nodes of a statement but those of the statements within it."""
+    for field in ast.iter_child_nodes(statement):
+        if not isinstance(field, (ast.stmt, ast.ExceptHandler, ast.match_case)):
+            yield from ast.walk(field)
 
 
-def _instead(line: str, *lines: str) -> Change:
-    return Change(line, lines)
+def _last_name(node: ast.AST) -> str:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
 
 
-_DEAD_LETTERS = 'dead_letters.messages(recorded.letters, self._position.at.stream_created or "", self._max_payload)'
+def _calls(name: str) -> Matcher:
+    """A statement that calls a function or method of this name."""
+    return lambda statement: any(
+        isinstance(node, ast.Call) and _last_name(node.func) == name for node in _expressions(statement)
+    )
 
-PLANTS = (
-    Plant(
-        "acknowledges before it commits",  # and takes up its work where the acknowledgements end
+
+def _uses(name: str) -> Matcher:
+    """A statement in which a variable, an attribute or a text is named so."""
+    return lambda statement: any(
+        name in {_last_name(node), node.value if isinstance(node, ast.Constant) else None}
+        for node in _expressions(statement)
+    )
+
+
+def _is_if(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.If)
+
+
+def _all(*matchers: Matcher) -> Matcher:
+    return lambda statement: all(matches(statement) for matches in matchers)
+
+
+def _before(source: str) -> Edit:
+    """Do this before the statement."""
+    return lambda statement: [*ast.parse(source).body, statement]
+
+
+def _instead(source: str) -> Edit:
+    """Do this in place of the statement."""
+    return lambda _: ast.parse(source).body
+
+
+def _if(value: bool) -> Edit:  # noqa: FBT001 - it is the condition
+    """Let a condition always be this."""
+
+    def edit(statement: ast.stmt) -> Sequence[ast.stmt]:
+        assert isinstance(statement, ast.If)
+        statement.test = ast.Constant(value)
+        return [statement]
+
+    return edit
+
+
+def _without_last_argument(name: str) -> Edit:
+    """Call a function without its last argument."""
+
+    def edit(statement: ast.stmt) -> Sequence[ast.stmt]:
+        for node in _expressions(statement):
+            if isinstance(node, ast.Call) and _last_name(node.func) == name:
+                node.args.pop()
+        return [statement]
+
+    return edit
+
+
+def _with_text(pattern: str, replacement: str) -> Edit:
+    """Let a text be another one."""
+
+    def edit(statement: ast.stmt) -> Sequence[ast.stmt]:
+        for node in _expressions(statement):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                node.value = re.sub(pattern, replacement, node.value)
+        return [statement]
+
+    return edit
+
+
+_PIPELINE = "subscribers.telemetry.pipeline"
+_NOTHING = _instead("pass")
+_PUBLISH_DEAD_LETTERS = """
+letters = dead_letters.messages(recorded.letters, self._position.at.stream_created or "", self._max_payload)
+await self._dead_letters.publish(letters)
+"""
+_KEEP_VERSIONS = """
+versions = self.__dict__.setdefault("kept", {})
+if not spacecraft_ids <= versions.keys():
+    versions |= await configs.versions(connection, spacecraft_ids)
+"""
+_EMPTY_OUTBOX = """
+await outbox.remove(connection, self._claim, [row.number for row in page], self._publisher.sequence)
+"""
+
+MUTANTS = (
+    Mutant(
+        "acknowledges before it commits",  # and starts again where the acknowledgements end
         (
-            _ahead("recorded = await self._transact(current)", "await self._consumer.acknowledge(batch.last)"),
-            _instead(
-                'await jetstream.request(self._client, reset, {"seq": after + 1})',
-                "await jetstream.request(self._client, reset)",
+            Change(
+                _PIPELINE,
+                "Pipeline._handle",
+                _calls("_transact"),
+                _before("if batch.last: await self._consumer.acknowledge(batch.last)"),
+            ),
+            Change(
+                "subscribers.telemetry.consumer",
+                "Consumer.start",
+                _all(_calls("request"), _uses("after")),
+                _without_last_argument("request"),
             ),
         ),
         scenarios.killed_before_commit,
         "lost",
     ),
-    Plant(
+    Mutant(
         "publishes before it commits",
         (
-            _ahead(
-                "await self._move_checkpoint(connection, batch, recorded)",
-                "await self._anomalies.publish(anomalies.messages(recorded.anomalies))",
+            Change(
+                _PIPELINE,
+                "Pipeline._transact",
+                _calls("_move_checkpoint"),
+                _before("await self._anomalies.publish(anomalies.messages(recorded.anomalies))"),
             ),
         ),
-        scenarios.slow_to_commit,
-        "told before it was stored",
+        scenarios.slow_commit,
+        "published before it was stored",
     ),
-    Plant(
-        "has no fence",  # neither half of it: the epoch alone, or the place alone, still refuses a former owner
+    Mutant(
+        "has no fence",  # neither half of it: the epoch alone, or the position alone, still refuses a former owner
         (
-            _instead(
-                "WHERE partition = $1 AND epoch = $2 AND sequence = $3",
-                "WHERE partition = $1 AND $2::bigint IS NOT NULL AND $3::bigint IS NOT NULL",
+            Change(
+                "missionops.store.checkpoint",
+                "",
+                _all(_uses("_MOVE"), lambda statement: isinstance(statement, ast.Assign)),
+                _with_text(r"\b(epoch|sequence) = (\$[23])\b", r"\2::bigint IS NOT NULL"),
             ),
         ),
-        scenarios.owner_without_a_right,
-        "stored and not told",
+        scenarios.owner_that_lost_its_lease,
+        "stored and not published",
     ),
-    Plant(
+    Mutant(
         "does not recover unpublished anomalies",
-        (_instead("if at.published_sequence < at.sequence:", "if False:"),),
-        scenarios.killed_before_telling,
-        "stored and not told",
+        (
+            Change(
+                "subscribers.telemetry.recovery",
+                "publish_unpublished",
+                _all(_is_if, _uses("published_sequence")),
+                _if(value=False),
+            ),
+        ),
+        scenarios.killed_before_publishing,
+        "stored and not published",
     ),
-    Plant(
-        "takes no heed of the tail of ANOMALIES",
-        (_instead("if not self._held:", "if True:"),),
-        scenarios.killed_after_telling,
-        "told twice",
+    Mutant(
+        "does not look at the end of ANOMALIES",
+        (
+            Change(
+                "publishers.exactly_once",
+                "ExactlyOncePublisher._without_held",
+                _all(_is_if, _uses("_held")),
+                _if(value=True),
+            ),
+        ),
+        scenarios.killed_after_publishing,
+        "published twice",
     ),
-    Plant(
+    Mutant(
         "does not fence what it publishes",
-        (_instead('headers["Nats-Expected-Last-Subject-Sequence"] = str(self._last[message.subject])'),),
-        scenarios.word_that_comes_late,
-        "told twice",
+        (
+            Change(
+                "publishers.exactly_once",
+                "ExactlyOncePublisher._headers",
+                _all(_uses("Nats-Expected-Last-Subject-Sequence"), lambda one: isinstance(one, ast.Assign)),
+                _NOTHING,
+            ),
+        ),
+        scenarios.late_message,
+        "published twice",
     ),
-    Plant(
+    Mutant(
         "keeps configs from batch to batch",
         (
-            _instead(
-                "versions = await configs.versions(connection, spacecraft_ids)",
-                'versions = self.__dict__.setdefault("kept", {})',
-                "if not spacecraft_ids <= versions.keys():",
-                "    versions |= await configs.versions(connection, spacecraft_ids)",
+            Change(
+                "missionops.ingest.limits_cache",
+                "LimitsCache.versions",
+                _calls("versions"),
+                _instead(_KEEP_VERSIONS),
             ),
         ),
-        scenarios.config_that_changes,
+        scenarios.changed_config,
         "config was not in force",
     ),
-    Plant(
+    Mutant(
         "writes dead letters after it commits",
         (
-            _instead("await self._dead_letters.publish(letters)"),
-            _ahead("current.finish(Turn.COMMIT)", f"await self._dead_letters.publish({_DEAD_LETTERS})"),
+            Change(_PIPELINE, "Pipeline._move_checkpoint", _calls("publish"), _NOTHING),
+            Change(
+                _PIPELINE,
+                "Pipeline._handle",
+                _all(_calls("finish"), _uses("COMMIT")),
+                _before(_PUBLISH_DEAD_LETTERS),
+            ),
         ),
         scenarios.killed_before_a_dead_letter,
         "dead letter missing",
     ),
-    Plant(
+    Mutant(
         "takes what a successor stored for a fault",
-        (_instead('if constraint and str(constraint).endswith("_pkey"):', "if False:"),),
+        (
+            Change(
+                "missionops.ingest.bisect_refused",
+                "_add_by_halves",
+                _all(_is_if, _calls("_is_repeat")),
+                _if(value=False),
+            ),
+        ),
         scenarios.owner_that_was_away,
         "dead letter of something good",
     ),
-    Plant(
+    Mutant(
         "empties the outbox before it publishes",
+        (Change("publishers.events", "EventPublisher._publish", _calls("publish"), _before(_EMPTY_OUTBOX)),),
+        scenarios.killed_with_an_event_in_the_outbox,
+        "event not published",
+    ),
+    Mutant(
+        "acts on messages without a reply subject",
         (
-            _ahead(
-                "before = self._publisher.sequence",
-                "numbers = [row.number for row in page]",
-                "await outbox.remove(connection, self._claim, numbers, self._publisher.sequence)",
+            Change(
+                "subscribers.middlewares",
+                "AdmitRequests.consume_scope",
+                _all(_is_if, _uses("reply_to")),
+                _if(value=False),
             ),
         ),
-        scenarios.killed_with_an_event_in_hand,
-        "event not told",
+        scenarios.hostile_reply_subjects,
+        "config that nobody set",
+    ),
+    Mutant(
+        "gives each dead letter of an array the original headers",
+        (
+            Change(
+                "publishers.dead_letters",
+                "_headers_of_other",
+                lambda statement: isinstance(statement, ast.Return),
+                _instead("return _headers(letter, 65_000)"),
+            ),
+            Change(
+                "publishers.dead_letters",
+                "",
+                _all(_uses("MOST_BYTES"), lambda statement: isinstance(statement, ast.Assign)),
+                _instead("MOST_BYTES = 10**9"),
+            ),
+        ),
+        scenarios.amplified_dead_letters,
+        "dead letters of one message are too large",
     ),
 )
 
 
-def copy(plant: Plant, place: Path) -> Path:
-    """The packages in `place`, with the bug in them; fails where a line of the plant is not there, or not alone."""
+def copy(mutant: Mutant, directory: Path) -> Path:
+    """The packages in `directory`, with the mutant's changes in them."""
     for package in _PACKAGES:
-        shutil.copytree(_ROOT / package, place / package, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(migrate.folder(), place / "missionops" / "migrations", dirs_exist_ok=True)
-    for change in plant.changes:
-        found = [file for file in place.rglob("*.py") for line in _lines(file) if line.strip() == change.line]
-        assert len(found) == 1, f"the plant {plant.name!r} has to be written anew: {change.line!r} is in {found}"
-        found[0].write_text("\n".join(changed for line in _lines(found[0]) for changed in _changed(line, change)))
-    return place
+        shutil.copytree(_ROOT / package, directory / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(migrate.folder(), directory / "missionops" / "migrations", dirs_exist_ok=True)
+    for change in mutant.changes:
+        file = directory.joinpath(*change.module.split(".")).with_suffix(".py")
+        tree = ast.parse(file.read_text())
+        _apply(change, _find(tree, change), mutant.name)
+        file.write_text(ast.unparse(ast.fix_missing_locations(tree)))
+    return directory
 
 
-def _lines(file: Path) -> list[str]:
-    return file.read_text().split("\n")
-
-
-def _changed(line: str, change: Change) -> Sequence[str]:
-    if line.strip() != change.line:
-        return [line]
-    indentation = line[: len(line) - len(line.lstrip())]
-    return [indentation + other for other in change.instead]
-
-
-def serve_from(place: Path) -> tuple[Sequence[str], dict[str, str]]:
-    """The command and the environment of `missionops serve` as the packages in `place` have it."""
+def serve_from(directory: Path) -> tuple[Sequence[str], dict[str, str]]:
+    """The command and the environment of `missionops serve` as the packages in `directory` have it."""
     start = "import sys; from missionops.cli import main; sys.argv[1:] = ['serve']; main()"
-    return (sys.executable, "-P", "-c", start), {"PYTHONPATH": str(place)}
+    return (sys.executable, "-P", "-c", start), {"PYTHONPATH": str(directory)}
+
+
+def _find(tree: ast.Module, change: Change) -> ast.AST:
+    """The function that a change is in."""
+    found: ast.AST = tree
+    for name in filter(None, change.function.split(".")):
+        named = [
+            node
+            for node in ast.iter_child_nodes(found)
+            if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == name
+        ]
+        assert len(named) == 1, f"{change.module} has {len(named)} of {change.function}: adapt the mutant to it"
+        found = named[0]
+    return found
+
+
+def _apply(change: Change, function: ast.AST, name: str) -> None:
+    """Replace the one statement that matches."""
+    blocks = [getattr(node, field, None) for node in ast.walk(function) for field in ("body", "orelse", "finalbody")]
+    found = [
+        (block, statement)
+        for block in blocks
+        if isinstance(block, list)
+        for statement in block
+        if change.matches(statement)
+    ]
+    where = f"{change.module}, {change.function or 'the module'}"
+    assert len(found) == 1, f"the mutant {name!r} matches {len(found)} statements of {where}: adapt it to them"
+    [(statements, statement)] = found
+    index = statements.index(statement)
+    before = ast.unparse(statement)
+    after = change.edit(statement)
+    assert ast.unparse(ast.Module([*after], [])) != before, f"the mutant {name!r} changes nothing in {where}"
+    statements[index : index + 1] = after

@@ -14,7 +14,7 @@ Rules: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 
 def judge(snapshot: Mapping[str, Any], rules: Rules, version: int, detected_at: str) -> Iterator[dict[str, Any]]:
-    """The anomalies of a snapshot, `{spacecraftId, timestamp, id, parameters}`; limits are integers or short decimals."""
+    """The anomalies of a snapshot, `{spacecraftId, timestamp, id, parameters}`, in the order of parameter names."""
     for name in sorted(snapshot["parameters"].keys() & rules.keys()):
         value, limits = snapshot["parameters"][name], rules[name]
         if value is None or isinstance(value, (bool, str)):

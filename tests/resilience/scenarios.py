@@ -3,8 +3,10 @@
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
+from random import Random
 from typing import TypeAlias
 
+from tests.resilience import attacks
 from tests.resilience.driver import Driver
 from tests.resilience.environment import DUPLICATE_WINDOW
 from tests.resilience.publisher import Bad
@@ -166,8 +168,28 @@ async def killed_with_an_event_in_the_outbox(driver: Driver) -> None:
     await driver.crash()
 
 
+async def hostile_reply_subjects(driver: Driver) -> None:
+    """The server's acknowledgements of somebody's telemetry are sent to subjects of another spacecraft."""
+    before = await driver.configs()
+
+    async def is_more() -> bool:
+        return await driver.configs() > before
+
+    random = Random(0)
+    for subject in attacks.REPLY_SUBJECTS:
+        await driver.attack(attacks.with_reply(random, subject.format("SC-0")))
+    await driver.wait_a_while(is_more)
+    await driver.publish_and_store()
+
+
+async def amplified_dead_letters(driver: Driver) -> None:
+    """A message with many bad items and large headers."""
+    await driver.attack(attacks.bad_items(Random(0), 500))
+    await driver.publish_and_store()
+
+
 ALL: tuple[Scenario, ...] = (
     killed_before_commit, slow_commit, killed_before_publishing, killed_before_a_dead_letter, killed_after_publishing,
     late_message, changed_config, owner_that_lost_its_lease, owner_that_was_away, owner_that_was_stopped,
-    killed_with_an_event_in_the_outbox,
+    killed_with_an_event_in_the_outbox, hostile_reply_subjects, amplified_dead_letters,
 )  # fmt: skip
