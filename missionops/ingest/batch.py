@@ -4,15 +4,13 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import date, timedelta
-from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 import msgspec
 
-from missionops.domain import spacecraft
 from missionops.domain.parameter_set import ParameterValues
 from missionops.domain.snapshot import Snapshot, SnapshotKey
-from missionops.wire import decoder, headers
+from missionops.wire import decoder, headers, telemetry_subject
 from missionops.wire.decoder import Decoder
 from missionops.wire.fault import Fault
 
@@ -28,8 +26,8 @@ _FAULT_WEIGHT = 20  # finding out what is wrong, and a dead letter, cost about a
 class Delivery(msgspec.Struct, gc=False):
     """One message of the stream TELEMETRY, as bytes: of most nobody asks for more."""
 
-    word: bytes
-    """The last token of its subject."""
+    stored_subject: bytes
+    """Its subject, with the partition in it."""
     sequence: int
     time: int
     """The stream's time of it, in nanoseconds since 1970."""
@@ -39,9 +37,14 @@ class Delivery(msgspec.Struct, gc=False):
     reply: bytes
 
     @property
-    def token(self) -> str:
-        """The last token of its subject: the spacecraft's id, if it is one."""
-        return headers.text(self.word)
+    def spacecraft_id(self) -> str | None:
+        """The spacecraft that its subject names; None if it names none."""
+        return telemetry_subject.spacecraft_id(self.stored_subject)
+
+    @property
+    def subject(self) -> str:
+        """The subject that it was published to."""
+        return telemetry_subject.published(self.stored_subject)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -93,7 +96,7 @@ class Batch:
         self.duplicates = 0
         self.removed: set[SnapshotKey] = set()
         """Keys that an earlier batch has: left out here, and among the duplicates."""
-        self.last_received: dict[str, int] = {}
+        self.last_received: dict[str, BatchEntry] = {}
         """By spacecraft: the stream's time of its last message, in nanoseconds since 1970."""
         self.reported: dict[tuple[str, ParameterKey], Iterable[str]] = {}
         """Names of parameters that came, by spacecraft and layout: each once."""
@@ -108,7 +111,7 @@ class Batch:
         self.messages += 1
         self.weight += 1
         encoding = decoder.JSON if delivery.block is None else headers.encoding_of(delivery.block)
-        spacecraft_id = _spacecraft_id(delivery.word)
+        spacecraft_id = delivery.spacecraft_id
         if spacecraft_id and encoding and (known := self._decoder.read(spacecraft_id, delivery.body, encoding)):
             self._add_entry(BatchEntry(known, delivery, 0))
             return
@@ -125,8 +128,7 @@ class Batch:
         if encoding is None:
             return [Fault("malformed", "headers: cannot be read", None, delivery.body)]
         if spacecraft_id is None:
-            reason = f"subject: {delivery.token} is no spacecraft id ({spacecraft.ID_RULE})"
-            return [Fault("invalid", reason, None, delivery.body)]
+            return [Fault("invalid", telemetry_subject.fault(delivery.stored_subject), None, delivery.body)]
         return self._decoder.decode(spacecraft_id, delivery.body, encoding)
 
     def _add_entry(self, entry: BatchEntry) -> None:
@@ -135,7 +137,7 @@ class Batch:
         spacecraft_id = identity[0]
         if self._vocabularies.get(spacecraft_id) is not values.__class__:
             self._note_names(spacecraft_id, values)
-        self.last_received[spacecraft_id] = entry.delivery.time
+        self.last_received[spacecraft_id] = entry
         self.weight += _ROW_WEIGHT + len(snapshot.text) // _VALUE_LENGTH
         if self._expected:
             self.weight += self._expected.get(spacecraft_id, 0)
@@ -171,14 +173,3 @@ class Batch:
     def days(self) -> set[date]:
         """The days that its snapshots are of."""
         return {_EPOCH + timedelta(days=day) for day in {identity[1] // _DAY for identity in self.entries}}
-
-
-def _spacecraft_id(word: bytes) -> str | None:
-    """The spacecraft that the last token of a subject names, if it can name one."""
-    return _known_id(word) if len(word) <= spacecraft.ID_LENGTH else None  # what is far too long is not kept
-
-
-@lru_cache(maxsize=16_384)
-def _known_id(word: bytes) -> str | None:
-    token = headers.text(word)
-    return token if spacecraft.is_id(token) else None

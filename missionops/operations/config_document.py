@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from missionops.domain import clock, limits
 from missionops.errors import Detail, InvalidRequest
 from missionops.operations import compiled_limits, request_parsing
 from missionops.wire.text import utf8
@@ -16,6 +17,8 @@ async def read(body: bytes) -> bytes:
     document = _decode(utf8(body).strip() or b"{}")
     if not isinstance(document, dict):
         raise _refused("body", "must be a JSON object")
+    if faults := [*clock.faults(document)]:
+        raise limits.refusal(faults)
     await compiled_limits.compiled(document)
     return _encode(document)
 

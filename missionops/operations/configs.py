@@ -76,8 +76,8 @@ def _change(asked: Request, before: bytes | None, stored: configs.ConfigVersion)
 
 
 def _shown(stored: configs.ConfigVersion) -> Response:
-    spacecraft_id, version, written, status, source, updated_at = stored
-    shown = ConfigResponse(spacecraft_id, msgspec.Raw(written), status, source, version, updated_at)
+    spacecraft_id, version, written, source, updated_at = stored
+    shown = ConfigResponse(spacecraft_id, msgspec.Raw(written), "approved", source, version, updated_at)
     return Response(msgspec.json.encode(shown))
 
 

@@ -16,8 +16,9 @@ from missionops.operations.audit import Change
 from missionops.operations.compiled_limits import InForce
 from missionops.operations.operation import Context, EmptyRequest, Operation, Request, Response, Route
 from missionops.operations.request_parsing import Limit
-from missionops.store import spacecraft
-from missionops.store.spacecraft import Registered, StatusFacts
+from missionops.store import parameter_sets, reception, spacecraft
+from missionops.store.reception import StatusFacts
+from missionops.store.spacecraft import Registered
 from missionops.store.spacecraft import Registration as Row
 
 _encode = msgspec.json.Encoder().encode
@@ -127,12 +128,13 @@ async def list_by_id(context: Context, asked: Request) -> Response:
 
 
 def _item(row: Registered) -> bytes:
-    shown = row._asdict() | {"config": msgspec.Raw(row.config or b"null")}
+    status = None if row.config is None else "approved"
+    shown = row._asdict() | {"config": msgspec.Raw(row.config or b"null"), "status": status}
     return _encode(Spacecraft(**shown))
 
 
 class Anomalies(msgspec.Struct):
-    """How many there were in the last hours."""
+    """How many there were in the last hours, by their timestamps or by when they were detected."""
 
     last1h: int
     last6h: int
@@ -143,10 +145,16 @@ Monitoring = Literal["UNKNOWN", "SILENT", "NOT_CONFIGURED", "ACTIVE"]
 
 
 class Status(msgspec.Struct, rename="camel"):
-    """How a spacecraft does, and what its silence means."""
+    """How a spacecraft does, and what its silence means.
+
+    `lastTelemetryTimestamp` ignores what is stamped more than the config's `clock.ahead` after its reception.
+    `clockOffset` is the reception minus the timestamp, in seconds, of what was received last.
+    """
 
     spacecraft_id: str
     last_telemetry_timestamp: Timestamp | None
+    last_received_at: Timestamp | None
+    clock_offset: float | None
     anomalies: Anomalies
     highest_severity_last24h: Severity = msgspec.field(name="highestSeverityLast24h")
     overall_status: Literal["NOMINAL", "WARNING", "CRITICAL"]
@@ -161,14 +169,19 @@ async def status(context: Context, asked: Request) -> Response:
     """How a spacecraft does."""
     config = await context.rules.in_force(context.database, asked.spacecraft_id)
     async with context.database.transaction() as connection:
-        found = await spacecraft.condition(connection, asked.spacecraft_id, datetime.now(UTC))
-        if config and found.was_heard and not config.are_met:
-            config.are_met = await spacecraft.has_reported(connection, asked.spacecraft_id, list(config.rules))
+        found = await reception.status(connection, asked.spacecraft_id, datetime.now(UTC))
+        if config and not found.is_silent and not config.are_met:
+            config.are_met = await parameter_sets.has_reported(connection, asked.spacecraft_id, list(config.rules))
+    offset = None
+    if found.last_received_at and found.last_received_timestamp:
+        offset = (found.last_received_at - found.last_received_timestamp).total_seconds()
     return Response(
         _encode(
             Status(
                 asked.spacecraft_id,
-                found.last_telemetry,
+                found.last_timestamp,
+                found.last_received_at,
+                offset,
                 Anomalies(found.last_hour, found.last_six_hours, found.last_day),
                 _HIGHEST[found.highest],
                 _OVERALL[found.highest],
@@ -180,9 +193,9 @@ async def status(context: Context, asked: Request) -> Response:
 
 def _monitoring(found: StatusFacts, config: InForce | None) -> Monitoring:
     """What silence means: the first that holds."""
-    if not found.is_known:
+    if not found.is_registered:
         return "UNKNOWN"
-    if not found.was_heard:
+    if found.is_silent:
         return "SILENT"
     return "ACTIVE" if config and config.are_met else "NOT_CONFIGURED"
 

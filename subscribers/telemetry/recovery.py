@@ -24,8 +24,8 @@ async def publish_unpublished(
 ) -> Checkpoint:
     """Publish the anomalies that were stored and are not known to be published; returns the checkpoint after that."""
     if at.published_sequence < at.sequence:
-        between = lease.partition, at.incarnation, at.published_sequence, at.sequence
-        async for page in stored_anomalies.between(connection, *between, _PAGE):
+        between = lease.partition, at.stream_generation, at.published_sequence, at.sequence
+        async for page in stored_anomalies.pages(connection, *between, _PAGE):
             await publisher.publish(anomalies.messages(page))
     after = at._replace(published_sequence=at.sequence, anomalies_sequence=publisher.sequence)
     return await _moved(connection, lease, at, after)
@@ -66,7 +66,7 @@ async def is_behind(client: Client, at: Checkpoint) -> bool:
 def _beginning(at: Checkpoint, info: dict[str, Any]) -> Checkpoint:
     return at._replace(
         stream_created=info["created"],
-        incarnation=at.incarnation + 1,
+        stream_generation=at.stream_generation + 1,
         sequence=max(0, int(info["state"]["first_seq"]) - 1),
         sequence_time=0,
         published_sequence=0,

@@ -92,7 +92,7 @@ class PartitionWorker:
 
     def get_log_context(self, _: object) -> dict[str, str]:
         """What FastStream shows of a subscriber."""
-        return {"subject": "telemetry.*", "queue": "", "stream": streams.TELEMETRY, "message_id": ""}
+        return {"subject": "telemetry.>", "queue": "", "stream": streams.TELEMETRY, "message_id": ""}
 
     def reconnected(self) -> None:
         """End the session: the connection to NATS was lost and is back, so what was sent meanwhile is in doubt."""

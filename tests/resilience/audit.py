@@ -182,7 +182,7 @@ class _Audit:
         """Each by one version, which was in force; never by an older one than the snapshot before."""
         found: dict[Key, list[dict[str, Any]]] = defaultdict(list)
         for row in self._ledger.anomalies:
-            found[row["spacecraft_id"], row["timestamp"], row["snapshot_id"]].append(json.loads(row["message"]))
+            found[row["spacecraft_id"], row["timestamp"], row["snapshot_id"]].append(json.loads(row["body"]))
         least: dict[str, int] = defaultdict(int)
         for first in firsts:
             key = first.token, first.row["timestamp"], first.row["id"]
@@ -236,7 +236,7 @@ class _Audit:
 
     def check_published_once(self) -> None:
         """ANOMALIES is the table, byte for byte; and a plain subscriber received nothing else."""
-        stored = Counter(bytes(row["message"].encode()) for row in self._ledger.anomalies)
+        stored = Counter(bytes(row["body"].encode()) for row in self._ledger.anomalies)
         published = Counter(message.body for message in self._anomaly_messages)
         for body in (stored - published).elements():
             self._differ("stored and not published", body)

@@ -25,7 +25,7 @@ _WAITING_FOR_LOCK = """
 SELECT FROM pg_stat_activity
 WHERE application_name = 'missionops' AND datname = current_database() AND wait_event_type = 'Lock'
 """
-_CLAIMS = "SELECT epoch FROM app.position"
+_CLAIMS = "SELECT epoch FROM app.checkpoint"
 _CONFIGS = "SELECT count(*) FROM app.config"
 
 

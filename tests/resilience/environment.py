@@ -152,7 +152,7 @@ class Environment:
 
     async def handled_sequence(self) -> int:
         """The last message of TELEMETRY that the service has decided."""
-        return int((await self.fetch("SELECT sequence FROM app.position"))[0][0])
+        return int((await self.fetch("SELECT sequence FROM app.checkpoint"))[0][0])
 
     async def last_sequence(self) -> int:
         """The last message of TELEMETRY."""

@@ -130,7 +130,7 @@ async def end_lease(environment: Environment, _: Random) -> None:
 
 async def expire_lease(environment: Environment) -> None:
     """End the owner's lease without notice."""
-    await environment.fetch("UPDATE app.position SET lease_until = '-infinity'")
+    await environment.fetch("UPDATE app.checkpoint SET lease_until = '-infinity'")
 
 
 async def delete_consumer(environment: Environment, _: Random) -> None:

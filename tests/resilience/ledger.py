@@ -135,14 +135,12 @@ class Ledger:
         for stream in (self.telemetry_stream, self.anomaly_stream, self.dead_letter_stream, self.event_stream):
             await stream.read(client)
         self.telemetry = await environment.fetch(_ROWS.format("telemetry"))
-        self.anomalies = await environment.fetch(
-            "SELECT spacecraft_id, timestamp, snapshot_id, message FROM app.anomaly"
-        )
+        self.anomalies = await environment.fetch("SELECT spacecraft_id, timestamp, snapshot_id, body FROM app.anomaly")
         self.events = await environment.fetch(_ROWS.format("event"))
         self.documents = await environment.fetch(_ROWS.format("document"))
         self.spacecraft = [row[0] for row in await environment.fetch("SELECT spacecraft_id FROM app.spacecraft")]
         self.waiting_events = (await environment.fetch("SELECT count(*) FROM app.outbox"))[0][0]
-        self.position = (await environment.fetch("SELECT * FROM app.position"))[0]
+        self.position = (await environment.fetch("SELECT * FROM app.checkpoint"))[0]
         for row in await environment.fetch(_ROWS.format("config")):
             self.configs[row["spacecraft_id"]][row["version"]] = row
 

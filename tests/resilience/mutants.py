@@ -123,16 +123,20 @@ def _with_text(pattern: str, replacement: str) -> Edit:
     return edit
 
 
+def _kept(statement: ast.stmt) -> Sequence[ast.stmt]:
+    """Keep what a query for some ids returned: what is kept is not read again."""
+    assert isinstance(statement, ast.Assign)
+    call = next(node for node in _expressions(statement) if isinstance(node, ast.Call))
+    name, ids, query = ast.unparse(statement.targets[0]), ast.unparse(call.args[-1]), ast.unparse(statement.value)
+    source = f"{name} = self.__dict__.setdefault('kept', {{}})\nif not {ids} <= {name}.keys(): {name} |= {query}"
+    return ast.parse(source).body
+
+
 _PIPELINE = "subscribers.telemetry.pipeline"
 _NOTHING = _instead("pass")
 _PUBLISH_DEAD_LETTERS = """
 letters = dead_letters.messages(recorded.letters, self._position.at.stream_created or "", self._max_payload)
 await self._dead_letters.publish(letters)
-"""
-_KEEP_VERSIONS = """
-versions = self.__dict__.setdefault("kept", {})
-if not spacecraft_ids <= versions.keys():
-    versions |= await configs.versions(connection, spacecraft_ids)
 """
 _EMPTY_OUTBOX = """
 await outbox.remove(connection, self._claim, [row.number for row in page], self._publisher.sequence)
@@ -228,9 +232,9 @@ MUTANTS = (
         (
             Change(
                 "missionops.ingest.limits_cache",
-                "LimitsCache.versions",
-                _calls("versions"),
-                _instead(_KEEP_VERSIONS),
+                "LimitsCache.in_force",
+                _all(_calls("for_ingest"), lambda statement: isinstance(statement, ast.Assign)),
+                _kept,
             ),
         ),
         scenarios.changed_config,
@@ -256,7 +260,7 @@ MUTANTS = (
             Change(
                 "missionops.ingest.bisect_refused",
                 "_add_by_halves",
-                _all(_is_if, _calls("_is_repeat")),
+                _all(_is_if, _uses("_pkey")),
                 _if(value=False),
             ),
         ),

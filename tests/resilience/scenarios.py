@@ -15,7 +15,7 @@ Scenario: TypeAlias = Callable[[Driver], Awaitable[None]]
 
 _STORING = "LOCK TABLE app.telemetry IN SHARE MODE"
 _READING = "LOCK TABLE app.telemetry IN ACCESS EXCLUSIVE MODE"
-_COMMITTING = "SELECT FROM app.position FOR UPDATE"
+_COMMITTING = "SELECT FROM app.checkpoint FOR UPDATE"
 _BAD = Bad("invalid", b'{"timestamp":"yesterday","parameters":{}}')
 _FORGOTTEN = 1.2 * DUPLICATE_WINDOW
 """Seconds after which a stream accepts a message id again."""

@@ -72,7 +72,7 @@ async def _monitored(found: Environment) -> AsyncIterator[MemoryMonitor]:
 
 async def until_ready(found: Environment) -> None:
     """Wait until a service has taken up the stream."""
-    query = "SELECT FROM app.position WHERE stream_created IS NOT NULL"
+    query = "SELECT FROM app.checkpoint WHERE stream_created IS NOT NULL"
     assert await found.until(lambda: found.fetch(query), _PATIENCE), found.services[0].log.read_text()
 
 

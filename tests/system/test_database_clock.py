@@ -42,7 +42,7 @@ class Pair:
             await asyncio.sleep(0.02)
 
     async def epoch(self) -> int:
-        return int(await self.database.fetchval("SELECT epoch FROM app.position"))
+        return int(await self.database.fetchval("SELECT epoch FROM app.checkpoint"))
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ async def test_a_dead_owner_s_lease_that_ends_in_an_hour_is_over_all_the_same(pl
     """As after a step back of the database's clock by an hour."""
     await pair.until_stored(await pair.publish())
     pair.up.signal(signal.SIGSTOP)  # its servers go on
-    await pair.database.execute("UPDATE app.position SET lease_until = clock_timestamp() + interval '1 hour'")
+    await pair.database.execute("UPDATE app.checkpoint SET lease_until = clock_timestamp() + interval '1 hour'")
     name = await pair.publish()
     began = time.monotonic()
     second = serve(place, pair.up)
@@ -89,7 +89,7 @@ async def test_a_clock_that_steps_while_the_owner_lives_costs_a_takeover_at_most
     for step in (timedelta(hours=1), -timedelta(hours=1)):
         epoch = await pair.epoch()
         # What the owner has written looks, to a clock that has stepped, as if written then.
-        await pair.database.execute("UPDATE app.position SET lease_until = lease_until + $1", step)
+        await pair.database.execute("UPDATE app.checkpoint SET lease_until = lease_until + $1", step)
         deadline = time.monotonic() + 1.5 * LEASE
         while time.monotonic() < deadline:
             await pair.until_stored(await pair.publish())

@@ -44,7 +44,7 @@ class Mission(NamedTuple):
         await until(lambda: self.database.fetchval(query, names), f"{names} in the table", wanted=len(names))
 
     async def epoch(self) -> int:
-        return int(await self.database.fetchval("SELECT epoch FROM app.position"))
+        return int(await self.database.fetchval("SELECT epoch FROM app.checkpoint"))
 
     async def told(self) -> list[str]:
         """The ids of the anomalies in the stream."""
@@ -246,7 +246,7 @@ async def test_a_reader_holds_up_neither_partitions_nor_telemetry(mission: Missi
             await reader.execute(statement)
         except (asyncpg.InsufficientPrivilegeError, asyncpg.OutOfMemoryError, asyncpg.NoActiveSQLTransactionError):
             refused += 1
-    await reader.execute("BEGIN; LOCK TABLE app.telemetry, app.anomaly, app.position IN ACCESS SHARE MODE")
+    await reader.execute("BEGIN; LOCK TABLE app.telemetry, app.anomaly, app.checkpoint IN ACCESS SHARE MODE")
     await reader.execute("SELECT count(*) FROM app.telemetry")
     await mission.publish("SC-1", ("2025-02-01T00:00:00Z", "b"), ("1950-01-01T00:00:00Z", "c"))
     await mission.until_stored("b", "c")

@@ -64,7 +64,7 @@ async def until_empty(database) -> None:
 
 
 async def mark(database) -> int:
-    return await database.fetchval("SELECT events_sequence FROM app.position")
+    return await database.fetchval("SELECT events_sequence FROM app.checkpoint")
 
 
 async def test_events_go_out_in_order_and_the_outbox_is_empty_afterwards(service, client, database):
@@ -219,7 +219,7 @@ async def forget_message_ids(client: Client) -> None:
 
 async def test_an_owner_that_was_replaced_reads_and_removes_nothing(service, client, database, database_url):
 
-    epoch = await database.fetchval("SELECT epoch FROM app.position")
+    epoch = await database.fetchval("SELECT epoch FROM app.checkpoint")
     former = Lease(0, epoch - 1)
     async with databases.connected(database_url) as connection:
         async with connection.transaction():
@@ -276,7 +276,7 @@ async def test_what_a_former_owner_published_meanwhile_is_not_published_again(se
 async def _waiting(settings):
 
     async with databases.connected(settings.database_url) as connection, connection.transaction():
-        epoch = await connection.fetchval("SELECT epoch FROM app.position")
+        epoch = await connection.fetchval("SELECT epoch FROM app.checkpoint")
         yield [row async for row in outbox.waiting(connection, Lease(0, epoch), 100)]
 
 

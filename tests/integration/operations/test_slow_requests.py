@@ -17,7 +17,7 @@ from missionops.operations.registry import OPERATIONS
 from subscribers import middlewares
 
 AT = "2025-01-01T00:00:00Z"
-TABLES = "app.spacecraft, app.config, app.telemetry, app.anomaly, app.event, app.document, app.parameter"
+TABLES = "app.spacecraft, app.config, app.telemetry, app.anomaly, app.event, app.document, app.parameter_set"
 
 REQUESTS: dict[str, dict[str, Any]] = {
     "anomalies.timeline": {"from": AT, "to": AT},

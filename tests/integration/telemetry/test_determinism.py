@@ -118,7 +118,7 @@ async def copy_configs(source: str, target: str) -> None:
     """The same versions of the same configs, without waiting for anybody to set them."""
     for name, document in await fetch(source, "SELECT spacecraft_id, document FROM app.config"):
         await execute(target, "INSERT INTO app.spacecraft (spacecraft_id, config_version) VALUES ($1, 1)", name)
-        await execute(target, "INSERT INTO app.config VALUES ($1, 1, $2, 'approved', 'manual')", name, document)
+        await execute(target, "INSERT INTO app.config VALUES ($1, 1, $2, 'manual')", name, document)
 
 
 async def until_handled(client, dsn: str, count: int | None = None) -> None:
@@ -126,9 +126,9 @@ async def until_handled(client, dsn: str, count: int | None = None) -> None:
     wanted = (await client.jetstream().stream_info("TELEMETRY")).state.last_seq if count is None else count
     connection = await asyncpg.connect(dsn)
     async with asyncio.timeout(60):
-        while await connection.fetchval("SELECT sequence FROM app.position") < wanted:
+        while await connection.fetchval("SELECT sequence FROM app.checkpoint") < wanted:
             await asyncio.sleep(0.005)
-        while count is None and await connection.fetchval("SELECT published_sequence < sequence FROM app.position"):
+        while count is None and await connection.fetchval("SELECT published_sequence < sequence FROM app.checkpoint"):
             if len(await stream(client, "ANOMALIES")) >= await connection.fetchval("SELECT count(*) FROM app.anomaly"):
                 break
             await asyncio.sleep(0.005)
@@ -149,5 +149,5 @@ async def told(client) -> list[list[tuple[str, bytes]]]:
 async def kept(dsn: str) -> list[list[tuple[object, ...]]]:
     """What is in the tables, but for the count of streams."""
     telemetry = 'SELECT spacecraft_id, "timestamp", id, parameters, received_at FROM app.telemetry ORDER BY 1, 2, 3'
-    anomalies = "SELECT spacecraft_id, message, stream_sequence, ordinal FROM app.anomaly ORDER BY 3, 4"
+    anomalies = "SELECT spacecraft_id, body, stream_sequence, number_in_message FROM app.anomaly ORDER BY 3, 4"
     return [await fetch(dsn, telemetry), await fetch(dsn, anomalies)]

@@ -91,7 +91,7 @@ async def taken(client) -> int:
 
 async def until_handled(mission, sequence: int) -> None:
     async with asyncio.timeout(100):
-        while (await mission.fetch("SELECT sequence FROM app.position"))[0][0] < sequence:
+        while (await mission.fetch("SELECT sequence FROM app.checkpoint"))[0][0] < sequence:
             await asyncio.sleep(0.1)
 
 

@@ -43,7 +43,7 @@ async def all_handled(client, database) -> None:
     async with asyncio.timeout(60):
         while True:
             last = (await client.jetstream().stream_info("TELEMETRY")).state.last_seq
-            if await database.fetchval("SELECT sequence FROM app.position") == last:
+            if await database.fetchval("SELECT sequence FROM app.checkpoint") == last:
                 return
             await asyncio.sleep(0.01)
 
@@ -91,7 +91,7 @@ async def test_nothing_is_told_whose_commit_fails(service: Service, client, data
     await client.request("missionops.config.set.SC-001", b'{"parameters":{"n":{"critHigh":0}}}')
     await database.execute("""
         CREATE FUNCTION app.curse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no commit'; END $$;
-        CREATE CONSTRAINT TRIGGER curse AFTER UPDATE ON app.position DEFERRABLE INITIALLY DEFERRED
+        CREATE CONSTRAINT TRIGGER curse AFTER UPDATE ON app.checkpoint DEFERRABLE INITIALLY DEFERRED
         FOR EACH ROW WHEN (NEW.sequence > OLD.sequence) EXECUTE FUNCTION app.curse();
     """)
     await client.jetstream().publish("telemetry.SC-001", snapshot("waits"))
@@ -101,7 +101,7 @@ async def test_nothing_is_told_whose_commit_fails(service: Service, client, data
     assert "no commit" in str(service.progress.trouble)
     assert (await client.jetstream().stream_info("ANOMALIES")).state.messages == 0
     assert told.pending_msgs == 0
-    await database.execute("DROP TRIGGER curse ON app.position")
+    await database.execute("DROP TRIGGER curse ON app.checkpoint")
     assert json.loads((await told.next_msg(10)).data)["snapshotId"] == "waits"
     await all_handled(client, database)
     assert await stored(database) == ["waits"]

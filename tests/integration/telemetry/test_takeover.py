@@ -90,7 +90,7 @@ async def test_requests_under_way_are_answered(serve, nats_server, own_database,
         assert (await taken).status_code == 201
     assert (await asyncio.to_thread(served.running.end)).code == 0
     assert await other.fetchval("SELECT count(*) FROM app.telemetry") == 1
-    assert await other.fetchval("SELECT owner FROM app.position") is None
+    assert await other.fetchval("SELECT owner FROM app.checkpoint") is None
     assert len(await mission.stream("ANOMALIES")) == 1
     await holder.close()
     await other.close()

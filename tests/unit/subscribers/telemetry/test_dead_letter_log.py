@@ -11,7 +11,9 @@ from subscribers.telemetry.dead_letter_log import DeadLetterLog
 
 
 def letter(sequence: int, name: str = "SC-001", reason: str = "body: must be an object") -> DeadLetter:
-    return DeadLetter(Fault("invalid", reason, None, b""), Delivery(name.encode(), sequence, 0, b"", None, b""))
+    return DeadLetter(
+        Fault("invalid", reason, None, b""), Delivery(b"telemetry.0." + name.encode(), sequence, 0, b"", None, b"")
+    )
 
 
 async def test_a_flood_is_told_together(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
