@@ -190,6 +190,8 @@ class _Audit:
             least[first.token] = self._version(first, anomalies, least[first.token])
         for key in found:
             self._differ("anomaly of nothing stored", key)
+        for row in self._ledger.misdated:
+            self._differ("listed as misdated, or not, and should be the other", dict(row))
 
     def _version(self, first: First, anomalies: Sequence[Mapping[str, Any]], least: int) -> int:
         """Check the version that judged a snapshot; returns the least that may judge the next one."""

@@ -1,12 +1,13 @@
 """Everybody who talks with the service, over one network that may fail them."""
 
 import asyncio
+import contextlib
 from random import Random
 from typing import NamedTuple
 
 from tests.resilience.attacks import HOSTILE
 from tests.resilience.config_client import ConfigClient
-from tests.resilience.environment import Environment
+from tests.resilience.environment import AWAY, Environment
 from tests.resilience.event_client import EventClient
 from tests.resilience.hostile import HostilePublisher
 from tests.resilience.publisher import Publisher
@@ -27,13 +28,23 @@ class Clients(NamedTuple):
         """Connect all; only the subscriber begins at once."""
         port = environment.network.port
         nats = [await environment.client(port) for _ in range(6)]
+        sent = 0
+
+        async def is_handled() -> bool:
+            nonlocal sent
+            with contextlib.suppress(*AWAY):
+                if await environment.handled_sequence() >= sent:
+                    sent = await environment.last_sequence()
+                    return True
+            return False
+
         hostile_configs = ConfigClient(nats[4], Random(f"{seed} hostile configs"), HOSTILE)
         clients = cls(
             Publisher(nats[0], Random(f"{seed} telemetry"), pause),
             ConfigClient(nats[1], Random(f"{seed} configs")),
             EventClient(nats[2], Random(f"{seed} events")),
             Subscriber(nats[3]),
-            HostilePublisher(nats[5], hostile_configs, Random(f"{seed} hostile"), port),
+            HostilePublisher(nats[5], hostile_configs, Random(f"{seed} hostile"), port, is_handled),
         )
         await clients.subscriber.start()
         return clients

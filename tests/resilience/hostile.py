@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable
 from random import Random
 from typing import NamedTuple
 
@@ -14,14 +14,14 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from tests.resilience import attacks
-from tests.resilience.attacks import HOSTILE, AttackMessage
+from tests.resilience.attacks import HOSTILE, Attack, AttackMessage
 from tests.resilience.config_client import ConfigClient
 from tests.resilience.publisher import AWAY, SPACECRAFT, SentMessage
 
 _LIGHT_PAUSE = 0.2
 """Seconds, at most, between two light attacks."""
 _HEAVY_PAUSE = (2.0, 6.0)
-"""Seconds between two heavy attacks: what one of them holds takes the service about a second of CPU time."""
+"""Seconds after a heavy attack was handled: it takes the service about a second of CPU time, whoever else needs it."""
 _CONFIG_PAUSE = (5.0, 20.0)
 _REPEATS = 0.02
 """How often an honest message id is repeated."""
@@ -37,14 +37,23 @@ class Attempt(NamedTuple):
 class HostilePublisher:
     """Attacks until it is stopped, waits for no answer, and does not send a message twice.
 
-    What of it is in the stream, the stream says: each of its messages is known by `digest`.
+    Which of its messages are in the stream, the stream says: each is known by `digest`. A heavy attack is sent once
+    `is_handled` says so of all that was sent before: on a slow machine the backlog would grow without an end.
     """
 
-    def __init__(self, client: Client, configs: ConfigClient, random: Random, port: int) -> None:
+    def __init__(
+        self,
+        client: Client,
+        configs: ConfigClient,
+        random: Random,
+        port: int,
+        is_handled: Callable[[], Awaitable[bool]],
+    ) -> None:
         self._client = client
         self.configs = configs
         self._random = random
         self._port = port
+        self._is_handled = is_handled
         self.sent: dict[bytes, Attempt] = {}
         """By digest."""
         self.attacks: Counter[str] = Counter()
@@ -56,18 +65,25 @@ class HostilePublisher:
             await self._client.subscribe(f"telemetry.{honest}", cb=self._repeat_message_id)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._change_configs())
-            tasks.create_task(self._attack(attacks.HEAVY, *_HEAVY_PAUSE))
-            tasks.create_task(self._attack(attacks.LIGHT, 0, _LIGHT_PAUSE))
+            tasks.create_task(self._attack_lightly(Random(self._random.getrandbits(64))))
+            tasks.create_task(self._attack_heavily(Random(self._random.getrandbits(64))))
 
-    async def _attack(self, choices: Iterable[attacks.Attack], shortest: float, longest: float) -> None:
-        choices, random = tuple(choices), Random(self._random.getrandbits(64))
+    async def _attack_lightly(self, random: Random) -> None:
         while True:
-            await asyncio.sleep(random.uniform(shortest, longest))
-            attack = random.choice(choices)
-            self.attacks[attack.__name__.replace("_", " ")] += 1
-            for message in attack(random):
-                await self.send(message)
-                await asyncio.sleep(0)
+            await asyncio.sleep(random.uniform(0, _LIGHT_PAUSE))
+            await self._attack(random.choice(attacks.LIGHT), random)
+
+    async def _attack_heavily(self, random: Random) -> None:
+        while True:
+            await asyncio.sleep(random.uniform(*_HEAVY_PAUSE))
+            if await self._is_handled():
+                await self._attack(random.choice(attacks.HEAVY), random)
+
+    async def _attack(self, attack: Attack, random: Random) -> None:
+        self.attacks[attack.__name__.replace("_", " ")] += 1
+        for message in attack(random):
+            await self.send(message)
+            await asyncio.sleep(0)
 
     async def _change_configs(self) -> None:
         random = Random(self._random.getrandbits(64))

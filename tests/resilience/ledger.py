@@ -25,6 +25,18 @@ _SHORT = 2_000
 _TIMEOUT = 10.0
 # With the time at which each row was committed, by PostgreSQL's own record.
 _ROWS = "SELECT *, pg_xact_commit_timestamp(xmin) AS committed FROM app.{}"
+# Anomalies whose time is a day or more away from their reception, and are not listed as such; and the other way round.
+_KEY = 'spacecraft_id, detected_at, "timestamp", snapshot_id, parameter, severity'
+_MISDATED = f"""
+WITH misdated AS (
+    SELECT {_KEY} FROM app.anomaly
+    WHERE "timestamp" <= detected_at - interval '24 hours' OR "timestamp" >= detected_at + interval '24 hours'
+)
+(SELECT {_KEY} FROM misdated EXCEPT ALL SELECT {_KEY} FROM app.misdated_anomaly)
+UNION ALL
+(SELECT {_KEY} FROM app.misdated_anomaly EXCEPT ALL SELECT {_KEY} FROM misdated)
+LIMIT 100
+"""  # noqa: S608 - our own words
 _ACKNOWLEDGEMENT = {"stream", "seq", "duplicate", "domain"}
 
 
@@ -120,6 +132,8 @@ class Ledger:
         self.event_stream = StreamReader("EVENTS")
         self.telemetry: Sequence[asyncpg.Record] = ()
         self.anomalies: Sequence[asyncpg.Record] = ()
+        self.misdated: Sequence[asyncpg.Record] = ()
+        """Anomalies that are listed as misdated or not, and should be the other."""
         self.events: Sequence[asyncpg.Record] = ()
         self.documents: Sequence[asyncpg.Record] = ()
         self.spacecraft: Sequence[str] = ()
@@ -136,6 +150,7 @@ class Ledger:
             await stream.read(client)
         self.telemetry = await environment.fetch(_ROWS.format("telemetry"))
         self.anomalies = await environment.fetch("SELECT spacecraft_id, timestamp, snapshot_id, body FROM app.anomaly")
+        self.misdated = await environment.fetch(_MISDATED)
         self.events = await environment.fetch(_ROWS.format("event"))
         self.documents = await environment.fetch(_ROWS.format("document"))
         self.spacecraft = [row[0] for row in await environment.fetch("SELECT spacecraft_id FROM app.spacecraft")]

@@ -70,6 +70,13 @@ def _uses(name: str) -> Matcher:
     )
 
 
+def _assigns(name: str) -> Matcher:
+    """A statement that assigns to a variable of this name."""
+    return lambda statement: (
+        isinstance(statement, ast.Assign) and name in {_last_name(target) for target in statement.targets}
+    )
+
+
 def _is_if(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.If)
 
@@ -181,7 +188,7 @@ MUTANTS = (
             Change(
                 "missionops.store.checkpoint",
                 "",
-                _all(_uses("_MOVE"), lambda statement: isinstance(statement, ast.Assign)),
+                _assigns("_MOVE"),
                 _with_text(r"\b(epoch|sequence) = (\$[23])\b", r"\2::bigint IS NOT NULL"),
             ),
         ),
@@ -298,7 +305,7 @@ MUTANTS = (
             Change(
                 "publishers.dead_letters",
                 "",
-                _all(_uses("MOST_BYTES"), lambda statement: isinstance(statement, ast.Assign)),
+                _assigns("MOST_BYTES"),
                 _instead("MOST_BYTES = 10**9"),
             ),
         ),
