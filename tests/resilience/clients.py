@@ -14,6 +14,10 @@ from tests.resilience.publisher import Publisher
 from tests.resilience.subscriber import Subscriber
 
 
+_BACKLOG = 100
+"""Messages that may wait when a heavy attack begins."""
+
+
 class Clients(NamedTuple):
     """Each keeps what it sent and received; each draws from a sequence of its own, so that none changes another's."""
 
@@ -28,14 +32,10 @@ class Clients(NamedTuple):
         """Connect all; only the subscriber begins at once."""
         port = environment.network.port
         nats = [await environment.client(port) for _ in range(6)]
-        sent = 0
 
-        async def is_handled() -> bool:
-            nonlocal sent
+        async def has_caught_up() -> bool:
             with contextlib.suppress(*AWAY):
-                if await environment.handled_sequence() >= sent:
-                    sent = await environment.last_sequence()
-                    return True
+                return await environment.last_sequence() - await environment.handled_sequence() < _BACKLOG
             return False
 
         hostile_configs = ConfigClient(nats[4], Random(f"{seed} hostile configs"), HOSTILE)
@@ -44,7 +44,7 @@ class Clients(NamedTuple):
             ConfigClient(nats[1], Random(f"{seed} configs")),
             EventClient(nats[2], Random(f"{seed} events")),
             Subscriber(nats[3]),
-            HostilePublisher(nats[5], hostile_configs, Random(f"{seed} hostile"), port, is_handled),
+            HostilePublisher(nats[5], hostile_configs, Random(f"{seed} hostile"), port, has_caught_up),
         )
         await clients.subscriber.start()
         return clients
