@@ -13,7 +13,6 @@ from tests.resilience.hostile import HostilePublisher
 from tests.resilience.publisher import Publisher
 from tests.resilience.subscriber import Subscriber
 
-
 _BACKLOG = 100
 """Messages that may wait when a heavy attack begins."""
 

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from random import Random
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -18,10 +18,12 @@ from tests.resilience.attacks import HOSTILE, Attack, AttackMessage
 from tests.resilience.config_client import ConfigClient
 from tests.resilience.publisher import AWAY, SPACECRAFT, SentMessage
 
+Condition: TypeAlias = Callable[[], Awaitable[bool]]
+
 _LIGHT_PAUSE = 0.2
 """Seconds, at most, between two light attacks."""
 _HEAVY_PAUSE = (2.0, 6.0)
-"""Seconds after a heavy attack was handled: it takes the service about a second of CPU time, whoever else needs it."""
+"""Seconds between two heavy attacks: one of them takes the service about a second of CPU time."""
 _CONFIG_PAUSE = (5.0, 20.0)
 _REPEATS = 0.02
 """How often an honest message id is repeated."""
@@ -37,8 +39,8 @@ class Attempt(NamedTuple):
 class HostilePublisher:
     """Attacks until it is stopped, waits for no answer, and does not send a message twice.
 
-    Which of its messages are in the stream, the stream says: each is known by `digest`. A heavy attack is sent once
-    `is_handled` says so of all that was sent before: on a slow machine the backlog would grow without an end.
+    Which of its messages are in the stream, the stream says: each is known by `digest`. Heavy attacks are sent
+    only while the service `has_caught_up`: on a slow machine the backlog would grow without an end.
     """
 
     def __init__(
@@ -47,13 +49,13 @@ class HostilePublisher:
         configs: ConfigClient,
         random: Random,
         port: int,
-        is_handled: Callable[[], Awaitable[bool]],
+        has_caught_up: Condition,
     ) -> None:
         self._client = client
         self.configs = configs
         self._random = random
         self._port = port
-        self._is_handled = is_handled
+        self._has_caught_up = has_caught_up
         self.sent: dict[bytes, Attempt] = {}
         """By digest."""
         self.attacks: Counter[str] = Counter()
@@ -76,7 +78,7 @@ class HostilePublisher:
     async def _attack_heavily(self, random: Random) -> None:
         while True:
             await asyncio.sleep(random.uniform(*_HEAVY_PAUSE))
-            if await self._is_handled():
+            if await self._has_caught_up():
                 await self._attack(random.choice(attacks.HEAVY), random)
 
     async def _attack(self, attack: Attack, random: Random) -> None:
