@@ -1,20 +1,16 @@
 """Everybody who talks with the service, over one network that may fail them."""
 
 import asyncio
-import contextlib
 from random import Random
 from typing import NamedTuple
 
 from tests.resilience.attacks import HOSTILE
 from tests.resilience.config_client import ConfigClient
-from tests.resilience.environment import AWAY, Environment
+from tests.resilience.environment import Environment
 from tests.resilience.event_client import EventClient
 from tests.resilience.hostile import HostilePublisher
 from tests.resilience.publisher import Publisher
 from tests.resilience.subscriber import Subscriber
-
-_BACKLOG = 100
-"""Messages that may wait when a heavy attack begins."""
 
 
 class Clients(NamedTuple):
@@ -32,18 +28,13 @@ class Clients(NamedTuple):
         port = environment.network.port
         nats = [await environment.client(port) for _ in range(6)]
 
-        async def has_caught_up() -> bool:
-            with contextlib.suppress(*AWAY):
-                return await environment.last_sequence() - await environment.handled_sequence() < _BACKLOG
-            return False
-
         hostile_configs = ConfigClient(nats[4], Random(f"{seed} hostile configs"), HOSTILE)
         clients = cls(
             Publisher(nats[0], Random(f"{seed} telemetry"), pause),
             ConfigClient(nats[1], Random(f"{seed} configs")),
             EventClient(nats[2], Random(f"{seed} events")),
             Subscriber(nats[3]),
-            HostilePublisher(nats[5], hostile_configs, Random(f"{seed} hostile"), port, has_caught_up),
+            HostilePublisher(nats[5], hostile_configs, Random(f"{seed} hostile"), environment),
         )
         await clients.subscriber.start()
         return clients

@@ -6,9 +6,8 @@ import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from random import Random
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -16,9 +15,8 @@ from nats.aio.msg import Msg
 from tests.resilience import attacks
 from tests.resilience.attacks import HOSTILE, Attack, AttackMessage
 from tests.resilience.config_client import ConfigClient
-from tests.resilience.publisher import AWAY, SPACECRAFT, SentMessage
-
-Condition: TypeAlias = Callable[[], Awaitable[bool]]
+from tests.resilience.environment import AWAY, Environment
+from tests.resilience.publisher import SPACECRAFT, SentMessage
 
 _LIGHT_PAUSE = 0.2
 """Seconds, at most, between two light attacks."""
@@ -39,23 +37,15 @@ class Attempt(NamedTuple):
 class HostilePublisher:
     """Attacks until it is stopped, waits for no answer, and does not send a message twice.
 
-    Which of its messages are in the stream, the stream says: each is known by `digest`. Heavy attacks are sent
-    only while the service `has_caught_up`: on a slow machine the backlog would grow without an end.
+    Which of its messages are in the stream, the stream says: each is known by `digest`. A heavy attack is sent
+    only when the one before it is handled: on a slow machine the backlog would grow without an end.
     """
 
-    def __init__(
-        self,
-        client: Client,
-        configs: ConfigClient,
-        random: Random,
-        port: int,
-        has_caught_up: Condition,
-    ) -> None:
+    def __init__(self, client: Client, configs: ConfigClient, random: Random, environment: Environment) -> None:
         self._client = client
         self.configs = configs
         self._random = random
-        self._port = port
-        self._has_caught_up = has_caught_up
+        self._environment = environment
         self.sent: dict[bytes, Attempt] = {}
         """By digest."""
         self.attacks: Counter[str] = Counter()
@@ -76,10 +66,14 @@ class HostilePublisher:
             await self._attack(random.choice(attacks.LIGHT), random)
 
     async def _attack_heavily(self, random: Random) -> None:
+        last = 0
         while True:
             await asyncio.sleep(random.uniform(*_HEAVY_PAUSE))
-            if await self._has_caught_up():
-                await self._attack(random.choice(attacks.HEAVY), random)
+            with contextlib.suppress(*AWAY):
+                if await self._environment.handled_sequence() >= last:
+                    await self._attack(random.choice(attacks.HEAVY), random)
+                    await self._client.flush()
+                    last = await self._environment.last_sequence()
 
     async def _attack(self, attack: Attack, random: Random) -> None:
         self.attacks[attack.__name__.replace("_", " ")] += 1
@@ -119,7 +113,7 @@ class HostilePublisher:
     async def _send_raw(self, subject: str, block: bytes, body: bytes) -> None:
         """Send headers that a client would refuse, on a connection of their own."""
         async with asyncio.timeout(2):
-            reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+            reader, writer = await asyncio.open_connection("127.0.0.1", self._environment.network.port)
             try:
                 await reader.readline()  # INFO
                 options = json.dumps({"verbose": False, "pedantic": False, "headers": True})
