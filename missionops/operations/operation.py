@@ -47,7 +47,9 @@ class Request(NamedTuple):
     max_bytes: int
     """How long the answer may be."""
     caller: Caller
-    """Who asks; `performing` has seen to it that he may ask this of `spacecraft_id`."""
+    """Who asks; `dispatch` has checked that this caller may ask this of `spacecraft_id`."""
+    deadline: float = float("inf")
+    """Until when the response is due, by the clock of the event loop; `dispatch` sets it."""
 
 
 class Response(NamedTuple):

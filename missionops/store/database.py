@@ -161,7 +161,9 @@ async def opened(dsn: str) -> AsyncIterator[Database]:
         yield Database(pool, dsn)
     finally:
         try:
-            async with asyncio.timeout(3):
+            async with asyncio.timeout(
+                1
+            ):  # no request uses it any more: a connection that is not closed by now is lost
                 await pool.close()
         except TimeoutError:
             pool.terminate()

@@ -116,3 +116,14 @@ async def user(connection: Connection) -> str:
 
 def _stored(row: asyncpg.Record | None) -> StoredToken | None:
     return StoredToken(*row) if row else None
+
+
+_ANY_VALID = """
+SELECT EXISTS (SELECT FROM app.token
+               WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp()))
+"""
+
+
+async def is_any_valid(connection: Connection) -> bool:
+    """Whether there is a token that is neither revoked nor expired."""
+    return bool(await connection.fetchval(_ANY_VALID))

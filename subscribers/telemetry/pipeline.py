@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
@@ -304,15 +305,16 @@ class Pipeline:
     def _count(self, current: InFlightBatch, recorded: RecordedBatch) -> None:
         status, batch = self._status, current.batch
         status.move(batch.sequence)
-        status.batches += 1
-        status.batch_messages.note(batch.messages)
-        status.batch_seconds.note(time.monotonic() - current.began)
-        status.stored += recorded.stored
-        status.duplicates += recorded.duplicates
-        status.anomalies.update(recorded.severities)
-        status.dead_letters.update(letter.fault.code for letter in recorded.letters)
+        status.count_batch(
+            messages=batch.messages,
+            seconds=time.monotonic() - current.began,
+            stored=recorded.stored,
+            duplicates=recorded.duplicates,
+            severities=recorded.severities,
+            dead_letter_codes=Counter(letter.fault.code for letter in recorded.letters),
+        )
         self._dead_letter_log.note(batch.name, recorded.letters)
         if batch.missing:
-            status.lost += batch.missing
+            status.count_lost(batch.missing)
             log.error("LOST: the stream gave up %d messages before they were read", batch.missing,
                       extra={"batch": batch.name})  # fmt: skip

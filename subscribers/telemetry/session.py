@@ -70,14 +70,14 @@ class Session:
                 client,
                 room.stream,
                 self._is_owner,
-                status.publish_failures,
+                status.count_publish_failure,
                 settings.lease,
                 room=room,
                 relieve=lambda size: stream_room.relieve(self._rooms, size),
             )
             for room in self._rooms
         )
-        events = ExactlyOncePublisher(client, EVENTS, self._is_owner, status.publish_failures, settings.lease)
+        events = ExactlyOncePublisher(client, EVENTS, self._is_owner, status.count_publish_failure, settings.lease)
         self._events = EventPublisher(client, settings.database_url, lease, events, self._provide_streams)
         self._consumer = Consumer(client, f"missionops-{lease.partition}", settings.pull_bytes)
         self._pipeline = Pipeline(
@@ -113,7 +113,7 @@ class Session:
             for watch in (
                 self._refuse_to_hang(),
                 self._name_lock_holders(),
-                stream_purge.purge_handled(self._client, lambda: self._status.sequence, self._settings),
+                stream_purge.purge_handled(self._client, self._status, self._settings),
                 self._watch_outgoing_streams(),
             )
         ]
@@ -143,10 +143,10 @@ class Session:
         await self._anomalies.resume(start.anomalies_sequence)
         async with self._pipeline.writer() as connection:
             start = await recovery.publish_unpublished(connection, self._lease, start, self._anomalies)
-            start = await recovery.find_start(self._client, connection, self._lease, start)
+            start = await recovery.find_start(self._client, connection, self._lease, start, self._status.stream_end)
         self._position.at = start
         self._status.move(start.sequence)
-        self._status.lost = start.lost
+        self._status.restore_lost(start.lost)
         await self._consumer.start(start.sequence)
 
         is_behind = await recovery.is_behind(self._client, start)

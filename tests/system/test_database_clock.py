@@ -15,6 +15,7 @@ from nats.aio.client import Client
 
 from tests.system import installed
 from tests.system.installed import Place, Running, Up
+from tests.wait import until, until_async
 
 LEASE = 2.0
 
@@ -36,10 +37,8 @@ class Pair:
         return str(body["id"])
 
     async def until_stored(self, name: str) -> None:
-        deadline = time.monotonic() + installed.PATIENCE
-        while not await self.database.fetchval("SELECT count(*) FROM app.telemetry WHERE id = $1", name):
-            assert time.monotonic() < deadline, f"{name} is not stored"
-            await asyncio.sleep(0.02)
+        query = "SELECT count(*) FROM app.telemetry WHERE id = $1"
+        await until_async(lambda: self.database.fetchval(query, name), f"{name} in the table")
 
     async def epoch(self) -> int:
         return int(await self.database.fetchval("SELECT epoch FROM app.checkpoint"))
@@ -77,7 +76,7 @@ async def test_a_dead_owner_s_lease_that_ends_in_an_hour_is_over_all_the_same(pl
     name = await pair.publish()
     began = time.monotonic()
     second = serve(place, pair.up)
-    installed.until(lambda: ready(second)[1] == "owner", "the takeover")
+    until(lambda: ready(second)[1] == "owner", "the takeover")
     assert time.monotonic() - began < installed.busy(2 * LEASE + 5)  # and the time that a start takes
     await pair.until_stored(name)
     assert ready(second)[0] == 200
@@ -106,13 +105,13 @@ async def test_a_standby_is_not_ready_while_nobody_moves_what_waits(place: Place
     pause = "$JS.API.CONSUMER.PAUSE.TELEMETRY.missionops-0"
     await pair.client.request(pause, b'{"pause_until":"2100-01-01T00:00:00Z"}')
     name = await pair.publish()
-    installed.until(lambda: ready(second)[0] == 503, "a standby that is not ready")
+    until(lambda: ready(second)[0] == 503, "a standby that is not ready")
     _, said, trouble = ready(second)
     assert said == "standby"
     assert "Nothing moves: 1 messages wait" in str(trouble)
     await pair.client.request(pause, b"{}")
     await pair.until_stored(name)
-    installed.until(lambda: ready(second)[0] == 200, "readiness")
+    until(lambda: ready(second)[0] == 200, "readiness")
 
 
 def role(up: Up) -> str:

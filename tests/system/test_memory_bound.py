@@ -12,6 +12,7 @@ from nats.aio.client import Client
 
 from tests.system import installed
 from tests.system.installed import Place, Up
+from tests.wait import until_async
 
 BOUND = 150 << 20
 """Bytes; what the product promises with its settings as they come."""
@@ -91,8 +92,10 @@ async def until_told(client: Client, seconds: float) -> None:
 
 
 async def until_handled(client: Client) -> None:
-    while json.loads((await client.request("missionops.health", b"", timeout=10)).data)["ingest"]["lag"]:
-        pass
+    async def is_handled() -> bool:
+        return not json.loads((await client.request("missionops.health", b"", timeout=10)).data)["ingest"]["lag"]
+
+    await until_async(is_handled, "the end of the stream", installed.busy(60))
 
 
 def peak(up: Up) -> int:

@@ -14,6 +14,7 @@ from nats.aio.client import Client
 
 from missionops import app
 from missionops.app import Service
+from tests.wait import until_async
 
 TIME = "2025-01-01T00:00:00Z"
 MSGPACK = {"Content-Type": "application/msgpack"}
@@ -33,12 +34,6 @@ class Letter(NamedTuple):
         return self.headers["Missionops-Error"]
 
 
-async def until(condition: Callable[[], Awaitable[object]]) -> None:
-    async with asyncio.timeout(30):
-        while not await condition():
-            await asyncio.sleep(0.02)
-
-
 async def api(client: Client, subject: str, request: object = None) -> Any:
     body = json.dumps(request).encode() if request else b""
     return json.loads((await client.request(f"$JS.API.{subject}", body, timeout=5)).data)
@@ -55,7 +50,7 @@ async def all_handled(client: Client, database) -> None:
         position = await database.fetchval("SELECT sequence FROM app.checkpoint")
         return bool(position == await last_sequence(client, "TELEMETRY"))
 
-    await until(handled)
+    await until_async(handled, "the end of the stream")
 
 
 async def letters(client: Client) -> list[Letter]:
@@ -362,7 +357,7 @@ async def test_no_header_of_a_publisher_is_obeyed_or_taken_for_ours(service: Ser
     await all_handled(client, database)
 
     first, second, third = await letters(client)
-    assert first.body, second.body == (b"bad", b"bad too")
+    assert (first.body, second.body) == (b"bad", b"bad too")
     assert {name: first.headers[name] for name in KEPT} == KEPT
     assert first.headers["Missionops-Mine"] == "x"
     assert first.headers["Missionops-Original-Msg-Id"] == "original"
@@ -506,10 +501,7 @@ async def test_a_fault_that_is_ours_costs_no_telemetry(service: Service, client,
     await database.execute("ALTER TABLE app.telemetry RENAME TO away")
     await publish(client, "telemetry.SC-1", good("waits"))
 
-    async def said() -> bool:
-        return bool(service.progress.trouble) and not service.progress.is_ready
-
-    await until(said)
+    await until_async(lambda: service.progress.trouble and not service.progress.is_ready, "a red readiness")
     await database.execute("ALTER TABLE app.away RENAME TO telemetry")
     await all_handled(client, database)
     assert await stored_ids(database) == ["waits"]

@@ -1,12 +1,13 @@
 """Listings over NATS: order, pages that stay stable while telemetry arrives, and answers that stay bounded."""
 
-import asyncio
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from missionops.operations import telemetry as telemetry_operations
+from tests.wait import until_async
 
 SC = "SC-001"
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -25,24 +26,22 @@ def ask(service, client):
 def publish(service, client):
     published = 0
 
-    async def publish(snapshots: list[dict]) -> None:
+    async def publish(snapshots: list[dict[str, Any]]) -> None:
         """Publish and wait until it is stored."""
         nonlocal published
         await client.request(f"telemetry.{SC}", json.dumps(snapshots).encode())
         published += len(snapshots)
-        async with asyncio.timeout(10):
-            while service.progress.stored < published:
-                await asyncio.sleep(0.01)
+        await until_async(lambda: service.progress.stored >= published, f"{published} snapshots")
 
     return publish
 
 
-def snapshot(second: int, temp: float = 20, **more) -> dict:
+def snapshot(second: int, temp: float = 20, **more) -> dict[str, Any]:
     at = (START + timedelta(seconds=second)).isoformat()
     return {"timestamp": at, "parameters": {"temp": temp}, **more}
 
 
-async def pages(ask, subject: str, **request) -> list[list[dict]]:
+async def pages(ask, subject: str, **request) -> list[list[dict[str, Any]]]:
     found, cursor = await ask(subject, **request)
     answers = [found]
     while cursor:

@@ -1,6 +1,5 @@
 """The same messages give the same anomalies, byte for byte, however they are cut, interrupted and handed over."""
 
-import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 
 from missionops import app
 from subscribers.telemetry import worker as subscriber
+from tests.wait import until_async
 
 TIME = "2025-01-01T00:00:00Z"
 FLEET = ("SC-001", "SC-002", "SC-003")
@@ -125,13 +125,17 @@ async def until_handled(client, dsn: str, count: int | None = None) -> None:
     """Wait until so many messages, or all, are handled."""
     wanted = (await client.jetstream().stream_info("TELEMETRY")).state.last_seq if count is None else count
     connection = await asyncpg.connect(dsn)
-    async with asyncio.timeout(60):
-        while await connection.fetchval("SELECT sequence FROM app.checkpoint") < wanted:
-            await asyncio.sleep(0.005)
-        while count is None and await connection.fetchval("SELECT published_sequence < sequence FROM app.checkpoint"):
-            if len(await stream(client, "ANOMALIES")) >= await connection.fetchval("SELECT count(*) FROM app.anomaly"):
-                break
-            await asyncio.sleep(0.005)
+    at_least = "SELECT sequence >= $1 FROM app.checkpoint"
+    await until_async(lambda: connection.fetchval(at_least, wanted), f"the first {wanted} messages")
+
+    async def is_published() -> bool:
+        if await connection.fetchval("SELECT published_sequence >= sequence FROM app.checkpoint"):
+            return True
+        count = await connection.fetchval("SELECT count(*) FROM app.anomaly")
+        return len(await stream(client, "ANOMALIES")) >= int(count)
+
+    if count is None:
+        await until_async(is_published, "the anomalies")
     await connection.close()
 
 

@@ -44,8 +44,8 @@ def test_one_spacecraft_s_snapshot_is_no_repeat_of_another_s():
 def test_what_is_long_past_is_left_to_the_database(monkeypatch):
     monkeypatch.setattr(deduplication, "_KEPT", 3)
     known = RecentSnapshots()
-    for first in range(1, 20):
-        known.remove_known(batch(first, f"{first}"))
+    for sequence in range(1, 20):
+        known.remove_known(batch(sequence, f"{sequence}"))
     first, last = batch(20, 1), batch(21, 19)
     known.remove_known(first)
     known.remove_known(last)
@@ -58,7 +58,7 @@ def test_what_was_decided_a_minute_ago_is_left_to_the_database(monkeypatch, seco
     known = RecentSnapshots()
     known.remove_known(batch(1, "a"))
     now = time.monotonic()
-    monkeypatch.setattr(deduplication.time, "monotonic", lambda: now + seconds)
+    monkeypatch.setattr(time, "monotonic", lambda: now + seconds)
     later = batch(2, "a")
     known.remove_known(later)
     assert ids(later) == left
@@ -69,7 +69,7 @@ def test_a_stream_of_repeats_does_not_keep_what_it_repeats(monkeypatch):
     began = time.monotonic()
     stored = []
     for second in range(0, 120, 10):
-        monkeypatch.setattr(deduplication.time, "monotonic", lambda: began + second)  # noqa: B023 - called in this round
+        monkeypatch.setattr(time, "monotonic", lambda: began + second)  # noqa: B023 - called in this round
         again = batch(second + 1, "a")
         known.remove_known(again)
         stored += [second for _ in ids(again)]
