@@ -8,7 +8,6 @@ import pytest
 
 from tests.system import installed
 from tests.wait import until
-from tests.wait import until
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
