@@ -110,7 +110,7 @@ class Environment:
             error_cb=ignore,
         )
         read_loop.install(client)  # the hostile publisher sends headers that end nats-py's own read loop
-        self.exits.push_async_callback(client.close)
+        self.exits.push_async_callback(_close, client)
         return client
 
     async def fetch(self, query: str, *arguments: Any) -> Sequence[asyncpg.Record]:
@@ -163,6 +163,11 @@ class Environment:
 
     async def _connect_postgres(self) -> Streams:
         return await asyncio.open_unix_connection(str(_sockets(self.dsn) / f".s.PGSQL.{PORT}"))
+
+
+async def _close(client: Client) -> None:
+    with suppress(*AWAY):  # it may be about to connect again just then
+        await client.close()
 
 
 @asynccontextmanager
