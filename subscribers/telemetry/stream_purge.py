@@ -1,15 +1,13 @@
-"""Forgetting telemetry that is stored: the stream keeps it for a while, for whoever wants to read it again."""
+"""Purge handled telemetry from the stream, which keeps it for a while for those who want to read it again."""
 
 import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
-import nats.errors
 from nats.aio.client import Client
 
-from missionops.broker import streams
+from missionops.broker import jetstream, streams
 from missionops.errors import Unavailable
 from missionops.settings import Settings
 
@@ -17,21 +15,20 @@ log = logging.getLogger(__name__)
 
 _PAUSE = 5.0
 _FULL = 0.8
-_NOT_FOUND = 10037
 
 
 async def purge_handled(client: Client, handled: Callable[[], int], settings: Settings) -> None:
     """Purge messages up to `handled()` that are older than the setting, for ever.
 
-    A stream that is nearly full gives up half of what is handled, whatever its age: it would refuse new telemetry
-    for the sake of old that is stored.
+    A stream that is nearly full loses half of what is handled, whatever its age: otherwise it would refuse new
+    telemetry for the sake of telemetry that is stored.
     """
     while True:
         await asyncio.sleep(_PAUSE)
         try:
             await purge(client, handled(), settings.telemetry_max_age)
-        except (Unavailable, TimeoutError, nats.errors.Error) as error:
-            log.warning("handled telemetry stays in the stream for now: %s", str(error) or type(error).__name__)
+        except Unavailable as error:
+            log.warning("handled telemetry stays in the stream for now: %s", error)
 
 
 async def purge(client: Client, handled: int, max_age: float) -> None:
@@ -39,27 +36,21 @@ async def purge(client: Client, handled: int, max_age: float) -> None:
 
     An empty stream has no first message, though the server gives its first sequence as 0 or one after the last.
     """
-    info = await streams.ask(client, f"STREAM.INFO.{streams.TELEMETRY}")
-    if not info["state"]["messages"]:
+    info = await jetstream.stream_info(client, streams.TELEMETRY)
+    state, max_bytes = info["state"], int(info["config"]["max_bytes"])
+    if not state["messages"]:
         return
-    first = int(info["state"]["first_seq"])
-    keep = min(handled + 1, max(await _first_young(client, info, max_age), _first_after_pressure(info, handled)))
+    first, last = int(state["first_seq"]), int(state["last_seq"])
+
+    since = datetime.fromisoformat(info["ts"][:19] + "+00:00") - timedelta(seconds=max_age)  # by the server's clock
+    request = {"start_time": since.isoformat(), "next_by_subj": ">"}
+    young = await jetstream.find_message(client, streams.TELEMETRY, request)
+    keep = young.sequence if young else last + 1
+    if max_bytes > 0 and int(state["bytes"]) >= _FULL * max_bytes:
+        keep = max(keep, first + (handled + 1 - first + 1) // 2)
+
+    keep = min(keep, handled + 1)
     if keep > first:
-        answer = await streams.ask(client, f"STREAM.PURGE.{streams.TELEMETRY}", {"seq": keep})
+        answer = await jetstream.request(client, f"STREAM.PURGE.{streams.TELEMETRY}", {"seq": keep})
         if answer["purged"]:
             log.info("purged %d handled messages from the stream", answer["purged"])
-
-
-async def _first_young(client: Client, info: dict[str, Any], max_age: float) -> int:
-    """The first message younger than `max_age`, by the server's clock."""
-    since = datetime.fromisoformat(info["ts"][:19] + "+00:00") - timedelta(seconds=max_age)
-    request = {"start_time": since.isoformat(), "next_by_subj": ">"}
-    answer = await streams.ask(client, f"STREAM.MSG.GET.{streams.TELEMETRY}", request, accepted=_NOT_FOUND)
-    return int(answer["message"]["seq"]) if "message" in answer else int(info["state"]["last_seq"]) + 1
-
-
-def _first_after_pressure(info: dict[str, Any], handled: int) -> int:
-    state, most = info["state"], int(info["config"]["max_bytes"])
-    if most <= 0 or int(state["bytes"]) < _FULL * most:
-        return 0
-    return int(state["first_seq"]) + (handled + 1 - int(state["first_seq"]) + 1) // 2

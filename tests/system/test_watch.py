@@ -1,0 +1,113 @@
+"""`watch`: what the streams keep, what comes live, and what a reconnect leaves out."""
+
+import json
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import nats
+import pytest
+
+from tests.system import installed
+from tests.system.installed import COMMAND, Place, Running, Up
+
+
+def publish(place: Place, up: Up, spacecraft_id: str, *values: int) -> None:
+    for value in values:
+        sent = place.run("publish", spacecraft_id, "--param", f"temp={value}", "--server", up.nats)
+        assert sent.code == 0
+
+
+def limited(place: Place, up: Up, spacecraft_id: str) -> str:
+    done = place.run(
+        "set-config", spacecraft_id, "--file", "-", "--server", up.nats, stdin='{"parameters":{"temp":{"critHigh":70}}}'
+    )
+    assert done.code == 0
+    return f"anomalies.{spacecraft_id}"
+
+
+def test_since_shows_what_the_stream_keeps_and_then_what_comes(place: Place, up: Up) -> None:
+    subject = limited(place, up, "WATCH-1")
+    publish(place, up, "WATCH-1", 71, 72)
+    listed = ("list-anomalies", "WATCH-1", "--json", "--server", up.nats)
+    installed.until(lambda: len(json.loads(place.run(*listed).out)) == 2, "the anomalies")
+    assert len(place.run("watch", subject, "--since", "1h", "--count", "1", "--server", up.nats).out.splitlines()) == 1
+    watching = place.start("watch", subject, "--since", "10m", "--count", "3", "--server", up.nats)
+    installed.until(lambda: len(watching.out.splitlines()) == 2, "what is kept")
+    publish(place, up, "WATCH-1", 73)
+    lines = watching.end().out.splitlines()
+    assert ["71" in lines[0], "72" in lines[1], "73" in lines[2]] == [True] * 3
+    for line in lines:
+        assert "WATCH-1" in line
+        assert "above critHigh 70" in line
+        assert len(line) <= 80
+        assert len(line.split()[1]) == len("00:00:00.000")
+    as_json = place.run("watch", subject, "--since", "10m", "--json", "--count", "3", "--server", up.nats).out
+    assert [json.loads(line)["value"] for line in as_json.splitlines()] == [71, 72, 73]
+    future = place.start("watch", subject, "--since", "2199-01-01T00:00:00Z", "--count", "1", "--server", up.nats)
+    future.said("Watching")
+    publish(place, up, "WATCH-1", 74)
+    assert "74" in future.end().out
+
+
+def test_since_of_what_no_stream_keeps_is_refused(place: Place, up: Up) -> None:
+    done = place.run("watch", "telemetry.*", "--since", "1h", "--server", up.nats)
+    assert "missionops list-telemetry" in done.sentence
+
+
+@contextmanager
+def server(port: int) -> Iterator[None]:
+    command = [COMMAND.with_name("nats-server"), "--addr", "127.0.0.1", "--port", str(port)]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    try:
+        installed.until(lambda: _listens(port), "the server")
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def test_after_a_reconnect_it_is_said_what_is_missing_and_how_to_see_it(place: Place, port: int) -> None:
+    url = f"nats://127.0.0.1:{port}"
+    watching: list[Running] = []
+    with server(port):
+        for subject in ("anomalies.*", "telemetry.*"):
+            watching.append(place.start("watch", subject, "--server", url))
+            watching[-1].said("Watching")
+    for each in watching:
+        each.said("NATS is away")
+    with server(port):
+        anomalies, telemetry = (each.said("What was published in between is not shown") for each in watching)
+        assert "`missionops watch anomalies.* --since " in anomalies
+        assert "--since" not in telemetry
+        for each in watching:
+            each.interrupt()
+            assert each.end().code == 130
+
+
+async def test_what_is_written_otherwise_is_named_in_its_dead_letter(place: Place, up: Up) -> None:
+    client = await nats.connect(up.nats)
+    marked = b'\xef\xbb\xbf{"timestamp":"2025-01-01T00:00:00Z","parameters":{"a":1}}'
+    await client.publish("telemetry.WIRE-1", b"\x82\xa9timestamp\xb42025-01-01T00:00:00Z\xaaparameters\x80")
+    await client.publish("telemetry.WIRE-1", marked)
+    await client.close()
+    letters = ("dead-letters", "list", "WIRE-1", "--json", "--server", up.nats)
+    (letter,) = installed.until(lambda: json.loads(place.run(*letters).out), "the dead letter")
+    assert "looks like MessagePack" in letter["headers"]["Missionops-Error"]
+    assert "Content-Type: application/msgpack" in letter["headers"]["Missionops-Error"]
+    stored = ("list-telemetry", "WIRE-1", "--json", "--server", up.nats)
+    (snapshot,) = installed.until(lambda: json.loads(place.run(*stored).out), "the snapshot")
+    assert snapshot["parameters"] == {"a": 1}
