@@ -186,10 +186,12 @@ async def _monitoring(
         return "UNKNOWN"
     if not facts.was_heard:
         return "SILENT"
+    if config and datetime.now(UTC) < config.works_until:
+        return "ACTIVE"
     reported = await spacecraft.reported(connection, spacecraft_id)
     if config is None or reported.isdisjoint(config.rules.keys() | config.rules.off):
         return "NOT_CONFIGURED"
-    works = await config_check.all_rules_work(connection, spacecraft_id, config.rules, reported)
+    works = await config_check.all_rules_work(connection, spacecraft_id, config, reported)
     return "ACTIVE" if works else "PARTIAL"
 
 
