@@ -50,7 +50,7 @@ async def timeline(context: Context, asked: Request) -> Response:
 
 async def _items(rows: AsyncIterator[ListedAnomaly]) -> AsyncIterator[PageItem]:
     async for row in rows:
-        yield PageItem(row.message, (row.timestamp, row.id, row.snapshot_id))
+        yield PageItem(row.body, (row.timestamp, row.id, row.snapshot_id))
 
 
 OPERATIONS = (

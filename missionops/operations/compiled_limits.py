@@ -53,7 +53,7 @@ class CompiledRules:
         It holds no connection while it compiles, or waits for another who does.
         """
         async with database.transaction() as connection:
-            version = (await configs.versions(connection, [spacecraft_id])).get(spacecraft_id, 0)
+            version = await configs.version_in_force(connection, spacecraft_id)
         if not version:
             return None
         key = spacecraft_id, version

@@ -18,7 +18,7 @@ from missionops.errors import Detail, NotFound
 from missionops.operations.compiled_limits import InForce
 from missionops.operations.config_document import ValidConfig
 from missionops.operations.operation import Context, EmptyRequest, Operation, Request, Response, Route
-from missionops.store import spacecraft, telemetry
+from missionops.store import parameter_sets, telemetry
 from missionops.store.database import Connection, Database
 
 _LATELY = timedelta(hours=24)
@@ -64,7 +64,7 @@ async def check(context: Context, request: Request) -> Response:
         raise NotFound("Config not found")
     rules = config.rules
     async with context.database.transaction() as connection:
-        reported = await spacecraft.reported(connection, request.spacecraft_id)
+        reported = set(await parameter_sets.reported_names(connection, request.spacecraft_id))
         coverage = await _coverage(connection, request.spacecraft_id, rules, reported)
     ruled = rules.keys() | rules.off
     checks = []
@@ -102,7 +102,7 @@ async def warnings(database: Database, spacecraft_id: str, config: ValidConfig) 
         return found
     try:
         async with asyncio.timeout(_WARNING_SECONDS), database.transaction() as connection:
-            reported = await spacecraft.reported(connection, spacecraft_id)
+            reported = set(await parameter_sets.reported_names(connection, spacecraft_id))
             coverage = await _coverage(connection, spacecraft_id, config.rules, reported)
     except TimeoutError:
         return [*found, Detail("parameters", "could not be compared with telemetry in time: see config.check")]

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.system import installed
 from tests.system.installed import COMMAND, Done, Place, Up
+from tests.wait import until
 
 SIX = {"parameters": {f"p{number}": {"critHigh": number} for number in range(6)}}
 WITHOUT_WRAPPER = {"bus_v": {"critLow": 6.0}, "wheel_rpm": {"critHigh": 5000}}
@@ -36,7 +36,7 @@ class Commands:
     def report(self, *parameters: str) -> None:
         known = len(self.json("list-telemetry"))
         assert self.run("publish", *(word for pair in parameters for word in ("--param", pair))).code == 0
-        installed.until(lambda: len(self.json("list-telemetry")) > known, "the snapshot")
+        until(lambda: len(self.json("list-telemetry")) > known, "the snapshot")
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_on_a_terminal_it_asks(place: Place, up: Up) -> None:
     for answer, code, version in (("n", 1, 1), ("y", 0, 2)):
         ours, theirs = pty.openpty()
         os.write(ours, f"{answer}\n".encode())
-        line = [COMMAND, "set-config", "CONFIG-TTY", "--file", "empty.json", "--server", up.nats]
+        line: list[str | Path] = [COMMAND, "set-config", "CONFIG-TTY", "--file", "empty.json", "--server", up.nats]
         done = subprocess.run(
             line, stdin=theirs, capture_output=True, cwd=place.work, env=place.environment, timeout=60, check=False
         )

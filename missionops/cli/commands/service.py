@@ -1,6 +1,7 @@
 """`missionops up`, `serve` and `migrate`: the service, staying up."""
 
 import re
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -62,17 +63,19 @@ def up(
 
 
 async def _up(directory: Path | None, nats_port: int, http_port: int, ready_file: Path | None) -> None:
-
-    async with stack.running(directory, nats_port, http_port) as running:
-        with stack.ready_file(ready_file, running.addresses):
-            _announce(running.addresses, directory)
-            raise errors.SetupError(await running.failed())
+    with ExitStack() as start:
+        start.enter_context(logs.held())  # the addresses come first
+        async with stack.running(directory, nats_port, http_port) as running:
+            with stack.ready_file(ready_file, running.addresses):
+                _announce(running.addresses, directory)
+                start.close()
+                raise errors.SetupError(await running.failed())
 
 
 def _announce(addresses: dict[str, str], directory: Path | None) -> None:
     terminal.note("missionops is up. Ctrl-C stops it.")
     terminal.note(f"  NATS      {addresses['nats']}")
-    terminal.note(f"  HTTP      {addresses['http']}/health/ready")
+    terminal.note(f"  HTTP      {addresses['http']}")
     terminal.note(f"  Database  {addresses['database']}")
     terminal.note(f"  Data      {directory.absolute() if directory else 'is thrown away at the end'}")
 

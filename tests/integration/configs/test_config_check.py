@@ -45,7 +45,12 @@ async def why(client: Client) -> dict[str, str | None]:
 @pytest.mark.usefixtures("service")
 async def test_each_rule_says_what_it_does(client: Client, database: Any):
     assert (await ask(client, f"config.check.{SC}"))["error"]["message"] == "Config not found"
-    rules = {"bus_v": {"critLow": 6}, "Bus_V": {"critLow": 6}, "rpm": {"critHigh": 5}, "sun": {"critHigh": 5}}
+    rules: dict[str, Any] = {
+        "bus_v": {"critLow": 6},
+        "Bus_V": {"critLow": 6},
+        "rpm": {"critHigh": 5},
+        "sun": {"critHigh": 5},
+    }
     rules |= {"temp": {"critHigh": 5, "off": "The sensor is broken."}, "mode": {}}
     reply = await ask(client, f"config.set.{SC}", {"parameters": rules})
     assert [warning["path"] for warning in reply["warnings"]] == ["parameters.mode"]  # nothing was stored yet

@@ -21,7 +21,7 @@ async def ask(client: Client, subject: str, body: Any = None, headers: dict[str,
 async def test_each_version_says_who_set_it_and_why(service: Service, client: Client):
     assert (await ask(client, "config.versions.A"))["error"]["message"] == "Config not found"
     async with httpx.AsyncClient(base_url=service.http_url) as http:
-        headers = {"Missionops-Reason": "Prüfung".encode(), "missionops-source": "gitops"}
+        headers = {b"Missionops-Reason": "Prüfung".encode(), b"missionops-source": b"gitops"}
         await http.put("/spacecraft/A/config", json=RULES, headers=headers)
         await ask(client, "config.set.A", {"notes": 2}, {"missionops-reason": "Test, zweiter Teil: ü"})
         await ask(client, "config.set.A", {"notes": 3})

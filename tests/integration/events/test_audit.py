@@ -19,6 +19,7 @@ from missionops.errors import Unavailable
 from missionops.operations import tokens
 from missionops.settings import Settings
 from missionops.store import database as databases
+from tests.wait import until_async
 
 AT = "2025-01-01T00:00:00Z"
 FIRST, SECOND = {"parameters": {"temp": {"warnHigh": 45}}}, {"parameters": {}, "notes": "none"}
@@ -222,8 +223,7 @@ async def test_a_letter_stays_until_its_event_is_recorded(nats_url: str, letter:
     assert await left(client) == 0
     assert await database.fetchval("SELECT count(*) FROM app.event") == 1
     # The stream may have it twice, as it drops a repeat for a moment only; the database has it once.
-    while not await database.fetchval("SELECT count(*) FROM app.telemetry"):
-        await asyncio.sleep(0.01)
+    await until_async(lambda: database.fetchval("SELECT count(*) FROM app.telemetry"), "the snapshot")
     assert await database.fetchval("SELECT count(*) FROM app.telemetry") == 1
     assert await left(client) == 0
 

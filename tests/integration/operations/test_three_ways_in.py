@@ -18,6 +18,7 @@ from missionops.app import Service
 from missionops.operations import intake
 from missionops.operations.operation import Operation, Route
 from missionops.operations.registry import OPERATIONS
+from tests.wait import until_async
 
 AT, LATER = "2025-01-01T00:00:00Z", "2025-01-01T00:10:00Z"
 LIMITS = {"parameters": {"temp": {"warnHigh": 45, "critHigh": 70}}, "mission": "test"}
@@ -410,9 +411,10 @@ async def stored_by_http(http: httpx.AsyncClient, route: Route, spacecraft_id: s
 
 async def until_stored(http: httpx.AsyncClient, spacecraft_id: str, count: int) -> list[Any]:
     """What is stored, once there are so many, but for whose and since when."""
-    async with asyncio.timeout(10):
-        while True:
-            stored = (await http.get("/telemetry", params={"spacecraftId": spacecraft_id})).json()
-            if len(stored) >= count:
-                return [{name: one[name] for name in ("id", "timestamp", "parameters")} for one in stored]
-            await asyncio.sleep(0.02)
+
+    async def found() -> tuple[Any] | None:
+        stored = (await http.get("/telemetry", params={"spacecraftId": spacecraft_id})).json()
+        return (stored,) if len(stored) >= count else None
+
+    (stored,) = await until_async(found, f"{count} snapshots of {spacecraft_id}")
+    return [{name: one[name] for name in ("id", "timestamp", "parameters")} for one in stored]

@@ -54,5 +54,7 @@ def test_the_last_value_is_the_newest_that_is_one() -> None:
 
 
 def test_only_the_newest_are_counted() -> None:
-    found = coverage(*[(TODAY, {"p": 1})] * (COUNTED + 5))
+    found = RuleCoverage({"p"}, NOW - DAY)
+    for _ in range(COUNTED + 5):
+        found.add(TODAY, TODAY, {"p": 1})
     assert found.uses["p"].met == COUNTED
