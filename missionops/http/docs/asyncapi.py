@@ -20,7 +20,7 @@ from missionops.operations.intake import ReportedSnapshot
 from missionops.operations.operation import Operation
 from missionops.wire import decoder
 
-_DESCRIPTION = """Spacecraft telemetry in, anomalies and events out, and everything that can be asked for.
+_DESCRIPTION = """Spacecraft telemetry in, anomalies and events out, and everything that can be requested.
 
 Times are RFC 3339 with an offset, from 1900-01-01 to 2199-12-31 UTC; digits past the microsecond are cut. Requests are
 NATS request/reply in the queue group `missionops`, each answered within 5 s; an empty body is `{}`. The service also
@@ -100,7 +100,7 @@ def _telemetry(known: Schemas) -> Schema:
 _MSG_ID = {
     "Nats-Msg-Id": {
         "type": "string",
-        "description": "The same for the same message: in the stream it is once, a core subscriber may hear it again.",
+        "description": "The same for the same message: in the stream it is once, a core subscriber may receive it again.",
     }
 }
 
@@ -114,9 +114,9 @@ def _dead_letter() -> Schema:
             "type": "string", "maxLength": 512, "description": "What is wrong, on one line of ASCII.",
         },
         "Missionops-Stream-Sequence": {
-            "type": "string", "pattern": "^[0-9]+$", "description": "The message's place in the stream TELEMETRY.",
+            "type": "string", "pattern": "^[0-9]+$", "description": "The message's sequence in the stream TELEMETRY.",
         },
-        "Missionops-Item": {"type": "string", "pattern": "^[0-9]+$", "description": "Its place in an array, from 0."},
+        "Missionops-Item": {"type": "string", "pattern": "^[0-9]+$", "description": "Its index in an array, from 0."},
         "Missionops-Items": {
             "type": "string", "pattern": "^[0-9]+$",
             "description": "How many bad items this letter holds, where one holds all that are left.",
@@ -142,9 +142,9 @@ def _dead_letter() -> Schema:
 def _stream_operations() -> Schema:
     return {
         "receiveTelemetry": _operation("receive", "telemetry", "Take in telemetry"),
-        "sendAnomalies": _operation("send", "anomalies", "Tell anomalies"),
-        "sendEvents": _operation("send", "events", "Tell events"),
-        "sendDeadLetters": _operation("send", "deadLetters", "Set aside what can never be stored"),
+        "sendAnomalies": _operation("send", "anomalies", "Publish anomalies"),
+        "sendEvents": _operation("send", "events", "Publish events"),
+        "sendDeadLetters": _operation("send", "deadLetters", "Publish dead letters"),
     }
 
 
@@ -159,7 +159,7 @@ def _request_channels(operation: Operation, known: Schemas) -> Iterable[tuple[st
         headers=_headers(
             {
                 "Missionops-Source": {"type": "string", "maxLength": 128, "default": "manual"},
-                "correlation_id": {"type": "string", "description": "Comes back with the answer."},
+                "correlation_id": {"type": "string", "description": "Comes back with the reply."},
             }
         ),
     )

@@ -22,7 +22,7 @@ _SPACECRAFT_ID_OR_FLEET = {"type": "string", "pattern": f"^({spacecraft.ID_PATTE
 _SOURCE = {
     "name": "Missionops-Source",
     "in": "header",
-    "description": "Who says so.",
+    "description": "Where a change comes from; it is kept with it.",
     "schema": {"type": "string", "maxLength": 128, "default": "manual"},
 }
 _CURSOR = {
@@ -43,22 +43,22 @@ _REFUSALS = {
 
 
 class ServiceRoute(NamedTuple):
-    """What the service says of itself at one path."""
+    """A route about the service itself."""
 
     path: str
     summary: str
     role: Role | None
-    """What whoever asks has to be, at least; None where everyone may, and needs no token."""
+    """The role that a caller needs at least; None where everyone may call it, without a token."""
     media_type: str
     reply: Any
-    """The type of what is said; None where it is text."""
+    """The type of the response; None where it is text."""
     to_strangers: Any = None
-    """The type of what is said to those without a token, where it is another."""
+    """The type of the response to callers without a token, where it is another."""
     statuses: Sequence[int] = (200,)
 
 
 def document(offered: Sequence[tuple[Operation, Route]], about: Sequence[ServiceRoute], *, is_open: bool) -> Schema:
-    """The OpenAPI document of some operations at their routes, and of pages; `is_open`: nobody needs a token."""
+    """The OpenAPI document of some operations at their routes, and of pages; `is_open`: no caller needs a token."""
     described = _document(offered, about, is_open=is_open)
     if is_open:
         return described
@@ -136,7 +136,7 @@ def _parameters(operation: Operation, route: Route, known: Schemas) -> Iterable[
 
 
 def _body(operation: Operation, route: Route, known: Schemas) -> Schema:
-    """What stands in the body: what the operation takes, and whose it is where the path does not say."""
+    """The body: what the operation takes, with the spacecraft's id where the path does not have it."""
     kind = schemas.taken(operation)
     if not operation.about_spacecraft or "{spacecraftId}" in route.path:
         return known.of(kind)
@@ -151,7 +151,7 @@ def _body(operation: Operation, route: Route, known: Schemas) -> Schema:
 def _responses(operation: Operation, route: Route, known: Schemas) -> Schema:
     content = {"application/json": {"schema": known.of(operation.reply)}}
     done: Schema = {
-        "description": "It is done." if route.method != "GET" else "What was asked for.",
+        "description": "It is done." if route.method != "GET" else "The result.",
         "content": content,
     }
     if known.is_continued(operation):

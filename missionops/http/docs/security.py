@@ -1,4 +1,4 @@
-"""What the OpenAPI document says where tokens are needed: which role each operation wants, and how it refuses."""
+"""The part of the OpenAPI document about tokens: which role each operation needs, and how it refuses others."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -9,7 +9,7 @@ from missionops.http.docs.schemas import Schema
 _SCHEME = {
     "type": "http",
     "scheme": "bearer",
-    "description": "A token that `missionops tokens create` made. It has a role (a reader asks; an operator also "
+    "description": "A token that `missionops tokens create` made. It has a role (a reader reads; an operator also "
     "reports telemetry, records events and publishes documents; an admin also registers spacecraft and sets configs), "
     "and may be limited to some spacecraft: listings hold those alone, and what is about others is refused.",
 }
@@ -17,7 +17,7 @@ _BODY = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorBody
 _CHALLENGE = {"WWW-Authenticate": {"description": "`Bearer`, with what is wrong.", "schema": {"type": "string"}}}
 _REFUSALS: Mapping[int, Schema] = {
     HTTPStatus.UNAUTHORIZED: {
-        "description": "There is no token, or none that counts.", "headers": _CHALLENGE, "content": _BODY,
+        "description": "There is no token, or none that is valid.", "headers": _CHALLENGE, "content": _BODY,
     },
     HTTPStatus.FORBIDDEN: {
         "description": "The token's role is too low, or it is limited to other spacecraft.", "content": _BODY,
