@@ -88,7 +88,7 @@ class RequestRouter(NatsRouter):
         answer = await dispatch.run(request.operation, self._context, read, self._room)
         if len(answer.body) > max_reply:
             raise TooLarge(
-                f"One item of the answer has {len(answer.body)} bytes, more than NATS carries: send the request over HTTP."
+                f"One item of the answer has {len(answer.body)} bytes, more than NATS carries: request it over HTTP."
             )
         headers = {pagination.CURSOR_HEADER: answer.cursor} if answer.cursor else {}
         return NatsResponse(answer.body, headers=middlewares.JSON | headers)

@@ -100,7 +100,7 @@ def _telemetry(known: Schemas) -> Schema:
 _MSG_ID = {
     "Nats-Msg-Id": {
         "type": "string",
-        "description": "The same for the same message: in the stream it is once, a core subscriber may receive it again.",
+        "description": "The same for the same message: the stream has it once, a core subscriber may receive it again.",
     }
 }
 
