@@ -27,6 +27,9 @@ class Metrics(NamedTuple):
     """What counts the requests over HTTP."""
 
 
+_OPERATION_HEADERS = sorted({header.http_name for operation, _ in routes.OFFERED for header in operation.headers})
+
+
 def make(
     context: Context,
     authorization: Authorization,
@@ -50,7 +53,7 @@ def make(
             CORSMiddleware,
             allow_origins=allowed_origins,
             allow_methods=["GET", "HEAD", "POST", "PUT"],
-            allow_headers=["Authorization", "Content-Type", "Missionops-Source"],
+            allow_headers=["Authorization", "Content-Type", "Missionops-Source", *_OPERATION_HEADERS],
             expose_headers=[pagination.CURSOR_HEADER],
         )
         middleware.append(cors)
