@@ -45,7 +45,12 @@ def document(operations: Sequence[Operation]) -> Schema:
         "channels": _streams(known) | {
             name: channel for operation in operations for name, channel in _request_channels(operation, known)
         },
-        "operations": _stream_operations() | {
+        "operations": {
+            "receiveTelemetry": _operation("receive", "telemetry", "Take in telemetry"),
+            "sendAnomalies": _operation("send", "anomalies", "Publish anomalies"),
+            "sendEvents": _operation("send", "events", "Publish events"),
+            "sendDeadLetters": _operation("send", "deadLetters", "Publish dead letters"),
+        } | {
             operation.name: _request_operation(operation) for operation in operations
         },
         "components": {"schemas": dict(sorted(known.components.items())), "messages": {"error": _error(known)}},
@@ -139,15 +144,6 @@ def _dead_letter() -> Schema:
     )  # fmt: skip
 
 
-def _stream_operations() -> Schema:
-    return {
-        "receiveTelemetry": _operation("receive", "telemetry", "Take in telemetry"),
-        "sendAnomalies": _operation("send", "anomalies", "Publish anomalies"),
-        "sendEvents": _operation("send", "events", "Publish events"),
-        "sendDeadLetters": _operation("send", "deadLetters", "Publish dead letters"),
-    }
-
-
 def _operation(action: str, channel: str, summary: str) -> Schema:
     return {"action": action, "channel": {"$ref": f"#/channels/{channel}"}, "summary": summary}
 
@@ -165,7 +161,10 @@ def _request_channels(operation: Operation, known: Schemas) -> Iterable[tuple[st
         ),
     )
     whose = f"A spacecraft: {spacecraft.rule(or_fleet=operation.about_fleet)}."
-    yield operation.name, _channel(_address(operation), operation.summary, {"request": request}, whose)
+    yield (
+        operation.name,
+        _channel(operation.subject.replace("*", "{spacecraftId}"), operation.summary, {"request": request}, whose),
+    )
     yield (
         _reply_channel(operation),
         {
@@ -191,10 +190,6 @@ def _request_operation(operation: Operation) -> Schema:
 
 def _reply_channel(operation: Operation) -> str:
     return f"{operation.name}.reply"
-
-
-def _address(operation: Operation) -> str:
-    return operation.subject.replace("*", "{spacecraftId}")
 
 
 _ANSWER = {

@@ -28,13 +28,15 @@ _REFUSALS: Mapping[int, Schema] = {
 def with_tokens(document: Schema, roles: Mapping[str, Role]) -> Schema:
     """A document whose operations, by method and path (`GET /metrics`), need a token with a role."""
     references = {str(int(status)): {"$ref": f"#/components/responses/{int(status)}"} for status in _REFUSALS}
-    paths = {
-        path: {
-            method: operation | _needed(operation, references, roles.get(f"{method.upper()} {path}"))
-            for method, operation in methods.items()
-        }
-        for path, methods in document["paths"].items()
-    }
+    paths: Schema = {}
+    for path, methods in document["paths"].items():
+        paths[path] = {}
+        for method, operation in methods.items():
+            if role := roles.get(f"{method.upper()} {path}"):
+                responses = dict(sorted((operation["responses"] | references).items()))
+                paths[path][method] = operation | {"security": [{"token": [role]}], "responses": responses}
+            else:
+                paths[path][method] = operation
     components = document["components"]
     refusals = {str(int(status)): refusal for status, refusal in _REFUSALS.items()}
     responses = dict(sorted((components["responses"] | refusals).items()))
@@ -42,10 +44,3 @@ def with_tokens(document: Schema, roles: Mapping[str, Role]) -> Schema:
         "paths": paths,
         "components": components | {"responses": responses, "securitySchemes": {"token": _SCHEME}},
     }
-
-
-def _needed(operation: Schema, references: Schema, role: Role | None) -> Schema:
-    if role is None:
-        return {}
-    responses = dict(sorted((operation["responses"] | references).items()))
-    return {"security": [{"token": [role]}], "responses": responses}
