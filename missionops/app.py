@@ -58,7 +58,7 @@ class Service:
             await asyncio.sleep(0.01)
 
     async def failed(self) -> str:
-        """Wait until the service cannot go on, and say why in one sentence."""
+        """Wait until the service cannot go on, and return why, in one sentence."""
         return f"NATS has closed the connection for good ({await self._closed}): start the service again."
 
 

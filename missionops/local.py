@@ -26,7 +26,7 @@ class LocalService(NamedTuple):
     service: Service
 
     async def failed(self) -> str:
-        """Wait until a server or the service cannot go on, and say why in one sentence."""
+        """Wait until a server or the service cannot go on, and return why, in one sentence."""
         waiting = [asyncio.ensure_future(part) for part in (self.servers.died(), self.service.failed())]
         try:
             done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -75,7 +75,7 @@ def _settings(servers: Servers, http_port: int) -> settings.Settings:
 
 @contextmanager
 def ready_file(path: Path | None, addresses: dict[str, str]) -> Iterator[None]:
-    """A file that is there while everything is ready, and says where; by rename, so that nobody reads half of it."""
+    """A file with the addresses while everything is ready; it is renamed into place, so that no reader sees half."""
     if path is None:
         yield
         return
@@ -92,6 +92,6 @@ def ready_file(path: Path | None, addresses: dict[str, str]) -> Iterator[None]:
 
 
 async def _forget_dead_owners(dsn: str) -> None:
-    """Whoever owned a partition of this database died with its server: nobody need wait for the lease to run out."""
+    """Release all partitions: their owners died with the server, so nothing need wait for a lease to end."""
     async with database.connected(dsn) as connection:
         await checkpoint.release_all(connection)

@@ -21,7 +21,7 @@ class Servers:
     nats: NatsServer
     postgres: PostgresServer
     service_password: str
-    """Of the user `rights.SERVICE` of NATS."""
+    """Of the user `access.SERVICE` of NATS."""
 
     @property
     def nats_url(self) -> str:
@@ -30,21 +30,21 @@ class Servers:
 
     @property
     def database_url(self) -> str:
-        """Our database, for people, who may do everything."""
+        """The database with the rights of a superuser, for people."""
         return self.postgres.dsn(DATABASE)
 
     @property
     def migrator_database_url(self) -> str:
-        """Our database for whoever changes its schema."""
+        """The database with the rights of the migrator, which owns the schema."""
         return self.postgres.dsn(DATABASE, access.MIGRATOR)
 
     @property
     def service_database_url(self) -> str:
-        """Our database for the service."""
+        """The database with the rights of the service."""
         return self.postgres.dsn(DATABASE, access.APP)
 
     async def died(self) -> str:
-        """Waits until either ends, and says which, with the last line of its log; cancel it before you stop them."""
+        """Waits until one of them ends; returns one sentence about it. Cancel it before you stop them."""
         watches = [asyncio.create_task(server.died()) for server in (self.nats, self.postgres)]
         try:
             done, _ = await asyncio.wait(watches, return_when=asyncio.FIRST_COMPLETED)
