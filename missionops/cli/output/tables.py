@@ -262,6 +262,8 @@ def value_text(value: object) -> str:
 
 
 def _value(value: object) -> str:
+    if value is None:
+        return "null"
     if isinstance(value, bool):
         return str(value).lower()
     return number.text(value) if isinstance(value, float) else str(value)
