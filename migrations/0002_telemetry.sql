@@ -71,7 +71,7 @@ SELECT name, first, before, is_detaching FROM app.partition WHERE parent = 'app.
 -- server's clock a partition holds a month, before and after that a decade, so that a snapshot with a wrong clock cannot
 -- make thousands of them; a decade ends where another partition or the months begin.
 --
--- The lock needs the rights of the owner, so nobody who only reads can hold it; it waits for no reader, and no reader
+-- The lock needs the rights of the owner, so a role that only reads cannot hold it; it waits for no reader, and no reader
 -- or writer waits for it. Attaching an empty table does not stop writers, as CREATE TABLE … PARTITION OF would.
 CREATE FUNCTION app.ensure_partitions(parent regclass, days date[], most integer) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
@@ -119,7 +119,7 @@ BEGIN
         END IF;
         EXIT WHEN is_locked;
         EXECUTE format('LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE', parent);
-        is_locked := true;  -- now nobody else makes any: what was made meanwhile is seen in another look
+        is_locked := true;  -- no other session makes any now: the next turn of the loop sees what was made meanwhile
     END LOOP;
     FOREACH start IN ARRAY missing LOOP
         EXIT WHEN made = most;

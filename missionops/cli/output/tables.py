@@ -155,10 +155,18 @@ def status(found: Item) -> None:
         "status": Text(overall, STATES.get(overall, "")),
         "monitoring": Text(monitoring, STATES.get(monitoring, "")).append(f" {meaning}" if meaning else "", "default"),
         "last telemetry": _text(f"{_time(last)} UTC" if last else "none"),
+        "last received": _text(_reception(found["lastReceivedAt"], found["clockOffset"])),
         "anomalies": _text(told),
         "highest severity": _severity(highest) if counts["last24h"] else Text("none in 24 h"),
     }
     _named(rows)
+
+
+def _reception(received_at: str | None, offset: float | None) -> str:
+    """When something was received last, and how far the spacecraft's clock was from that."""
+    if received_at is None or offset is None:
+        return "nothing"
+    return f"{_time(received_at)} UTC, {abs(offset):,.1f} s {'after' if offset >= 0 else 'before'} its timestamp"
 
 
 def letters(found: Iterable[Item]) -> None:
