@@ -33,7 +33,7 @@ class SoakResult(NamedTuple):
     differences: Sequence[str]
 
 
-async def run(seed: int, seconds: float, pause: float = 0.04) -> SoakResult:
+async def run(seed: int, seconds: float, pause: float = 0.08) -> SoakResult:
     """A run of about `seconds`, drawn from `seed`."""
     async with postgres() as server, environment(server) as found:
         found.log(f"seed {seed}, {seconds:.0f} s, in {found.directory}")
