@@ -82,9 +82,10 @@ class _Audit:
         for message in messages:
             if self._ledger.is_foreign(message):
                 continue
-            if "Nats-Msg-Id" not in message.headers:
+            if "Nats-Msg-Id" in message.headers:
+                found.append(message)
+            else:
                 self._differ(f"in {stream} and not from the service", message)
-            found.append(message)
         return found
 
     def check_acknowledged(self) -> None:
