@@ -280,7 +280,7 @@ async def _fill(database: "asyncpg.Connection[asyncpg.Record]", count: int) -> N
 
 
 async def test_all_ways_of_searching_use_their_indexes(database):
-    await _fill(database, 20_000)
+    await _fill(database, 3_000)
     part = await database.fetchval("SELECT substr(body, 60, 12) FROM app.document WHERE id = 'doc_777'")
     await database.execute("UPDATE app.document SET body = body || ' 5\u03a9' WHERE id = 'doc_888'")
     for queries, text, kind, name in (
