@@ -29,6 +29,9 @@ class Metrics(NamedTuple):
     """What counts the requests over HTTP."""
 
 
+_OPERATION_HEADERS = sorted({header.http_name for operation, _ in routes.OFFERED for header in operation.headers})
+
+
 def make(
     context: Context,
     authorization: Authorization,
@@ -63,7 +66,7 @@ def _middleware(origins: Sequence[str], own_name: str | None) -> Iterator[Middle
             CORSMiddleware,
             allow_origins=origins,
             allow_methods=["GET", "HEAD", "POST", "PUT"],
-            allow_headers=["Authorization", "Content-Type", "Missionops-Source"],
+            allow_headers=["Authorization", "Content-Type", "Missionops-Source", *_OPERATION_HEADERS],
             expose_headers=[pagination.CURSOR_HEADER],
         )
 

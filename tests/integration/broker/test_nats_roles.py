@@ -36,8 +36,9 @@ ROLES = ("service", "operator", "auditor", "SC-001")
 STREAMS = ("TELEMETRY", "ANOMALIES", "EVENTS", "DEADLETTERS")
 
 READS = {
-    "config.get", "telemetry.list", "telemetry.analyze", "anomalies.list", "anomalies.timeline", "spacecraft.get",
-    "spacecraft.list", "spacecraft.status", "events.list", "docs.get", "docs.search", "health",
+    "config.get", "config.versions", "config.check", "telemetry.list", "telemetry.analyze", "anomalies.list",
+    "anomalies.timeline", "spacecraft.get", "spacecraft.list", "spacecraft.status", "events.list", "docs.get",
+    "docs.search", "health",
 }  # fmt: skip
 
 

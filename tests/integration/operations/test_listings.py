@@ -244,8 +244,8 @@ async def test_a_fleet_with_large_configs_is_listed_in_answers_that_nats_carries
             SELECT 'L-' || n, 1 FROM generate_series(1, 30) AS n
             RETURNING spacecraft_id
         )
-        INSERT INTO app.config (spacecraft_id, version, document, source)
-        SELECT spacecraft_id, 1, json_build_object('notes', repeat('x', 100000)), 'test' FROM large
+        INSERT INTO app.config (spacecraft_id, version, document, source, recorded_by)
+        SELECT spacecraft_id, 1, json_build_object('notes', repeat('x', 100000)), 'test', 'test' FROM large
         """
     )
     seen: list[str] = []
