@@ -14,6 +14,7 @@ from faststream import FastStream
 
 from missionops.broker import connection, streams
 from missionops.broker.client import GuardedClient
+from missionops.broker.dead_letters import DeadLetterStream
 from missionops.errors import SetupError, Unavailable
 from missionops.health import Reporter
 from missionops.http import server as http
@@ -73,7 +74,12 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         client = GuardedClient()
         telemetry = PartitionWorker(client, _owner(), settings, progress)
         context = Context(
-            pool, Reporter(client, pool, progress).health, progress, TelemetryPublisher(client), CompiledRules()
+            pool,
+            Reporter(client, pool, progress).health,
+            progress,
+            TelemetryPublisher(client),
+            CompiledRules(),
+            DeadLetterStream(client),
         )
         requests = RequestRouter(client, context)
         closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()

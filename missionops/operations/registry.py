@@ -1,6 +1,6 @@
 """Everything that can be asked of the service."""
 
-from missionops.operations import anomalies, configs, documents, events, health, spacecraft, telemetry
+from missionops.operations import anomalies, configs, dead_letters, documents, events, health, spacecraft, telemetry
 from missionops.operations.operation import Operation
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -9,6 +9,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *anomalies.OPERATIONS,
     *spacecraft.OPERATIONS,
     *events.OPERATIONS,
+    *dead_letters.OPERATIONS,
     *documents.OPERATIONS,
     *health.OPERATIONS,
 )

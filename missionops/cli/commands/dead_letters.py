@@ -1,12 +1,13 @@
 """`missionops dead-letters`: telemetry that could not be stored, and another try."""
 
+from collections import Counter
 from typing import Annotated
 
 import msgspec
 import typer
 
 from missionops import errors
-from missionops.cli.client import dead_letters, loop, server
+from missionops.cli.client import dead_letters, loop, pagination, server
 from missionops.cli.commands import options
 from missionops.cli.output import tables, terminal
 
@@ -39,16 +40,13 @@ def list_letters(
 
     missionops dead-letters list --spacecraft-id SC-001
     """
-    found, more = loop.run(dead_letters.newest(spacecraft_id, limit, server_url))
-    described = [letter.described() for letter in found]
+    request = {"spacecraftId": spacecraft_id}
+    found = loop.run(pagination.collect("missionops.deadletters.list", request, server_url, at_most=limit))
     if as_json:
-        terminal.json(msgspec.json.encode(described))
-    elif found:
-        tables.letters(described)
-    if not found:
-        terminal.note("There are no dead letters.")
-    elif more:
-        terminal.note(f"There are more than these {len(found):,}: --limit shows them.")
+        pagination.print_json(found)
+    elif found.items:
+        tables.letters(found.decoded())
+    pagination.say_rest(found, "There are no dead letters.")
 
 
 @app.command("show", cls=options.Command)
@@ -59,16 +57,11 @@ def show_letter(
 
     missionops dead-letters show 7
     """
-    letter = loop.run(dead_letters.one(sequence, server_url))
+    reply = loop.run(pagination.answer("missionops.deadletters.get", {"sequence": sequence}, server_url))
     if as_json:
-        terminal.json(msgspec.json.encode(letter.whole()))
-        return
-    terminal.result(f"Letter {letter.sequence} of {terminal.printable(letter.spacecraft_id)}, {letter.time}")
-    for name, value in letter.shown_headers.items():
-        terminal.result(terminal.printable(f"{name}: {value}"))
-    terminal.result("")
-    for line in letter.text().split("\n"):
-        terminal.result(terminal.printable(line))
+        terminal.json(reply)
+    else:
+        tables.letter(msgspec.json.decode(reply))
 
 
 @app.command("replay", cls=options.Command)
@@ -92,15 +85,19 @@ def replay_letters(
     if sequences and spacecraft_id:
         raise typer.BadParameter("--spacecraft-id goes with --all.")
 
-    counts = {True: 0, False: 0}
+    if sequences is None or everything:
+        request = {"spacecraftId": spacecraft_id}
+        found = loop.run(pagination.collect("missionops.deadletters.list", request, server_url))
+        sequences = [letter["sequence"] for letter in reversed(found.decoded())]
+    counts = Counter[bool]()
 
-    def settle(replayed: dead_letters.Replayed) -> None:
-        counts[replayed.refusal is None] += 1
-        if replayed.refusal:
-            terminal.note(f"Letter {replayed.letter.sequence} cannot be replayed: {replayed.refusal}.")
+    def report(outcome: dead_letters.Outcome) -> None:
+        counts[outcome.refusal is None] += 1
+        if outcome.refusal:
+            terminal.note(terminal.printable(f"Letter {outcome.sequence} cannot be replayed: {outcome.refusal}."))
 
     try:
-        loop.run(dead_letters.replay(sequences or [], spacecraft_id, settle, server_url))
+        loop.run(dead_letters.replay(dict.fromkeys(sequences), report, server_url))
     except errors.MissionopsError:
         if counts[True]:
             terminal.note(f"{counts[True]:,} replayed before this.")

@@ -1,5 +1,6 @@
 """What is listed, as tables for people."""
 
+import base64
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -159,17 +160,37 @@ def letters(found: Iterable[Item]) -> None:
     """Dead letters with their reasons."""
     table = _table("letter", "time (UTC)", "spacecraft", "code", "reason", "bytes", right=("letter", "bytes"))
     for letter in found:
-        headers = letter["headers"]
-        item = f"item {headers['Missionops-Item']}: " if "Missionops-Item" in headers else ""
+        item = "" if letter["item"] is None else f"item {letter['item']}: "
         table.add_row(
             str(letter["sequence"]),
-            _time(letter["time"])[:19],
-            _text(letter["spacecraftId"]),
-            Text(terminal.printable(headers.get("Missionops-Error-Code", "")), "yellow"),
-            _text(f"{item}{headers.get('Missionops-Error', '')}"),
+            _time(letter["at"])[:19],
+            _text(letter["subject"].rpartition(".")[2]),
+            Text(terminal.printable(letter["code"] or ""), "yellow"),
+            _text(f"{item}{letter['error'] or ''}"),
             f"{letter['size']:,}",
         )
     _print(table)
+
+
+def letter(found: Item) -> None:
+    """One dead letter with its headers and its body: MessagePack as JSON, other bytes as Python writes them."""
+    spacecraft_id = found["subject"].rpartition(".")[2]
+    terminal.result(terminal.printable(f"Letter {found['sequence']} of {spacecraft_id}, {_time(found['at'])} UTC"))
+    for name, value in found["headers"].items():
+        terminal.result(terminal.printable(f"{name}: {value}"))
+    text = found["body"]
+    if text is None:
+        body = base64.b64decode(found["bodyBase64"])
+        try:
+            text = f"(MessagePack) {msgspec.json.encode(msgspec.msgpack.decode(body)).decode()}"
+        except (msgspec.DecodeError, RecursionError, TypeError, ValueError):
+            text = repr(body)[2:-1]
+    terminal.result("")
+    for line in text.split("\n"):
+        terminal.result(terminal.printable(line))
+    if found["isCut"]:
+        terminal.note(f"This is only the beginning of {found['size']:,} bytes: GET /dead-letters/{found['sequence']} "
+                      "over HTTP returns all of them.")  # fmt: skip
 
 
 def plain(columns: Iterable[str], rows: Iterable[Iterable[str]], right: Iterable[str] = ()) -> None:
