@@ -5,11 +5,10 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import nats.errors
 from nats.aio.client import Client
 
 from missionops import __version__
-from missionops.broker import streams
+from missionops.broker import jetstream, streams
 from missionops.domain import timestamp
 from missionops.errors import Unavailable
 from missionops.ingest.outgoing_stream import Outgoing, unbounded
@@ -26,7 +25,6 @@ _PATIENCE = 1.5
 _SHORT_PATIENCE = 0.5
 _HANDLED = ("owner", "standby")
 """Roles in which an instance knows how far telemetry is handled."""
-_NOT_FOUND = 10037
 
 
 class _Lag(NamedTuple):
@@ -118,21 +116,21 @@ class Reporter:
         try:
             async with asyncio.timeout(_PATIENCE):
                 return await self._asked_lag()
-        except (Unavailable, TimeoutError, nats.errors.Error):
+        except (Unavailable, TimeoutError):
             return None
 
     async def _asked_lag(self) -> _Lag:
-        info = await streams.ask(self._client, f"STREAM.INFO.{streams.TELEMETRY}")
+        info = await jetstream.stream_info(self._client, streams.TELEMETRY)
         most = int(info["config"]["max_bytes"])
         is_full = 0 < _FULL * most <= int(info["state"]["bytes"])
         waiting = int(info["state"]["last_seq"]) - self._progress.sequence
         if waiting <= 0:
             return _Lag(0, 0.0, is_full)
         wanted = {"seq": self._progress.sequence + 1, "next_by_subj": ">"}
-        answer = await streams.ask(self._client, f"STREAM.MSG.GET.{streams.TELEMETRY}", wanted, accepted=_NOT_FOUND)
-        if "message" not in answer:  # purged: there is nothing to wait for
+        oldest = await jetstream.find_message(self._client, streams.TELEMETRY, wanted)
+        if oldest is None:  # purged: there is nothing to wait for
             return _Lag(0, 0.0, is_full)
-        since = timestamp.to_nanoseconds(answer["message"]["time"])
+        since = timestamp.to_nanoseconds(oldest.time)
         return _Lag(waiting, max(0.0, (timestamp.to_nanoseconds(info["ts"]) - since) / 1e9), is_full)
 
 

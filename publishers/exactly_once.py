@@ -18,16 +18,15 @@ import logging
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import nats.errors
 from nats.aio.client import Client
 
-from missionops.broker.client_patch import read_loop
+from missionops.broker import jetstream
+from missionops.broker.jetstream import ErrorCode
 from missionops.errors import OwnershipLost, Unavailable
-from missionops.wire import headers as wire_headers
 from publishers.stream_room import Room
 
 log = logging.getLogger(__name__)
@@ -35,15 +34,15 @@ log = logging.getLogger(__name__)
 _MESSAGES = 1_000  # the server's bound for one atomic batch (ADR-50)
 _BYTES = 4 << 20
 _SUBJECTS_KNOWN = 50_000
-_SUBJECTS_ASKED = 50  # each answer carries a whole message, up to a dead letter of 1 MB
 _TIMEOUT = 5.0
 _DELAYS = (0.05, 0.1, 0.2, 0.4, 0.8)  # between attempts; then the fault is somebody else's business
 _PATIENCE = 5.0
-_DUPLICATE_IN_BATCH = 10201
-_NO_ROOM = frozenset({10002, 10023, 10047})
-"""What JetStream says when it is not the stream that is full, but the account or the server."""
+_NO_ROOM = frozenset({
+    ErrorCode.ACCOUNT_RESOURCES_EXCEEDED, ErrorCode.INSUFFICIENT_RESOURCES, ErrorCode.STORAGE_RESOURCES_EXCEEDED,
+})  # fmt: skip
+"""JetStream's errors when it is not the stream that is full, but the account or the server."""
 
-_WRONG_LAST_SEQUENCE = frozenset({10071, 10164})
+_WRONG_LAST_SEQUENCE = frozenset({ErrorCode.WRONG_LAST_SEQUENCE, ErrorCode.WRONG_LAST_SEQUENCE_CONSTANT})
 _OTHERS = "others publish to the same subjects"
 
 
@@ -70,13 +69,6 @@ class _Overtaken(_UnknownOutcome):
 
 class _HoldsSome(_UnknownOutcome):
     """The stream knows one message of the batch and does not say which; alone, each is told apart."""
-
-
-class _Found(NamedTuple):
-    """A message as a direct get answers it: with its own headers, and those that say where it lies."""
-
-    headers: Mapping[str, str]
-    body: bytes
 
 
 class _Held(NamedTuple):
@@ -207,7 +199,8 @@ class ExactlyOncePublisher:
             self._held.pop(message.id, None)
 
     async def _send(self, batch: Sequence[Message]) -> None:
-        await self._learn_last({message.subject for message in batch} - self._last.keys())
+        unknown = {message.subject for message in batch} - self._last.keys()
+        self._last |= await jetstream.last_sequences(self._client, self._stream, unknown)
         if max(self._last[message.subject] for message in batch) > self.sequence:
             raise _Overtaken(_OTHERS)
         headers = list(self._headers(batch))
@@ -221,7 +214,7 @@ class ExactlyOncePublisher:
         code, why = ack["error"].get("err_code"), ack["error"].get("description")
         if code in _WRONG_LAST_SEQUENCE:
             raise _Overtaken(_OTHERS)
-        if code == _DUPLICATE_IN_BATCH and len(batch) > 1:
+        if code == ErrorCode.ATOMIC_BATCH_CONTAINS_DUPLICATE and len(batch) > 1:
             raise _HoldsSome(why)
         if code in _NO_ROOM:
             raise _NoRoom(why)
@@ -260,96 +253,28 @@ class ExactlyOncePublisher:
         self._forget(batch)
 
     async def _refuse_foreign(self, message: Message, sequence: int) -> None:
-        """Notice that what the stream takes `message` for a repeat of is another one, which came under our id."""
-        async for found in self._direct({"seq": sequence, "batch": 1}, again=False):
-            digest = _digest(found.headers["Nats-Subject"], found.body)
-            if found.headers["Nats-Sequence"] == str(sequence) and digest != _digest(message.subject, message.body):
-                raise _UnknownOutcome(f"message {sequence} has the id of one of ours and is none")
+        """Notice that what the stream takes `message` for a repeat of is another message, which has our id."""
+        found = await jetstream.get_message(self._client, self._stream, sequence)
+        if found and _digest(found.subject, found.data) != _digest(message.subject, message.body):
+            raise _UnknownOutcome(f"message {sequence} has the id of one of ours and is another")
 
     async def _read_tail(self) -> None:
         """Learn what came after the last message that we know, and which is now the last of each of its subjects."""
-        info = await self._ask(f"STREAM.INFO.{self._stream}", {})
+        info = await jetstream.stream_info(self._client, self._stream)
         if int(info["state"]["last_seq"]) < self.sequence:
             self.sequence = 0  # another stream under the same name, or an older one: all of it is new to us
             self._last.clear()
-        async for message in self._direct({"seq": self.sequence + 1, "batch": 1_000, "max_bytes": _BYTES}):
-            headers = message.headers
-            subject, self.sequence = headers["Nats-Subject"], int(headers["Nats-Sequence"])
-            if subject in self._last:
-                self._last[subject] = self.sequence
-            if "Nats-Msg-Id" in headers:
-                self._held[headers["Nats-Msg-Id"]] = _Held(self.sequence, _digest(subject, message.body))
-
-    async def _learn_last(self, subjects: Iterable[str]) -> None:
-        """Learn the last sequence of these subjects, 0 where a subject has no message."""
-        subjects = iter(subjects)
-        while some := list(islice(subjects, _SUBJECTS_ASKED)):
-            self._last.update(dict.fromkeys(some, 0))
-            async for message in self._direct({"multi_last": some}, again=False):
-                self._last[message.headers["Nats-Subject"]] = int(message.headers["Nats-Sequence"])
-
-    async def _direct(self, request: dict[str, Any], *, again: bool = True) -> AsyncIterator[_Found]:
-        """Messages by the stream's direct get (ADR-31), page by page while there are more."""
-        page = _Page(self._stream)
-        inbox = self._client.new_inbox()
-        subscription = await self._client.subscribe(inbox)
-        # No queue of the client's is between: whoever overtakes us can publish as fast as that is read.
-        read_loop.divert(self._client, subscription, page.take)
-        try:
-            more = True
-            while more:
-                await self._client.publish(f"$JS.API.DIRECT.GET.{self._stream}", json.dumps(request).encode(), inbox)
-                found, more = await page.read()
-                for message in found:
-                    yield message
-                    request["seq"] = int(message.headers["Nats-Sequence"]) + 1
-                more = more and again
-        finally:
-            read_loop.release(self._client, subscription)
-            await subscription.unsubscribe()
-
-    async def _ask(self, subject: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        reply = await self._client.request(f"$JS.API.{subject}", json.dumps(request).encode(), timeout=_TIMEOUT)
-        answer: dict[str, Any] = json.loads(reply.data)
-        if "error" in answer:
-            raise Unavailable(f"{self._stream}: {answer['error']['description']}")
-        return answer
+        tail = jetstream.messages(self._client, self._stream, page=1_000, page_bytes=_BYTES, seq=self.sequence + 1)
+        async for message in tail:
+            self.sequence = message.sequence
+            if message.subject in self._last:
+                self._last[message.subject] = message.sequence
+            if message_id := message.headers.get("Nats-Msg-Id"):
+                self._held[message_id] = _Held(message.sequence, _digest(message.subject, message.data))
 
 
 def _digest(subject: str, body: bytes) -> bytes:
     return hashlib.blake2b(subject.encode() + b"\0" + body, digest_size=16).digest()
-
-
-class _Page:
-    """What one direct get brings, as it comes."""
-
-    def __init__(self, stream: str) -> None:
-        self._stream = stream
-        self._found: list[_Found] = []
-        self._end: Mapping[str, str] | None = None
-        self._changed = asyncio.Event()
-
-    def take(self, _: bytes, __: bytes, block: bytes | None, body: bytes) -> None:
-        """Take one message of the answer."""
-        headers = wire_headers.read(block)
-        # Not by a `Status`: a publisher may have set one.
-        if "Nats-Sequence" in headers:
-            self._found.append(_Found(headers, body))
-        else:
-            self._end = headers
-        self._changed.set()
-
-    async def read(self) -> tuple[Sequence[_Found], bool]:
-        """All of it once it is whole, and whether there is more after it; the next one may be asked for then."""
-        while self._end is None:
-            self._changed.clear()
-            async with asyncio.timeout(_TIMEOUT):
-                await self._changed.wait()
-        found, end = self._found, self._end
-        self._found, self._end = [], None
-        if end.get("Status") not in {"204", "404"}:  # the end of the page; nothing there
-            raise Unavailable(f"{self._stream}: a direct get was answered {end.get('Status')}")
-        return found, bool(found) and end.get("Nats-Num-Pending", "0") != "0"
 
 
 def _batches(messages: Iterable[Message]) -> Iterator[Sequence[Message]]:

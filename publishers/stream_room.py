@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import nats.errors
 from nats.aio.client import Client
 
-from missionops.broker import streams
+from missionops.broker import jetstream
 from missionops.errors import MissionopsError
 from missionops.ingest.outgoing_stream import FULL, Outgoing, unbounded
 
@@ -144,7 +144,9 @@ class Room:
         subject = purge.share.subject
         request = {"filter": subject, "keep": purge.keep}
         async with self._asking:
-            answer = await streams.ask(self._client, f"STREAM.PURGE.{self.stream}", request, timeout=_PURGE_SECONDS)
+            answer = await jetstream.request(
+                self._client, f"STREAM.PURGE.{self.stream}", request, timeout=_PURGE_SECONDS
+            )
             self._outgoing.purge(int(answer["purged"]))
         count, name = int(answer["purged"]), subject.rpartition(".")[2]
         if not count:
@@ -168,7 +170,7 @@ class Room:
 
     async def _ask(self, request: Mapping[str, Any] | None = None) -> dict[str, Any]:
         async with self._asking:
-            info: dict[str, Any] = await streams.ask(self._client, f"STREAM.INFO.{self.stream}", request)
+            info = await jetstream.stream_info(self._client, self.stream, request)
             dropped = self._outgoing.look(info)
         if dropped and self._outgoing.is_news("dropped"):
             log.warning("the stream %s is full and has dropped its %d oldest messages", self.stream, dropped)

@@ -70,7 +70,7 @@ class RequestRouter(NatsRouter):
 
         FastStream handles the messages of a subject one after the other. With `max_workers` a message goes through a
         queue and two semaphores, which triples what a request costs, and those that find no worker wait where no time
-        runs: they would not even be refused within 5 s (tests/integration/test_faststream.py).
+        runs: they would not even be refused within 5 s (tests/integration/broker/test_faststream.py).
         """
 
         async def handle_in_task(message: Msg) -> None:
@@ -95,7 +95,7 @@ class RequestRouter(NatsRouter):
         """Take no more requests, and wait until those that have come are answered.
 
         FastStream goes on to be given requests while it waits for those under way to end, and drops them
-        (tests/integration/test_faststream.py); so it is told to stop when there are none.
+        (tests/integration/broker/test_faststream.py); so it is told to stop when there are none.
         """
         subscriptions = [subscriber.subscription for subscriber in self._requests if subscriber.subscription]
         for subscriber in self._requests:

@@ -7,8 +7,9 @@ from typing import Any
 
 from nats.aio.client import Client
 
-from missionops.broker.client_patch import permissions
-from missionops.errors import SetupError, Unavailable
+from missionops.broker import jetstream
+from missionops.broker.jetstream import ApiError, ErrorCode
+from missionops.errors import SetupError
 from missionops.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -30,12 +31,6 @@ TELEMETRY_WINDOW = 0.1
 The window is the stream's, not a spacecraft's: two spacecraft that number their messages would lose each other's. A
 repeat that comes later is found by the database.
 """
-
-_NO_SPACE = 10047
-_NOT_FOUND = 10059
-_TIMEOUT = 5.0
-
-log = logging.getLogger(__name__)
 
 
 def _wanted(settings: Settings) -> Iterator[dict[str, Any]]:
@@ -119,15 +114,24 @@ def _refuse_unfit(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> None:
 
 
 async def _config(client: Client, name: str) -> dict[str, Any] | None:
-    answer = await ask(client, f"STREAM.INFO.{name}", accepted=_NOT_FOUND)
-    config: dict[str, Any] | None = answer.get("config")
+    try:
+        config: dict[str, Any] = (await jetstream.stream_info(client, name))["config"]
+    except ApiError as error:
+        if error.error_code == ErrorCode.STREAM_NOT_FOUND:
+            return None
+        raise
     return config
 
 
 async def _create(client: Client, wanted: dict[str, Any]) -> bool:
     """Create a stream; False if NATS has no room for its max_bytes."""
-    answer = await ask(client, f"STREAM.CREATE.{wanted['name']}", wanted, accepted=_NO_SPACE)
-    return "error" not in answer
+    try:
+        await jetstream.request(client, f"STREAM.CREATE.{wanted['name']}", wanted)
+    except ApiError as error:
+        if error.error_code == ErrorCode.STORAGE_RESOURCES_EXCEEDED:
+            return False
+        raise
+    return True
 
 
 async def _create_outgoing(client: Client, wanted: dict[str, Any], size: int) -> int:
@@ -153,23 +157,6 @@ def _no_room(wanted: Mapping[str, Any]) -> SetupError:
         f"NATS has no room for the stream {wanted['name']}: lower {setting} ({wanted['max_bytes']}) or raise the "
         "server's max_file_store."
     )
-
-
-async def ask(
-    client: Client,
-    subject: str,
-    request: Mapping[str, Any] | None = None,
-    accepted: int = 0,
-    timeout: float = _TIMEOUT,  # noqa: ASYNC109 - nats-py's own, passed on
-) -> Any:
-    """The answer of the JetStream API; Unavailable for an error but the `accepted` one, Unfit if we may not ask."""
-    body, full = json.dumps(request or {}).encode(), f"$JS.API.{subject}"
-    reply = await permissions.unless_refused(client, full, client.request(full, body, timeout=timeout))
-    answer = json.loads(reply.data)
-    error = answer.get("error")
-    if error and error.get("err_code") != accepted:
-        raise Unavailable(f"JetStream refuses {subject}: {error['description']}.")
-    return answer
 
 
 def _nanoseconds(seconds: float) -> int:

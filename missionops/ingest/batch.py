@@ -91,8 +91,10 @@ class Batch:
         self.weight = 0
         """About how many values it holds; what it costs in memory and in the database grows with that."""
         self.duplicates = 0
-        self.heard: dict[str, int] = {}
-        """When each spacecraft in it was heard last, as the stream counts time."""
+        self.removed: set[SnapshotKey] = set()
+        """Keys that an earlier batch has: left out here, and among the duplicates."""
+        self.last_received: dict[str, int] = {}
+        """By spacecraft: the stream's time of its last message, in nanoseconds since 1970."""
         self.reported: dict[tuple[str, ParameterKey], Iterable[str]] = {}
         """Names of parameters that came, by spacecraft and layout: each once."""
         self.missing = 0
@@ -133,7 +135,7 @@ class Batch:
         spacecraft_id = identity[0]
         if self._vocabularies.get(spacecraft_id) is not values.__class__:
             self._note_names(spacecraft_id, values)
-        self.heard[spacecraft_id] = entry.delivery.time
+        self.last_received[spacecraft_id] = entry.delivery.time
         self.weight += _ROW_WEIGHT + len(snapshot.text) // _VALUE_LENGTH
         if self._expected:
             self.weight += self._expected.get(spacecraft_id, 0)
@@ -153,6 +155,7 @@ class Batch:
         """Leave out what an earlier batch holds already."""
         for identity in self.entries.keys() & identities:
             del self.entries[identity]
+            self.removed.add(identity)
             self.duplicates += 1
 
     def next_of(self, identities: Iterable[SnapshotKey]) -> list[BatchEntry]:

@@ -34,7 +34,7 @@ class ReportedParameters:
             if len(kept) > _MOST:
                 kept.clear()
         await self._note_names(connection, batch)
-        heard = {name: at for name, at in batch.heard.items() if self._is_news(name, at)}
+        heard = {name: at for name, at in batch.last_received.items() if self._is_news(name, at)}
         self._heard |= heard
         if heard:
             await spacecraft.note_reception(

@@ -27,7 +27,7 @@ async def _unless_ended(connection: Connection, copy: Any) -> None:
 
     asyncpg 0.32 waits inside a COPY until the socket takes more. If the server ends the connection at that moment
     (`transaction_timeout`, pg_terminate_backend, a crash), nothing wakes it and it never returns:
-    tests/integration/test_copy.py shows it.
+    tests/integration/store/test_copy.py shows it.
     """
     ended = asyncio.get_running_loop().create_future()
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from nats.aio.client import Client
 from nats.aio.subscription import Subscription
 
-from missionops.broker import streams
+from missionops.broker import jetstream, streams
 from missionops.broker.client_patch import read_loop
 from missionops.errors import OwnershipLost
 from missionops.ingest.batch import Delivery
@@ -60,9 +60,9 @@ class Consumer:
         """Set the consumer to the message after `after` and begin to ask for messages."""
         self._sequence = after
         self._heard = _now()
-        await streams.ask(self._client, f"CONSUMER.CREATE.{streams.TELEMETRY}.{self._consumer}", self._config())
+        await jetstream.request(self._client, f"CONSUMER.CREATE.{streams.TELEMETRY}.{self._consumer}", self._config())
         reset = f"CONSUMER.RESET.{streams.TELEMETRY}.{self._consumer}"
-        await streams.ask(self._client, reset, {"seq": after + 1})
+        await jetstream.request(self._client, reset, {"seq": after + 1})
         # What may be in flight is bounded by what was asked for; no queue of the client's is between.
         self._subscription = await self._client.subscribe(f"{self._inbox}.*")
         read_loop.divert(self._client, self._subscription, self._receive)

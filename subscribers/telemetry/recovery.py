@@ -5,7 +5,7 @@ from typing import Any
 
 from nats.aio.client import Client
 
-from missionops.broker import streams
+from missionops.broker import jetstream, streams
 from missionops.domain import timestamp
 from missionops.store import anomalies as stored_anomalies
 from missionops.store import checkpoint
@@ -17,7 +17,6 @@ from publishers.exactly_once import ExactlyOncePublisher
 log = logging.getLogger(__name__)
 
 _PAGE = 8_000
-_NOT_FOUND = 10037
 
 
 async def publish_rest(
@@ -38,7 +37,7 @@ async def publish_rest(
 
 async def find_place(client: Client, connection: Connection, claim: Lease, place: Checkpoint) -> Checkpoint:
     """The place to go on from in the stream as it is now: another one, one that went back, or one that lost some."""
-    info = await streams.ask(client, f"STREAM.INFO.{streams.TELEMETRY}")
+    info = await jetstream.stream_info(client, streams.TELEMETRY)
     found = place
     if place.stream_created is None:
         found = place._replace(stream_created=info["created"])
@@ -54,7 +53,7 @@ async def find_place(client: Client, connection: Connection, claim: Lease, place
 
 async def is_behind(client: Client, place: Checkpoint) -> bool:
     """Whether the stream holds anything after the place."""
-    info = await streams.ask(client, f"STREAM.INFO.{streams.TELEMETRY}")
+    info = await jetstream.stream_info(client, streams.TELEMETRY)
     return int(info["state"]["last_seq"]) > place.sequence
 
 
@@ -83,10 +82,8 @@ async def _went_back(client: Client, place: Checkpoint, info: dict[str, Any]) ->
         return True
     if not place.sequence_time or place.sequence < int(info["state"]["first_seq"]):
         return False  # never read, or purged since: nothing to compare with
-    answer = await streams.ask(
-        client, f"STREAM.MSG.GET.{streams.TELEMETRY}", {"seq": place.sequence}, accepted=_NOT_FOUND
-    )
-    return "message" in answer and timestamp.to_nanoseconds(answer["message"]["time"]) != place.sequence_time
+    found = await jetstream.find_message(client, streams.TELEMETRY, {"seq": place.sequence})
+    return found is not None and timestamp.to_nanoseconds(found.time) != place.sequence_time
 
 
 async def _moved(connection: Connection, claim: Lease, place: Checkpoint, found: Checkpoint) -> Checkpoint:

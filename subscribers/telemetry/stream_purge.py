@@ -6,10 +6,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-import nats.errors
 from nats.aio.client import Client
 
-from missionops.broker import streams
+from missionops.broker import jetstream, streams
 from missionops.errors import Unavailable
 from missionops.settings import Settings
 
@@ -17,7 +16,6 @@ log = logging.getLogger(__name__)
 
 _PAUSE = 5.0
 _FULL = 0.8
-_NOT_FOUND = 10037
 
 
 async def purge_handled(client: Client, handled: Callable[[], int], settings: Settings) -> None:
@@ -30,8 +28,8 @@ async def purge_handled(client: Client, handled: Callable[[], int], settings: Se
         await asyncio.sleep(_PAUSE)
         try:
             await purge(client, handled(), settings.telemetry_max_age)
-        except (Unavailable, TimeoutError, nats.errors.Error) as error:
-            log.warning("handled telemetry stays in the stream for now: %s", str(error) or type(error).__name__)
+        except Unavailable as error:
+            log.warning("handled telemetry stays in the stream for now: %s", error)
 
 
 async def purge(client: Client, handled: int, max_age: float) -> None:
@@ -39,13 +37,13 @@ async def purge(client: Client, handled: int, max_age: float) -> None:
 
     An empty stream has no first message, though the server gives its first sequence as 0 or one after the last.
     """
-    info = await streams.ask(client, f"STREAM.INFO.{streams.TELEMETRY}")
+    info = await jetstream.stream_info(client, streams.TELEMETRY)
     if not info["state"]["messages"]:
         return
     first = int(info["state"]["first_seq"])
     keep = min(handled + 1, max(await _first_young(client, info, max_age), _first_after_pressure(info, handled)))
     if keep > first:
-        answer = await streams.ask(client, f"STREAM.PURGE.{streams.TELEMETRY}", {"seq": keep})
+        answer = await jetstream.request(client, f"STREAM.PURGE.{streams.TELEMETRY}", {"seq": keep})
         if answer["purged"]:
             log.info("purged %d handled messages from the stream", answer["purged"])
 
@@ -54,8 +52,8 @@ async def _first_young(client: Client, info: dict[str, Any], max_age: float) -> 
     """The first message younger than `max_age`, by the server's clock."""
     since = datetime.fromisoformat(info["ts"][:19] + "+00:00") - timedelta(seconds=max_age)
     request = {"start_time": since.isoformat(), "next_by_subj": ">"}
-    answer = await streams.ask(client, f"STREAM.MSG.GET.{streams.TELEMETRY}", request, accepted=_NOT_FOUND)
-    return int(answer["message"]["seq"]) if "message" in answer else int(info["state"]["last_seq"]) + 1
+    found = await jetstream.find_message(client, streams.TELEMETRY, request)
+    return found.sequence if found else int(info["state"]["last_seq"]) + 1
 
 
 def _first_after_pressure(info: dict[str, Any], handled: int) -> int:

@@ -1,9 +1,9 @@
-"""Telemetry in: claim the partition whenever it can be had, and handle it tenure after tenure.
+"""The worker of a partition: claim it when it is free, and handle its telemetry in one session after another.
 
-The FastStream application starts and stops it, and has it in its list, but it is not one of FastStream's own
-subscribers: those pull a batch only when the last one is handled, and after a takeover they handle what their
-predecessor had begun after what is newer (tests/integration/test_faststream.py). This one lets batches overlap, and its
-place in the stream is in the database. tests/benchmarks/baseline.py measures FastStream's way.
+The FastStream application starts and stops it and lists it, but it is none of FastStream's own subscribers: those pull
+a batch only when the last one is handled, and after a takeover they handle what their predecessor had begun after what
+is newer (tests/integration/broker/test_faststream.py). In this one batches overlap, and its position in the stream is in the
+database. tests/benchmarks/baseline.py measures FastStream's way.
 """
 
 import asyncio
@@ -26,45 +26,47 @@ from missionops.store import checkpoint, database
 from missionops.store.checkpoint import Checkpoint, Lease, Owned, Sign
 from missionops.store.database import Connection
 from subscribers.telemetry.dead_letter_log import DeadLetterLog
-from subscribers.telemetry.session import BatchBudget, Session
+from subscribers.telemetry.pipeline import BatchBudget
+from subscribers.telemetry.session import Session
 
 log = logging.getLogger(__name__)
 
 PARTITION = 0
 
-_LONGEST = 60.0  # seconds that a transaction gets on a machine that cannot do one within the lease
+_LONGEST = 60.0
+"""Seconds that a transaction gets at most on a machine that cannot finish one within the lease."""
 _CLAIM_TIME = 10.0
 _STOP_TIME = 10.0
 _LOOK = 1.0
-"""Seconds after which a standby looks again, at the latest: an owner that dies tells nobody."""
+"""Seconds after which a standby looks again, at the latest: an owner that dies notifies nobody."""
 _PAUSE = 0.25
 _LONGEST_PAUSE = 2.0
 _SAME = 30.0
-"""Seconds for which a fault that is seen again is not logged again."""
+"""Seconds for which a fault that occurs again is not logged again."""
 
 
 class _NotInSchema:
-    """What FastStream's own AsyncAPI asks of a subscriber; ours is http/asyncapi.py."""
+    """What FastStream's own AsyncAPI asks of a subscriber; ours is missionops/http/docs/asyncapi.py."""
 
     include_in_schema = False
 
 
 class PartitionWorker:
-    """Tenure after tenure, from its start until stopped."""
+    """Session after session, from its start until it is stopped."""
 
     specification = _NotInSchema()
 
-    def __init__(self, client: Client, owner: str, settings: Settings, progress: IngestStatus) -> None:
+    def __init__(self, client: Client, owner: str, settings: Settings, status: IngestStatus) -> None:
         self._client = client
         self._owner = owner
         self._settings = settings
-        self._progress = progress
-        self._tenure: Session | None = None
-        self._effort = BatchBudget(settings.batch_parameters, settings.lease)
-        self._letters = DeadLetterLog()
+        self._status = status
+        self._session: Session | None = None
+        self._budget = BatchBudget(settings.batch_parameters, settings.lease)
+        self._dead_letter_log = DeadLetterLog()
         self._stopping = asyncio.Event()
         self._pause = _PAUSE
-        self._said: dict[str, float] = {}
+        self._logged: dict[str, float] = {}
         self._running: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -72,19 +74,19 @@ class PartitionWorker:
         self._running = asyncio.create_task(self._run(), name="ingest")
 
     def request_stop(self) -> None:
-        """Have what is in hand finished, and nothing begun any more."""
+        """Finish the batches in flight and begin nothing more."""
         self._stopping.set()
-        if self._tenure:
-            self._tenure.stop()
+        if self._session:
+            self._session.stop()
 
     async def stop(self) -> None:
-        """Finish what is in hand, and end; FastStream calls it before the broker leaves."""
+        """Finish the batches in flight and end; FastStream calls it before the broker disconnects."""
         self.request_stop()
         if not self._running:
             return
         await asyncio.wait([self._running], timeout=_STOP_TIME)
         if not self._running.done():
-            log.warning("the batch in hand cannot be finished; it stays in the stream")
+            log.warning("the batches in flight cannot be finished; they stay in the stream")
             self._running.cancel()
             await asyncio.wait([self._running], timeout=1)
 
@@ -92,82 +94,51 @@ class PartitionWorker:
         """What FastStream shows of a subscriber."""
         return {"subject": "telemetry.*", "queue": "", "stream": streams.TELEMETRY, "message_id": ""}
 
-    async def _run(self) -> None:
-        """Own the partition whenever it can be had; every fault ends a tenure and none ends this."""
-        while not self._stopping.is_set():
-            batches = self._progress.batches
-            try:
-                await self._own()
-            except ExceptionGroup as group:
-                self._note(_first(group))
-            except Exception as error:  # noqa: BLE001 - whatever it is, telemetry waits in the stream for the next
-                self._note(error)
-            await self._rest(has_moved=self._progress.batches > batches)
-        self._progress.role = "stopped"
-
     def reconnected(self) -> None:
-        """The connection to NATS was lost and is back: what was under way is in doubt."""
-        if self._tenure:
-            self._tenure.lose("the connection to NATS was lost for a while")
+        """End the session: the connection to NATS was lost and is back, so what was sent meanwhile is in doubt."""
+        if self._session:
+            self._session.lose("the connection to NATS was lost for a while")
 
-    async def _own(self) -> None:
-        async with database.connected(self._settings.database_url, statement_timeout="5s") as steward:
-            claimed = await self._claim(steward)
-            if claimed:
-                # The lease runs already: the connection that claimed goes on to renew.
-                await self._hold(self._make_tenure(steward, claimed))
-
-    def _make_tenure(self, steward: Connection, claimed: tuple[Lease, Checkpoint]) -> Session:
-        return Session(
-            self._client,
-            steward,
-            claimed,
-            effort=self._effort,
-            settings=self._settings,
-            progress=self._progress,
-            letters=self._letters,
-        )
-
-    async def _hold(self, tenure: Session) -> None:
-        self._tenure = tenure
-        if self._stopping.is_set():
-            self._tenure.stop()
-        tenure, batches = self._tenure, self._progress.batches
-        try:
-            await tenure.run()
-        finally:
-            self._tenure = None
-            has_moved = self._progress.batches > batches
-            if has_moved or tenure.has_batches:  # else it was no batch that ended it: NATS may have been away
-                self._adapt(has_moved)
+    async def _run(self) -> None:
+        """Own the partition whenever it is free; every fault ends a session and none ends the worker."""
+        while not self._stopping.is_set():
+            batches = self._status.batches
+            try:
+                async with database.connected(self._settings.database_url, statement_timeout="5s") as connection:
+                    if claimed := await self._claim(connection):
+                        # The lease runs already: the connection that claimed it renews it.
+                        await self._run_session(connection, *claimed)
+            except ExceptionGroup as group:
+                self._report(_first(group))
+            except Exception as error:  # noqa: BLE001 - whatever it is, telemetry waits in the stream
+                self._report(error)
+            await self._rest(has_moved=self._status.batches > batches)
+        self._status.role = "stopped"
 
     async def _claim(self, connection: Connection) -> tuple[Lease, Checkpoint] | None:
-        """Claim the partition as soon as it can be had; None if stopped before."""
+        """Claim the partition as soon as it is free; None if stopped before."""
         freed = asyncio.Event()
         await connection.add_listener(checkpoint.RELEASED, lambda *_: freed.set())
-        watch = _OwnerWatch(self._settings.lease)
+        watch = _LeaseWatch(self._settings.lease)
         while not self._stopping.is_set():
             freed.clear()
             async with asyncio.timeout(_CLAIM_TIME):
                 owned = await checkpoint.look(connection, PARTITION)
-                dead = watch.dead(owned, time.monotonic())
-                claimed = await checkpoint.claim(connection, PARTITION, self._owner, self._settings.lease, dead)
+                expired = watch.expired(owned, time.monotonic())
+                claimed = await checkpoint.claim(connection, PARTITION, self._owner, self._settings.lease, expired)
             if claimed:
                 return claimed
-            self._stand_by()
-            self._progress.watch(owned.sequence)
+            if self._status.role != "standby":
+                log.info("another instance is the owner: this one stands by")
+            self._status.role, self._status.trouble = "standby", None
+            for outgoing in self._status.outgoing.values():
+                outgoing.forget()
+            self._status.watch(owned.sequence)
             await self._wait(freed, min(self._settings.lease / 3, _LOOK))
         return None
 
-    def _stand_by(self) -> None:
-        if self._progress.role != "standby":
-            log.info("another instance is the owner: this one stands by")
-        self._progress.role, self._progress.trouble = "standby", None
-        for outgoing in self._progress.outgoing.values():
-            outgoing.forget()
-
     async def _wait(self, freed: asyncio.Event, seconds: float) -> None:
-        """Until the partition is free, or we are stopped, or for some time."""
+        """Wait until the partition is free, or the worker is stopped, or the time is over."""
         waiting = [asyncio.ensure_future(event.wait()) for event in (freed, self._stopping)]
         try:
             await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -175,37 +146,53 @@ class PartitionWorker:
             for wait in waiting:
                 wait.cancel()
 
-    def _adapt(self, has_moved: bool) -> None:  # noqa: FBT001 - the name says it
-        """Try less at once, and for longer, after a tenure that finished nothing: it may not fit into the lease."""
-        weight, seconds = self._effort
-        self._effort = BatchBudget(max(weight // 4, 1), min(2 * seconds, max(_LONGEST, self._settings.lease)))
-        if has_moved:
-            self._effort = BatchBudget(self._settings.batch_parameters, self._settings.lease)
+    async def _run_session(self, connection: Connection, lease: Lease, start: Checkpoint) -> None:
+        self._session = session = Session(
+            self._client,
+            connection,
+            lease,
+            start,
+            budget=self._budget,
+            settings=self._settings,
+            status=self._status,
+            dead_letter_log=self._dead_letter_log,
+        )
+        if self._stopping.is_set():
+            session.stop()
+        batches = self._status.batches
+        try:
+            await session.run()
+        finally:
+            self._session = None
+            if self._status.batches > batches:
+                self._budget = BatchBudget(self._settings.batch_parameters, self._settings.lease)
+            elif session.has_batches:  # otherwise no batch ended it: NATS may have been away
+                # A batch may not fit into the lease: try less at once, and for longer.
+                longest = max(_LONGEST, self._settings.lease)
+                self._budget = BatchBudget(max(self._budget.weight // 4, 1), min(2 * self._budget.seconds, longest))
 
-    def _note(self, error: BaseException) -> None:
-        self._progress.role = "starting"
-        self._progress.interruptions += 1
-        cause = _cause(error)
+    def _report(self, error: BaseException) -> None:
+        """Show why the session has ended, in health and in the log; a fault that repeats is logged now and then."""
+        self._status.role = "starting"
+        self._status.interruptions += 1
+        cause = error
+        while isinstance(cause, asyncpg.InterfaceError) and cause.__context__ is not None:
+            cause = cause.__context__  # asyncpg complains that a transaction cannot be ended, and hides why
+        reason = str(cause) or type(cause).__name__
         if not isinstance(cause, OwnershipLost):
-            self._progress.trouble = str(cause) or type(cause).__name__
-        if self._is_news(f"{type(cause).__name__} {cause}"):
-            is_expected = isinstance(cause, (MissionopsError, OSError, TimeoutError, nats.errors.Error))
-            level = logging.WARNING if is_expected else logging.ERROR
-            batch = getattr(error, "__notes__", None)
-            text = f"{str(cause) or type(cause).__name__}{f' ({batch[0]})' if batch else ''}"
-            log.log(level, "ingest starts again: %s", text, exc_info=None if is_expected else error,
-                    extra={"batch": batch[0].rpartition(" ")[2]} if batch else None)  # fmt: skip
-
-    def _is_news(self, text: str) -> bool:
-        """Whether this was not said lately, whatever numbers are in it: a server may be away for an hour."""
-        key, now = re.sub(r"[0-9]+", "#", text), time.monotonic()
-        if now - self._said.get(key, -_SAME) < _SAME:
-            return False
-        self._said = {known: at for known, at in self._said.items() if now - at < _SAME} | {key: now}
-        return True
+            self._status.trouble = reason
+        key, now = re.sub(r"[0-9]+", "#", f"{type(cause).__name__} {cause}"), time.monotonic()
+        if now - self._logged.get(key, -_SAME) < _SAME:
+            return
+        self._logged = {known: at for known, at in self._logged.items() if now - at < _SAME} | {key: now}
+        is_expected = isinstance(cause, (MissionopsError, OSError, TimeoutError, nats.errors.Error))
+        batch = next(iter(getattr(error, "__notes__", ())), "")
+        log.log(logging.WARNING if is_expected else logging.ERROR, "ingest starts again: %s%s",
+                reason, f" ({batch})" if batch else "", exc_info=None if is_expected else error,
+                extra={"batch": batch.rpartition(" ")[2]} if batch else None)  # fmt: skip
 
     async def _rest(self, *, has_moved: bool) -> None:
-        """A pause before the next tenure, longer each time; none while something is finished in each."""
+        """Pause before the next session, longer each time; not at all while each session finishes something."""
         if has_moved:
             self._pause = _PAUSE
             return
@@ -215,15 +202,15 @@ class PartitionWorker:
                 await self._stopping.wait()
 
 
-class _OwnerWatch:
-    """For how long an owner has given no sign, by our own clock: the database's may step, in either direction."""
+class _LeaseWatch:
+    """How long an owner has given no sign, by our own clock: the database's clock may step in either direction."""
 
     def __init__(self, lease: float) -> None:
         self._lease = lease
         self._sign: Sign | None = None
         self._since = 0.0
 
-    def dead(self, owned: Owned, now: float) -> Sign | None:
+    def expired(self, owned: Owned, now: float) -> Sign | None:
         """The owner's last sign, if it has been the last for longer than its lease."""
         if owned.sign != self._sign:
             self._sign, self._since = owned.sign, now
@@ -231,26 +218,19 @@ class _OwnerWatch:
 
 
 class TelemetryRouter(NatsRouter):
-    """Brings the subscriber into the broker's list; `NatsRouter.subscriber` makes FastStream's own kinds only."""
+    """Brings the worker into the broker's list; `NatsRouter.subscriber` makes FastStream's own kinds only."""
 
-    def __init__(self, subscriber: PartitionWorker) -> None:
+    def __init__(self, worker: PartitionWorker) -> None:
         super().__init__()
-        self._subscriber = subscriber
+        self._worker = worker
 
     @property
     def subscribers(self) -> list[Any]:
         """What the broker starts, stops and shows."""
-        return [self._subscriber]
+        return [self._worker]
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The fault that a group of tasks ended with."""
+    """The first fault of a group of tasks."""
     error = group.exceptions[0]
     return _first(error) if isinstance(error, BaseExceptionGroup) else error
-
-
-def _cause(error: BaseException) -> BaseException:
-    """What asyncpg hides behind its complaint that a transaction cannot be ended any more."""
-    while isinstance(error, asyncpg.InterfaceError) and error.__context__ is not None:
-        error = error.__context__
-    return error

@@ -41,15 +41,16 @@ def _instead(line: str, *lines: str) -> Change:
     return Change(line, lines)
 
 
-_DEAD_LETTERS = "dead_letters.messages(outcome.letters, stream, self._client.max_payload)"
+_DEAD_LETTERS = 'dead_letters.messages(recorded.letters, self._position.at.stream_created or "", self._max_payload)'
 
 PLANTS = (
     Plant(
         "acknowledges before it commits",  # and takes up its work where the acknowledgements end
         (
-            _ahead("outcome = await self._transact(step)", "await self._pull.acknowledge(step.batch.last)"),
+            _ahead("recorded = await self._transact(current)", "await self._consumer.acknowledge(batch.last)"),
             _instead(
-                'await streams.ask(self._client, reset, {"seq": after + 1})', "await streams.ask(self._client, reset)"
+                'await jetstream.request(self._client, reset, {"seq": after + 1})',
+                "await jetstream.request(self._client, reset)",
             ),
         ),
         scenarios.killed_before_commit,
@@ -59,8 +60,8 @@ PLANTS = (
         "publishes before it commits",
         (
             _ahead(
-                "await self._move(writer, step.batch, outcome)",
-                "await self._anomalies.publish(anomalies.messages(outcome.anomalies))",
+                "await self._move_checkpoint(connection, batch, recorded)",
+                "await self._anomalies.publish(anomalies.messages(recorded.anomalies))",
             ),
         ),
         scenarios.slow_to_commit,
@@ -111,19 +112,15 @@ PLANTS = (
     Plant(
         "writes dead letters after it commits",
         (
-            _instead(f"await self._dead_letters.publish({_DEAD_LETTERS})"),
-            _ahead(
-                "step.committed.set()",
-                'stream = self._place.stream_created or ""',
-                f"await self._dead_letters.publish({_DEAD_LETTERS})",
-            ),
+            _instead("await self._dead_letters.publish(letters)"),
+            _ahead("current.finish(Turn.COMMIT)", f"await self._dead_letters.publish({_DEAD_LETTERS})"),
         ),
         scenarios.killed_before_a_dead_letter,
         "dead letter missing",
     ),
     Plant(
         "takes what a successor stored for a fault",
-        (_instead("if _is_repeat(error):", "if False:"),),
+        (_instead('if constraint and str(constraint).endswith("_pkey"):', "if False:"),),
         scenarios.owner_that_was_away,
         "dead letter of something good",
     ),

@@ -4,8 +4,9 @@ import signal
 import sys
 from pathlib import Path
 
-import installed
 import pytest
+
+from tests.system import installed
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])

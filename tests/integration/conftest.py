@@ -14,16 +14,16 @@ from typing import Any
 
 import asyncpg
 import httpx
-import installed
 import nats
 import psutil
 import pytest
-from installed import Place, Running
 from nats.aio.client import Client
 
 from missionops.embedded.nats import NatsServer
 from missionops.embedded.postgres import PostgresServer
 from missionops.store import migrate
+from tests.system import installed
+from tests.system.installed import Place, Running
 
 PATIENCE = 60.0
 AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, nats.errors.Error)

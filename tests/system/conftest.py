@@ -3,9 +3,10 @@
 import signal
 from collections.abc import Iterator
 
-import installed
 import pytest
-from installed import Place, Up
+
+from tests.system import installed
+from tests.system.installed import Place, Up
 
 
 @pytest.fixture(scope="session", autouse=True)

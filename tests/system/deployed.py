@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import installed
 import yaml
+
+from tests.system import installed
 
 CHECKOUT = Path(__file__).parents[2]
 FILES = CHECKOUT / "missionops" / "deploy"

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-import installed
 import nats
 import pytest
-from installed import Place, Up
+
+from tests.system import installed
+from tests.system.installed import Place, Up
 
 LIMITS = '{"mission": "test", "parameters": {"temp": {"critLow": 0, "warnLow": 5, "warnHigh": 45, "critHigh": 70}}}'
 

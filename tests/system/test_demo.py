@@ -3,8 +3,8 @@
 import re
 import signal
 
-import installed
-from installed import Place
+from tests.system import installed
+from tests.system.installed import Place
 
 
 def test_the_demo_finds_what_the_mission_found(place: Place) -> None:

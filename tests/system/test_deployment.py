@@ -11,12 +11,12 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import asyncpg
-import deployed
-import installed
 import nats
 import pytest
-from deployed import Nats
-from installed import Place, Running, Up
+
+from tests.system import deployed, installed
+from tests.system.deployed import Nats
+from tests.system.installed import Place, Running, Up
 
 
 @pytest.fixture

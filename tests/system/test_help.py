@@ -3,7 +3,8 @@
 import re
 
 import pytest
-from installed import Place
+
+from tests.system.installed import Place
 
 COMMANDS = (
     "demo", "up", "publish", "ingest-telemetry", "list-telemetry", "analyze-telemetry", "list-anomalies", "watch",

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import asyncpg
-import deployed
-import installed
 import nats
-from deployed import Nats
-from installed import Place, Running, Up
 from nats.aio.client import Client
+
+from tests.system import deployed, installed
+from tests.system.deployed import Nats
+from tests.system.installed import Place, Running, Up
 
 SECONDS = 10
 """After which another spacecraft's anomaly is there, whatever one message holds."""

@@ -6,10 +6,11 @@ import signal
 from collections.abc import AsyncIterator
 
 import asyncpg
-import installed
 import nats
 import pytest
-from installed import Place, Running, Up
+
+from tests.system import installed
+from tests.system.installed import Place, Running, Up
 
 LEASE = "4"  # longer than a pull request waits: until then the server may answer that of an owner who was stopped
 

@@ -10,9 +10,10 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-import installed
 import pytest
-from installed import COMMAND, Place, Up
+
+from tests.system import installed
+from tests.system.installed import COMMAND, Place, Up
 
 NAMES = {"parameters": {"Temp_Empfänger_°C": {"critHigh": 60}, "温度": {"critHigh": 60}}}
 

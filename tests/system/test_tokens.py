@@ -5,9 +5,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import installed
 import pytest
-from installed import Place
+
+from tests.system import installed
+from tests.system.installed import Place
 
 README = Path(__file__).parents[2] / "README.md"
 

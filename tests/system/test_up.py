@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import asyncpg
-import installed
 import pytest
-from installed import Place, Running, Up
+
+from tests.system import installed
+from tests.system.installed import Place, Running, Up
 
 SECONDS_TO_STOP = 10
 SECONDS_AFTER_KILL = 5

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from installed import Place, Up
+
+from tests.system.installed import Place, Up
 
 CHECKOUT = Path(__file__).parents[2]
 

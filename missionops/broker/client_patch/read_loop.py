@@ -4,12 +4,12 @@ nats-py 2.16 parses header blocks and subjects inside the task that reads the so
 begin with `NATS/1.0`, a status line that is not UTF-8, a subject that is not UTF-8 or that holds a vertical tab or a
 form feed (the server lets them through) ends that task with `is_connected` still true, and the redelivery ends the
 next one. So its parser and private methods of a client are replaced here; the version is pinned in
-pyproject.toml, and tests/integration/test_dead_letters.py sends each of these.
+pyproject.toml, and tests/integration/dead_letters/test_dead_letters.py sends each of these.
 
 It also swallows a cancellation that meets a publish, and before Python 3.12 `asyncio.wait_for` swallows one that meets
 the answer, so that whoever was asked to end would go on: the methods that wait for the server heed it
-(tests/integration/test_cancellation.py). And the answer to a flush that was given up ends the task, too, when it comes
-after all (tests/integration/test_broker.py).
+(tests/integration/broker/test_cancellation.py). And the answer to a flush that was given up ends the task, too, when it
+comes after all (tests/integration/broker/test_connection.py).
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """The AsyncAPI document of what goes over NATS.
 
 Written here and not by FastStream, whose generator knows neither replies nor that one subject takes one snapshot as
-well as an array of them (tests/integration/test_faststream.py). Its subjects are those in FastStream's lists
-(tests/integration/test_requests.py).
+well as an array of them (tests/integration/broker/test_faststream.py). Its subjects are those in FastStream's lists
+(tests/integration/operations/test_nats_requests.py).
 """
 
 from collections.abc import Iterable, Sequence

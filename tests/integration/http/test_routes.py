@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from missionops import app
 from missionops.app import Service
-from missionops.broker import streams
+from missionops.broker import jetstream
 from missionops.http import request_body as bodies
 from missionops.operations import dispatch
 from missionops.settings import Settings
@@ -122,8 +122,8 @@ async def test_nothing_is_accepted_while_nats_is_away(http: httpx.AsyncClient, n
 
 
 async def test_what_the_stream_refuses_is_not_accepted(http: httpx.AsyncClient, client: Client):
-    info = await streams.ask(client, "STREAM.INFO.TELEMETRY")
-    await streams.ask(client, "STREAM.UPDATE.TELEMETRY", info["config"] | {"max_msg_size": 20})
+    info = await jetstream.stream_info(client, "TELEMETRY")
+    await jetstream.request(client, "STREAM.UPDATE.TELEMETRY", info["config"] | {"max_msg_size": 20})
 
     refused = await http.post("/telemetry", json=SNAPSHOT)
 

@@ -25,7 +25,7 @@ from missionops.embedded.directory import DataDirectory
 from missionops.embedded.nats import NatsServer
 from missionops.embedded.postgres import PostgresServer
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root starts PostgreSQL as somebody else")
 
 # A process of its own that runs both servers until it is killed, as `missionops up` would.
@@ -33,12 +33,12 @@ OWNER = """
 import asyncio, json, signal, sys
 from pathlib import Path
 from missionops import errors
-from missionops.embedded import stack
+from missionops.embedded import servers as embedded
 from missionops.embedded.directory import DataDirectory
 
 async def main(where):
     opening = DataDirectory.open(Path(where)) if where else DataDirectory.ephemeral()
-    async with opening as directory, stack.running(directory) as servers:
+    async with opening as directory, embedded.running(directory) as servers:
         facts = {"path": str(directory.path), "database": servers.database_url}
         facts |= {"nats": servers.nats_url, "pid": servers.nats.pid}
         print(json.dumps(facts), flush=True)
@@ -51,7 +51,7 @@ else:
     from asyncio import run
 try:
     run(main(sys.argv[2]))
-except errors.Unfit as refusal:
+except errors.SetupError as refusal:
     sys.exit(str(refusal))
 """
 

@@ -8,11 +8,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import deployed
 import httpx
 import nats
 import pytest
-from deployed import Nats
 from nats.aio.client import Client
 
 from missionops import app
@@ -21,6 +19,8 @@ from missionops.operations.registry import OPERATIONS
 from missionops.settings import Settings, read
 from publishers.stream_room import Room
 from subscribers.telemetry import stream_purge
+from tests.system import deployed
+from tests.system.deployed import Nats
 
 # nats-py leaves the socket of a connection open that was refused; it is collected in the test that had it refused.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")

@@ -11,11 +11,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-import deployed
 import nkeys
 import pytest
 import trustme
-from deployed import Nats
 from nats.aio.client import Client
 
 from missionops import errors
@@ -24,6 +22,8 @@ from missionops.broker.client import GuardedClient
 from missionops.cli.client import connection
 from missionops.embedded.nats import NatsServer
 from missionops.settings import read_access
+from tests.system import deployed
+from tests.system.deployed import Nats
 
 # nats-py leaves the socket of a connection open that was refused; it is collected in the test that had it refused.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")

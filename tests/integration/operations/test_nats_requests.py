@@ -1,4 +1,4 @@
-"""Requests over NATS, as subscribers of the FastStream application; test_faststream.py has what it does alone."""
+"""Requests over NATS, as subscribers of the FastStream application; see broker/test_faststream.py."""
 
 import asyncio
 import contextlib

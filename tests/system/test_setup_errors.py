@@ -7,9 +7,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import installed
 import pytest
-from installed import Place, Up
+
+from tests.system import installed
+from tests.system.installed import Place, Up
 
 FREE_PORTS = ("--nats-port", "0", "--http-port", "0")
 NOBODY_THERE = "nats://127.0.0.1:1"

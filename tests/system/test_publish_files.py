@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import installed
 import pytest
-from installed import Done, Place, Up
+
+from tests.system import installed
+from tests.system.installed import Done, Place, Up
 
 TIME = "2031-03-05T13:00:00Z"
 CSV = """station,heard_at,time,mode,bus_v,tx_temp,flags,spare

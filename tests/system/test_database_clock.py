@@ -9,11 +9,12 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import asyncpg
-import installed
 import nats
 import pytest
-from installed import Place, Running, Up
 from nats.aio.client import Client
+
+from tests.system import installed
+from tests.system.installed import Place, Running, Up
 
 LEASE = 2.0
 

@@ -13,7 +13,7 @@ from missionops.domain.parameter_set import ParameterValues
 from missionops.domain.snapshot import Snapshot
 from missionops.wire import decoder as wire_decoder
 from missionops.wire import schema_decoder
-from tests.unit.decoders import decode, is_by_position, said, taught
+from tests.unit.wire.decoders import decode, is_by_position, said, taught
 
 LESSONS = 64
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=3)

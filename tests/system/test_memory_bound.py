@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
-import installed
 import nats
 import psutil
 import pytest
-from installed import Place, Up
 from nats.aio.client import Client
+
+from tests.system import installed
+from tests.system.installed import Place, Up
 
 BOUND = 150 << 20
 """Bytes; what the product promises with its settings as they come."""

@@ -10,12 +10,12 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 import asyncpg
-import deployed
-import installed
 import nats
 import pytest
-from installed import Place, Up
 from nats.aio.client import Client
+
+from tests.system import deployed, installed
+from tests.system.installed import Place, Up
 
 LIMITS = b'{"parameters":{"t":{"critHigh":1}}}'
 README = deployed.CHECKOUT / "README.md"

@@ -10,7 +10,7 @@ import pytest
 from missionops.domain.snapshot import Snapshot
 from missionops.wire import decoder
 from missionops.wire.fault import Fault
-from tests.unit.decoders import decode
+from tests.unit.wire.decoders import decode
 
 TIME = "2025-01-01T00:00:00Z"
 AT = datetime(2025, 1, 1, tzinfo=UTC)

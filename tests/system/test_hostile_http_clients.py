@@ -14,10 +14,11 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import asyncpg
-import installed
 import nats
 import pytest
-from installed import Place, Up
+
+from tests.system import installed
+from tests.system.installed import Place, Up
 
 HEAD = b"GET /spacecraft HTTP/1.1\r\n"
 POST = b"POST /telemetry HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"

@@ -7,7 +7,7 @@ import pytest
 
 from missionops import app
 from missionops.app import Service
-from missionops.broker import streams
+from missionops.broker import jetstream, streams
 from missionops.settings import Settings
 from subscribers.telemetry import stream_purge
 
@@ -23,7 +23,7 @@ async def publish(client):
 
 
 async def first(client) -> int:
-    return int((await streams.ask(client, "STREAM.INFO.TELEMETRY"))["state"]["first_seq"])
+    return int((await jetstream.stream_info(client, "TELEMETRY"))["state"]["first_seq"])
 
 
 @pytest.fixture
@@ -62,10 +62,10 @@ async def test_what_is_not_handled_stays_however_old(provisioned, client, publis
 
 async def test_a_stream_nearly_full_gives_up_half_of_what_is_handled(client, settings: Settings, publish):
     await streams.provision(client, settings.model_copy(update={"telemetry_max_bytes": 1 << 20}))
-    while (await streams.ask(client, "STREAM.INFO.TELEMETRY"))["state"]["bytes"] < 0.85 * (1 << 20):
+    while (await jetstream.stream_info(client, "TELEMETRY"))["state"]["bytes"] < 0.85 * (1 << 20):
         body = {"timestamp": "2025-01-01T00:00:00Z", "parameters": {"text": "x" * 60_000}}
         await client.request("telemetry.SC-001", json.dumps(body).encode())
-    last = (await streams.ask(client, "STREAM.INFO.TELEMETRY"))["state"]["last_seq"]
+    last = (await jetstream.stream_info(client, "TELEMETRY"))["state"]["last_seq"]
     await stream_purge.purge(client, handled=last, max_age=3_600)
     assert last // 2 <= await first(client) <= last // 2 + 2
 

@@ -6,10 +6,11 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import installed
 import nats
 import pytest
-from installed import COMMAND, Place, Running, Up
+
+from tests.system import installed
+from tests.system.installed import COMMAND, Place, Running, Up
 
 
 def publish(place: Place, up: Up, spacecraft_id: str, *values: int) -> None:

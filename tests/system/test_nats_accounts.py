@@ -16,13 +16,13 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 import asyncpg
-import deployed
-import installed
 import nats
 import pytest
-from deployed import Nats
-from installed import Place, Up
 from nats.aio.client import Client
+
+from tests.system import deployed, installed
+from tests.system.deployed import Nats
+from tests.system.installed import Place, Up
 
 STREAMS = ("TELEMETRY", "ANOMALIES", "EVENTS", "DEADLETTERS")
 CONFIG = b'{"parameters": {"t": {"critHigh": 1}}}'

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from missionops.domain.snapshot import Snapshot
 from missionops.wire import decoder
 from missionops.wire.fault import Fault
-from tests.unit.decoders import decode
+from tests.unit.wire.decoders import decode
 
 TIME = b'"2025-01-01T00:00:00Z"'
 PACKED_TIME = msgspec.msgpack.encode("2025-01-01T00:00:00Z")

@@ -4,18 +4,18 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import deployed
 import nats
 import pytest
 from nats.aio.client import Client
 
-from missionops.broker import streams
+from missionops.broker import jetstream, streams
 from missionops.broker.client_patch import permissions, read_loop
 from missionops.embedded import access
 from missionops.embedded.nats import NatsServer
 from missionops.ingest.outgoing_stream import Outgoing
 from missionops.settings import read
 from publishers.stream_room import Room
+from tests.system import deployed
 
 OUTGOING = (streams.ANOMALIES, streams.EVENTS, streams.DEADLETTERS)
 
@@ -52,7 +52,7 @@ async def test_they_are_as_large_as_there_is_room_for(
         client = await connected(server.url, server.user("service")["MISSIONOPS_NATS_PASSWORD"])
         for _ in range(2):  # what is there is left as it is
             await streams.provision(client, settings)
-            configs = [(await streams.ask(client, f"STREAM.INFO.{name}"))["config"] for name in OUTGOING]
+            configs = [(await jetstream.stream_info(client, name))["config"] for name in OUTGOING]
             assert [config["max_bytes"] for config in configs] == sizes
             assert {config["discard"] for config in configs} == {"old"}
         smaller = [size for size in sizes if 0 < size < outgoing]

@@ -15,7 +15,7 @@ from missionops.domain.snapshot import Snapshot
 from missionops.wire import decoder, strict_decoder
 from missionops.wire.fault import Fault, Faulty
 from missionops.wire.text import utf8
-from tests.unit.decoders import decode
+from tests.unit.wire.decoders import decode
 
 TIME = "2025-01-01T00:00:00Z"
 AT = datetime(2025, 1, 1, tzinfo=UTC)

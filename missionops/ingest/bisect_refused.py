@@ -1,0 +1,92 @@
+"""Rows that the database refuses as data, found by halving: all others are stored."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import asyncpg
+
+from missionops.errors import OwnershipLost
+from missionops.ingest.batch import Batch, BatchEntry, DeadLetter
+from missionops.store import telemetry
+from missionops.store.database import Connection
+from missionops.wire import headers
+from missionops.wire.fault import Fault
+
+_REFUSED_AS_DATA = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
+"""SQLSTATE classes 22 and 23: this row will never be taken. Everything else may pass, or is a fault of ours."""
+
+# Halving thousands of refused rows takes longer than the lease, and would be begun again for ever.
+_TAKE_TIME = "SET LOCAL transaction_timeout = 0; SET LOCAL transaction_timeout = '60s'"
+
+
+class Refusal(NamedTuple):
+    """A row that the database refused, and its reason."""
+
+    entry: BatchEntry
+    error: Exception
+
+
+async def try_to_add(connection: Connection, entries: Sequence[BatchEntry]) -> Exception | None:
+    """Store all of `entries` or none; returns why none, if the database refuses one of them as data."""
+    rows = [((s := entry.snapshot).identity, s.text, entry.delivery.time // 1000) for entry in entries]
+    # Savepoints by hand: after an error asyncpg's own nested transaction stays open, and thousands inside one another
+    # use up the server's locks.
+    await connection.execute("SAVEPOINT attempt")
+    try:
+        await telemetry.add(connection, rows)
+    except _REFUSED_AS_DATA as error:
+        await connection.execute("ROLLBACK TO attempt; RELEASE attempt")
+        return error
+    await connection.execute("RELEASE attempt")
+    return None
+
+
+async def add(
+    connection: Connection, batch: Batch, entries: Sequence[BatchEntry]
+) -> tuple[Sequence[BatchEntry], Sequence[Refusal]]:
+    """Store what the database takes of `entries`; returns what was stored, in stream order, and what was refused.
+
+    Where it refuses a snapshot, the next one of the batch with the same key is tried.
+    """
+    added, refused = await _add_by_halves(connection, entries)
+    refusals = [*refused]
+    while refused and (entries := batch.next_of(entry.snapshot.identity for entry, _ in refused)):
+        more, refused = await _add_by_halves(connection, entries)
+        added = sorted((*added, *more), key=lambda entry: (entry.delivery.sequence, entry.item))
+        refusals += refused
+    return added, refusals
+
+
+async def _add_by_halves(
+    connection: Connection, entries: Sequence[BatchEntry]
+) -> tuple[Sequence[BatchEntry], Sequence[Refusal]]:
+    error = await try_to_add(connection, entries)
+    if error is None:
+        return entries, []
+    constraint = error.constraint_name if isinstance(error, asyncpg.UniqueViolationError) else None
+    if constraint and str(constraint).endswith("_pkey"):
+        # What was stored before has been left out, so another instance has stored it since: it has our partition. The
+        # table's own key says so, and not a rule that somebody has added to it.
+        raise OwnershipLost("another instance has stored the same telemetry") from error
+    if len(entries) == 1:
+        return [], [Refusal(entries[0], error)]
+    await connection.execute(_TAKE_TIME)
+    middle = len(entries) // 2
+    first, refused_first = await _add_by_halves(connection, entries[:middle])
+    second, refused_second = await _add_by_halves(connection, entries[middle:])
+    return [*first, *second], [*refused_first, *refused_second]
+
+
+def dead_letters(refusals: Iterable[Refusal]) -> Iterator[DeadLetter]:
+    """A dead letter for each refused row: of an array, with the bytes of its own item."""
+    items: dict[int, list[bytes]] = {}  # of an array with many refused items, cut once
+    for entry, error in refusals:
+        delivery, item = entry.delivery, entry.item
+        reason = f"body: the database refuses it: {error}"
+        encoding = headers.encoding_of(delivery.block)
+        if encoding is None or not encoding.is_array(delivery.body):
+            yield DeadLetter(Fault("refused", reason, None, delivery.body), delivery)
+            continue
+        if delivery.sequence not in items:
+            items[delivery.sequence] = encoding.items(delivery.body)
+        yield DeadLetter(Fault("refused", reason, item, items[delivery.sequence][item]), delivery)

@@ -1,0 +1,289 @@
+"""The pipeline: collect, decode, remove repeats, ONE TRANSACTION, publish, acknowledge; batch by batch.
+
+Up to three batches are in flight, each in a task of its own. They take three turns in stream order: to read the configs
+(and to register new spacecraft and parameters, so that no transaction waits for a row of another), to commit, and to
+publish. The first fault ends the session: everything in flight is forgotten, and the next session starts from the
+checkpoint in the database.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import date
+from enum import Enum
+from typing import NamedTuple, TypeAlias
+
+import asyncpg
+
+from missionops.errors import OwnershipLost
+from missionops.ingest import record
+from missionops.ingest.batch import ANOMALY_WEIGHT, Batch
+from missionops.ingest.deduplication import RecentSnapshots
+from missionops.ingest.limits_cache import LimitsCache
+from missionops.ingest.record import RecordedBatch, StreamOrigin
+from missionops.ingest.reported_parameters import ReportedParameters
+from missionops.ingest.status import IngestStatus
+from missionops.store import anomalies as stored_anomalies
+from missionops.store import checkpoint, database, telemetry
+from missionops.store.checkpoint import Checkpoint, Lease
+from missionops.wire.decoder import Decoder
+from publishers import anomalies, dead_letters
+from publishers.exactly_once import ExactlyOncePublisher
+from subscribers.telemetry.consumer import Consumer
+from subscribers.telemetry.dead_letter_log import DeadLetterLog
+from subscribers.telemetry.task_group import TaskGroup
+
+log = logging.getLogger(__name__)
+
+_IN_FLIGHT = 3  # two in transactions, one being published
+_WRITERS = 2
+_PAGE = 8_000  # anomalies that are read back at once: each page looks at all that are left
+_PAUSE_WEIGHT = 5_000  # some milliseconds of decoding
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+
+class BatchBudget(NamedTuple):
+    """How much goes into one transaction, and how long it may take."""
+
+    weight: int
+    seconds: float
+
+
+class Turn(Enum):
+    """What a batch does only after the batch before it has done the same."""
+
+    READ_CONFIGS = "read configs"
+    COMMIT = "commit"
+    PUBLISH = "publish"
+
+
+class InFlightBatch:
+    """A batch between its collection and its acknowledgement."""
+
+    def __init__(self, batch: Batch, previous: "InFlightBatch | None") -> None:
+        self.batch = batch
+        self.began = time.monotonic()
+        self._previous = previous
+        self.done = {turn: asyncio.Event() for turn in Turn}
+
+    async def wait_for(self, turn: Turn) -> None:
+        """Wait until the batch before this one has taken its turn."""
+        if self._previous:
+            await self._previous.done[turn].wait()
+
+    def finish(self, turn: Turn) -> None:
+        """Let the batch after this one take its turn."""
+        self.done[turn].set()
+        if turn is Turn.PUBLISH:
+            self._previous = None  # a chain of all batches would stay in memory
+
+
+class Position:
+    """The checkpoint as this session has moved it; batches in flight share it."""
+
+    def __init__(self, lease: Lease, at: Checkpoint) -> None:
+        self.lease = lease
+        self.at = at
+
+
+class Pipeline:
+    """Handles the batches of one session, until its consumer stops."""
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        position: Position,
+        anomaly_publisher: ExactlyOncePublisher,
+        dead_letter_publisher: ExactlyOncePublisher,
+        *,
+        budget: BatchBudget,
+        max_payload: int,
+        status: IngestStatus,
+        dead_letter_log: DeadLetterLog,
+    ) -> None:
+        self._consumer = consumer
+        self._position = position
+        self._anomalies = anomaly_publisher
+        self._dead_letters = dead_letter_publisher
+        self._budget = budget
+        self._max_payload = max_payload
+        self._status = status
+        self._dead_letter_log = dead_letter_log
+        self._writers: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
+        self._slots = asyncio.Semaphore(_IN_FLIGHT)
+        self._decoder = Decoder()
+        self._recent = RecentSnapshots()
+        self._limits = LimitsCache()
+        self._reported = ReportedParameters()
+        self._anomaly_weights: dict[str, int] = {}
+        """By spacecraft: the weight of the anomalies that its snapshots had lately, on average."""
+        self._partitioned_days: set[date] = set()
+        self.in_flight: list[InFlightBatch] = []
+
+    @asynccontextmanager
+    async def connected(self, database_url: str) -> AsyncIterator[None]:
+        """The connections that write, for the time of a block."""
+        limits = {
+            # The open transaction of an owner that was stopped would hold its locks against its successor.
+            "transaction_timeout": f"{int(self._budget.seconds * 1000)}",
+            # Ends sooner, and says more than a connection that ends.
+            "lock_timeout": f"{int(self._budget.seconds * 800)}",
+        }
+        async with contextlib.AsyncExitStack() as stack:
+            for _ in range(_WRITERS):
+                writer = await stack.enter_async_context(database.connected(database_url, **limits))
+                self._writers.put_nowait(writer)
+            yield
+
+    @asynccontextmanager
+    async def writer(self) -> AsyncIterator[Connection]:
+        """One of the connections that write, as soon as one is free."""
+        connection = await self._writers.get()
+        try:
+            yield connection
+        finally:
+            self._writers.put_nowait(connection)
+
+    async def run(self, tasks: TaskGroup) -> None:
+        """Collect batches while messages come, and handle each in a task of its own.
+
+        A batch is what has arrived while earlier batches were in flight: alone in the night a snapshot goes straight
+        through, under load batches grow by themselves.
+        """
+        previous: InFlightBatch | None = None
+        after = self._position.at.sequence
+        while True:
+            await self._slots.acquire()
+            if not await self._consumer.wait():
+                return
+            batch = await self._collect(after)
+            self._recent.remove_known(batch)
+            after = batch.sequence
+            previous = InFlightBatch(batch, previous)
+            self.in_flight.append(previous)
+            tasks.start(self._handle(previous))
+
+    async def _collect(self, after: int) -> Batch:
+        """Decode what has arrived, up to what one transaction may hold."""
+        batch, pause = Batch(after, self._decoder, self._anomaly_weights), _PAUSE_WEIGHT
+        while batch.weight < self._budget.weight and (delivery := self._consumer.take()):
+            batch.add(delivery)
+            if batch.weight > pause:
+                await asyncio.sleep(0)  # requests and heartbeats go on while a large batch is decoded
+                pause = batch.weight + _PAUSE_WEIGHT
+        await self._consumer.ask_for_more()
+        return batch
+
+    async def _handle(self, current: InFlightBatch) -> None:
+        """Take one batch from its transaction to its acknowledgement."""
+        batch = current.batch
+        try:
+            recorded = await self._transact(current)
+        except Exception as error:
+            error.add_note(f"batch {batch.name}")
+            raise
+        self._recover_refused(current, recorded)
+        current.finish(Turn.COMMIT)
+        self._weigh_anomalies(recorded)
+
+        await current.wait_for(Turn.PUBLISH)
+        if recorded.anomalies is None:
+            await self._publish_stored_anomalies(batch)
+        else:
+            await self._anomalies.publish(anomalies.messages(recorded.anomalies))
+        self._position.at = self._position.at._replace(
+            published_sequence=batch.sequence, anomalies_sequence=self._anomalies.sequence
+        )
+        if batch.last:
+            await self._consumer.acknowledge(batch.last)
+        current.finish(Turn.PUBLISH)
+        self.in_flight.remove(current)
+        self._count(current, recorded)
+        self._slots.release()
+
+    async def _transact(self, current: InFlightBatch) -> RecordedBatch:
+        """Store what is new, judge it, store its anomalies, and move the checkpoint: all of it or nothing."""
+        batch = current.batch
+        async with self.writer() as connection:
+            if missing := batch.days - self._partitioned_days:
+                # Outside the transaction: a partition, once made, is there for every batch.
+                await telemetry.ensure_partitions(connection, missing)
+                self._partitioned_days |= missing
+            async with connection.transaction():
+                await current.wait_for(Turn.READ_CONFIGS)
+                versions = await self._limits.versions(connection, batch.last_received.keys())
+                await self._reported.note(connection, batch)
+                current.finish(Turn.READ_CONFIGS)
+
+                origin = StreamOrigin(self._position.lease.partition, self._position.at.incarnation)
+                recorded = await record.record(
+                    connection, batch, versions, self._limits, origin, ask_first=self._recent.ask_first
+                )
+                self._recent.ask_first = recorded.known > 0
+
+                await current.wait_for(Turn.COMMIT)
+                await self._move_checkpoint(connection, batch, recorded)
+        return recorded
+
+    async def _move_checkpoint(self, connection: Connection, batch: Batch, recorded: RecordedBatch) -> None:
+        """Publish the dead letters, then move the checkpoint over their messages, if the partition is still ours."""
+        before = self._position.at
+        letters = dead_letters.messages(recorded.letters, before.stream_created or "", self._max_payload)
+        await self._dead_letters.publish(letters)
+        # Set before the statement and not after it: while it runs, the batch before may note that it was published.
+        self._position.at = self._position.at._replace(
+            sequence=batch.sequence,
+            sequence_time=batch.time,
+            dead_letters_sequence=self._dead_letters.resume_after,
+            lost=before.lost + batch.missing,
+        )
+        await checkpoint.move(connection, self._position.lease, before.sequence, self._position.at)
+
+    async def _publish_stored_anomalies(self, batch: Batch) -> None:
+        """Publish the anomalies of a batch that has too many to hold in memory: read them back page by page."""
+        origin = self._position.lease.partition, self._position.at.incarnation
+        async with self.writer() as connection:
+            async for page in stored_anomalies.between(connection, *origin, batch.first - 1, batch.sequence, _PAGE):
+                await self._anomalies.publish(anomalies.messages(page))
+
+    def _recover_refused(self, current: InFlightBatch, recorded: RecordedBatch) -> None:
+        """Forget rows that the database refused; OwnershipLost if a later batch relied on one of them.
+
+        A batch leaves out the snapshots that an earlier one is about to store. If the database refuses such a row, the
+        later batch has to be read again, for its own snapshot may be one that the database takes.
+        """
+        if not recorded.refused:
+            return
+        self._recent.forget(recorded.refused)
+        following = self.in_flight[self.in_flight.index(current) + 1 :]
+        if any(not recorded.refused.isdisjoint(later.batch.removed) for later in following):
+            self._count(current, recorded)
+            raise OwnershipLost(f"the database refused rows of the batch {current.batch.name} that a later one repeats")
+
+    def _weigh_anomalies(self, recorded: RecordedBatch) -> None:
+        """Note how many anomalies a snapshot of each spacecraft has now: they count when a batch is cut."""
+        for spacecraft_id, judged in recorded.judged.items():
+            if judged.anomalies:
+                self._anomaly_weights[spacecraft_id] = judged.anomalies * ANOMALY_WEIGHT // judged.snapshots
+            else:
+                self._anomaly_weights.pop(spacecraft_id, None)
+
+    def _count(self, current: InFlightBatch, recorded: RecordedBatch) -> None:
+        status, batch = self._status, current.batch
+        status.move(batch.sequence)
+        status.batches += 1
+        status.batch_messages.note(batch.messages)
+        status.batch_seconds.note(time.monotonic() - current.began)
+        status.stored += recorded.stored
+        status.duplicates += recorded.duplicates
+        status.anomalies.update(recorded.severities)
+        status.dead_letters.update(letter.fault.code for letter in recorded.letters)
+        self._dead_letter_log.note(batch.name, recorded.letters)
+        if batch.missing:
+            status.lost += batch.missing
+            log.error("LOST: the stream gave up %d messages before they were read", batch.missing,
+                      extra={"batch": batch.name})  # fmt: skip
