@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +13,6 @@ import msgspec
 import pytest
 from nats.aio.client import Client
 
-from missionops.app import Service
 from missionops.operations.registry import OPERATIONS
 from missionops.simulator import fleet
 

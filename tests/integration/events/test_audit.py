@@ -14,7 +14,6 @@ from nats.aio.client import Client
 from missionops import app
 from missionops.app import Service
 from missionops.domain.access import Role
-from missionops.errors import Unavailable
 from missionops.operations import tokens
 from missionops.settings import Settings
 from missionops.store import database as databases
