@@ -119,6 +119,7 @@ def _read(request: NatsRequest, max_bytes: int) -> Request:
         request_parsing.source(request.headers),
         max_bytes,
         caller.caller(request.reply_to, request.headers),
+        request.headers,
     )
 
 

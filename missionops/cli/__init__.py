@@ -38,8 +38,10 @@ _COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         ),
         "status": ("spacecraft:status", "Show how a spacecraft does, and whether it is watched at all."),
         "register": ("spacecraft:register", "Register a spacecraft, or change what it is called."),
-        "get-config": ("config:get_config", "Show the limits in force for a spacecraft."),
+        "get-config": ("config:get_config", "Show the limits in force for a spacecraft, or an earlier version."),
         "set-config": ("config:set_config", "Put limits in force for a spacecraft."),
+        "check-config": ("config:check_config", "Show which limits check something, and why the others do not."),
+        "list-configs": ("config:list_configs", "List the versions of a spacecraft's limits, newest first."),
     },
     "Events and documents": {
         "list-events": ("events:list_events", "List mission events, newest first."),

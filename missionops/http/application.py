@@ -16,6 +16,8 @@ from missionops.http.slots import Slots
 from missionops.operations import pagination
 from missionops.operations.operation import Context
 
+_OPERATION_HEADERS = sorted({header.http_name for operation, _ in routes.OFFERED for header in operation.headers})
+
 
 def make(
     context: Context, guard: Authorization, slots: Slots, allowed_origins: Sequence[str], own_name: str | None
@@ -41,7 +43,7 @@ def _middleware(origins: Sequence[str], own_name: str | None) -> Iterator[Middle
             CORSMiddleware,
             allow_origins=origins,
             allow_methods=["GET", "HEAD", "POST", "PUT"],
-            allow_headers=["Authorization", "Content-Type", "Missionops-Source"],
+            allow_headers=["Authorization", "Content-Type", "Missionops-Source", *_OPERATION_HEADERS],
             expose_headers=[pagination.CURSOR_HEADER],
         )
 

@@ -18,6 +18,7 @@ def asked(operation: Operation, route: Route, request: HttpRequest, body: bytes,
     """What a request asks of an operation; InvalidRequest names what is wrong with it."""
     path = dict(request.path_params)
     fields = _fields(request, path)
+    headers = _headers(request)
     wanted: msgspec.Struct | bytes
     spacecraft_id = path.pop("spacecraftId", None)
     if route.method == "GET":
@@ -33,10 +34,22 @@ def asked(operation: Operation, route: Route, request: HttpRequest, body: bytes,
     return Request(
         _spacecraft_id(spacecraft_id, operation) if operation.about_spacecraft else "",
         wanted,
-        request_parsing.source(request.headers),
+        request_parsing.source(headers),
         MAX_BYTES,
         caller,
+        headers,
     )
+
+
+def _headers(request: HttpRequest) -> dict[str, str]:
+    """The headers as text: UTF-8 as over NATS, else Latin-1 as HTTP has it."""
+    found = {}
+    for name, value in request.headers.raw:
+        try:
+            found[name.decode("latin-1")] = value.decode()
+        except UnicodeDecodeError:
+            found[name.decode("latin-1")] = value.decode("latin-1")
+    return found
 
 
 def _fields(request: HttpRequest, path: dict[str, str]) -> dict[str, str]:

@@ -5,9 +5,8 @@ A document may hold 10,000 rules, which take a tenth of a second to compile: in 
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -25,14 +24,11 @@ _EMPTY = 4
 """What a config without rules counts as."""
 
 
-@dataclass(slots=True)
-class InForce:
+class InForce(NamedTuple):
     """The version of a spacecraft's config in force, and its rules."""
 
     version: int
     rules: Rules
-    are_met: bool = False
-    """Whether it is known that the spacecraft has reported a parameter with a rule. What was reported once, was."""
 
 
 class CompiledRules:
@@ -75,14 +71,17 @@ async def compiled(document: Mapping[str, Any]) -> Rules:
     if not isinstance(parameters, dict) or not _SLICE < len(parameters) <= limits.MAX_PARAMETERS:
         return limits.compile_rules(document)
     rules: dict[str, limits.Rule] = {}
+    off: set[str] = set()
     faults: list[Detail] = []
     left = iter(parameters.items())
     while (part := dict(islice(left, _SLICE))) and len(faults) < limits.MAX_FAULTS:
         try:
-            rules |= limits.compile_rules({"parameters": part})
+            found = limits.compile_rules({"parameters": part})
+            rules |= found
+            off |= found.off
         except InvalidRequest as error:
             faults += error.details
         await asyncio.sleep(0)
     if faults:
         raise limits.refusal(faults[: limits.MAX_FAULTS])
-    return Rules(rules)
+    return Rules(rules, frozenset(off))

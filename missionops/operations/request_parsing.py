@@ -13,7 +13,9 @@ from missionops.domain.access import Caller
 from missionops.errors import Detail, Forbidden, InvalidRequest
 from missionops.wire.text import utf8
 
-_MAX_SOURCE = 128
+MAX_SOURCE = 128
+MAX_REASON = 1_024
+_VERSION = re.compile('(?:W/)?"?([0-9]{1,9})"?')
 
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -59,11 +61,39 @@ def spacecraft_id(text: str, *, or_fleet: bool = False) -> str:
 
 
 def source(headers: Mapping[str, str]) -> str:
-    """Who says so: what `Missionops-Source` names, in whatever case that header's name is, else `manual`."""
-    named = next((value for name, value in headers.items() if name.lower() == "missionops-source"), "").strip()
-    if len(named) > _MAX_SOURCE or "\0" in named:
-        raise refused("Missionops-Source", f"may have at most {_MAX_SOURCE} characters, none of them U+0000")
-    return named or "manual"
+    """Where a request comes from: what its header `Missionops-Source` says, else `manual`."""
+    return _text_header(headers, "Missionops-Source", MAX_SOURCE) or "manual"
+
+
+def reason(headers: Mapping[str, str]) -> str | None:
+    """Why the caller wants the change: what the header `Missionops-Reason` says, if it is there."""
+    return _text_header(headers, "Missionops-Reason", MAX_REASON) or None
+
+
+def if_version(headers: Mapping[str, str]) -> int | None:
+    """The version that has to be in force, 0 for none, from `Missionops-If-Version` or HTTP's `If-Match`."""
+    versions = set()
+    for name in ("Missionops-If-Version", "If-Match"):
+        if (text := _header(headers, name)) is None:
+            continue
+        if not (found := _VERSION.fullmatch(text)):
+            raise refused(name, "must be the number of a config version")
+        versions.add(int(found[1]))
+    if len(versions) > 1:
+        raise refused("If-Match", "names another version than Missionops-If-Version")
+    return next(iter(versions), None)
+
+
+def _header(headers: Mapping[str, str], wanted: str) -> str | None:
+    """A header's value, whatever the case of its name; None where it is not there."""
+    return next((value.strip() for name, value in headers.items() if name.lower() == wanted.lower()), None)
+
+
+def _text_header(headers: Mapping[str, str], name: str, longest: int) -> str:
+    text = _header(headers, name) or ""
+    if len(text) > longest or "\0" in text:
+        raise refused(name, f"may have at most {longest} characters, none of them U+0000")
+    return text
 
 
 def at(text: str | None, path: str) -> datetime | None:

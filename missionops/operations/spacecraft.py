@@ -11,12 +11,13 @@ from missionops.domain.anomaly import Severity
 from missionops.domain.event import EventType
 from missionops.domain.timestamp import Timestamp
 from missionops.errors import NotFound
-from missionops.operations import audit
+from missionops.operations import audit, config_check
 from missionops.operations.audit import Change
 from missionops.operations.compiled_limits import InForce
 from missionops.operations.operation import Context, EmptyRequest, Operation, Request, Response, Route
 from missionops.operations.request_parsing import Limit
 from missionops.store import spacecraft
+from missionops.store.database import Connection
 from missionops.store.spacecraft import Registered, StatusFacts
 from missionops.store.spacecraft import Registration as Row
 
@@ -139,7 +140,7 @@ class Anomalies(msgspec.Struct):
     last24h: int
 
 
-Monitoring = Literal["UNKNOWN", "SILENT", "NOT_CONFIGURED", "ACTIVE"]
+Monitoring = Literal["UNKNOWN", "SILENT", "NOT_CONFIGURED", "PARTIAL", "ACTIVE"]
 
 
 class Status(msgspec.Struct, rename="camel"):
@@ -162,8 +163,7 @@ async def status(context: Context, asked: Request) -> Response:
     config = await context.rules.in_force(context.database, asked.spacecraft_id)
     async with context.database.transaction() as connection:
         found = await spacecraft.condition(connection, asked.spacecraft_id, datetime.now(UTC))
-        if config and found.was_heard and not config.are_met:
-            config.are_met = await spacecraft.has_reported(connection, asked.spacecraft_id, list(config.rules))
+        monitoring = await _monitoring(connection, asked.spacecraft_id, found, config)
     return Response(
         _encode(
             Status(
@@ -172,19 +172,25 @@ async def status(context: Context, asked: Request) -> Response:
                 Anomalies(found.last_hour, found.last_six_hours, found.last_day),
                 _HIGHEST[found.highest],
                 _OVERALL[found.highest],
-                _monitoring(found, config),
+                monitoring,
             )
         )
     )
 
 
-def _monitoring(found: StatusFacts, config: InForce | None) -> Monitoring:
-    """What silence means: the first that holds."""
-    if not found.is_known:
+async def _monitoring(
+    connection: Connection, spacecraft_id: str, facts: StatusFacts, config: InForce | None
+) -> Monitoring:
+    """What it means that no anomaly was found: the first that holds."""
+    if not facts.is_known:
         return "UNKNOWN"
-    if not found.was_heard:
+    if not facts.was_heard:
         return "SILENT"
-    return "ACTIVE" if config and config.are_met else "NOT_CONFIGURED"
+    reported = await spacecraft.reported(connection, spacecraft_id)
+    if config is None or reported.isdisjoint(config.rules.keys() | config.rules.off):
+        return "NOT_CONFIGURED"
+    works = await config_check.all_rules_work(connection, spacecraft_id, config.rules, reported)
+    return "ACTIVE" if works else "PARTIAL"
 
 
 _PATH = "/spacecraft/{spacecraftId}"

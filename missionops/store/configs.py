@@ -31,7 +31,7 @@ _REGISTER = "INSERT INTO app.spacecraft (spacecraft_id) SELECT unnest($1::text[]
 
 
 async def register(connection: Connection, spacecraft_ids: Iterable[str]) -> None:
-    """Register spacecraft that were heard for the first time; in order, so that two writers cannot deadlock."""
+    """Register spacecraft from which something came for the first time; in order, so that writers cannot deadlock."""
     await connection.execute(_REGISTER, sorted(spacecraft_ids))
 
 
@@ -56,20 +56,43 @@ async def document(connection: Connection, spacecraft_id: str, version: int) -> 
     return found
 
 
-_IN_FORCE = """
+_GET = """
 SELECT config.spacecraft_id, version, document, status, source, config.updated_at
 FROM app.spacecraft JOIN app.config USING (spacecraft_id)
-WHERE spacecraft_id = $1 AND version = config_version
+WHERE spacecraft_id = $1 AND version = coalesce($2::integer, config_version)
 """
 
 
-async def in_force(connection: Connection, spacecraft_id: str) -> ConfigVersion | None:
-    """The config that telemetry is judged by now."""
-    row = await connection.fetchrow(_IN_FORCE, spacecraft_id)
+async def get(connection: Connection, spacecraft_id: str, version: int | None = None) -> ConfigVersion | None:
+    """One version of a config; without `version` the one that telemetry is judged by now."""
+    row = await connection.fetchrow(_GET, spacecraft_id, version)
     return ConfigVersion(*row) if row else None
 
 
-# The row lock on the spacecraft numbers versions without gaps and makes two sets of one spacecraft take turns.
+class VersionRecord(NamedTuple):
+    """Who put a version in force, when and why."""
+
+    version: int
+    source: str
+    recorded_by: str | None
+    """None for versions that are older than this column."""
+    reason: str | None
+    updated_at: datetime
+
+
+_HISTORY = """
+SELECT version, source, recorded_by, reason, updated_at FROM app.config
+WHERE spacecraft_id = $1 AND version < $2 ORDER BY version DESC LIMIT $3
+"""
+
+
+async def history(connection: Connection, spacecraft_id: str, before: int, count: int) -> AsyncIterator[VersionRecord]:
+    """The versions of a spacecraft's config that are older than `before`, newest first."""
+    async for row in rows.rows(connection, _HISTORY, spacecraft_id, before, count):
+        yield VersionRecord(*row)
+
+
+# The row lock on the spacecraft numbers versions without gaps: two that set its config take turns.
 _RAISE_VERSION = """
 INSERT INTO app.spacecraft AS s (spacecraft_id, config_version) VALUES ($1, 1)
 ON CONFLICT (spacecraft_id) DO UPDATE SET config_version = s.config_version + 1, updated_at = clock_timestamp()
@@ -77,16 +100,27 @@ RETURNING config_version
 """
 
 _ADD = """
-INSERT INTO app.config (spacecraft_id, version, document, status, source, updated_at)
-VALUES ($1, $2, $3, 'approved', $4, clock_timestamp())
+INSERT INTO app.config (spacecraft_id, version, document, status, source, recorded_by, reason, updated_at)
+VALUES ($1, $2, $3, 'approved', $4, $5, $6, clock_timestamp())
 RETURNING spacecraft_id, version, document, status, source, updated_at
 """
 
 
-async def put(connection: Connection, spacecraft_id: str, document: bytes, source: str) -> ConfigVersion:
+class NewConfig(NamedTuple):
+    """A config document that is to be put in force."""
+
+    spacecraft_id: str
+    document: bytes
+    source: str
+    recorded_by: str
+    reason: str | None
+
+
+async def put(connection: Connection, new: NewConfig) -> ConfigVersion:
     """Put a new version in force, registering the spacecraft if need be."""
+    spacecraft_id, *values = new
     version = await connection.fetchval(_RAISE_VERSION, spacecraft_id)
-    row = await connection.fetchrow(_ADD, spacecraft_id, version, document, source)
+    row = await connection.fetchrow(_ADD, spacecraft_id, version, *values)
     if row is None:
         raise AssertionError("INSERT … RETURNING returns")
     return ConfigVersion(*row)

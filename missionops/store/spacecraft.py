@@ -213,15 +213,13 @@ async def condition(connection: Connection, spacecraft_id: str, now: datetime) -
     return StatusFacts(await telemetry.last_time(connection, spacecraft_id), *row)
 
 
-_HAS_REPORTED = """
-SELECT EXISTS (SELECT FROM app.parameter WHERE spacecraft_id = $1 AND name = ANY ($2))
-    OR EXISTS (
-        SELECT FROM app.spacecraft_vocabulary JOIN app.vocabulary USING (digest)
-        WHERE spacecraft_id = $1 AND names && $2::text[]
-    )
+_REPORTED = """
+SELECT name FROM app.parameter WHERE spacecraft_id = $1
+UNION
+SELECT unnest(names) FROM app.spacecraft_vocabulary JOIN app.vocabulary USING (digest) WHERE spacecraft_id = $1
 """
 
 
-async def has_reported(connection: Connection, spacecraft_id: str, names: Sequence[str]) -> bool:
-    """Whether a spacecraft has ever reported one of these parameters."""
-    return bool(await connection.fetchval(_HAS_REPORTED, spacecraft_id, names))
+async def reported(connection: Connection, spacecraft_id: str) -> set[str]:
+    """The parameters that a spacecraft has ever reported."""
+    return {row[0] for row in await connection.fetch(_REPORTED, spacecraft_id)}

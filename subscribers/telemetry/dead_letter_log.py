@@ -14,7 +14,7 @@ _MOST = 500
 
 
 class DeadLetterLog:
-    """The first is logged at once; what follows soon is counted, and logged together."""
+    """Logs the first dead letter at once; those that follow soon are counted, and logged together."""
 
     def __init__(self) -> None:
         self._codes = Counter[str]()
@@ -22,15 +22,15 @@ class DeadLetterLog:
         self._is_waiting = False
 
     def note(self, batch: str, letters: Sequence[DeadLetter]) -> None:
-        """Take down the letters of a batch."""
+        """Log or count the dead letters of a batch."""
         if not letters:
             return
         self._codes.update(letter.fault.code for letter in letters)
         self._last = letters[-1], batch
         if not self._is_waiting:
-            self._tell()
+            self._log_waiting()
 
-    def _tell(self) -> None:
+    def _log_waiting(self) -> None:
         self._is_waiting = self._last is not None
         if self._last is None:
             return
@@ -43,7 +43,7 @@ class DeadLetterLog:
         )  # fmt: skip
         self._codes.clear()
         self._last = None
-        asyncio.get_running_loop().call_later(_EVERY, self._tell)
+        asyncio.get_running_loop().call_later(_EVERY, self._log_waiting)
 
 
 def _one_line(text: str) -> str:

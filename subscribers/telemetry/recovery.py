@@ -1,4 +1,4 @@
-"""Taking up a partition where its last owner left it, or where the stream now begins."""
+"""Recovery: continue a partition where its last owner ended, or where the stream now begins."""
 
 import logging
 from typing import Any
@@ -19,74 +19,69 @@ log = logging.getLogger(__name__)
 _PAGE = 8_000
 
 
-async def publish_rest(
-    connection: Connection, claim: Lease, place: Checkpoint, publisher: ExactlyOncePublisher
+async def publish_unpublished(
+    connection: Connection, lease: Lease, at: Checkpoint, publisher: ExactlyOncePublisher
 ) -> Checkpoint:
-    """Publish the anomalies that were committed and not known to be published; returns the place after that."""
-    if place.published_sequence < place.sequence:
-        start = claim.partition, place.incarnation, place.published_sequence, place.sequence
-        async for page in stored_anomalies.between(connection, *start, _PAGE):
+    """Publish the anomalies that were stored and are not known to be published; returns the checkpoint after that."""
+    if at.published_sequence < at.sequence:
+        between = lease.partition, at.incarnation, at.published_sequence, at.sequence
+        async for page in stored_anomalies.between(connection, *between, _PAGE):
             await publisher.publish(anomalies.messages(page))
-    return await _moved(
-        connection,
-        claim,
-        place,
-        place._replace(published_sequence=place.sequence, anomalies_sequence=publisher.sequence),
-    )
+    after = at._replace(published_sequence=at.sequence, anomalies_sequence=publisher.sequence)
+    return await _moved(connection, lease, at, after)
 
 
-async def find_place(client: Client, connection: Connection, claim: Lease, place: Checkpoint) -> Checkpoint:
-    """The place to go on from in the stream as it is now: another one, one that went back, or one that lost some."""
+async def find_start(client: Client, connection: Connection, lease: Lease, at: Checkpoint) -> Checkpoint:
+    """The checkpoint to continue from in the stream as it is now.
+
+    It may be another stream than before, one that went back (a restored backup), or one that lost messages before they
+    were read: each of these is reported as an error in the log.
+    """
     info = await jetstream.stream_info(client, streams.TELEMETRY)
-    found = place
-    if place.stream_created is None:
-        found = place._replace(stream_created=info["created"])
-    elif place.stream_created != info["created"]:
-        log.error("the stream TELEMETRY was made anew (%s): it is read from its beginning", info["created"])
-        found = _beginning(place, info)
-    elif await _went_back(client, place, info):
-        missing = max(0, place.sequence - int(info["state"]["last_seq"]))
-        log.error("the stream TELEMETRY went back by %d messages: it is read from its beginning", missing)
-        found = _beginning(place, info)
-    return await _moved(connection, claim, place, _past_gap(found, info))
+    created, last = info["created"], int(info["state"]["last_seq"])
+    start = at
+    if at.stream_created is None:
+        start = at._replace(stream_created=created)
+    elif at.stream_created != created:
+        log.error("the stream TELEMETRY was made anew (%s): it is read from its beginning", created)
+        start = _beginning(at, info)
+    elif at.sequence > last or await _is_another_message(client, at, info):
+        log.error("the stream TELEMETRY went back by %d messages: it is read from its beginning",
+                  max(0, at.sequence - last))  # fmt: skip
+        start = _beginning(at, info)
+
+    lost = int(info["state"]["first_seq"]) - start.sequence - 1
+    if lost > 0:
+        log.error("LOST: the stream TELEMETRY gave up %d messages before they were read", lost)
+        start = start._replace(sequence=start.sequence + lost, sequence_time=0, lost=start.lost + lost)
+    return await _moved(connection, lease, at, start)
 
 
-async def is_behind(client: Client, place: Checkpoint) -> bool:
-    """Whether the stream holds anything after the place."""
+async def is_behind(client: Client, at: Checkpoint) -> bool:
+    """Whether the stream holds messages after the checkpoint."""
     info = await jetstream.stream_info(client, streams.TELEMETRY)
-    return int(info["state"]["last_seq"]) > place.sequence
+    return int(info["state"]["last_seq"]) > at.sequence
 
 
-def _beginning(place: Checkpoint, info: dict[str, Any]) -> Checkpoint:
-    return place._replace(
+def _beginning(at: Checkpoint, info: dict[str, Any]) -> Checkpoint:
+    return at._replace(
         stream_created=info["created"],
-        incarnation=place.incarnation + 1,
+        incarnation=at.incarnation + 1,
         sequence=max(0, int(info["state"]["first_seq"]) - 1),
         sequence_time=0,
         published_sequence=0,
     )
 
 
-def _past_gap(place: Checkpoint, info: dict[str, Any]) -> Checkpoint:
-    """Step over what the stream gave up before it was read, and say so."""
-    lost = int(info["state"]["first_seq"]) - place.sequence - 1
-    if lost <= 0:
-        return place
-    log.error("LOST: the stream TELEMETRY gave up %d messages before they were read", lost)
-    return place._replace(sequence=place.sequence + lost, sequence_time=0, lost=place.lost + lost)
-
-
-async def _went_back(client: Client, place: Checkpoint, info: dict[str, Any]) -> bool:
-    """Whether the message at the position is above the stream's end, or another message."""
-    if place.sequence > int(info["state"]["last_seq"]):
-        return True
-    if not place.sequence_time or place.sequence < int(info["state"]["first_seq"]):
+async def _is_another_message(client: Client, at: Checkpoint, info: dict[str, Any]) -> bool:
+    """Whether the stream holds another message at the checkpoint than the one that was handled."""
+    if not at.sequence_time or at.sequence < int(info["state"]["first_seq"]):
         return False  # never read, or purged since: nothing to compare with
-    found = await jetstream.find_message(client, streams.TELEMETRY, {"seq": place.sequence})
-    return found is not None and timestamp.to_nanoseconds(found.time) != place.sequence_time
+    found = await jetstream.find_message(client, streams.TELEMETRY, {"seq": at.sequence})
+    return found is not None and timestamp.to_nanoseconds(found.time) != at.sequence_time
 
 
-async def _moved(connection: Connection, claim: Lease, place: Checkpoint, found: Checkpoint) -> Checkpoint:
-    if found != place:
-        await checkpoint.move(connection, claim, place.sequence, found)
-    return found
+async def _moved(connection: Connection, lease: Lease, at: Checkpoint, to: Checkpoint) -> Checkpoint:
+    if to != at:
+        await checkpoint.move(connection, lease, at.sequence, to)
+    return to

@@ -139,8 +139,8 @@ class Session:
         await self._dead_letters.resume(start.dead_letters_sequence)
         await self._anomalies.resume(start.anomalies_sequence)
         async with self._pipeline.writer() as connection:
-            start = await recovery.publish_rest(connection, self._lease, start, self._anomalies)
-            start = await recovery.find_place(self._client, connection, self._lease, start)
+            start = await recovery.publish_unpublished(connection, self._lease, start, self._anomalies)
+            start = await recovery.find_start(self._client, connection, self._lease, start)
         self._position.at = start
         self._status.move(start.sequence)
         self._status.lost = start.lost

@@ -1,10 +1,9 @@
-"""Forgetting telemetry that is stored: the stream keeps it for a while, for whoever wants to read it again."""
+"""Purge handled telemetry from the stream, which keeps it for a while for those who want to read it again."""
 
 import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
 from nats.aio.client import Client
 
@@ -21,8 +20,8 @@ _FULL = 0.8
 async def purge_handled(client: Client, handled: Callable[[], int], settings: Settings) -> None:
     """Purge messages up to `handled()` that are older than the setting, for ever.
 
-    A stream that is nearly full gives up half of what is handled, whatever its age: it would refuse new telemetry
-    for the sake of old that is stored.
+    A stream that is nearly full loses half of what is handled, whatever its age: otherwise it would refuse new
+    telemetry for the sake of telemetry that is stored.
     """
     while True:
         await asyncio.sleep(_PAUSE)
@@ -38,26 +37,20 @@ async def purge(client: Client, handled: int, max_age: float) -> None:
     An empty stream has no first message, though the server gives its first sequence as 0 or one after the last.
     """
     info = await jetstream.stream_info(client, streams.TELEMETRY)
-    if not info["state"]["messages"]:
+    state, max_bytes = info["state"], int(info["config"]["max_bytes"])
+    if not state["messages"]:
         return
-    first = int(info["state"]["first_seq"])
-    keep = min(handled + 1, max(await _first_young(client, info, max_age), _first_after_pressure(info, handled)))
+    first, last = int(state["first_seq"]), int(state["last_seq"])
+
+    since = datetime.fromisoformat(info["ts"][:19] + "+00:00") - timedelta(seconds=max_age)  # by the server's clock
+    request = {"start_time": since.isoformat(), "next_by_subj": ">"}
+    young = await jetstream.find_message(client, streams.TELEMETRY, request)
+    keep = young.sequence if young else last + 1
+    if max_bytes > 0 and int(state["bytes"]) >= _FULL * max_bytes:
+        keep = max(keep, first + (handled + 1 - first + 1) // 2)
+
+    keep = min(keep, handled + 1)
     if keep > first:
         answer = await jetstream.request(client, f"STREAM.PURGE.{streams.TELEMETRY}", {"seq": keep})
         if answer["purged"]:
             log.info("purged %d handled messages from the stream", answer["purged"])
-
-
-async def _first_young(client: Client, info: dict[str, Any], max_age: float) -> int:
-    """The first message younger than `max_age`, by the server's clock."""
-    since = datetime.fromisoformat(info["ts"][:19] + "+00:00") - timedelta(seconds=max_age)
-    request = {"start_time": since.isoformat(), "next_by_subj": ">"}
-    found = await jetstream.find_message(client, streams.TELEMETRY, request)
-    return found.sequence if found else int(info["state"]["last_seq"]) + 1
-
-
-def _first_after_pressure(info: dict[str, Any], handled: int) -> int:
-    state, most = info["state"], int(info["config"]["max_bytes"])
-    if most <= 0 or int(state["bytes"]) < _FULL * most:
-        return 0
-    return int(state["first_seq"]) + (handled + 1 - int(state["first_seq"]) + 1) // 2

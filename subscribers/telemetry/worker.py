@@ -2,8 +2,8 @@
 
 The FastStream application starts and stops it and lists it, but it is none of FastStream's own subscribers: those pull
 a batch only when the last one is handled, and after a takeover they handle what their predecessor had begun after what
-is newer (tests/integration/broker/test_faststream.py). In this one batches overlap, and its position in the stream is in the
-database. tests/benchmarks/baseline.py measures FastStream's way.
+is newer (tests/integration/broker/test_faststream.py). In this one batches overlap, and its position in the stream is
+in the database. tests/benchmarks/baseline.py measures FastStream's way.
 """
 
 import asyncio

@@ -80,7 +80,7 @@ PLANTS = (
     ),
     Plant(
         "does not recover unpublished anomalies",
-        (_instead("if place.published_sequence < place.sequence:", "if False:"),),
+        (_instead("if at.published_sequence < at.sequence:", "if False:"),),
         scenarios.killed_before_telling,
         "stored and not told",
     ),

@@ -24,7 +24,8 @@ async def why_nothing(spacecraft_id: str, start: str | None, end: str | None, se
             return f"{spacecraft_id} has no limits: `missionops set-config {spacecraft_id} --file PATH` sets some."
         if status["monitoring"] == "NOT_CONFIGURED":
             return f"{spacecraft_id} has no limits for any parameter that it reported, so nothing was checked."
-    return f"Nothing of {spacecraft_id} is outside its limits."
+    checked = " that was checked" if status["monitoring"] == "PARTIAL" else ""
+    return f"Nothing of {spacecraft_id}{checked} is outside its limits."
 
 
 async def _ask(client: Client, subject: str, request: dict[str, Any]) -> Any:

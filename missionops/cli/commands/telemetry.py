@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from missionops.cli.client import analysis, loop, pagination, publish_file, server
+from missionops.cli.client import analysis, configs, loop, pagination, publish_file, server
 from missionops.cli.commands import options
 from missionops.cli.output import tables, terminal
 
@@ -74,6 +74,8 @@ def analyze_telemetry(
         tables.anomalies(found.decoded())
     else:
         terminal.note(loop.run(analysis.why_nothing(spacecraft_id, start, end, server_url)))
+    if not as_json and (unchecked := loop.run(configs.unchecked(spacecraft_id, server_url))):
+        terminal.note(terminal.printable(unchecked))
 
 
 def ingest_telemetry(

@@ -18,8 +18,13 @@ from missionops.domain import number
 SEVERITIES = {"LOW": "cyan", "MEDIUM": "yellow", "HIGH": "red", "CRITICAL": "bold red"}
 STATES = {
     "NOMINAL": "green", "WARNING": "yellow", "CRITICAL": "bold red",
-    "ACTIVE": "green", "SILENT": "yellow", "NOT_CONFIGURED": "yellow",
+    "ACTIVE": "green", "SILENT": "yellow", "NOT_CONFIGURED": "yellow", "PARTIAL": "yellow",
 }  # fmt: skip
+_MEANINGS = {
+    "SILENT": "nothing was received for long",
+    "NOT_CONFIGURED": "no limit is for a parameter that it reported: nothing is checked",
+    "PARTIAL": "some limits check nothing: see `missionops check-config {}`",
+}
 SNIPPET = 100
 LEAST = 16
 """The width that is left to a column that is folded before the others are folded, too."""
@@ -145,10 +150,11 @@ def status(found: Item) -> None:
     last = found["lastTelemetryTimestamp"]
     overall, monitoring, highest = found["overallStatus"], found["monitoring"], found["highestSeverityLast24h"]
     told = f"{counts['last1h']:,} in 1 h, {counts['last6h']:,} in 6 h, {counts['last24h']:,} in 24 h"
+    meaning = _MEANINGS.get(monitoring, "").format(terminal.printable(found["spacecraftId"]))
     rows = {
         "spacecraft": _text(found["spacecraftId"]),
         "status": Text(overall, STATES.get(overall, "")),
-        "monitoring": Text(monitoring, STATES.get(monitoring, "")),
+        "monitoring": Text(monitoring, STATES.get(monitoring, "")).append(f" {meaning}" if meaning else "", "default"),
         "last telemetry": _text(f"{_time(last)} UTC" if last else "none"),
         "anomalies": _text(told),
         "highest severity": _severity(highest) if counts["last24h"] else Text("none in 24 h"),
@@ -259,9 +265,7 @@ def _parameters(parameters: Item) -> Text:
     told = Text()
     for name, value in parameters.items():
         told.append(f"{terminal.printable(name)}=", "dim")
-        # A text in quotes, so that it is not taken for a number.
-        shown = msgspec.json.encode(value).decode() if isinstance(value, str) else _value(value)
-        told.append(f"{terminal.printable(shown)}  ")
+        told.append(f"{terminal.printable(value_text(value))}  ")
     told.rstrip()
     return told
 
@@ -271,6 +275,11 @@ def _short(text: str) -> str:
     if len(text) <= SNIPPET or not sys.stdout.isatty():
         return text
     return f"{text[:SNIPPET].rpartition(' ')[0] or text[:SNIPPET]} …"
+
+
+def value_text(value: object) -> str:
+    """A value as it came: a text in quotes, so that it is not taken for a number."""
+    return msgspec.json.encode(value).decode() if isinstance(value, str) or value is None else _value(value)
 
 
 def _value(value: object) -> str:

@@ -156,6 +156,7 @@ def _request_channels(operation: Operation, known: Schemas) -> Iterable[tuple[st
                 "Missionops-Source": {"type": "string", "maxLength": 128, "default": "manual"},
                 "correlation_id": {"type": "string", "description": "Comes back with the answer."},
             }
+            | {header.name: {**header.schema, "description": header.description} for header in operation.headers}
         ),
     )
     whose = f"A spacecraft: {spacecraft.rule(or_fleet=operation.about_fleet)}."

@@ -34,7 +34,7 @@ _REFUSALS = {
     400: "A rule is broken; `details` names where.",
     404: "It is not there.",
     408: "The body did not come in time.",
-    409: "It exists already, with other content.",
+    409: "It exists already with other content, or another version is in force.",
     413: "The body is too large.",
     415: "The body is not JSON.",
     500: "The service failed; its log says why.",
@@ -128,6 +128,8 @@ def _parameters(operation: Operation, route: Route, known: Schemas) -> Iterable[
         }
     if route.method != "GET":
         yield _SOURCE
+        for header in operation.headers:
+            yield {"name": header.http_name, "in": "header", "description": header.description, "schema": header.schema}
         return
     for name, schema, is_required in schemas.fields(known.inside(schemas.taken(operation))):
         place = "path" if f"{{{name}}}" in route.path else "query"
@@ -171,7 +173,7 @@ def _refused(operation: Operation, route: Route) -> Iterable[int]:
     yield HTTPStatus.BAD_REQUEST
     if verb == "get" or "{" in route.path:
         yield HTTPStatus.NOT_FOUND
-    if verb in {"create", "record"}:
+    if verb in {"create", "record", "set"}:
         yield HTTPStatus.CONFLICT
     if route.method != "GET":
         yield from (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)

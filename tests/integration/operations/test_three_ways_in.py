@@ -49,8 +49,10 @@ class Command(NamedTuple):
 
 
 COMMANDS: Mapping[str, Command] = {
-    "config.get": Command("get-config *"),
-    "config.set": Command("set-config *", takes_document=True),
+    "config.get": Command("get-config *", {"version": "--version"}),
+    "config.set": Command("set-config * --yes", takes_document=True),
+    "config.versions": Command("list-configs *", {"limit": "--limit"}),
+    "config.check": Command("check-config *"),
     "telemetry.list": Command(
         "list-telemetry --spacecraft-id *", {"limit": "--limit", "from": "--from", "to": "--to"}
     ),
@@ -95,14 +97,36 @@ COMMANDS: Mapping[str, Command] = {
 
 # By operation: a spacecraft's id where it is about one, and the request.
 CASES: Mapping[str, list[tuple[str, Any]]] = {
-    "config.get": [("SC-001", {}), ("unknown", {}), ("a b", {})],
+    "config.get": [
+        ("SC-001", {}),
+        ("SC-001", {"version": 1}),
+        ("SC-001", {"version": 9}),
+        ("SC-001", {"version": 0}),
+        ("SC-002", {}),
+        ("unknown", {}),
+        ("a b", {}),
+    ],
     "config.set": [
         ("SC-001", LIMITS),
         ("SC-001", {}),
         ("SC-001", []),
         ("SC-001", {"parameters": {"temp": {"warnHigh": 45, "critHigh": 40}}}),
         ("SC-001", {"parameters": {"temp": {"warnhigh": 45}}}),
+        ("SC-001", {"config": LIMITS, "spacecraftId": "SC-001", "version": 1}),
+        ("SC-001", {"config": LIMITS, "spacecraftId": "SC-002"}),
+        ("SC-001", {"parameters": {"Temp": {"warnHigh": 45}, "mode": {"warnHigh": 1}, "temp": {}}}),
+        ("SC-001", {"temp": {"warnHigh": 45}}),
+        ("SC-001", {"clock": {"ahead": -1, "late": 1}, "silentAfter": 59}),
     ],
+    "config.versions": [
+        ("SC-001", {}),
+        ("SC-001", {"limit": 1}),
+        ("SC-001", {"limit": 0}),
+        ("SC-001", {"cursor": "none"}),
+        ("SC-002", {}),
+        ("unknown", {}),
+    ],
+    "config.check": [("SC-001", {}), ("SC-002", {}), ("unknown", {})],
     "telemetry.list": [
         ("SC-001", {}),
         ("SC-001", {"limit": 3}),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from subscribers.telemetry.consumer import _words_from_sequence
+from subscribers.telemetry.consumer import tokens_from_sequence
 
 
 @pytest.mark.parametrize(
@@ -14,5 +14,5 @@ from subscribers.telemetry.consumer import _words_from_sequence
     ],
 )
 def test_the_sequence_is_found_in_each_form(reply):
-    _, *words = reply.rsplit(b".", _words_from_sequence(reply))
+    _, *words = reply.rsplit(b".", tokens_from_sequence(reply))
     assert words[:4] == [b"34", b"12", b"1760000000000000000", b"5"]
