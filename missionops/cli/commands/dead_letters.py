@@ -1,78 +1,73 @@
-"""`missionops dead-letters`: telemetry that could not be stored, and another try."""
+"""`missionops dead-letters`: telemetry that could not be stored, and its replay."""
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Annotated
 
 import msgspec
 import typer
 
 from missionops import errors
-from missionops.cli.client import dead_letters, loop, pagination, server
-from missionops.cli.commands import options
+from missionops.cli.client import dead_letters, loop
+from missionops.cli.client.service import Service
+from missionops.cli.commands import options, parsing
+from missionops.cli.commands.show import show, show_list
 from missionops.cli.output import tables, terminal
 
 app = typer.Typer(
     name="dead-letters",
-    cls=options.Group,
+    cls=parsing.Group,
     add_completion=False,
     help="List, show and replay telemetry that could not be stored.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 
-_Limit = Annotated[int, typer.Option("--limit", "-l", min=1, metavar="N", help="At most so many, the newest first.")]
+_LIST = "missionops.deadletters.list"
+
 _Sequence = Annotated[int, typer.Argument(metavar="LETTER", min=1, help="Its number, as `dead-letters list` shows it.")]
 _Sequences = Annotated[
     list[int] | None, typer.Argument(metavar="LETTER", min=1, help="Their numbers, as `dead-letters list` shows.")
 ]
-_All = Annotated[bool, typer.Option("--all", help="All there are now; with --spacecraft-id all of one spacecraft.")]
+_All = Annotated[bool, typer.Option("--all", help="All that are stored now; with --spacecraft-id of one spacecraft.")]
 
 
-@app.command("list", cls=options.Command)
+@app.command("list", cls=parsing.Command)
 def list_letters(
     spacecraft_id: options.SomeSpacecraft = None,
     *,
-    limit: _Limit = options.DEFAULT_LIMIT,
+    limit: options.Limit = options.DEFAULT_LIMIT,
     as_json: options.Json = False,
-    server_url: server.Server = server.DEFAULT,
+    service: options.Server = options.DEFAULT_SERVER,
 ) -> None:
-    """List dead letters with their reasons, the newest first.
+    """List dead letters with their reasons, newest first.
 
     missionops dead-letters list --spacecraft-id SC-001
     """
-    request = {"spacecraftId": spacecraft_id}
-    found = loop.run(pagination.collect("missionops.deadletters.list", request, server_url, at_most=limit))
-    if as_json:
-        pagination.print_json(found)
-    elif found.items:
-        tables.letters(found.decoded())
-    pagination.say_rest(found, "There are no dead letters.")
+    found = service.list(_LIST, {"spacecraftId": spacecraft_id}, at_most=limit)
+    show_list(found, as_json, tables.letters, "There are no dead letters.")
 
 
-@app.command("show", cls=options.Command)
+@app.command("show", cls=parsing.Command)
 def show_letter(
-    sequence: _Sequence, *, as_json: options.Json = False, server_url: server.Server = server.DEFAULT
+    sequence: _Sequence, *, as_json: options.Json = False, service: options.Server = options.DEFAULT_SERVER
 ) -> None:
     """Show one dead letter: its headers and its body.
 
     missionops dead-letters show 7
     """
-    reply = loop.run(pagination.answer("missionops.deadletters.get", {"sequence": sequence}, server_url))
-    if as_json:
-        terminal.json(reply)
-    else:
-        tables.letter(msgspec.json.decode(reply))
+    show(service.request("missionops.deadletters.get", {"sequence": sequence}), as_json, tables.letter)
 
 
-@app.command("replay", cls=options.Command)
+@app.command("replay", cls=parsing.Command)
 def replay_letters(
     sequences: _Sequences = None,
     *,
     everything: _All = False,
     spacecraft_id: options.SomeSpacecraftId = None,
-    server_url: server.Server = server.DEFAULT,
+    service: options.Server = options.DEFAULT_SERVER,
 ) -> None:
-    """Publish dead letters again, as new messages; each goes once the stream has it.
+    """Publish dead letters again as telemetry; each is deleted once the stream has it.
 
     For telemetry that was refused for a reason that no longer holds. What is refused again is a new letter.
 
@@ -84,11 +79,9 @@ def replay_letters(
         raise typer.BadParameter("Give either the numbers of letters or --all.")
     if sequences and spacecraft_id:
         raise typer.BadParameter("--spacecraft-id goes with --all.")
-
-    if sequences is None or everything:
-        request = {"spacecraftId": spacecraft_id}
-        found = loop.run(pagination.collect("missionops.deadletters.list", request, server_url))
-        sequences = [letter["sequence"] for letter in reversed(found.decoded())]
+    if not sequences:
+        newest_first = service.list(_LIST, {"spacecraftId": spacecraft_id})
+        sequences = [msgspec.json.decode(letter)["sequence"] for letter in reversed(newest_first.items)]
     counts = Counter[bool]()
 
     def report(outcome: dead_letters.Outcome) -> None:
@@ -96,8 +89,12 @@ def replay_letters(
         if outcome.refusal:
             terminal.note(terminal.printable(f"Letter {outcome.sequence} cannot be replayed: {outcome.refusal}."))
 
+    async def replay(service: Service, sequences: Iterable[int]) -> None:
+        async with service.connected() as client:
+            await dead_letters.replay(client, sequences, report)
+
     try:
-        loop.run(dead_letters.replay(dict.fromkeys(sequences), report, server_url))
+        loop.run(replay(service, dict.fromkeys(sequences)))
     except errors.MissionopsError:
         if counts[True]:
             terminal.note(f"{counts[True]:,} replayed before this.")
