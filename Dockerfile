@@ -3,14 +3,17 @@ ARG PYTHON=3.13
 
 FROM python:${PYTHON}-slim AS build
 WORKDIR /source
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE requirements.lock ./
 COPY missionops missionops
 COPY subscribers subscribers
 COPY publishers publishers
 COPY migrations migrations
-# Not `missionops[embedded]`: the servers are other containers. Compiled here, since nothing can be written later.
+# The exact versions of requirements.lock, and not `missionops[embedded]`: the servers are other containers. Compiled
+# here, since nothing can be written later.
 RUN python -m venv --without-pip /opt/missionops \
-    && pip --python /opt/missionops/bin/python install --no-cache-dir .
+    && pip --python /opt/missionops/bin/python install --no-cache-dir --require-hashes --requirement requirements.lock \
+    && pip --python /opt/missionops/bin/python install --no-cache-dir --no-deps . \
+    && pip --python /opt/missionops/bin/python check
 
 FROM python:${PYTHON}-slim
 COPY --from=build /opt/missionops /opt/missionops

@@ -1,7 +1,7 @@
--- Who may do what over HTTP, and who recorded an event.
+-- Tokens: who may do what over HTTP.
 
--- One row a token, for ever: the audit names it. Of what its bearer shows, `key` finds the row and the SHA-256 of the
--- secret proves it.
+-- One row for each token, for ever: the audit names it. A bearer presents `key`, which finds the row, and a secret, of
+-- which `digest` is the SHA-256.
 CREATE TABLE app.token (
     name       text COLLATE "C" PRIMARY KEY
                CHECK (name ~ '^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$' AND name NOT IN ('nats', 'http')),
@@ -24,5 +24,14 @@ CREATE TRIGGER token_is_history BEFORE UPDATE ON app.token FOR EACH ROW
              (OLD.name, OLD.key, OLD.digest, OLD.role, OLD.spacecraft, OLD.created_at, OLD.expires_at))
     EXECUTE FUNCTION app.refuse_change();
 
--- Anybody who may record events may record one that looks like the service's own: here they differ.
-ALTER TABLE app.event ADD COLUMN recorded_by text COLLATE "C";  -- null: the service itself, as something was changed
+-- Keys and digests are for the service alone: a role that by default may only read tables may not read this one.
+DO $$
+DECLARE
+    reader regrole;
+BEGIN
+    FOR reader IN SELECT grantee FROM pg_class, aclexplode(relacl)
+                  WHERE pg_class.oid = 'app.token'::regclass AND grantee NOT IN (0, relowner)
+                  GROUP BY grantee HAVING bool_and(privilege_type = 'SELECT') LOOP
+        EXECUTE format('REVOKE ALL ON app.token FROM %s', reader);
+    END LOOP;
+END $$;

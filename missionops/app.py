@@ -1,28 +1,32 @@
-"""The composition root: opens everything in order, wires it, and closes it in reverse."""
+"""The composition root: opens everything in order, connects the parts, and closes everything in reverse order."""
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
 import socket
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import nats.errors
 from faststream import FastStream
+from prometheus_client import CollectorRegistry
 
 from missionops.broker import connection, streams
 from missionops.broker.client import GuardedClient
 from missionops.broker.dead_letters import DeadLetterStream
 from missionops.errors import SetupError, Unavailable
-from missionops.health import Reporter
+from missionops.health import HealthReporter
 from missionops.http import server as http
+from missionops.http.application import Metrics
 from missionops.ingest.status import IngestStatus
 from missionops.operations.compiled_limits import CompiledRules
 from missionops.operations.operation import Context
+from missionops.operations.request_metrics import RequestMetrics
 from missionops.settings import Settings
-from missionops.store import database, migrate
+from missionops.store import database, migrate, tokens
 from publishers import channels
 from publishers.telemetry import TelemetryPublisher
 from subscribers.discovery import DiscoveryRouter
@@ -37,12 +41,12 @@ _MAY_WRITE = """
 SELECT has_table_privilege('app.telemetry', 'INSERT') AND NOT current_setting('default_transaction_read_only')::boolean
 """
 _COLLECTION_THRESHOLD = 50_000
-"""New objects after which the collector looks for circles. What a batch is made of has none, and it would be looked at
-several times before it goes: 4 % of the CPU."""
+"""New objects after which the garbage collector looks for cycles. The objects of a batch have none, and the collector
+would scan them several times before they are freed: 4 % of the CPU."""
 
 
 class Service:
-    """The running service, as its owner sees it."""
+    """The running service."""
 
     def __init__(self, http_url: str, progress: IngestStatus, closed: asyncio.Future[str]) -> None:
         self.http_url = http_url
@@ -61,29 +65,32 @@ class Service:
 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Service]:
-    """The service for the time of a block; Unfit or Unavailable if it cannot start.
+    """The service for the time of a block; SetupError or Unavailable if it cannot start.
 
-    It waits for a PostgreSQL and a NATS that are away, starting or recovering, and says so.
+    It waits for a PostgreSQL and a NATS that are away, starting or recovering, and logs that it waits.
     """
     gc.set_threshold(_COLLECTION_THRESHOLD)
     http.check(settings)
     await _await_database(settings.database_url)
-    progress = IngestStatus()
+    registry = CollectorRegistry()
+    status, metrics = IngestStatus(registry), RequestMetrics(registry)
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(database.opened(settings.database_url))
         client = GuardedClient()
-        telemetry = PartitionWorker(client, _owner(), settings, progress)
+        owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        telemetry = PartitionWorker(client, owner, settings, status)
+        reporter = HealthReporter(client, pool, status, registry)
         context = Context(
-            pool,
-            Reporter(client, pool, progress).health,
-            progress,
-            TelemetryPublisher(client),
-            CompiledRules(),
-            DeadLetterStream(client),
+            pool, reporter.health, status, TelemetryPublisher(client), CompiledRules(), DeadLetterStream(client)
         )
-        requests = RequestRouter(client, context)
+        requests = RequestRouter(client, context, metrics)
         closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        nats_broker = connection.make(client, settings, telemetry.reconnected, _resolve(closed))
+
+        def close(reason: str) -> None:
+            if not closed.done():
+                closed.set_result(reason)
+
+        nats_broker = connection.make(client, settings, telemetry.reconnected, close)
         nats_broker.include_routers(requests, DiscoveryRouter(requests.statistics), TelemetryRouter(telemetry))
         channels.declare(nats_broker)
         application = FastStream(nats_broker, logger=None, serializer=None, on_shutdown=[requests.drain])
@@ -92,36 +99,44 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         await streams.provision(client, settings)
         await streams.warn_of_window(client)
         await application.start()
-        url = await stack.enter_async_context(http.served(settings, context))
-        stack.callback(telemetry.request_stop)  # a standby need not wait for the requests that we still answer
-        yield Service(url, progress, closed)
-
-
-def _resolve(future: asyncio.Future[str]) -> Callable[[str], None]:
-    def resolve(reason: str) -> None:
-        if not future.done():
-            future.set_result(reason)
-
-    return resolve
+        if settings.http_auth == "tokens":
+            await _warn_without_tokens(pool)
+        url = await stack.enter_async_context(http.served(settings, context, Metrics(registry, metrics)))
+        try:
+            yield Service(url, status, closed)
+        finally:  # everything ends at the same time; a standby takes over while requests are still answered
+            telemetry.request_stop()
+            requests.start_draining()
 
 
 async def _stop(application: FastStream) -> None:
     try:
         await application.stop()
-    except* nats.errors.Error:  # NATS has closed the connection for good: there is nobody to take leave of
-        log.debug("NATS was not there to the end", exc_info=True)
+    except* nats.errors.Error:  # NATS has closed the connection for good
+        log.debug("NATS was away while the service stopped", exc_info=True)
+
+
+async def _warn_without_tokens(pool: database.Database) -> None:
+    """Log that nobody can use HTTP yet, where it needs a token and there is none."""
+    with contextlib.suppress(Unavailable):  # the database went away again: it is not known
+        async with pool.transaction() as connection:
+            if not await tokens.is_any_valid(connection):
+                log.warning(
+                    "HTTP needs a token and none is valid, so every request will be refused: make one with "
+                    "`missionops tokens create NAME --role admin`"
+                )
 
 
 async def _await_database(dsn: str) -> None:
-    """Wait for PostgreSQL to answer, and say so once; Unfit if it refuses us, or is not what we can work with."""
-    is_said = False
+    """Wait for PostgreSQL to answer, and log so once; SetupError if it refuses us or is not fit for us."""
+    is_logged = False
     while True:
         try:
             await _check_database(dsn)
         except Unavailable as error:
-            if not is_said:
+            if not is_logged:
                 log.warning("%s Waiting for it.", error)
-            is_said = True
+            is_logged = True
             await asyncio.sleep(_PAUSE)
         else:
             return
@@ -142,7 +157,3 @@ async def _check_database(dsn: str) -> None:
                 )
     except database.AWAY as error:
         raise Unavailable(f"PostgreSQL at {database.address(dsn)} ended the connection: {error}.") from error
-
-
-def _owner() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"

@@ -1,30 +1,39 @@
-"""What the service says of itself: asked at the moment, of the servers and of the ingest path."""
+"""Whether the service works: found out at the moment of the request, from the servers and from the ingest path."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from nats.aio.client import Client
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 from missionops import __version__
 from missionops.broker import jetstream, streams
 from missionops.domain import timestamp
 from missionops.errors import Unavailable
-from missionops.ingest.outgoing_stream import Outgoing, unbounded
-from missionops.ingest.status import IngestStatus
+from missionops.ingest.outgoing_stream import unbounded
+from missionops.ingest.status import IngestStatus, StreamEnd
 from missionops.operations.health import Health, Ingest, OutgoingStream
 from missionops.store import locks
 from missionops.store.database import Database
 
-_STALLED = 5.0
+log = logging.getLogger(__name__)
+
+_STALLED_AFTER = 5.0
 """Seconds for which a message may wait while nothing moves."""
 _FULL = 0.95
-"""Of what a stream may hold; it refuses messages for which there is no room, the large ones first."""
-_PATIENCE = 1.5
-_SHORT_PATIENCE = 0.5
+"""Share of its max_bytes at which a stream refuses messages for which there is no room, the large ones first."""
+_TIMEOUT = 1.5
+_LOCKS_TIMEOUT = 0.5
 _HANDLED = ("owner", "standby")
 """Roles in which an instance knows how far telemetry is handled."""
+_NO_SUBJECT = "telemetry.-.no-subject.-"
+"""No subject that telemetry is stored under: an id begins with a letter or a digit."""
 
 
 class _Lag(NamedTuple):
@@ -33,113 +42,156 @@ class _Lag(NamedTuple):
     messages: int
     seconds: float
     """For how long the oldest of them has been there."""
-    is_full: bool
-    """Whether the stream refuses more."""
+    refusal: str | None
+    """Why the stream takes no more telemetry; None while it does."""
 
 
-class Reporter:
-    """Answers whether the service does its work, and what keeps it from that."""
+class HealthReporter(Collector):
+    """Reports whether the service works and what keeps it from that; `registry` renders its last report as metrics."""
 
-    def __init__(self, client: Client, database: Database, progress: IngestStatus) -> None:
+    def __init__(
+        self, client: Client, database: Database, status: IngestStatus, registry: CollectorRegistry | None = None
+    ) -> None:
         self._client = client
         self._database = database
-        self._progress = progress
+        self._status = status
+        self._last: Health | None = None
+        self._last_sequence = 0
+        self._logged = ""
+        if registry:
+            registry.register(self)
 
     async def health(self) -> Health:
-        """How it is now; within two seconds, whatever is away."""
+        """The state of now; within two seconds, whichever server is away."""
+        status = self._status
         is_connected = self._client.is_connected
         is_reachable, lag = await asyncio.gather(self._database.is_reachable(), self._lag())
-        trouble = self._progress.trouble or self._fault(lag)
-        if trouble and is_reachable and (held := await self._held()):
-            trouble = f"{trouble} {held}"
-        is_ready = is_connected and is_reachable and self._progress.is_ready and trouble is None
-        return Health(
-            "ready" if is_ready else "not ready",
+        trouble = status.trouble or self._stall(lag)
+        if trouble and is_reachable and (holders := await self._lock_holders()):
+            trouble = f"{trouble} {holders}"
+        is_owner = status.role == "owner"
+        outgoing = {name: stream for name, stream in sorted(status.outgoing.items()) if stream.max_bytes is not None}
+        if status.role == "standby":
+            outgoing = {}  # what the owner counts
+        self._last = Health(
+            "ready" if is_connected and is_reachable and status.is_ready and trouble is None else "not ready",
             __version__,
             "up" if is_connected else "down",
             "up" if is_reachable else "down",
-            self._ingest(trouble, lag),
-            {name: _shown(stream) for name, stream in self._outgoing()},
-            [warning for name, stream in self._outgoing() for warning in _warnings(name, stream)],
+            Ingest(
+                role=status.role,
+                trouble=trouble,
+                lag=lag.messages if lag and is_owner else None,  # once among all instances
+                lag_seconds=round(lag.seconds, 3) if lag and is_owner else None,
+                epoch=status.epoch,
+                sequence=status.sequence,
+                stored=status.stored,
+                duplicates=status.duplicates,
+                lost=status.lost,
+                anomalies=dict(status.anomalies),
+                dead_letters=dict(status.dead_letters),
+            ),
+            {
+                name: OutgoingStream(
+                    stream.messages, stream.bytes, stream.max_bytes or None, stream.dropped, stream.purged
+                )
+                for name, stream in outgoing.items()
+            },
+            [unbounded(name) for name, stream in outgoing.items() if not stream.max_bytes]
+            + [stream.trouble for stream in outgoing.values() if stream.trouble],
         )
+        return self._last
 
-    def _outgoing(self) -> Iterator[tuple[str, Outgoing]]:
-        """The outgoing streams, as far as this instance has seen them and is their owner."""
-        if self._progress.role != "standby":
-            known = sorted(self._progress.outgoing.items())
-            yield from ((name, stream) for name, stream in known if stream.max_bytes is not None)
+    def collect(self) -> Iterator[Metric]:
+        """The last report as metrics; what is unknown has no sample."""
+        yield InfoMetricFamily("missionops", "The service.", {"version": __version__})
+        if self._last is None:
+            return
+        health, ingest = self._last, self._last.ingest
+        yield GaugeMetricFamily("missionops_ready", "Whether telemetry is handled.", health.status == "ready")
+        yield GaugeMetricFamily("missionops_nats_up", "Whether NATS is connected.", health.nats == "up")
+        yield GaugeMetricFamily("missionops_database_up", "Whether PostgreSQL answers.", health.database == "up")
+        if ingest.lag is not None and ingest.lag_seconds is not None:
+            text = "Messages in the stream that are not handled yet."
+            yield GaugeMetricFamily("missionops_lag_messages", text, ingest.lag)
+            yield GaugeMetricFamily(
+                "missionops_lag_seconds", "For how long the oldest of them has waited.", ingest.lag_seconds
+            )
+        size = GaugeMetricFamily("missionops_stream_bytes", "What a stream holds, in bytes.", labels=["stream"])
+        most = GaugeMetricFamily("missionops_stream_max_bytes", "What it may hold; 0 for all.", labels=["stream"])
+        for name, stream in health.streams.items():
+            size.add_metric([name], stream.bytes)
+            most.add_metric([name], stream.max_bytes or 0)
+        yield from (size, most)
 
-    def _ingest(self, trouble: str | None, lag: _Lag | None) -> Ingest:
-        progress = self._progress
-        is_owner = progress.role == "owner"
-        return Ingest(
-            role=progress.role,
-            trouble=trouble,
-            lag=lag.messages if lag and is_owner else None,  # once among all instances
-            lag_seconds=round(lag.seconds, 3) if lag and is_owner else None,
-            epoch=progress.epoch,
-            sequence=progress.sequence,
-            stored=progress.stored,
-            duplicates=progress.duplicates,
-            lost=progress.lost,
-            anomalies=dict(progress.anomalies),
-            dead_letters=dict(progress.dead_letters),
-        )
-
-    def _fault(self, lag: _Lag | None) -> str | None:
-        """What neither owner nor standby knows of: that nothing moves although no call has failed."""
-        role = self._progress.role
+    def _stall(self, lag: _Lag | None) -> str | None:
+        """What no failed call has shown: that nothing moves, or that the stream refuses telemetry."""
+        role = self._status.role
         if role == "owner" and lag is None:
-            return "JetStream does not say what is in the stream TELEMETRY."
+            return "JetStream does not answer what is in the stream TELEMETRY."
         if role not in _HANDLED or lag is None:
             return None
-        if lag.is_full and role == "owner":
-            return f"The stream TELEMETRY is full and refuses telemetry: {lag.messages} messages wait."
-        idle = time.monotonic() - self._progress.moved_at
-        if min(lag.seconds, idle) > _STALLED:
-            whose = "" if role == "owner" else " The owner is another instance, or none."
-            return f"Nothing moves: {lag.messages} messages wait, the oldest for {lag.seconds:.0f} s.{whose}"
+        if lag.refusal and role == "owner":
+            return lag.refusal
+        idle = time.monotonic() - self._status.moved_at
+        if min(lag.seconds, idle) > _STALLED_AFTER:
+            owner = "" if role == "owner" else " The owner is another instance, or none."
+            return f"Nothing moves: {lag.messages} messages wait, the oldest for {lag.seconds:.0f} s.{owner}"
         return None
 
-    async def _held(self) -> str | None:
-        """Who holds a lock that we wait for; None where nobody does, or the database does not say at once."""
+    async def _lock_holders(self) -> str | None:
+        """Which sessions hold a lock that the service waits for; None where none does, or the database is slow."""
         try:
-            async with asyncio.timeout(_SHORT_PATIENCE), self._database.transaction() as connection:
+            async with asyncio.timeout(_LOCKS_TIMEOUT), self._database.transaction() as connection:
                 return await locks.sentence(connection)
         except (Unavailable, TimeoutError):
             return None
 
     async def _lag(self) -> _Lag | None:
-        """What is not handled, by us or by the owner we stand by for; None where JetStream does not tell."""
-        if self._progress.role not in _HANDLED or not self._client.is_connected:
+        """What is not handled, by us or by the owner we stand by for; None where JetStream does not answer."""
+        if self._status.role not in _HANDLED or not self._client.is_connected:
             return None
         try:
-            async with asyncio.timeout(_PATIENCE):
-                return await self._asked_lag()
+            async with asyncio.timeout(_TIMEOUT):
+                info = await jetstream.stream_info(self._client, streams.TELEMETRY)
+                state, max_bytes = info["state"], int(info["config"]["max_bytes"])
+                waiting = max(0, int(state["last_seq"]) - self._status.sequence)
+                self._status.stream_end = StreamEnd(str(info["created"]), int(state["last_seq"]))
+                refusal = await self._write_error(int(state["last_seq"]))
+                if 0 < _FULL * max_bytes <= int(state["bytes"]):
+                    refusal = f"The stream TELEMETRY is full and refuses telemetry: {waiting} messages wait."
+                if not waiting:
+                    return _Lag(0, 0.0, refusal)
+                wanted = {"seq": self._status.sequence + 1, "next_by_subj": ">"}
+                oldest = await jetstream.find_message(self._client, streams.TELEMETRY, wanted)
         except (Unavailable, TimeoutError):
             return None
-
-    async def _asked_lag(self) -> _Lag:
-        info = await jetstream.stream_info(self._client, streams.TELEMETRY)
-        most = int(info["config"]["max_bytes"])
-        is_full = 0 < _FULL * most <= int(info["state"]["bytes"])
-        waiting = int(info["state"]["last_seq"]) - self._progress.sequence
-        if waiting <= 0:
-            return _Lag(0, 0.0, is_full)
-        wanted = {"seq": self._progress.sequence + 1, "next_by_subj": ">"}
-        oldest = await jetstream.find_message(self._client, streams.TELEMETRY, wanted)
         if oldest is None:  # purged: there is nothing to wait for
-            return _Lag(0, 0.0, is_full)
+            return _Lag(0, 0.0, refusal)
         since = timestamp.to_nanoseconds(oldest.time)
-        return _Lag(waiting, max(0.0, (timestamp.to_nanoseconds(info["ts"]) - since) / 1e9), is_full)
+        return _Lag(waiting, max(0.0, (timestamp.to_nanoseconds(info["ts"]) - since) / 1e9), refusal)
 
+    async def _write_error(self, last_sequence: int) -> str | None:
+        """Why nats-server cannot write the stream TELEMETRY, as when its disk is full; None if it can, as far as known.
 
-def _shown(stream: Outgoing) -> OutgoingStream:
-    return OutgoingStream(stream.messages, stream.bytes, stream.max_bytes or None, stream.dropped, stream.purged)
-
-
-def _warnings(name: str, stream: Outgoing) -> Iterator[str]:
-    if not stream.max_bytes:
-        yield unbounded(name)
-    if stream.trouble:
-        yield stream.trouble
+        Then no publish is acknowledged, and nothing else shows it. But a purge of a subject that the stream does not
+        have, which changes nothing, is refused with the error of the last write. Where the stream has grown since the
+        last look, it can be written. A full disk shows with the first message that does not fit.
+        """
+        has_grown, self._last_sequence = last_sequence != self._last_sequence, last_sequence
+        if has_grown or self._status.role != "owner":
+            return None
+        try:
+            await jetstream.request(self._client, f"STREAM.PURGE.{streams.TELEMETRY}", {"filter": _NO_SUBJECT})
+        except jetstream.ApiError as error:
+            reason = error.description.rpartition(": ")[2]  # without a path of the server's
+        else:
+            return None
+        sentence = (
+            f"nats-server cannot write the stream TELEMETRY ({reason}) and takes no telemetry: see its disk and its "
+            "log, and restart it when that is mended."
+        )
+        if sentence != self._logged:
+            log.error("%s", sentence)
+        self._logged = sentence
+        return sentence

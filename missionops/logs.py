@@ -3,31 +3,35 @@
 import json
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from logging.handlers import MemoryHandler
 
 from missionops.settings import Settings
 
-_CONCERNED = ("spacecraft", "sequence", "batch", "epoch")
-"""What a line is about, where whoever logs it says so."""
+_CONTEXT = ("spacecraft", "sequence", "batch", "epoch")
+"""What a line is about, where the code that logs it gives it."""
+_MAX_HELD_LINES = 1_000
 
 
 class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        at = datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z")
+        time = datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z")
         line: dict[str, object] = {
-            "time": at,
+            "time": time,
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
         }
-        line |= {name: found for name in _CONCERNED if (found := getattr(record, name, None)) is not None}
+        line |= {name: value for name in _CONTEXT if (value := getattr(record, name, None)) is not None}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)
 
 
 def configure(settings: Settings) -> None:
-    """Send what the settings ask for to standard error."""
+    """Log to standard error, at the level and in the format of the settings."""
     handler = logging.StreamHandler(sys.stderr)
     if settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty()):
         handler.setFormatter(_Json())
@@ -36,3 +40,18 @@ def configure(settings: Settings) -> None:
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
     logging.getLogger("nats").setLevel(logging.WARNING)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Write log lines only at the end of the block, or once there is a warning among them."""
+    root = logging.getLogger()
+    handlers = root.handlers[:]
+    memories = [MemoryHandler(_MAX_HELD_LINES, logging.WARNING, handler) for handler in handlers]
+    root.handlers[:] = memories
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        for memory in memories:
+            memory.close()  # writes what it holds

@@ -10,7 +10,7 @@ from publishers.exactly_once import Message
 def messages(anomalies: Iterable[StoredAnomaly]) -> Iterator[Message]:
     """Stored anomalies as they are published: the stored bytes, under an id made of what identifies them."""
     for anomaly in anomalies:
-        yield Message(f"anomalies.{anomaly.spacecraft_id}", _id(anomaly), anomaly.message)
+        yield Message(f"anomalies.{anomaly.spacecraft_id}", _id(anomaly), anomaly.body)
 
 
 def _id(anomaly: StoredAnomaly) -> str:

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
-from missionops.domain import spacecraft
 from missionops.ingest.batch import DeadLetter, Delivery
 from missionops.wire import headers as wire_headers
 from missionops.wire.decoder import JSON, MSGPACK, Encoding
@@ -29,6 +28,7 @@ _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # what nats-py can send; on
 _ORIGINAL_ID = "Missionops-Original-Msg-Id"
 _CONTENT_TYPE = "Missionops-Content-Type"
 _ITEMS = "Missionops-Items"
+_UNKNOWN = "_unknown"
 _OURS = frozenset({
     "missionops-error-code", "missionops-error", "missionops-stream-sequence", "missionops-item",
     "missionops-truncated", _ORIGINAL_ID.lower(), _CONTENT_TYPE.lower(), _ITEMS.lower(),
@@ -84,7 +84,7 @@ def _rest(
 
 def _message(letter: DeadLetter, stream: str, room: int, headers: dict[str, str]) -> Message:
     fault, delivery = letter
-    token = delivery.token if spacecraft.is_id(delivery.token) else "_unknown"
+    token = delivery.spacecraft_id or _UNKNOWN
     if len(fault.body) > room - _size(headers):
         headers = {**headers, "Missionops-Truncated": str(len(fault.body))}
     body = fault.body[: room - _size(headers)]

@@ -17,7 +17,6 @@ import json
 import logging
 import time
 import uuid
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -81,9 +80,10 @@ class _Held(NamedTuple):
 class ExactlyOncePublisher:
     """Publishes to one stream. `is_owner` tells whether we may still speak for our partition.
 
-    `failures` counts, by stream, what was refused or not answered. `room` is asked to make way in the stream
-    before each batch, and `relieve` to make room for so many bytes where JetStream itself has none. `patience` is how
-    many seconds it goes on, without getting one message in, while others publish to the same subjects.
+    `count_failure` is called for each batch that the stream refused or did not acknowledge. `room` is asked to make
+    way in the stream before each batch, and `relieve` to make room for so many bytes where JetStream itself has none.
+    `patience` is how many seconds it goes on, without getting one message in, while others publish to the same
+    subjects.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class ExactlyOncePublisher:
         client: Client,
         stream: str,
         is_owner: Callable[[], Awaitable[bool]],
-        failures: Counter[str] | None = None,
+        count_failure: Callable[[str], None] | None = None,
         patience: float = _PATIENCE,
         *,
         room: Room | None = None,
@@ -100,7 +100,7 @@ class ExactlyOncePublisher:
         self._client = client
         self._stream = stream
         self._is_owner = is_owner
-        self._failures = Counter[str]() if failures is None else failures
+        self._count_failure = count_failure
         self._room = room
         self._relieve = relieve
         self._patience = patience
@@ -163,7 +163,8 @@ class ExactlyOncePublisher:
         try:
             await self._send(batch)
         except (_UnknownOutcome, Unavailable, OSError, TimeoutError, nats.errors.Error) as doubt:
-            self._failures[self._stream] += 1
+            if self._count_failure:
+                self._count_failure(self._stream)
             self._say(len(batch), str(doubt) or type(doubt).__name__)
             return doubt
         return None

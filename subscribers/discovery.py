@@ -1,7 +1,7 @@
 """NATS service discovery (ADR-32): `$SRV.PING|INFO|STATS`, answered by every instance for itself.
 
-`nats.micro` would serve the requests, too, and counts as errors only those that a handler raised; here FastStream
-serves them, and what its middlewares counted is told. The messages are those of `nats.micro`.
+FastStream serves the requests, and the counts are those of its middlewares. `nats.micro` would serve the requests
+itself, and would count as errors only those that a handler raised. The messages have the types of `nats.micro`.
 """
 
 import uuid
@@ -17,6 +17,7 @@ from nats.micro.service import EndpointInfo, EndpointStats, ServiceInfo, Service
 from missionops import __version__
 from missionops.operations.operation import Operation
 from missionops.operations.registry import OPERATIONS
+from missionops.operations.request_metrics import OperationCounts
 from subscribers.middlewares import JSON, LogRequests, Statistics
 from subscribers.requests import QUEUE
 
@@ -25,7 +26,7 @@ _DESCRIPTION = "Spacecraft telemetry"
 
 
 class DiscoveryRouter(NatsRouter):
-    """FastStream subscribers that say who is there, what can be asked for, and what was."""
+    """FastStream subscribers that answer with this instance, its operations and their counts."""
 
     def __init__(self, statistics: Statistics) -> None:
         super().__init__(
@@ -37,12 +38,21 @@ class DiscoveryRouter(NatsRouter):
         self._identity: Mapping[str, Any] = {"id": uuid.uuid4().hex, "name": _NAME, "version": __version__}
         self._started = datetime.now(UTC)
         self._endpoints = [
-            EndpointInfo(_endpoint(operation), operation.subject, QUEUE, _schemas(operation))
+            EndpointInfo(
+                _endpoint_name(operation),
+                operation.subject,
+                QUEUE,
+                {  # what `nats service info` shows
+                    "summary": operation.summary,
+                    "request": msgspec.json.encode(msgspec.json.schema(operation.request or dict)).decode(),
+                    "reply": msgspec.json.encode(msgspec.json.schema(operation.reply)).decode(),
+                },
+            )
             for operation in OPERATIONS
         ]
         for verb, describe in (("PING", self._ping), ("INFO", self._info), ("STATS", self._stats)):
-            for whom in ("", f".{_NAME}", f".{_NAME}.{self._identity['id']}"):
-                self.subscriber(f"$SRV.{verb}{whom}", title=f"{verb}{whom}", include_in_schema=False)(describe)
+            for suffix in ("", f".{_NAME}", f".{_NAME}.{self._identity['id']}"):
+                self.subscriber(f"$SRV.{verb}{suffix}", title=f"{verb}{suffix}", include_in_schema=False)(describe)
 
     async def _ping(self, _: NatsMessage) -> NatsResponse:
         return _response(ServicePing(**self._identity))
@@ -51,41 +61,34 @@ class DiscoveryRouter(NatsRouter):
         return _response(ServiceInfo(**self._identity, description=_DESCRIPTION, endpoints=self._endpoints))
 
     async def _stats(self, _: NatsMessage) -> NatsResponse:
-        endpoints = [self._stats_of(operation) for operation in OPERATIONS]
+        counted = self._statistics.metrics.by_operation("nats")
+        endpoints = []
+        for operation in OPERATIONS:
+            counts = counted.get(operation.name, OperationCounts())
+            nanoseconds = int(counts.seconds * 1e9)
+            endpoints.append(
+                EndpointStats(
+                    name=_endpoint_name(operation),
+                    subject=operation.subject,
+                    queue_group=QUEUE,
+                    num_requests=counts.requests,
+                    num_errors=counts.errors,
+                    last_error=self._statistics.last_errors.get(operation.name),
+                    processing_time=nanoseconds,
+                    average_processing_time=nanoseconds // (counts.requests or 1),
+                )
+            )
         return _response(ServiceStats(**self._identity, started=self._started, endpoints=endpoints))
 
-    def _stats_of(self, operation: Operation) -> EndpointStats:
-        counts = self._statistics.of(operation)
-        return EndpointStats(
-            name=_endpoint(operation),
-            subject=operation.subject,
-            queue_group=QUEUE,
-            num_requests=counts.requests,
-            num_errors=counts.errors,
-            last_error=counts.last_error,
-            processing_time=counts.nanoseconds,
-            average_processing_time=counts.nanoseconds // (counts.requests or 1),
-        )
 
-
-def _endpoint(operation: Operation) -> str:
+def _endpoint_name(operation: Operation) -> str:
     return operation.name.replace(".", "-")
 
 
-def _schemas(operation: Operation) -> dict[str, str]:
-    """What `nats service info` shows: the request and the reply as JSON Schema."""
-    request = operation.request or dict
-    return {
-        "summary": operation.summary,
-        "request": msgspec.json.encode(msgspec.json.schema(request)).decode(),
-        "reply": msgspec.json.encode(msgspec.json.schema(operation.reply)).decode(),
-    }
-
-
-def _response(said: ServicePing | ServiceInfo | ServiceStats) -> NatsResponse:
-    return NatsResponse(msgspec.json.encode(said.to_dict()), headers=JSON)
+def _response(message: ServicePing | ServiceInfo | ServiceStats) -> NatsResponse:
+    return NatsResponse(msgspec.json.encode(message.to_dict()), headers=JSON)
 
 
 async def _undecoded(message: NatsMessage) -> NatsMessage:
-    """Whatever is in it, the question is the subject."""
+    """The subject alone is the request: the body is not read."""
     return message

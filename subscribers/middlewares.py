@@ -7,7 +7,6 @@ count, turn every error into the contract's answer, and refuse what would take t
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
@@ -20,6 +19,7 @@ from nats.micro.request import ERROR_CODE_HEADER, ERROR_HEADER
 from missionops.operations import dispatch
 from missionops.operations.dispatch import ErrorResponse
 from missionops.operations.operation import Operation
+from missionops.operations.request_metrics import RequestMetrics
 
 log = logging.getLogger(__name__)
 
@@ -53,42 +53,26 @@ class NatsRequest(NatsMessage):
         self.operation = operation
 
 
-@dataclass
-class Counts:
-    """The requests of one operation since the start of this process."""
-
-    requests: int = 0
-    errors: int = 0
-    nanoseconds: int = 0
-    """From a request's arrival to its answer, over all of them."""
-    last_error: str | None = None
-    """`<status>:<message>`."""
-
-
 class Statistics:
-    """What this instance was asked, and what that takes now."""
+    """What the middlewares share: counts of requests, and the memory that requests hold now."""
 
-    def __init__(self) -> None:
-        self.counts: dict[str, Counts] = {}
-        """By operation."""
+    def __init__(self, metrics: RequestMetrics) -> None:
+        self.metrics = metrics
+        self.last_errors: dict[str, str] = {}
+        """By operation: `<status>:<message>`."""
         self.held_bytes = 0
         """Of requests that wait or are being answered."""
-        self._passed_over = 0
+        self._ignored = 0
         self._logged_at = -_EVERY
 
-    def of(self, operation: Operation) -> Counts:
-        """The counts of an operation."""
-        return self.counts.setdefault(operation.name, Counts())
-
-    def pass_over(self, subject: str) -> None:
-        """Say, and not too often, that something came without a reply subject and nothing was done."""
-        self._passed_over += 1
+    def ignore(self, subject: str) -> None:
+        """Log, and not too often, that something came without a reply subject and nothing was done."""
+        self._ignored += 1
         now = time.monotonic()
         if now - self._logged_at < _EVERY:
             return
-        log.warning("not acted on, as there is no reply subject: %d messages, the last on %s",
-                    self._passed_over, subject)  # fmt: skip
-        self._passed_over, self._logged_at = 0, now
+        log.warning("not acted on, as there is no reply subject: %d messages, the last on %s", self._ignored, subject)
+        self._ignored, self._logged_at = 0, now
 
 
 class _WithStatistics(BaseMiddleware[Any, Any]):
@@ -105,7 +89,7 @@ class LogRequests(BaseMiddleware[Any, Any]):
         began = time.perf_counter()
         response = await call_next(msg)
         if log.isEnabledFor(logging.DEBUG):
-            status = _status(response) or ("200" if response else "not acted on")
+            status = _error_status(response) or ("200" if response else "not acted on")
             log.debug("%s: %s in %.1f ms", self.msg.subject, status, 1e3 * (time.perf_counter() - began))
         return response
 
@@ -126,15 +110,13 @@ class CountRequests(_WithStatistics):
 
     async def consume_scope(self, call_next: Handle, msg: StreamMessage[Msg]) -> Any:
         """Handle the request, and count what becomes of it."""
-        began = time.perf_counter_ns()
+        began = time.perf_counter()
         response = await call_next(msg)
         if response is not None and isinstance(msg, NatsRequest):
-            counts = self.statistics.of(msg.operation)
-            counts.requests += 1
-            counts.nanoseconds += time.perf_counter_ns() - began
-            if status := _status(response):
-                counts.errors += 1
-                counts.last_error = f"{status}:{response.headers[ERROR_HEADER]}"
+            name, status = msg.operation.name, _error_status(response)
+            self.statistics.metrics.count("nats", name, int(status or 200), time.perf_counter() - began)
+            if status:
+                self.statistics.last_errors[name] = f"{status}:{response.headers[ERROR_HEADER]}"
         return response
 
 
@@ -163,7 +145,7 @@ class AdmitRequests(_WithStatistics):
     async def consume_scope(self, call_next: Handle, msg: StreamMessage[Msg]) -> Any:
         """Handle the request, if it is one and there is room for it."""
         if not msg.reply_to:
-            self.statistics.pass_over(self.msg.subject)
+            self.statistics.ignore(self.msg.subject)
             return None
         size = len(msg.body) + REQUEST_BYTES
         if self.statistics.held_bytes + size > HELD_BYTES:
@@ -189,7 +171,7 @@ def failure_response(failure: ErrorResponse) -> NatsResponse:
     return NatsResponse(failure.body, headers=JSON | headers)
 
 
-def _status(response: NatsResponse | None) -> str | None:
+def _error_status(response: NatsResponse | None) -> str | None:
     """The status of an error; None if it is none."""
     return response.headers.get(ERROR_CODE_HEADER) if response else None
 

@@ -17,6 +17,7 @@ from missionops.errors import InvalidRequest, TooLarge
 from missionops.operations import dispatch, pagination, request_parsing
 from missionops.operations.operation import Context, Operation, Request
 from missionops.operations.registry import OPERATIONS
+from missionops.operations.request_metrics import RequestMetrics
 from missionops.wire.headers import is_broken
 from subscribers import middlewares
 from subscribers.middlewares import AdmitRequests, AnswerErrors, CountRequests, LogRequests, NatsRequest, Statistics
@@ -28,15 +29,15 @@ Consume = Callable[[Msg], Coroutine[Any, Any, Any]]
 _AT_ONCE = 64
 _MAX_BYTES = 900_000
 _RESERVED = 4_096  # of a message's greatest size, for headers
-_STOP_TIME = 5.0
-_UNSUBSCRIBE_TIME = 3.0
+_STOP_TIME = 4.8
+"""Seconds in which the requests that have come are answered; each has less than 4.5 s left."""
 
 
 class RequestRouter(NatsRouter):
     """One FastStream subscriber for each operation of the table; the instances share the work as a queue group."""
 
-    def __init__(self, client: Client, context: Context) -> None:
-        self.statistics = statistics = Statistics()
+    def __init__(self, client: Client, context: Context, metrics: RequestMetrics | None = None) -> None:
+        self.statistics = statistics = Statistics(metrics or RequestMetrics())
         super().__init__(
             middlewares=(
                 LogRequests,
@@ -64,6 +65,7 @@ class RequestRouter(NatsRouter):
             subscriber(self._answer)
             subscriber.consume = self._at_once(subscriber.consume)  # type: ignore[method-assign,assignment]
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._draining: asyncio.Task[None] | None = None
 
     def _at_once(self, consume: Consume) -> Consume:
         """Handle each message in a task of its own.
@@ -91,20 +93,30 @@ class RequestRouter(NatsRouter):
         headers = {pagination.CURSOR_HEADER: answer.cursor} if answer.cursor else {}
         return NatsResponse(answer.body, headers=middlewares.JSON | headers)
 
+    def start_draining(self) -> asyncio.Task[None]:
+        """Take no more requests; the task ends when those that have come are answered, within _STOP_TIME."""
+        if self._draining is None:
+            self._draining = asyncio.create_task(self._drain())
+        return self._draining
+
     async def drain(self) -> None:
         """Take no more requests, and wait until those that have come are answered.
 
-        FastStream goes on to be given requests while it waits for those under way to end, and drops them
+        FastStream receives requests while it waits for its handlers to end, and drops them
         (tests/integration/broker/test_faststream.py); so it is told to stop when there are none.
         """
+        await self.start_draining()
+
+    async def _drain(self) -> None:
         subscriptions = [subscriber.subscription for subscriber in self._requests if subscriber.subscription]
         for subscriber in self._requests:
             subscriber.subscription = None  # it ends here, and FastStream has none to end
-        with contextlib.suppress(nats.errors.Error, TimeoutError):  # NATS is away or silent: no more will come
-            async with asyncio.timeout(_UNSUBSCRIBE_TIME):
-                await asyncio.gather(*(subscription.drain() for subscription in subscriptions))  # type: ignore[no-untyped-call]
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=_STOP_TIME)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_STOP_TIME):
+                with contextlib.suppress(nats.errors.Error):  # NATS is away: no more will come
+                    await asyncio.gather(*(subscription.drain() for subscription in subscriptions))  # type: ignore[no-untyped-call]
+                if self._tasks:
+                    await asyncio.wait(self._tasks)
 
 
 def _read(request: NatsRequest, max_bytes: int) -> Request:

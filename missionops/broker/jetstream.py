@@ -46,6 +46,7 @@ class ApiError(Unavailable):
     def __init__(self, subject: str, code: int, description: str) -> None:
         super().__init__(f"JetStream refuses {subject}: {description}.")
         self.error_code = code
+        self.description = description
 
 
 class StoredMessage(NamedTuple):

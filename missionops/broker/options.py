@@ -44,7 +44,7 @@ def tls(access: NatsAccess) -> ssl.SSLContext | None:
 def _check_keys(access: NatsAccess) -> None:
     """nats-py would fail on them later, each time it connects, and in words of its own."""
     if access.nats_nkey_file:
-        import nkeys  # type: ignore[import-untyped] # noqa: PLC0415 - the cost of those who have one
+        import nkeys  # noqa: PLC0415 - the cost of those who have one
 
         try:
             nkeys.from_seed(bytearray(access.nats_nkey_file.read_bytes().strip())).wipe()

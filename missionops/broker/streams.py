@@ -25,6 +25,9 @@ OLDEST_SERVER = (2, 14)
 _LEAST = 8 << 20
 """The least max_bytes of a stream that goes out: what the dead letters of one message may hold."""
 
+PARTITIONS = 16
+"""Of the stream TELEMETRY: in how many parts of its own order it can be read. Fixed when the stream is made."""
+
 TELEMETRY_WINDOW = 0.1
 """Seconds in which TELEMETRY drops a repeated Nats-Msg-Id: the least that the server takes.
 
@@ -37,9 +40,11 @@ def _wanted(settings: Settings) -> Iterator[dict[str, Any]]:
     window = _nanoseconds(settings.duplicate_window)
     yield {
         "name": TELEMETRY,
-        "subjects": ["telemetry.*"],
-        # The partition of a spacecraft stands in the stored subject, so that there can be more than one writer later.
-        "subject_transform": {"src": "telemetry.*", "dest": "telemetry.{{partition(1,1)}}.{{wildcard(1)}}"},
+        # Not telemetry.*: what is published on telemetry.SAT.1 would be kept by nobody, and nobody would learn of it.
+        "subjects": ["telemetry.>"],
+        # The hash of the whole subject is put before the rest of it, so no publisher can choose it: telemetry.0.SC-1
+        # is stored as telemetry.<n>.0.SC-1. One consumer can then read some of the partitions.
+        "subject_transform": {"src": "telemetry.>", "dest": f"telemetry.{{{{partition({PARTITIONS})}}}}.>"},
         "retention": "limits",
         "discard": "new",  # a full stream refuses telemetry; it does not forget what was not read yet
         "max_bytes": settings.telemetry_max_bytes,
@@ -105,7 +110,8 @@ def _refuse_unfit(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> None:
         if key in wanted and found.get(key) != wanted[key]:
             raise SetupError(
                 f"The stream {wanted['name']} exists with {key} = {json.dumps(found.get(key))}; missionops needs "
-                f"{json.dumps(wanted[key])}. Change the stream, or remove it so that missionops makes its own."
+                f"{json.dumps(wanted[key])}. Change the stream (`nats stream edit {wanted['name']}`), which keeps what "
+                "it holds, or remove it so that missionops makes its own."
             )
     if wanted["name"] == TELEMETRY and (found.get("max_age") or found.get("discard") != "new"):
         raise SetupError(

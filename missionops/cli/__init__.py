@@ -38,10 +38,12 @@ _COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         ),
         "status": ("spacecraft:status", "Show the status of a spacecraft, and whether it is monitored at all."),
         "register": ("spacecraft:register", "Register a spacecraft, or change its name and its mission type."),
-        "get-config": ("config:get_config", "Show the limits in force for a spacecraft, or an earlier version of them."),
-        "set-config": ("config:set_config", "Put limits in force for a spacecraft."),
-        "check-config": ("config:check_config", "Show what each rule does: which judge telemetry, and why the others do not."),
-        "list-configs": ("config:list_configs", "List the versions of a spacecraft's limits, newest first."),
+        "get-config": ("config:get_config", "Show the limits in force for a spacecraft, or an earlier version."),
+        "set-config": ("config:set_config", "Put limits in force for a spacecraft, in place of all that it had."),
+        "check-config": ("config:check_config", "Show which limits judge telemetry, and why the others do not."),
+        "list-configs": (
+            "config:list_configs", "List the versions of a spacecraft's limits: who set them, when and why.",
+        ),
     },
     "Events and documents": {
         "list-events": ("events:list_events", "List mission events, newest first."),

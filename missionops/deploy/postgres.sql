@@ -61,7 +61,7 @@ BEGIN
         CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA app;  -- to make one takes more rights than the migrator has
     END IF;
 
-    -- What a migration makes later: tables, and the partitions that app.ensure_telemetry_partitions makes as the migrator.
+    -- What a migration makes later: tables, and the partitions that app.ensure_partitions makes as the migrator.
     EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %I IN SCHEMA app GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO %I',
                    migrator, app);
     EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %I IN SCHEMA app GRANT EXECUTE ON FUNCTIONS TO %I', migrator, app);

@@ -5,7 +5,7 @@ Nearly every snapshot of a spacecraft brings names that it has brought before. H
 """
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, ClassVar, cast
 
 import msgspec
@@ -29,17 +29,21 @@ class ParameterValues(msgspec.Struct, gc=False, forbid_unknown_fields=True):
         return {name: value for name, value in values if value is not UNSET}
 
 
+def digest(names: Iterable[str]) -> bytes:
+    """16 bytes that stand for these names, which are sorted."""
+    return hashlib.blake2b("\0".join(names).encode(), digest_size=16).digest()
+
+
 def parameter_set(names: Collection[str], value_type: Any) -> type[ParameterValues]:
     """A class for these names, whose values are of `value_type`; ValueError if a name needs escapes in JSON."""
     attributes = {name: f"p{position}" for position, name in enumerate(sorted(names))}
-    digest = hashlib.blake2b("\0".join(attributes).encode(), digest_size=16).digest()
     made = msgspec.defstruct(
         "Vocabulary",
         [(attribute, value_type | UnsetType, UNSET) for attribute in attributes.values()],
         bases=(ParameterValues,),
         namespace={
             "fields": attributes,
-            "digest": digest,
+            "digest": digest(attributes),
         },
         rename={attribute: name for name, attribute in attributes.items()},
         gc=False,

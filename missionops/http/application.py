@@ -1,7 +1,9 @@
 """The HTTP edge as one ASGI application: operations, health, metrics, documents."""
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
+from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -15,19 +17,40 @@ from missionops.http.response import HttpResponse
 from missionops.http.slots import Slots
 from missionops.operations import pagination
 from missionops.operations.operation import Context
+from missionops.operations.request_metrics import RequestMetrics
+
+
+class Metrics(NamedTuple):
+    """The metrics of this process."""
+
+    registry: CollectorRegistry
+    """What `/metrics` renders."""
+    requests: RequestMetrics
+    """What counts the requests over HTTP."""
+
 
 _OPERATION_HEADERS = sorted({header.http_name for operation, _ in routes.OFFERED for header in operation.headers})
 
 
 def make(
-    context: Context, guard: Authorization, slots: Slots, allowed_origins: Sequence[str], own_name: str | None
+    context: Context,
+    authorization: Authorization,
+    slots: Slots,
+    *,
+    metrics: Metrics,
+    allowed_origins: Sequence[str],
+    own_name: str | None,
 ) -> Starlette:
     """The application; pages of `allowed_origins` may use it from a browser.
 
-    With `own_name` it listens on this machine alone, under that name, and its answers are for this machine alone.
+    With `own_name` it listens on this machine alone, under that name, and answers requests to this machine alone.
     """
+    offered = [
+        *routes.of_operations(context, authorization, slots, metrics.requests),
+        *service_routes.routes(context, authorization, metrics.registry),
+    ]
     application = Starlette(
-        routes=routes.by_path([*routes.of_operations(context, guard, slots), *service_routes.routes(context, guard)]),
+        routes=routes.by_path(offered),
         middleware=list(_middleware(allowed_origins, own_name)),
         exception_handlers={HTTPException: _not_found, Exception: _internal},
     )

@@ -1,4 +1,4 @@
-"""Routes: every operation where it has one in HTTP, and one place for what a path does not offer."""
+"""Routes: each operation at its HTTP routes, and the response to a method that a path does not have."""
 
 import asyncio
 from collections.abc import Coroutine, Iterable, Mapping
@@ -12,7 +12,8 @@ from starlette.routing import Route as Routed
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from missionops.domain.access import Caller
-from missionops.http import request_body, response
+from missionops.http import request_body
+from missionops.http import response as responses
 from missionops.http.authorization import Authorization
 from missionops.http.request import MAX_BYTES, asked
 from missionops.http.response import HttpResponse
@@ -21,6 +22,7 @@ from missionops.operations import dispatch, intake
 from missionops.operations.dispatch import ErrorResponse
 from missionops.operations.operation import Context, Operation, Response, Route
 from missionops.operations.registry import OPERATIONS
+from missionops.operations.request_metrics import RequestMetrics
 
 T = TypeVar("T")
 
@@ -34,97 +36,102 @@ class Endpoint:
     """One operation at one of its routes."""
 
     def __init__(
-        self, operation: Operation, route: Route, context: Context, guard: Authorization, slots: Slots
+        self,
+        operation: Operation,
+        route: Route,
+        context: Context,
+        authorization: Authorization,
+        slots: Slots,
+        *,
+        metrics: RequestMetrics,
     ) -> None:
         self._operation = operation
         self._route = route
         self._context = context
-        self._guard = guard
+        self._authorization = authorization
         self._slots = slots
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer in time; the answer then takes as long as the client takes for it."""
+        """Respond in time; sending the response then takes as long as the client takes to receive it."""
+        began = asyncio.get_running_loop().time()
         async with AsyncExitStack() as sending:
             try:
-                reply = await self._reply(HttpRequest(scope, receive), sending)
+                response = await self._respond(HttpRequest(scope, receive), sending)
             except ClientDisconnect:
                 return
-            await reply(scope, receive, send)
+            seconds = asyncio.get_running_loop().time() - began
+            self._metrics.count("http", self._operation.name, response.status_code, seconds)
+            await response(scope, receive, send)
 
-    async def _reply(self, request: HttpRequest, sending: AsyncExitStack) -> HttpResponse:
-        """The answer, with the memory that it holds until `sending` ends; nothing is held for whom nobody knows."""
-        clock = _Clock()
-        caller = await self._guard.admit(request, self._operation.role)
+    async def _respond(self, request: HttpRequest, sending: AsyncExitStack) -> HttpResponse:
+        """The response; the memory that it takes is reserved until `sending` ends.
+
+        A caller without a valid token reserves nothing.
+        """
+        timer = _Timer()
+        caller = await self._authorization.admit(request, self._operation.role)
         if isinstance(caller, HttpResponse):
             return caller
         try:
-            return await self._answer(request, caller, clock, sending)
+            return await self._perform_in_slot(request, caller, timer, sending)
         except TimeoutError:
-            return response.failed(dispatch.BUSY)
+            return responses.failed(dispatch.BUSY)
 
-    async def _answer(
-        self, request: HttpRequest, caller: Caller, clock: "_Clock", sending: AsyncExitStack
+    async def _perform_in_slot(
+        self, request: HttpRequest, caller: Caller, timer: "_Timer", sending: AsyncExitStack
     ) -> HttpResponse:
-        given: bytes | ErrorResponse | None = b"" if self._route.method == "GET" else None
-        if given is None and request_body.is_small(
-            request.headers
-        ):  # whoever sends a short one slowly takes nobody's place
-            given = await clock.stopped(request_body.read(request, self._route.max_body))
-        if isinstance(given, ErrorResponse):
-            return response.failed(given)
-        async with held(self._slots.of(self._route, is_small=given is not None), clock.deadline):
-            if given is None:
-                given = await clock.stopped(request_body.read(request, self._route.max_body))
-            if isinstance(given, ErrorResponse):
-                return response.failed(given)
-            if self._route.pending_status:
-                clock.restart()  # it knows itself what it can say in time: what the stream has is not refused
-            answer = await self._performed(request, given, caller, SMALL, clock)
-            if isinstance(answer, ErrorResponse) or not answer.is_cut:
-                return await self._admitted(answer, clock, sending)
-        async with held(self._slots.of_large, clock.deadline):
-            answer = await self._performed(request, given, caller, MAX_BYTES, clock)
-            return await self._admitted(answer, clock, sending)
+        body: bytes | ErrorResponse | None = b"" if self._route.method == "GET" else None
+        if body is None and request_body.is_small(request.headers):  # a slow sender of a short body holds no slot
+            body = await timer.paused(request_body.read(request, self._route.max_body))
+        if isinstance(body, ErrorResponse):
+            return responses.failed(body)
+        async with held(self._slots.of(self._route, is_small=body is not None), timer.deadline):
+            if body is None:
+                body = await timer.paused(request_body.read(request, self._route.max_body))
+            if isinstance(body, ErrorResponse):
+                return responses.failed(body)
+            result = await self._dispatch(request, body, caller, SMALL, timer)
+            if isinstance(result, ErrorResponse) or not result.is_cut:
+                return await self._reserve(result, timer, sending)
+        async with held(self._slots.of_large, timer.deadline):
+            result = await self._dispatch(request, body, caller, MAX_BYTES, timer)
+            return await self._reserve(result, timer, sending)
 
-    async def _performed(
-        self, request: HttpRequest, given: bytes, caller: Caller, max_bytes: int, clock: "_Clock"
+    async def _dispatch(
+        self, request: HttpRequest, body: bytes, caller: Caller, max_bytes: int, timer: "_Timer"
     ) -> Response | ErrorResponse:
         return await dispatch.dispatch(
             self._operation,
             self._context,
-            lambda: asked(self._operation, self._route, request, given, caller)._replace(max_bytes=max_bytes),
-            deadline=clock.deadline,
+            lambda: asked(self._operation, self._route, request, body, caller)._replace(max_bytes=max_bytes),
+            deadline=timer.deadline,
         )
 
-    async def _admitted(
-        self, answer: Response | ErrorResponse, clock: "_Clock", sending: AsyncExitStack
+    async def _reserve(
+        self, result: Response | ErrorResponse, timer: "_Timer", sending: AsyncExitStack
     ) -> HttpResponse:
-        reply = response.reply(answer, self._route)
-        if self._route.method == "GET":  # what has changed something is answered, whatever the answer takes
-            await self._slots.room_to_send(len(reply.body), clock.deadline)
-        sending.enter_context(self._slots.sent(len(reply.body)))
-        return reply
+        """The response, once there is memory for it."""
+        response = responses.reply(result, self._route)
+        if self._route.method == "GET":  # what has changed something is confirmed, whatever memory that takes
+            await self._slots.room_to_send(len(response.body), timer.deadline)
+        sending.enter_context(self._slots.sent(len(response.body)))
+        return response
 
 
-class _Clock:
-    """How long a request may still take; while its body comes, the time stands still."""
+class _Timer:
+    """Until when a request is answered; the time in which its body arrives does not count."""
 
     def __init__(self) -> None:
-        self.restart()
+        self.deadline = asyncio.get_running_loop().time() + dispatch.TIME
 
-    def restart(self) -> None:
-        self.deadline = self._now() + dispatch.TIME
-
-    async def stopped(self, reading: Coroutine[Any, Any, T]) -> T:
-        """What is read, whose time does not count."""
-        began = self._now()
+    async def paused(self, reading: Coroutine[Any, Any, T]) -> T:
+        """The result of `reading`, whose time does not count."""
+        began = asyncio.get_running_loop().time()
         try:
             return await reading
         finally:
-            self.deadline += self._now() - began
-
-    def _now(self) -> float:
-        return asyncio.get_running_loop().time()
+            self.deadline += asyncio.get_running_loop().time() - began
 
 
 class PathRoutes:
@@ -136,17 +143,19 @@ class PathRoutes:
             self._methods["HEAD"] = self._methods["GET"]  # the server leaves out the body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer by the method."""
+        """Respond by the method."""
         app = self._methods.get(scope["method"])
         if app is None:
-            app = response.wrong_method(scope["method"], ", ".join(sorted(self._methods)))
+            app = responses.wrong_method(scope["method"], ", ".join(sorted(self._methods)))
         await app(scope, receive, send)
 
 
-def of_operations(context: Context, guard: Authorization, slots: Slots) -> Iterable[tuple[str, str, ASGIApp]]:
+def of_operations(
+    context: Context, authorization: Authorization, slots: Slots, metrics: RequestMetrics
+) -> Iterable[tuple[str, str, ASGIApp]]:
     """Path, method and application of each operation's routes."""
     for operation, route in OFFERED:
-        yield route.path, route.method, Endpoint(operation, route, context, guard, slots)
+        yield route.path, route.method, Endpoint(operation, route, context, authorization, slots, metrics=metrics)
 
 
 def by_path(offered: Iterable[tuple[str, str, ASGIApp]]) -> list[Routed]:

@@ -14,6 +14,7 @@ import uvicorn
 
 from missionops.errors import SetupError
 from missionops.http import application
+from missionops.http.application import Metrics
 from missionops.http.authorization import Authorization
 from missionops.http.connections import Connections
 from missionops.http.protocol import BoundedProtocol
@@ -53,21 +54,22 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def served(settings: Settings, context: Context) -> AsyncIterator[str]:
+async def served(settings: Settings, context: Context, metrics: Metrics) -> AsyncIterator[str]:
     """Serve HTTP for the time of a block; yields its URL. Unfit if the port cannot be had."""
     check(settings)
     host = settings.http_host
     listener = _bind(host, settings.http_port)
     connections = Connections()
-    guard = Authorization(Tokens(context.database) if settings.http_auth == "tokens" else None)
+    authorization = Authorization(Tokens(context.database) if settings.http_auth == "tokens" else None)
     server = _Server(
         uvicorn.Config(
             application.make(
                 context,
-                guard,
+                authorization,
                 Slots(connections),
-                settings.allowed_origins,
-                host if settings.http_auth == "off" else None,
+                metrics=metrics,
+                allowed_origins=settings.allowed_origins,
+                own_name=host if settings.http_auth == "off" else None,
             ),
             http=partial(BoundedProtocol, connections),  # type: ignore[arg-type] # it makes protocols, as the class does
             ws="none",

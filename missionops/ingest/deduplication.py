@@ -34,8 +34,8 @@ class RecentSnapshots:
             self._young = set()
         if elapsed > _SECONDS:
             self._age()
-        batch.drop(self._young)
-        batch.drop(self._old)
+        batch.remove(self._young)
+        batch.remove(self._old)
         self._young.update(batch.entries)
         if len(self._young) > _KEPT:
             self._age()

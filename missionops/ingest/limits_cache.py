@@ -11,6 +11,7 @@ import msgspec
 from missionops.domain import limits
 from missionops.domain.limits import Rules
 from missionops.store import configs
+from missionops.store.configs import IngestConfig
 from missionops.store.database import Connection
 
 _MOST_RULES = 50_000
@@ -53,16 +54,16 @@ class LimitsCache:
         self._young = _Generation()
         self._old = _Generation()
 
-    async def versions(self, connection: Connection, spacecraft_ids: AbstractSet[str]) -> dict[str, int]:
-        """The config version in force now for each of `spacecraft_ids`, 0 where there is none.
+    async def in_force(self, connection: Connection, spacecraft_ids: AbstractSet[str]) -> dict[str, IngestConfig]:
+        """The config in force now for each of `spacecraft_ids`: its version, and what is said of the clock.
 
         A spacecraft that is not registered yet is registered.
         """
-        versions = await configs.versions(connection, spacecraft_ids)
-        if unknown := spacecraft_ids - versions.keys():
+        found = await configs.for_ingest(connection, spacecraft_ids)
+        if unknown := spacecraft_ids - found.keys():
             await configs.register(connection, unknown)
-            versions |= dict.fromkeys(unknown, 0)
-        return versions
+            found |= await configs.for_ingest(connection, unknown)
+        return found
 
     async def read(self, connection: Connection, versions: Mapping[str, int]) -> AsyncIterator[tuple[str, InForce]]:
         """The limits of each spacecraft that has a config, in no order: those that are cached first.

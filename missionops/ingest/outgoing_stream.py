@@ -4,6 +4,8 @@ import time
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from prometheus_client import Counter
+
 FULL = 0.9
 """Of what a stream may hold: from here on room is made in it, and what goes is taken for dropped for its size."""
 
@@ -22,23 +24,31 @@ class _Look(NamedTuple):
 
 
 class Outgoing:
-    """One stream since the start of this process, by what the server said of it and what we published."""
+    """One stream since the start of this process, by what the server reported of it and what the service published."""
 
-    def __init__(self) -> None:
+    def __init__(self, dropped: Counter | None = None, purged: Counter | None = None) -> None:
         self.messages = 0
         self.bytes = 0
         self.max_bytes: int | None = None
         """What it may hold; 0 without a bound, None until the server was asked."""
-        self.dropped = 0
-        """Messages that went for the sake of room, younger than the stream's max_age."""
-        self.purged = 0
-        """Those of them that we purged, of whoever held the most."""
+        self._dropped = dropped or Counter("dropped", "Messages dropped.", registry=None)
+        self._purged = purged or Counter("purged", "Messages purged.", registry=None)
         self._before: _Look | None = None
         self._peak = 0
         self._purged_since = 0
         self._trouble = ""
         self._troubled_at = 0.0
         self._said: dict[str, float] = {}
+
+    @property
+    def dropped(self) -> int:
+        """Messages that went to make room, younger than the stream's max_age."""
+        return total(self._dropped)
+
+    @property
+    def purged(self) -> int:
+        """Those of them that the service purged, of the spacecraft that held the most."""
+        return total(self._purged)
 
     def look(self, info: dict[str, Any]) -> int:
         """Take in the server's answer about the stream; returns how many messages it dropped since the last one.
@@ -55,7 +65,7 @@ class Outgoing:
             expired = _time(info["ts"]) - timedelta(microseconds=int(config.get("max_age") or 0) // 1000)
             is_young = not config.get("max_age") or before.oldest is None or before.oldest > expired
             dropped = max(0, now.gone - before.gone - self._purged_since) if is_young else 0
-        self.dropped += dropped
+        self._dropped.inc(dropped)
         self._before, self._peak, self._purged_since = now, self.bytes, 0
         return dropped
 
@@ -71,8 +81,8 @@ class Outgoing:
 
     def purge(self, count: int) -> None:
         """So many messages were purged for the sake of room."""
-        self.dropped += count
-        self.purged += count
+        self._dropped.inc(count)
+        self._purged.inc(count)
         self._purged_since += count
 
     def note(self, trouble: str) -> None:
@@ -92,6 +102,14 @@ class Outgoing:
         if len(self._said) > _SAID:
             del self._said[next(iter(self._said))]
         return is_news
+
+
+def total(counter: Counter) -> int:
+    """What a counter without labels, or with its labels given, has counted."""
+    (value,) = [
+        sample.value for family in counter.collect() for sample in family.samples if sample.name.endswith("_total")
+    ]
+    return int(value)
 
 
 def unbounded(stream: str) -> str:

@@ -2,21 +2,23 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import NamedTuple
+from datetime import date
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
 from missionops.domain import anomaly
 from missionops.domain.anomaly import Anomaly
 from missionops.domain.snapshot import SnapshotKey
-from missionops.ingest import bisect_refused
+from missionops.ingest import bisect_refused, reception
 from missionops.ingest.batch import Batch, BatchEntry, DeadLetter
 from missionops.ingest.bisect_refused import Refusal
 from missionops.ingest.limits_cache import InForce, LimitsCache
 from missionops.store import anomalies, telemetry
-from missionops.store.anomalies import StoredAnomaly
+from missionops.store.anomalies import AnomalyRow, StoredAnomaly
+from missionops.store.configs import IngestConfig
 from missionops.store.database import Connection
 
 _encode = msgspec.json.Encoder().encode
@@ -31,7 +33,7 @@ class StreamOrigin(NamedTuple):
     """Which stream a batch came from."""
 
     partition: int
-    incarnation: int
+    stream_generation: int
 
 
 class Judged(NamedTuple):
@@ -56,20 +58,27 @@ class RecordedBatch(NamedTuple):
     severities: Mapping[str, int]
     judged: Mapping[str, Judged]
     """By spacecraft; those without limits are not judged."""
+    newest: Mapping[str, int | None]
+    """By spacecraft, of what was stored: the newest timestamp that is not ahead of the clock."""
+
+
+EnsurePartitions: TypeAlias = Callable[[AbstractSet[date]], Awaitable[None]]
+"""Makes the partitions of anomalies that hold these days, on another connection: on this one the lock would last."""
 
 
 async def record(
     connection: Connection,
     batch: Batch,
-    versions: Mapping[str, int],
+    configs: Mapping[str, IngestConfig],
     limits: LimitsCache,
     origin: StreamOrigin,
     *,
     ask_first: bool,
+    ensure_partitions: EnsurePartitions,
 ) -> RecordedBatch:
     """Store what is new in `batch`, judge it, and store its anomalies, in the caller's transaction.
 
-    `versions` are the config versions in force, read in this transaction. With `ask_first` the database is asked what
+    `configs` are those in force, read in this transaction. With `ask_first` the database is asked what
     it holds already; otherwise only once a COPY has met a repeat, which costs less where there is none. Rows that the
     database refuses as data are left out and become dead letters.
     """
@@ -88,9 +97,9 @@ async def record(
             entries = by_spacecraft[spacecraft_id] = []
         entries.append(entry)
 
-    found = _FoundAnomalies()
+    found = _FoundAnomalies(batch, ensure_partitions)
     judged: dict[str, Judged] = {}
-    wanted = {spacecraft_id: versions[spacecraft_id] for spacecraft_id in by_spacecraft}
+    wanted = {spacecraft_id: configs[spacecraft_id].version for spacecraft_id in by_spacecraft}
     async for spacecraft_id, in_force in limits.read(connection, wanted):
         entries, before = by_spacecraft[spacecraft_id], found.count
         for rows in _judge(entries, in_force, origin):
@@ -108,10 +117,14 @@ async def record(
         anomalies=found.in_stream_order(),
         severities=found.severities,
         judged=judged,
+        newest={
+            spacecraft_id: reception.newest_timestamp(entries, configs[spacecraft_id].clock_ahead)
+            for spacecraft_id, entries in by_spacecraft.items()
+        },
     )
 
 
-def _judge(entries: Iterable[BatchEntry], in_force: InForce, origin: StreamOrigin) -> Iterator[list[anomalies.Row]]:
+def _judge(entries: Iterable[BatchEntry], in_force: InForce, origin: StreamOrigin) -> Iterator[list[AnomalyRow]]:
     """The anomalies of one spacecraft's snapshots, snapshot by snapshot; those without any are passed over."""
     sequence, number = 0, 0
     for entry in entries:
@@ -126,8 +139,8 @@ def _judge(entries: Iterable[BatchEntry], in_force: InForce, origin: StreamOrigi
             number += len(found)
 
 
-def _row(found: Anomaly, origin: StreamOrigin, sequence: int, number: int) -> anomalies.Row:
-    return (
+def _row(found: Anomaly, origin: StreamOrigin, sequence: int, number: int) -> AnomalyRow:
+    return AnomalyRow(
         found.spacecraft_id,
         found.timestamp,
         found.snapshot_id,
@@ -135,6 +148,7 @@ def _row(found: Anomaly, origin: StreamOrigin, sequence: int, number: int) -> an
         found.kind,
         found.severity,
         found.config_version,
+        found.detected_at,
         _encode(found),
         *origin,
         sequence,
@@ -145,25 +159,31 @@ def _row(found: Anomaly, origin: StreamOrigin, sequence: int, number: int) -> an
 class _FoundAnomalies:
     """The anomalies of a batch: written in portions, and kept for publishing while they are few."""
 
-    def __init__(self) -> None:
+    def __init__(self, batch: Batch, ensure_partitions: EnsurePartitions) -> None:
+        self._batch = batch
+        self._ensure_partitions = ensure_partitions
         self.count = 0
         self.severities: Counter[str] = Counter()
-        self._waiting: list[anomalies.Row] = []
-        self._written: list[anomalies.Row] | None = []
+        self._waiting: list[AnomalyRow] = []
+        self._written: list[AnomalyRow] | None = []
 
-    async def add(self, connection: Connection, rows: list[anomalies.Row]) -> None:
+    async def add(self, connection: Connection, rows: list[AnomalyRow]) -> None:
         """Take the anomalies of one snapshot; write what waits once it is a portion."""
         self.count += len(rows)
         self._waiting += rows
         if len(self._waiting) >= _PORTION:
+            # All that the batch may need: a partition that is made after the first portion is not seen by this
+            # transaction, which has locked the table already.
+            await self._ensure_partitions(self._batch.days)
             await self.write(connection)
             await asyncio.sleep(0)
 
     async def write(self, connection: Connection) -> None:
         """Write what waits; what is stored already is neither counted as found nor published again."""
         waiting, self._waiting = self._waiting, []
+        await self._ensure_partitions({row.timestamp.date() for row in waiting})
         rows = await anomalies.add(connection, waiting)
-        self.severities.update(row[5] for row in rows)
+        self.severities.update(row.severity for row in rows)
         if self._written is not None:
             self._written += rows
             if self.count > _MOST_KEPT:
@@ -173,8 +193,8 @@ class _FoundAnomalies:
         """What was written, as it is published; None if it was too much to keep."""
         if self._written is None:
             return None
-        self._written.sort(key=lambda row: (row[10], row[11]))
-        return [StoredAnomaly(*row[:5], row[7]) for row in self._written]
+        self._written.sort(key=lambda row: (row.stream_sequence, row.number_in_message))
+        return [StoredAnomaly(*row[:5], row.body) for row in self._written]
 
 
 def _position_of_letter(letter: DeadLetter) -> tuple[int, int]:

@@ -1,77 +1,99 @@
-"""What is known of spacecraft already, so that a batch writes down only what is new: parameters, and being heard."""
+"""Parameters that a spacecraft reports for the first time: stored with the batch that brings them."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from missionops.domain import timestamp
+from missionops.domain import parameter_set
 from missionops.domain.limits import MAX_PARAMETERS
 from missionops.ingest.batch import Batch, ParameterKey
-from missionops.store import spacecraft
+from missionops.store import parameter_sets
 from missionops.store.database import Connection
 
 log = logging.getLogger(__name__)
 
-_MINUTE = 60_000_000_000  # nanoseconds
-_MOST = 100_000
+_MOST_KEYS = 100_000
+_MOST_NAMES = 200_000
+"""Of those that are kept in memory; what is needed again is read from the database."""
 
 
 class ReportedParameters:
-    """Layouts (which parameters came together) and times that are written down; a repeat writes nothing.
+    """Which names are stored for which spacecraft; a snapshot without a new name writes nothing.
 
-    What it holds may be of a batch that is rolled back: whoever owns it forgets it with everything else then.
+    The names that a spacecraft reports for the first time in a batch are stored as one set, which spacecraft of one
+    kind share. At most 10,000 names are stored for one: a spacecraft that invents names must not fill the database.
+
+    What is remembered here may belong to a batch that is rolled back: then the session ends, and this object with it.
     """
 
     def __init__(self) -> None:
-        self._layouts: set[tuple[str, ParameterKey]] = set()
-        self._digests: set[bytes] = set()
-        self._heard: dict[str, int] = {}
-        self._counts: dict[str, int] = {}
-        """How many names are noted, by spacecraft; of those that have reported new ones lately."""
+        self._keys: set[tuple[str, ParameterKey]] = set()
+        """Names that came together and are all stored."""
+        self._full: set[str] = set()
+        """Spacecraft that have as many names as are stored."""
+        self._names: dict[str, frozenset[str]] = {}
+        """The names that are stored for a spacecraft."""
+        self._sets: dict[bytes, frozenset[str]] = {}
+        self._size = 0
+        """How many names the two hold."""
 
     async def note(self, connection: Connection, batch: Batch) -> None:
-        """Write down what is new in `batch`, in the caller's transaction."""
-        for kept in (self._layouts, self._digests, self._heard, self._counts):
-            if len(kept) > _MOST:
-                kept.clear()
-        await self._note_names(connection, batch)
-        heard = {name: at for name, at in batch.last_received.items() if self._is_news(name, at)}
-        self._heard |= heard
-        if heard:
-            await spacecraft.note_reception(
-                connection, [(name, timestamp.from_nanoseconds(heard[name])) for name in sorted(heard)]
-            )
-
-    async def _note_names(self, connection: Connection, batch: Batch) -> None:
-        new = batch.reported.keys() - self._layouts
-        self._layouts |= new
-        named = {digest: batch.reported[name, digest] for name, digest in new if isinstance(digest, bytes)}
-        # Of those known already nothing is written: it would have to wait for the batch that wrote it first.
-        if vocabularies := {digest: names for digest, names in named.items() if digest not in self._digests}:
-            self._digests |= vocabularies.keys()
-            await spacecraft.add_vocabularies(connection, vocabularies)
-        if named:
-            pairs = sorted((name, digest) for name, digest in new if isinstance(digest, bytes))
-            await spacecraft.add_spacecraft_vocabularies(connection, pairs)
-        await self._add_names(connection, batch, [key for key in new if isinstance(key[1], int)])
-
-    async def _add_names(self, connection: Connection, batch: Batch, new: Iterable[tuple[str, ParameterKey]]) -> None:
-        """Note names, up to a bound for each spacecraft: one that invents names must not fill the database."""
+        """Store the names that are new in `batch`, in the caller's transaction."""
+        if len(self._keys) + len(self._full) > _MOST_KEYS or self._size > _MOST_NAMES:
+            self._forget()
         reported: dict[str, set[str]] = {}
-        for name, layout in new:
-            if self._counts.get(name, 0) < MAX_PARAMETERS:
-                reported.setdefault(name, set()).update(batch.reported[name, layout])
-        if uncounted := reported.keys() - self._counts.keys():
-            self._counts |= dict.fromkeys(uncounted, 0) | await spacecraft.count_parameters(connection, uncounted)
-        for name, names in reported.items():
-            room = max(0, MAX_PARAMETERS - self._counts[name])
-            reported[name] = names if len(names) <= room else set(sorted(names)[:room])
+        for key in batch.reported.keys() - self._keys:
+            if key[0] not in self._full:
+                self._keys.add(key)
+                reported.setdefault(key[0], set()).update(batch.reported[key])
         if not reported:
             return
-        for name, count in (await spacecraft.add_parameters(connection, reported)).items():
-            self._counts[name] += count
-            if self._counts[name] >= MAX_PARAMETERS:
+        await self._read(connection, reported.keys() - self._names.keys())
+        sets: dict[bytes, Iterable[str]] = {}
+        pairs: list[tuple[str, bytes]] = []
+        for spacecraft_id, names in reported.items():
+            known = self._names[spacecraft_id]
+            new = sorted(names - known)[: MAX_PARAMETERS - len(known)]
+            if not new:
+                continue
+            digest = parameter_set.digest(new)
+            if digest not in self._sets:
+                # A set that is known already is not written: that would wait for the batch that wrote it first.
+                sets[digest] = self._sets[digest] = frozenset(new)
+                self._size += len(new)
+            pairs.append((spacecraft_id, digest))
+            self._add(spacecraft_id, [self._sets[digest]])
+            if len(self._names[spacecraft_id]) >= MAX_PARAMETERS:
+                del self._names[spacecraft_id]
+                self._full.add(spacecraft_id)
                 log.warning("%s has reported %d different parameters: further names are stored and judged, but not "
-                            "listed", name, MAX_PARAMETERS, extra={"spacecraft": name})  # fmt: skip
+                            "listed", spacecraft_id, MAX_PARAMETERS, extra={"spacecraft": spacecraft_id})  # fmt: skip
+        if pairs:
+            await parameter_sets.add(connection, sets, pairs)
 
-    def _is_news(self, name: str, at: int) -> bool:
-        return name not in self._heard or at >= self._heard[name] + _MINUTE
+    async def _read(self, connection: Connection, spacecraft_ids: Collection[str]) -> None:
+        """Know what is stored for these spacecraft."""
+        if not spacecraft_ids:
+            return
+        digests = await parameter_sets.digests(connection, spacecraft_ids)
+        if missing := set().union(*digests.values()) - self._sets.keys():
+            for digest, names in (await parameter_sets.names(connection, missing)).items():
+                self._sets[digest] = frozenset(names)
+                self._size += len(names)
+        for spacecraft_id, found in digests.items():
+            self._names[spacecraft_id] = frozenset()
+            self._add(spacecraft_id, [self._sets[digest] for digest in found])
+            if len(self._names[spacecraft_id]) >= MAX_PARAMETERS:
+                self._full.add(spacecraft_id)
+
+    def _add(self, spacecraft_id: str, sets: Collection[frozenset[str]]) -> None:
+        known = self._names[spacecraft_id]
+        if not known and len(sets) == 1:
+            (self._names[spacecraft_id],) = sets  # shared by spacecraft of one kind
+        elif sets:
+            self._names[spacecraft_id] = known.union(*sets)
+            self._size += len(self._names[spacecraft_id])
+
+    def _forget(self) -> None:
+        for kept in (self._keys, self._full, self._names, self._sets):
+            kept.clear()
+        self._size = 0

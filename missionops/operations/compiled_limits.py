@@ -4,13 +4,16 @@ A document may hold 10,000 rules, which take a tenth of a second to compile: in 
 """
 
 import asyncio
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
-from missionops.domain import limits
+from missionops.domain import limits, timestamp
 from missionops.domain.limits import Rules
 from missionops.errors import Detail, InvalidRequest
 from missionops.store import configs
@@ -24,11 +27,16 @@ _EMPTY = 4
 """What a config without rules counts as."""
 
 
-class InForce(NamedTuple):
+@dataclass(slots=True)
+class InForce:
     """The version of a spacecraft's config in force, and its rules."""
 
     version: int
     rules: Rules
+    works_until: datetime = timestamp.EARLIEST
+    """Until when it is known that every rule works; what is received later can only move it on."""
+    searched_at: float = -math.inf
+    """When older telemetry was last searched for parameters that the newest has not, by the clock of the loop."""
 
 
 class CompiledRules:
@@ -45,7 +53,7 @@ class CompiledRules:
         It holds no connection while it compiles, or waits for another who does.
         """
         async with database.transaction() as connection:
-            version = (await configs.versions(connection, [spacecraft_id])).get(spacecraft_id, 0)
+            version = await configs.version_in_force(connection, spacecraft_id)
         if not version:
             return None
         key = spacecraft_id, version

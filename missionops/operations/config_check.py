@@ -15,14 +15,17 @@ from missionops.domain.limits import Rules
 from missionops.domain.rule_coverage import COUNTED, RuleCoverage, RuleUse, Why
 from missionops.domain.timestamp import Timestamp
 from missionops.errors import Detail, NotFound
+from missionops.operations.compiled_limits import InForce
 from missionops.operations.config_document import ValidConfig
 from missionops.operations.operation import Context, EmptyRequest, Operation, Request, Response, Route
-from missionops.store import spacecraft, telemetry
+from missionops.store import parameter_sets, telemetry
 from missionops.store.database import Connection, Database
 
 _LATELY = timedelta(hours=24)
 _MOST_SNAPSHOTS = 20_000
 """Snapshots that are looked through for a parameter that is not among the newest."""
+_SEARCH_PAUSE = 60.0
+"""Seconds after such a search before a status makes another one: it takes up to half a second."""
 _MOST_BYTES = 32 << 20
 """Of parameters that are looked through: with snapshots of more than 32 kB, fewer than 1,000 are."""
 _WARNING_SECONDS = 2.0
@@ -61,7 +64,7 @@ async def check(context: Context, request: Request) -> Response:
         raise NotFound("Config not found")
     rules = config.rules
     async with context.database.transaction() as connection:
-        reported = await spacecraft.reported(connection, request.spacecraft_id)
+        reported = set(await parameter_sets.reported_names(connection, request.spacecraft_id))
         coverage = await _coverage(connection, request.spacecraft_id, rules, reported)
     ruled = rules.keys() | rules.off
     checks = []
@@ -72,12 +75,22 @@ async def check(context: Context, request: Request) -> Response:
     return Response(msgspec.json.encode(ConfigCheckResponse(checks, sorted(reported - ruled))))
 
 
-async def all_rules_work(connection: Connection, spacecraft_id: str, rules: Rules, reported: AbstractSet[str]) -> bool:
-    """Whether `check` would find that every rule works; mostly the newest snapshots are enough to know."""
+async def all_rules_work(
+    connection: Connection, spacecraft_id: str, config: InForce, reported: AbstractSet[str]
+) -> bool:
+    """Whether `check` finds that every rule works; the newest snapshots are mostly enough to know."""
+    rules, now = config.rules, asyncio.get_running_loop().time()
     if rules.off or not rules.keys() <= reported:
         return False
-    coverage = await _coverage(connection, spacecraft_id, rules, reported, is_enough_if_all_work=True)
-    return all(coverage.works(name) for name in rules)
+    searches = now > config.searched_at + _SEARCH_PAUSE
+    most = _MOST_SNAPSHOTS if searches else COUNTED
+    coverage = await _coverage(connection, spacecraft_id, rules, reported, most=most, is_enough_if_all_work=True)
+    if coverage.snapshots > COUNTED:
+        config.searched_at = now
+    if not all(coverage.works(name) for name in rules):
+        return False
+    config.works_until = min(use.last_judged + _LATELY for use in coverage.uses.values() if use.last_judged)
+    return True
 
 
 async def warnings(database: Database, spacecraft_id: str, config: ValidConfig) -> list[Detail]:
@@ -89,7 +102,7 @@ async def warnings(database: Database, spacecraft_id: str, config: ValidConfig) 
         return found
     try:
         async with asyncio.timeout(_WARNING_SECONDS), database.transaction() as connection:
-            reported = await spacecraft.reported(connection, spacecraft_id)
+            reported = set(await parameter_sets.reported_names(connection, spacecraft_id))
             coverage = await _coverage(connection, spacecraft_id, config.rules, reported)
     except TimeoutError:
         return [*found, Detail("parameters", "could not be compared with telemetry in time: see config.check")]
@@ -138,6 +151,7 @@ async def _coverage(
     rules: Rules,
     reported: AbstractSet[str],
     *,
+    most: int = _MOST_SNAPSHOTS,
     is_enough_if_all_work: bool = False,
 ) -> RuleCoverage:
     """What the rules met among the newest snapshots; older ones are read for reported parameters that are missing."""
@@ -145,7 +159,7 @@ async def _coverage(
     missing = set(rules.keys() & reported)
     not_working = set(rules)
     size = 0
-    async for row in telemetry.newest_from(connection, spacecraft_id, None, _MOST_SNAPSHOTS):
+    async for row in telemetry.newest_from(connection, spacecraft_id, None, most):
         is_enough = is_enough_if_all_work and not not_working
         size += len(row.parameters)
         if is_enough or size > _MOST_BYTES or (coverage.snapshots >= COUNTED and not missing):

@@ -132,8 +132,8 @@ async def put(context: Context, request: Request) -> Response:
 
 
 def _fields(stored: ConfigVersion) -> tuple[str, msgspec.Raw, str, str, int, Timestamp]:
-    spacecraft_id, version, document, status, source, updated_at = stored
-    return spacecraft_id, msgspec.Raw(document), status, source, version, updated_at
+    spacecraft_id, version, document, source, updated_at = stored
+    return spacecraft_id, msgspec.Raw(document), "approved", source, version, updated_at
 
 
 def _set_response(stored: ConfigVersion, warnings: Sequence[Detail], max_bytes: int) -> bytes:
@@ -163,7 +163,7 @@ class VersionResponse(msgspec.Struct, rename="camel"):
 
     version: int
     source: str
-    by: str | None
+    by: str
     reason: str | None
     updated_at: Timestamp
 

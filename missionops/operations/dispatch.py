@@ -51,7 +51,7 @@ async def run(
     if deadline is None:
         deadline = asyncio.get_running_loop().time() + TIME
     async with asyncio.timeout_at(deadline), room or nullcontext():
-        asked = read()
+        asked = read()._replace(deadline=deadline)
         _check_reach(operation, asked)
         return await operation.perform(context, asked)
 

@@ -1,4 +1,4 @@
-"""What the service says of itself."""
+"""The operation `health`: whether the service works, in the shapes in which it is reported."""
 
 from typing import Literal
 
@@ -10,13 +10,25 @@ from missionops.operations.operation import Context, EmptyRequest, Operation, Re
 Status = Literal["ready", "not ready"]
 
 
+class Live(msgspec.Struct):
+    """The process answers."""
+
+    status: Literal["live"] = "live"
+
+
+class Readiness(msgspec.Struct):
+    """Whether the service works, and nothing else about it."""
+
+    status: Status
+
+
 class Ingest(msgspec.Struct, rename="camel"):
-    """The way of telemetry, as this instance sees it."""
+    """The ingest path, as this instance sees it."""
 
     role: str
     trouble: str | None
     lag: int | None
-    """Messages in the stream that are not handled yet; None while NATS cannot tell, and for a standby."""
+    """Messages in the stream that are not handled yet; None while NATS does not answer, and for a standby."""
     lag_seconds: float | None
     """For how long the oldest of them has been in the stream."""
     epoch: int
@@ -42,7 +54,7 @@ class OutgoingStream(msgspec.Struct, rename="camel"):
 
 
 class Health(msgspec.Struct):
-    """Whether the service does its work, and what keeps it from it."""
+    """Whether the service works, and what keeps it from that."""
 
     status: Status
     version: str
@@ -50,19 +62,17 @@ class Health(msgspec.Struct):
     database: Literal["up", "down"]
     ingest: Ingest
     streams: dict[str, OutgoingStream]
-    """Those that go out, by name; none for a standby."""
+    """The outgoing streams, by name; none for a standby."""
     warnings: list[str]
-    """What keeps nothing from working and should be looked after."""
+    """What stops nothing and needs attention."""
 
 
-async def health(context: Context, asked: Request) -> Response:
-    """What the service says of itself."""
-    del asked
+async def health(context: Context, request: Request) -> Response:
+    """The state of the service, of its servers and of the ingest path."""
+    del request
     return Response(msgspec.json.encode(await context.health()))
 
 
 OPERATIONS = (
-    Operation(
-        "health", "Whether the service does its work", Role.READER, EmptyRequest, Health, health, about_spacecraft=False
-    ),
+    Operation("health", "Whether the service works", Role.READER, EmptyRequest, Health, health, about_spacecraft=False),
 )

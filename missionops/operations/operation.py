@@ -72,6 +72,8 @@ class Request(NamedTuple):
     """Who sent it; `dispatch` has checked that the caller may see and change `spacecraft_id`."""
     headers: Mapping[str, str] = MappingProxyType({})
     """The request's headers, their names in any case."""
+    deadline: float = float("inf")
+    """Until when the response is due, by the clock of the event loop; `dispatch` sets it."""
 
 
 class Response(NamedTuple):

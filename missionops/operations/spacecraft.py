@@ -16,9 +16,10 @@ from missionops.operations.audit import Change
 from missionops.operations.compiled_limits import InForce
 from missionops.operations.operation import Context, EmptyRequest, Operation, Request, Response, Route
 from missionops.operations.request_parsing import Limit
-from missionops.store import spacecraft
+from missionops.store import parameter_sets, reception, spacecraft
 from missionops.store.database import Connection
-from missionops.store.spacecraft import Registered, StatusFacts
+from missionops.store.reception import StatusFacts
+from missionops.store.spacecraft import Registered
 from missionops.store.spacecraft import Registration as Row
 
 _encode = msgspec.json.Encoder().encode
@@ -128,12 +129,13 @@ async def list_by_id(context: Context, asked: Request) -> Response:
 
 
 def _item(row: Registered) -> bytes:
-    shown = row._asdict() | {"config": msgspec.Raw(row.config or b"null")}
+    status = None if row.config is None else "approved"
+    shown = row._asdict() | {"config": msgspec.Raw(row.config or b"null"), "status": status}
     return _encode(Spacecraft(**shown))
 
 
 class Anomalies(msgspec.Struct):
-    """How many there were in the last hours."""
+    """How many there were in the last hours, by their timestamps or by when they were detected."""
 
     last1h: int
     last6h: int
@@ -144,10 +146,16 @@ Monitoring = Literal["UNKNOWN", "SILENT", "NOT_CONFIGURED", "PARTIAL", "ACTIVE"]
 
 
 class Status(msgspec.Struct, rename="camel"):
-    """How a spacecraft does, and what its silence means."""
+    """How a spacecraft does, and what its silence means.
+
+    `lastTelemetryTimestamp` ignores what is stamped more than the config's `clock.ahead` after its reception.
+    `clockOffset` is the reception minus the timestamp, in seconds, of what was received last.
+    """
 
     spacecraft_id: str
     last_telemetry_timestamp: Timestamp | None
+    last_received_at: Timestamp | None
+    clock_offset: float | None
     anomalies: Anomalies
     highest_severity_last24h: Severity = msgspec.field(name="highestSeverityLast24h")
     overall_status: Literal["NOMINAL", "WARNING", "CRITICAL"]
@@ -162,13 +170,18 @@ async def status(context: Context, asked: Request) -> Response:
     """How a spacecraft does."""
     config = await context.rules.in_force(context.database, asked.spacecraft_id)
     async with context.database.transaction() as connection:
-        found = await spacecraft.condition(connection, asked.spacecraft_id, datetime.now(UTC))
+        found = await reception.status(connection, asked.spacecraft_id, datetime.now(UTC))
         monitoring = await _monitoring(connection, asked.spacecraft_id, found, config)
+    offset = None
+    if found.last_received_at and found.last_received_timestamp:
+        offset = (found.last_received_at - found.last_received_timestamp).total_seconds()
     return Response(
         _encode(
             Status(
                 asked.spacecraft_id,
-                found.last_telemetry,
+                found.last_timestamp,
+                found.last_received_at,
+                offset,
                 Anomalies(found.last_hour, found.last_six_hours, found.last_day),
                 _HIGHEST[found.highest],
                 _OVERALL[found.highest],
@@ -182,14 +195,16 @@ async def _monitoring(
     connection: Connection, spacecraft_id: str, facts: StatusFacts, config: InForce | None
 ) -> Monitoring:
     """What it means that no anomaly was found: the first that holds."""
-    if not facts.is_known:
+    if not facts.is_registered:
         return "UNKNOWN"
-    if not facts.was_heard:
+    if facts.is_silent:
         return "SILENT"
-    reported = await spacecraft.reported(connection, spacecraft_id)
+    if config and datetime.now(UTC) < config.works_until:
+        return "ACTIVE"
+    reported = set(await parameter_sets.reported_names(connection, spacecraft_id))
     if config is None or reported.isdisjoint(config.rules.keys() | config.rules.off):
         return "NOT_CONFIGURED"
-    works = await config_check.all_rules_work(connection, spacecraft_id, config.rules, reported)
+    works = await config_check.all_rules_work(connection, spacecraft_id, config, reported)
     return "ACTIVE" if works else "PARTIAL"
 
 

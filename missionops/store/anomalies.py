@@ -1,52 +1,101 @@
-"""Anomalies in and out of the table."""
+"""Anomalies in and out of their table."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import asyncpg
 
 from missionops.domain import timestamp
-from missionops.store import copy, rows
+from missionops.store import copy, partitions, rows
 from missionops.store.database import Connection
 from missionops.store.telemetry import Between
 
-Row = tuple[str, datetime, str, str, str, str, int, bytes, int, int, int, int]
 
-_COLUMNS = (
-    "spacecraft_id", "timestamp", "snapshot_id", "parameter", "kind", "severity", "config_version", "message",
-    "partition", "incarnation", "stream_sequence", "ordinal",
-)  # fmt: skip
+class AnomalyRow(NamedTuple):
+    """An anomaly as it is stored."""
+
+    spacecraft_id: str
+    timestamp: datetime
+    snapshot_id: str
+    parameter: str
+    kind: str
+    severity: str
+    config_version: int
+    detected_at: datetime
+    body: bytes
+    """As it is published."""
+    partition: int
+    stream_generation: int
+    stream_sequence: int
+    number_in_message: int
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What no two stored anomalies share."""
+        return self[:4]
 
 
-_ADD = f"""
-INSERT INTO app.anomaly ({", ".join(f'"{column}"' for column in _COLUMNS)})
+_ADD_NEW = """
+INSERT INTO app.anomaly (
+    spacecraft_id, "timestamp", snapshot_id, parameter, kind, severity, config_version, detected_at, body,
+    "partition", stream_generation, stream_sequence, number_in_message
+)
 SELECT * FROM unnest(
-    $1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::integer[], $8::json[],
-    $9::smallint[], $10::integer[], $11::bigint[], $12::integer[]
+    $1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::integer[], $8::timestamptz[],
+    $9::json[], $10::smallint[], $11::integer[], $12::bigint[], $13::integer[]
 )
 ON CONFLICT DO NOTHING
 RETURNING spacecraft_id, "timestamp", snapshot_id, parameter
-"""  # noqa: S608 - our own words
+"""
+
+_ADD_MISDATED = """
+INSERT INTO app.misdated_anomaly (spacecraft_id, detected_at, "timestamp", snapshot_id, parameter, severity)
+SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::text[], $5::text[], $6::text[])
+ON CONFLICT DO NOTHING
+"""
+
+_DAY = timedelta(days=1)
 
 
-async def add(connection: Connection, rows: Sequence[Row]) -> Sequence[Row]:
+async def add(connection: Connection, rows: Sequence[AnomalyRow]) -> Sequence[AnomalyRow]:
     """Add the anomalies of snapshots that were added in this transaction; returns those that were new.
 
     Others are there although their snapshot was not: it was deleted, and has come again. They were published once.
+    Unavailable where the table has no partition for one of them any more.
     """
     if not rows:
         return rows
     await connection.execute("SAVEPOINT anomalies")
     try:
-        await copy.copy_records(connection, "anomaly", _COLUMNS, rows)
+        await copy.copy_records(connection, "anomaly", AnomalyRow._fields, rows)
     except asyncpg.UniqueViolationError:
         await connection.execute("ROLLBACK TO anomalies; RELEASE anomalies")
+        added = {tuple(key) for key in await connection.fetch(_ADD_NEW, *map(list, zip(*rows, strict=True)))}
+        rows = [row for row in rows if row.key in added]
+    except asyncpg.CheckViolationError as error:
+        partitions.raise_if_missing(error)
+        raise
     else:
         await connection.execute("RELEASE anomalies")
-        return rows
-    added = {tuple(key) for key in await connection.fetch(_ADD, *map(list, zip(*rows, strict=True)))}
-    return [row for row in rows if row[:4] in added]
+    if misdated := [row for row in rows if abs(row.timestamp - row.detected_at) >= _DAY]:
+        columns = [
+            (row.spacecraft_id, row.detected_at, row.timestamp, row.snapshot_id, row.parameter, row.severity)
+            for row in misdated
+        ]
+        await connection.execute(_ADD_MISDATED, *map(list, zip(*columns, strict=True)))
+    return rows
+
+
+_REMOVE_MISDATED = """
+DELETE FROM app.misdated_anomaly
+WHERE ctid = ANY (ARRAY(SELECT ctid FROM app.misdated_anomaly WHERE detected_at < $1 LIMIT 10000))
+"""
+
+
+async def remove_misdated(connection: Connection, before: datetime) -> bool:
+    """Remove what was detected before a time from the list of misdated anomalies; False if more may be left."""
+    return await connection.execute(_REMOVE_MISDATED, before) != "DELETE 10000"
 
 
 class StoredAnomaly(NamedTuple):
@@ -57,27 +106,27 @@ class StoredAnomaly(NamedTuple):
     snapshot_id: str
     parameter: str
     kind: str
-    message: bytes
+    body: bytes
 
 
-_BETWEEN = """
-SELECT stream_sequence, ordinal, spacecraft_id, "timestamp", snapshot_id, parameter, kind, message
+_PAGE = """
+SELECT stream_sequence, number_in_message, spacecraft_id, "timestamp", snapshot_id, parameter, kind, body
 FROM app.anomaly
-WHERE partition = $1 AND incarnation = $2 AND stream_sequence BETWEEN $3 AND $5
-      AND (stream_sequence, ordinal) > ($3, $4)
-ORDER BY stream_sequence, ordinal
+WHERE "partition" = $1 AND stream_generation = $2 AND stream_sequence BETWEEN $3 AND $5
+      AND (stream_sequence, number_in_message) > ($3, $4)
+ORDER BY stream_sequence, number_in_message
 LIMIT $6
 """
 
 
-async def between(  # noqa: PLR0917 - the place of a message has this many parts
-    connection: Connection, partition: int, incarnation: int, after: int, last: int, size: int
+async def pages(  # noqa: PLR0917 - a position in the stream has this many parts
+    connection: Connection, partition: int, stream_generation: int, after: int, last: int, size: int
 ) -> AsyncIterator[list[StoredAnomaly]]:
     """The anomalies of messages after `after` up to `last`, in the order of the stream, at most `size` at a time."""
-    place = after, 2**31 - 1  # past every anomaly of `after` itself
-    while rows := await connection.fetch(_BETWEEN, partition, incarnation, *place, last, size):
-        yield [StoredAnomaly(*row[2:]) for row in rows]
-        place = rows[-1][0], rows[-1][1]
+    position = after, 2**31 - 1  # past every anomaly of `after` itself
+    while found := await connection.fetch(_PAGE, partition, stream_generation, *position, last, size):
+        yield [StoredAnomaly(*row[2:]) for row in found]
+        position = found[-1][0], found[-1][1]
 
 
 class ListedAnomaly(NamedTuple):
@@ -86,11 +135,11 @@ class ListedAnomaly(NamedTuple):
     timestamp: datetime
     id: str
     snapshot_id: str
-    message: bytes
+    body: bytes
 
 
 class AnomalyCursor(NamedTuple):
-    """A place in the order of time, then id; snapshot ids part the few that share both."""
+    """A position in the order of time, then id; snapshot ids part the few that share both."""
 
     timestamp: datetime
     id: str
@@ -98,26 +147,9 @@ class AnomalyCursor(NamedTuple):
 
 
 _FIRST = AnomalyCursor(timestamp.EARLIEST, "", "")
-_PAST = AnomalyCursor(timestamp.LATEST + timedelta(microseconds=1), "", "")
-
-# The primary key gives the order of time; only those of one time are sorted by id, which is no column.
-_NEWEST = """
-SELECT "timestamp", label, snapshot_id, message
-FROM app.anomaly CROSS JOIN LATERAL (SELECT (snapshot_id || ':' || parameter || ':' || kind) COLLATE "C") AS _ (label)
-WHERE spacecraft_id = $1 AND "timestamp" <= $2 AND ("timestamp", label, snapshot_id) < ($2, $3, $4)
-ORDER BY "timestamp" DESC, label DESC, snapshot_id DESC LIMIT $5
-"""
-
-
-def newest(
-    connection: Connection, spacecraft_id: str, before: AnomalyCursor | None, count: int
-) -> AsyncIterator[ListedAnomaly]:
-    """Anomalies before a place, newest first."""
-    return _listed(connection, _NEWEST, spacecraft_id, *(before or _PAST), count)
-
 
 _OLDEST = """
-SELECT "timestamp", label, snapshot_id, message
+SELECT "timestamp", label, snapshot_id, body
 FROM app.anomaly CROSS JOIN LATERAL (SELECT (snapshot_id || ':' || parameter || ':' || kind) COLLATE "C") AS _ (label)
 WHERE spacecraft_id = $1 AND "timestamp" BETWEEN $2 AND $3 AND "timestamp" >= $4
       AND ("timestamp", label, snapshot_id) > ($4, $5, $6)
@@ -125,13 +157,9 @@ ORDER BY "timestamp", label, snapshot_id LIMIT $7
 """
 
 
-def oldest(
+async def oldest(
     connection: Connection, spacecraft_id: str, between: Between, after: AnomalyCursor | None, count: int
 ) -> AsyncIterator[ListedAnomaly]:
-    """Anomalies between two times after a place, oldest first."""
-    return _listed(connection, _OLDEST, spacecraft_id, *between, *(after or _FIRST), count)
-
-
-async def _listed(connection: Connection, query: str, *arguments: Any) -> AsyncIterator[ListedAnomaly]:
-    async for row in rows.rows(connection, query, *arguments):
+    """Anomalies between two times after a cursor, oldest first."""
+    async for row in rows.rows(connection, _OLDEST, spacecraft_id, *between, *(after or _FIRST), count):
         yield ListedAnomaly(*row)

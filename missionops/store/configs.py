@@ -1,4 +1,4 @@
-"""Spacecraft and the versions of their configs, in and out of the tables."""
+"""The versions of configs, in and out of their table."""
 
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from datetime import datetime
@@ -14,24 +14,43 @@ class ConfigVersion(NamedTuple):
     spacecraft_id: str
     version: int
     document: bytes
-    status: str
     source: str
     updated_at: datetime
 
 
-_VERSIONS = "SELECT spacecraft_id, config_version FROM app.spacecraft WHERE spacecraft_id = ANY($1::text[])"
+class IngestConfig(NamedTuple):
+    """What ingest needs to know of a spacecraft's config before it reads the document."""
+
+    version: int
+    """The one in force; 0 where there is none."""
+    clock_ahead: float
+    """Seconds by which a timestamp may be after its reception."""
 
 
-async def versions(connection: Connection, spacecraft_ids: Collection[str]) -> dict[str, int]:
-    """The config version in force for each that is registered; 0 where it has none."""
-    return dict(await connection.fetch(_VERSIONS, list(spacecraft_ids)))  # type: ignore[arg-type] # a Record is a pair
+_FOR_INGEST = """
+SELECT spacecraft_id, config_version, clock_ahead FROM app.spacecraft WHERE spacecraft_id = ANY($1::text[])
+"""
+
+
+async def for_ingest(connection: Connection, spacecraft_ids: Collection[str]) -> dict[str, IngestConfig]:
+    """What is in force for each spacecraft that is registered."""
+    found = await connection.fetch(_FOR_INGEST, list(spacecraft_ids))
+    return {spacecraft_id: IngestConfig(version, ahead) for spacecraft_id, version, ahead in found}
+
+
+_VERSION = "SELECT config_version FROM app.spacecraft WHERE spacecraft_id = $1"
+
+
+async def version_in_force(connection: Connection, spacecraft_id: str) -> int:
+    """The version that telemetry is judged by now; 0 where there is none."""
+    return await connection.fetchval(_VERSION, spacecraft_id) or 0
 
 
 _REGISTER = "INSERT INTO app.spacecraft (spacecraft_id) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING"
 
 
 async def register(connection: Connection, spacecraft_ids: Iterable[str]) -> None:
-    """Register spacecraft from which something came for the first time; in order, so that writers cannot deadlock."""
+    """Register spacecraft at their first contact; in order, so that two writers cannot deadlock."""
     await connection.execute(_REGISTER, sorted(spacecraft_ids))
 
 
@@ -57,7 +76,7 @@ async def document(connection: Connection, spacecraft_id: str, version: int) -> 
 
 
 _GET = """
-SELECT config.spacecraft_id, version, document, status, source, config.updated_at
+SELECT config.spacecraft_id, version, document, source, config.updated_at
 FROM app.spacecraft JOIN app.config USING (spacecraft_id)
 WHERE spacecraft_id = $1 AND version = coalesce($2::integer, config_version)
 """
@@ -74,8 +93,7 @@ class VersionRecord(NamedTuple):
 
     version: int
     source: str
-    recorded_by: str | None
-    """None for versions that are older than this column."""
+    recorded_by: str
     reason: str | None
     updated_at: datetime
 
@@ -94,15 +112,19 @@ async def history(connection: Connection, spacecraft_id: str, before: int, count
 
 # The row lock on the spacecraft numbers versions without gaps: two that set its config take turns.
 _RAISE_VERSION = """
-INSERT INTO app.spacecraft AS s (spacecraft_id, config_version) VALUES ($1, 1)
-ON CONFLICT (spacecraft_id) DO UPDATE SET config_version = s.config_version + 1, updated_at = clock_timestamp()
+INSERT INTO app.spacecraft AS s (spacecraft_id, config_version, clock_ahead, silent_after)
+VALUES ($1, 1, coalesce(($2::json #>> '{clock,ahead}')::double precision, 600),
+        coalesce(($2::json ->> 'silentAfter')::double precision, 86400))
+ON CONFLICT (spacecraft_id) DO UPDATE
+SET config_version = s.config_version + 1, clock_ahead = EXCLUDED.clock_ahead, silent_after = EXCLUDED.silent_after,
+    updated_at = clock_timestamp()
 RETURNING config_version
 """
 
 _ADD = """
-INSERT INTO app.config (spacecraft_id, version, document, status, source, recorded_by, reason, updated_at)
-VALUES ($1, $2, $3, 'approved', $4, $5, $6, clock_timestamp())
-RETURNING spacecraft_id, version, document, status, source, updated_at
+INSERT INTO app.config (spacecraft_id, version, document, source, recorded_by, reason, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp())
+RETURNING spacecraft_id, version, document, source, updated_at
 """
 
 
@@ -117,9 +139,9 @@ class NewConfig(NamedTuple):
 
 
 async def put(connection: Connection, new: NewConfig) -> ConfigVersion:
-    """Put a new version in force, registering the spacecraft if need be."""
+    """Put a new version of a valid document in force, registering the spacecraft if need be."""
     spacecraft_id, *values = new
-    version = await connection.fetchval(_RAISE_VERSION, spacecraft_id)
+    version = await connection.fetchval(_RAISE_VERSION, spacecraft_id, new.document)
     row = await connection.fetchrow(_ADD, spacecraft_id, version, *values)
     if row is None:
         raise AssertionError("INSERT … RETURNING returns")

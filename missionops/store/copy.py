@@ -45,4 +45,4 @@ async def _unless_ended(connection: Connection, copy: Any) -> None:
     finally:
         connection.remove_termination_listener(end)
         copying.cancel()
-        copying.add_done_callback(lambda task: task.cancelled() or task.exception())  # it has been looked at
+        copying.add_done_callback(lambda task: task.cancelled() or task.exception())  # else asyncio logs it

@@ -1,4 +1,4 @@
-"""PostgreSQL connections, as everything here expects them: UTC, JSON as bytes, faults in our own words."""
+"""PostgreSQL connections, as the other modules expect them: UTC, JSON as bytes, errors of our own tree."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ AWAY = (
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # asyncpg's word for a connection that breaks at an unlucky moment
+    asyncpg.InternalClientError,  # raised for a connection that breaks at certain moments
     asyncpg.OperatorInterventionError,  # shutdown, crash of another backend, a cancelled query
     asyncpg.InsufficientResourcesError,  # too many connections, disk full
 )
@@ -57,7 +57,7 @@ async def prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
 
 
 def address(dsn: str) -> str:
-    """Where a URL leads, as a person reads it: hosts with their ports, or sockets; no user, and no password."""
+    """The address in a URL, for messages: hosts with their ports, or sockets; no user and no password."""
     try:
         parts = urlsplit(dsn)
         query = dict(parse_qsl(parts.query))
@@ -65,17 +65,19 @@ def address(dsn: str) -> str:
     except ValueError:
         return "the address of MISSIONOPS_DATABASE_URL"
     port = query.get("port") or os.environ.get("PGPORT") or str(_PORT)
-    return ", ".join(_place(host, port) for host in hosts.split(",")) if hosts else f"the local port {port}"
-
-
-def _place(host: str, port: str) -> str:
-    if host.startswith("/"):
-        return f"{host}/.s.PGSQL.{port}"
-    return host if re.search(r":[0-9]+$", host) else f"{host}:{port}"
+    if not hosts:
+        return f"the local port {port}"
+    found = []
+    for host in hosts.split(","):
+        if host.startswith("/"):
+            found.append(f"{host}/.s.PGSQL.{port}")
+        else:
+            found.append(host if re.search(r":[0-9]+$", host) else f"{host}:{port}")
+    return ", ".join(found)
 
 
 async def connect(dsn: str, **settings: str) -> "asyncpg.Connection[asyncpg.Record]":
-    """A connection of one's own; Unavailable if PostgreSQL is away, Unfit if it refuses us or we cannot trust it."""
+    """A new connection; Unavailable if PostgreSQL is away, SetupError if it refuses us or we cannot trust it."""
     try:
         connection = await asyncpg.connect(dsn, timeout=5, server_settings=_SETTINGS | settings)
     except (PermissionError, ssl.SSLCertVerificationError) as error:
@@ -86,7 +88,7 @@ async def connect(dsn: str, **settings: str) -> "asyncpg.Connection[asyncpg.Reco
         ) from error
     except asyncpg.PostgresError as error:
         raise SetupError(f"PostgreSQL at {address(dsn)} refuses MISSIONOPS_DATABASE_URL: {error}.") from error
-    except ValueError:  # whose words may repeat a part of the password
+    except ValueError:  # its text may repeat a part of the password
         raise SetupError(
             "MISSIONOPS_DATABASE_URL is no address like postgresql://user@host:5432/database; in a password, "
             "characters such as / @ : have to be written as %2F %40 %3A."
@@ -107,7 +109,7 @@ async def connected(dsn: str, **settings: str) -> AsyncIterator["asyncpg.Connect
         yield connection
     finally:
         try:
-            with contextlib.suppress(*AWAY):  # what there was to do is done, or has failed in its own words
+            with contextlib.suppress(*AWAY):  # the block is done, or has raised its own error
                 await connection.close(timeout=2)
         finally:
             connection.terminate()
@@ -122,7 +124,7 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """A connection in a transaction; Unavailable if there is none to be had or it breaks."""
+        """A connection in a transaction; Unavailable if none is free in time or it breaks."""
         try:
             async with self._pool.acquire(timeout=2) as connection, connection.transaction():
                 yield connection
@@ -159,7 +161,9 @@ async def opened(dsn: str) -> AsyncIterator[Database]:
         yield Database(pool, dsn)
     finally:
         try:
-            async with asyncio.timeout(3):
+            async with asyncio.timeout(
+                1
+            ):  # no request uses it any more: a connection that is not closed by now is lost
                 await pool.close()
         except TimeoutError:
             pool.terminate()

@@ -1,4 +1,4 @@
-"""Documents in and out of the table, and found by what is in them."""
+"""Documents in and out of their table, and the search for them."""
 
 import re
 from collections.abc import AsyncIterator, Sequence
@@ -35,8 +35,6 @@ class Document(NamedTuple):
         return DocumentContent(*self[1:6])
 
 
-_COLUMNS = "id, spacecraft_id, title, category, tags, body, published_at"
-
 _ADD = """
 INSERT INTO app.document (id, spacecraft_id, title, category, tags, body, published_at)
 VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp())
@@ -46,7 +44,7 @@ RETURNING published_at
 
 
 async def add(connection: Connection, identifier: str, content: DocumentContent) -> datetime | None:
-    """Add a document; when it was published, or None if its id is taken, by somebody who has committed."""
+    """Add a document; returns when it was published, or None if a committed transaction has taken its id."""
     published_at: datetime | None = await connection.fetchval(_ADD, identifier, *content)
     return published_at
 
@@ -65,7 +63,9 @@ async def replace(connection: Connection, identifier: str, content: DocumentCont
     return published_at
 
 
-_GET = f"SELECT {_COLUMNS} FROM app.document WHERE id = $1"  # noqa: S608 - our own words
+_GET = "SELECT id, spacecraft_id, title, category, tags, body, published_at FROM app.document WHERE id = $1"
+
+_LOCK = "SELECT id, spacecraft_id, title, category, tags, body, published_at FROM app.document WHERE id = $1 FOR UPDATE"
 
 
 async def get(connection: Connection, identifier: str) -> Document | None:
@@ -75,8 +75,8 @@ async def get(connection: Connection, identifier: str) -> Document | None:
 
 
 async def lock(connection: Connection, identifier: str) -> Document | None:
-    """One document, that nobody else replaces before the caller's transaction ends."""
-    row = await connection.fetchrow(f"{_GET} FOR UPDATE", identifier)
+    """One document, which no other transaction replaces before the caller's ends."""
+    row = await connection.fetchrow(_LOCK, identifier)
     return Document(*row) if row else None
 
 
@@ -85,7 +85,7 @@ _PAIRS = "app.document_pairs(lower($1 COLLATE pg_catalog.pg_c_utf8))"
 _PATTERN = "lower($2 COLLATE pg_catalog.pg_c_utf8)"
 
 _WEIGHED = 2_000
-"""Of more matches of one kind no more are weighed: a search takes no longer because there is more to find."""
+"""Matches of one kind that are ranked; of more, some are not, so that a search takes no longer the more there is."""
 
 # ts_rank counts a word in a title 1.0, in a tag 0.4 and in a body 0.1, roughly. A part of the title or of a tag counts
 # too, less than a whole word there and more than one in the body; a part of a body makes a match and nothing more.
@@ -114,16 +114,16 @@ LIMIT $5
 
 
 class SearchQueries(NamedTuple):
-    """A search in two steps: a part of a body is the least of all matches and the dearest to find.
+    """A search in two steps: a part of a body is the weakest match, and the most expensive to find.
 
-    Where its letters are everywhere it takes long, so it is looked for only where there is room.
+    Where its letters occur in most documents it takes long, so it runs only if the first step finds too few.
     """
 
     best: str
     parts_of_bodies: str
 
 
-# By text, pattern, spacecraft_id, category, limit, and the spacecraft to which whoever searches is limited.
+# By text, pattern, spacecraft_id, category, limit, and the spacecraft to which the caller is limited.
 SEARCH = SearchQueries(_search(*_WORDS, _PARTS[0]), _search(_PARTS[1]))
 SHORT_SEARCH = SearchQueries(_search(*_WORDS, _SHORT_PARTS[0]), _search(_SHORT_PARTS[1]))
 
@@ -152,7 +152,7 @@ async def search(
 ) -> list[FoundDocument]:
     """Documents that hold every word of `text`, or `text` itself as a part of theirs; best match first.
 
-    `within` some spacecraft, only what is about one of them, or about no one.
+    `within` some spacecraft, only documents about one of them or about the whole fleet.
     """
     await connection.execute(_PLAN_EACH)
     queries = SEARCH if _HAS_TRIGRAM.search(text) else SHORT_SEARCH
@@ -173,10 +173,11 @@ def pattern(text: str) -> str:
     return f"%{text}%"
 
 
-_SOME = f"""
-SELECT {_COLUMNS} FROM app.document JOIN unnest($1::text[]) WITH ORDINALITY AS wanted (id, number) USING (id)
+_SOME = """
+SELECT id, spacecraft_id, title, category, tags, body, published_at
+FROM app.document JOIN unnest($1::text[]) WITH ORDINALITY AS wanted (id, number) USING (id)
 ORDER BY number
-"""  # noqa: S608 - our own words
+"""
 
 
 async def some(connection: Connection, identifiers: Sequence[str]) -> AsyncIterator[Document]:

@@ -1,32 +1,19 @@
-"""Events in and out of the table."""
+"""Events in and out of their table."""
 
-from collections.abc import AsyncIterator, Iterable
-from datetime import datetime, timedelta
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
-from missionops.domain import timestamp
 from missionops.domain.anomaly import Severity
 from missionops.domain.event import Event, EventType
-from missionops.store import rows
 from missionops.store.database import Connection
-
-Place = tuple[datetime, str]
-"""A place in the order of time, then id."""
-
-COLUMNS = 'id, spacecraft_id, "timestamp", type, severity, message, metadata'
-"""What `event` reads."""
-
-_PAST: Place = (timestamp.LATEST + timedelta(microseconds=1), "")
 
 
 def event(row: Iterable[Any]) -> Event:
-    """The event in a row of COLUMNS."""
-    identifier, spacecraft_id, timestamp, kind, severity, message, metadata = row
-    return Event(
-        identifier, spacecraft_id, timestamp, EventType(kind), Severity(severity), message, msgspec.Raw(metadata)
-    )
+    """The event in a row of id, spacecraft_id, timestamp, type, severity, message and metadata."""
+    identifier, spacecraft_id, time, kind, severity, message, metadata = row
+    return Event(identifier, spacecraft_id, time, EventType(kind), Severity(severity), message, msgspec.Raw(metadata))
 
 
 _ADD = """
@@ -38,42 +25,20 @@ RETURNING true
 
 
 async def add(connection: Connection, new: Event, recorded_by: str | None) -> bool:
-    """Add an event that somebody recorded, or with None the service itself; whether it is new.
+    """Add an event that a caller recorded, or with None the service itself; returns whether it is new.
 
-    If not, whoever took its id has committed.
+    If it is not, the transaction that took its id has committed.
     """
     columns = new.id, new.spacecraft_id, new.timestamp, new.type, new.severity, new.message, bytes(new.metadata)
     return bool(await connection.fetchval(_ADD, *columns, recorded_by))
 
 
-_GET = f"SELECT {COLUMNS} FROM app.event WHERE id = $1"  # noqa: S608 - our own words
+_GET = """
+SELECT id, spacecraft_id, "timestamp", type, severity, message, metadata FROM app.event WHERE id = $1
+"""
 
 
 async def get(connection: Connection, identifier: str) -> Event | None:
     """One event."""
     row = await connection.fetchrow(_GET, identifier)
     return event(row) if row else None
-
-
-_NEWEST = f"""
-SELECT {COLUMNS} FROM app.event
-WHERE spacecraft_id = $1 AND ("timestamp", id) < ($2, $3)
-ORDER BY "timestamp" DESC, id DESC LIMIT $4
-"""  # noqa: S608 - our own words
-
-
-# `spacecraft_id` in ORDER BY lets the index give the order: to the planner IS NULL is no equality.
-_NEWEST_OF_NO_ONE = f"""
-SELECT {COLUMNS} FROM app.event
-WHERE spacecraft_id IS NULL AND ("timestamp", id) < ($1, $2)
-ORDER BY spacecraft_id DESC, "timestamp" DESC, id DESC LIMIT $3
-"""  # noqa: S608 - our own words
-
-
-async def newest(
-    connection: Connection, spacecraft_id: str | None, before: Place | None, count: int
-) -> AsyncIterator[Event]:
-    """Events of one spacecraft, or of no one, before a place, newest first."""
-    query, whose = (_NEWEST_OF_NO_ONE, ()) if spacecraft_id is None else (_NEWEST, (spacecraft_id,))
-    async for row in rows.rows(connection, query, *whose, *(before or _PAST), count):
-        yield event(row)

@@ -1,4 +1,4 @@
-"""Who holds what this service waits for in the database."""
+"""Which sessions hold the locks that this service waits for in the database."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -14,7 +14,7 @@ class Holder(NamedTuple):
     since: datetime | None
     """When its transaction began."""
     query: str | None
-    """The first words of what it does, or did last."""
+    """The first words of its statement, or of its last one."""
 
     def __str__(self) -> str:
         if not self.pid:
@@ -27,7 +27,7 @@ class Holder(NamedTuple):
         return f"{self.role} ({', '.join(known)})"
 
 
-# From our own sessions that wait, by whom they wait for, to those that wait for nobody.
+# From our own waiting sessions along the sessions that block them, to those that nothing blocks.
 _HOLDERS = """
 WITH RECURSIVE chain (pid, depth) AS (
     SELECT pid, 0 FROM pg_stat_activity
@@ -44,11 +44,11 @@ ORDER BY pid LIMIT 3
 
 
 async def holders(connection: Connection) -> list[Holder]:
-    """Who holds the locks that sessions of this service wait for: those at the end of each chain."""
+    """The sessions that hold the locks which sessions of this service wait for: those at the end of each chain."""
     return [Holder(*row) for row in await connection.fetch(_HOLDERS)]
 
 
 async def sentence(connection: Connection) -> str | None:
-    """The same for people; None where nothing waits."""
+    """The same in one sentence for people; None where nothing waits."""
     found = await holders(connection)
     return f"The database waits for a lock that is held by {' and by '.join(map(str, found))}." if found else None

@@ -15,10 +15,12 @@ import asyncpg
 from missionops.errors import SetupError, Unavailable
 from missionops.store import database, locks
 
-# Seconds. What waits for a table holds up everybody who comes after it, so it does not wait for long.
+# Seconds. A migration that waits for a table holds up every later statement on it, so it does not wait for long.
 _OTHERS_TIME = 60
 _LOCK_TIME = 10
 _LOOK = 0.5
+_UNRELEASED = frozenset({"3eaa61aa1e3235695b69901daed98d97e136cd06536766109e76872182e7686f"})
+"""Checksums of the first migration before the first release: of databases that no later migration continues."""
 _NAME = re.compile(r"([0-9]{4})_[a-z0-9_]+\.sql")
 
 _LEDGER = """
@@ -29,7 +31,7 @@ CREATE TABLE IF NOT EXISTS app.migration (
     applied_at timestamptz NOT NULL DEFAULT now()
 )"""
 
-# Who may write all tables by default may only read this one: it says what the schema is.
+# A role that by default may write all tables may only read this one: it says what the schema is.
 _GUARD = """
 DO $$
 DECLARE
@@ -63,7 +65,7 @@ def folder() -> Path:
 
 
 def available(where: Path | None = None) -> Sequence[Migration]:
-    """The migrations in a folder by number; Unfit if they are not 1, 2, 3 and so on."""
+    """The migrations in a folder, by number; SetupError if they are not 1, 2, 3 and so on."""
     files = sorted((where or folder()).glob("*.sql"))
     found = [Migration(int(file.name[:4]), file.stem, file.read_text()) for file in files if _NAME.fullmatch(file.name)]
     if not found or [migration.number for migration in found] != list(range(1, len(files) + 1)):
@@ -72,9 +74,9 @@ def available(where: Path | None = None) -> Sequence[Migration]:
 
 
 async def apply(dsn: str, where: Path | None = None) -> Sequence[Migration]:
-    """Apply what is missing and return it; Unfit if an applied file was edited or is newer than this program.
+    """Apply what is missing and return it; SetupError if an applied file was edited or is newer than this program.
 
-    Unavailable if somebody holds a lock on a table that is to be changed, or other migrations run.
+    Unavailable if another session holds a lock on a table that is to be changed, or other migrations run.
     """
     wanted = available(where)
     applied: list[Migration] = []
@@ -86,7 +88,7 @@ async def apply(dsn: str, where: Path | None = None) -> Sequence[Migration]:
 
 
 async def check(connection: "asyncpg.Connection[asyncpg.Record]", where: Path | None = None) -> None:
-    """Unfit if the schema is not exactly what this program was written for."""
+    """SetupError if the schema is not exactly what this program was written for."""
     if await connection.fetchval("SELECT to_regclass('app.migration')") is None:
         raise SetupError("The database has no missionops schema yet: run `missionops migrate`.")
     missing = await _missing(connection, available(where))
@@ -96,7 +98,7 @@ async def check(connection: "asyncpg.Connection[asyncpg.Record]", where: Path | 
 
 async def _make_ledger(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     with contextlib.suppress(asyncpg.UniqueViolationError, asyncpg.DuplicateSchemaError, asyncpg.DuplicateTableError):
-        async with connection.transaction():  # somebody else may do the same at this moment, and be faster
+        async with connection.transaction():  # another process may do the same at this moment, and be faster
             if not await connection.fetchval("SELECT to_regnamespace('app') IS NOT NULL"):
                 await connection.execute("CREATE SCHEMA app")  # IF NOT EXISTS would need the right to in either case
             await connection.execute(_LEDGER)
@@ -128,7 +130,7 @@ async def _apply_next(
 
 @asynccontextmanager
 async def _naming_holders(dsn: str) -> AsyncIterator[None]:
-    """Whoever waits in vain for a lock in this block learns who holds it."""
+    """A wait in this block that ends without the lock names the session that holds it."""
     held: str | None = None
 
     async def watch(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
@@ -154,6 +156,11 @@ async def _missing(
     connection: "asyncpg.Connection[asyncpg.Record]", wanted: Sequence[Migration]
 ) -> Sequence[Migration]:
     applied = await connection.fetch("SELECT number, name, checksum FROM app.migration ORDER BY number")
+    if applied and applied[0]["checksum"] in _UNRELEASED:
+        raise SetupError(
+            "The database was made by a version of missionops from before its first release, whose schema cannot be "
+            "upgraded: use a new database (for `missionops up`, another or an emptied data directory)."
+        )
     if len(applied) > len(wanted):
         raise SetupError(f"The database is newer than this program (it has {applied[-1]['name']}): upgrade missionops.")
     for row, migration in zip(applied, wanted, strict=False):
@@ -166,7 +173,7 @@ async def _missing(
 
 @asynccontextmanager
 async def _with_rights(connection: "asyncpg.Connection[asyncpg.Record]") -> AsyncIterator[None]:
-    """Unfit, saying whose right it is, where the schema may not be changed by this user."""
+    """SetupError, saying whose right it is, where the schema may not be changed by this user."""
     try:
         yield
     except (asyncpg.InsufficientPrivilegeError, asyncpg.ReadOnlySQLTransactionError) as error:

@@ -1,6 +1,6 @@
-"""Events that are not known to be published: put in with the event, taken out when the stream has it.
+"""The outbox: events that are not known to be published, added with the event and removed when the stream has it.
 
-Everything that takes out is fenced: an owner that was replaced neither reads nor removes anything any more.
+Reading and removing are fenced: an owner that was replaced can do neither any more.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -13,7 +13,7 @@ from missionops.store.checkpoint import Lease
 from missionops.store.database import Connection
 
 CHANNEL = "missionops_outbox"
-"""Notified when something was put in."""
+"""Notified when an event was added."""
 
 # The notification is part of the transaction: it comes when the row can be read, or not at all.
 _PUT = """
@@ -34,36 +34,39 @@ class Waiting(NamedTuple):
     event: Event
 
 
-_WAITING = f"""
-SELECT number, {events.COLUMNS}
+_WAITING = """
+SELECT number, id, spacecraft_id, "timestamp", type, severity, message, metadata
 FROM app.outbox JOIN app.event ON id = event_id
-WHERE EXISTS (SELECT FROM app.position WHERE partition = $1 AND epoch = $2)
+WHERE EXISTS (SELECT FROM app.checkpoint WHERE partition = $1 AND epoch = $2)
 ORDER BY number LIMIT $3
-"""  # noqa: S608 - our own words
+"""
 
 
-async def waiting(connection: Connection, claim: Lease, count: int) -> AsyncIterator[Waiting]:
-    """The first events of the outbox, in order; none if somebody claimed the partition since."""
-    async for row in rows.rows(connection, _WAITING, claim.partition, claim.epoch, count):
+async def waiting(connection: Connection, lease: Lease, count: int) -> AsyncIterator[Waiting]:
+    """The first events of the outbox, in order; none if another instance has claimed the partition since."""
+    async for row in rows.rows(connection, _WAITING, lease.partition, lease.epoch, count):
         number, *columns = row
         yield Waiting(number, events.event(columns))
 
 
-_MARK = "SELECT events_sequence FROM app.position WHERE partition = $1 AND epoch = $2"
+_MARK = "SELECT events_sequence FROM app.checkpoint WHERE partition = $1 AND epoch = $2"
 
 
-async def mark(connection: Connection, claim: Lease) -> int:
-    """Where the stream EVENTS ended when rows last left the outbox; Lost if somebody claimed the partition since."""
-    found = await connection.fetchval(_MARK, claim.partition, claim.epoch)
+async def mark(connection: Connection, lease: Lease) -> int:
+    """Where the stream EVENTS ended when rows last left the outbox.
+
+    OwnershipLost if another instance has claimed the partition since.
+    """
+    found = await connection.fetchval(_MARK, lease.partition, lease.epoch)
     if found is None:
         raise OwnershipLost("another instance has taken over")
     return int(found)
 
 
-# One statement: the row that ingest moves its position in is locked for no longer than this takes.
+# One statement: the row of the checkpoint, which ingest moves, is locked for no longer than this takes.
 _REMOVE = """
 WITH fence AS (
-    UPDATE app.position SET events_sequence = $3 WHERE partition = $1 AND epoch = $2 RETURNING true
+    UPDATE app.checkpoint SET events_sequence = $3 WHERE partition = $1 AND epoch = $2 RETURNING true
 ), removed AS (
     DELETE FROM app.outbox WHERE number = ANY ($4::bigint[]) AND EXISTS (SELECT FROM fence)
 )
@@ -71,10 +74,12 @@ SELECT EXISTS (SELECT FROM fence)
 """
 
 
-async def remove(connection: Connection, claim: Lease, numbers: Sequence[int], sequence: int) -> None:
-    """Take out what was published, and note where EVENTS ended; Lost if somebody claimed the partition since.
+async def remove(connection: Connection, lease: Lease, numbers: Sequence[int], sequence: int) -> None:
+    """Remove what was published, and note where EVENTS ended.
+
+    OwnershipLost if another instance has claimed the partition since.
 
     By number and never by "up to": a lower number may be committed after a higher one was published.
     """
-    if not await connection.fetchval(_REMOVE, claim.partition, claim.epoch, sequence, numbers):
+    if not await connection.fetchval(_REMOVE, lease.partition, lease.epoch, sequence, numbers):
         raise OwnershipLost("another instance has taken over")

@@ -1,4 +1,4 @@
-"""Tokens in and out of the table."""
+"""Tokens in and out of their table."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from missionops.store.database import Connection
 
 
 class NewToken(NamedTuple):
-    """A token to be kept."""
+    """A token to be stored."""
 
     name: str
     key: str
@@ -22,7 +22,7 @@ class NewToken(NamedTuple):
 
 
 class StoredToken(NamedTuple):
-    """A token, without what only its bearer knows."""
+    """A token, without its key and the digest of its secret."""
 
     name: str
     role: str
@@ -33,13 +33,11 @@ class StoredToken(NamedTuple):
     revoked_at: datetime | None
 
 
-_COLUMNS = "name, role, spacecraft, created_at, expires_at, revoked_at"
-
-_ADD = f"""
+_ADD = """
 INSERT INTO app.token (name, key, digest, role, spacecraft, expires_at) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (name) DO NOTHING
-RETURNING {_COLUMNS}
-"""  # noqa: S608 - our own words
+RETURNING name, role, spacecraft, created_at, expires_at, revoked_at
+"""
 
 
 async def add(connection: Connection, new: NewToken) -> StoredToken | None:
@@ -47,9 +45,10 @@ async def add(connection: Connection, new: NewToken) -> StoredToken | None:
     return _stored(await connection.fetchrow(_ADD, *new))
 
 
-_REVOKE = f"""
-UPDATE app.token SET revoked_at = clock_timestamp() WHERE name = $1 AND revoked_at IS NULL RETURNING {_COLUMNS}
-"""  # noqa: S608 - our own words
+_REVOKE = """
+UPDATE app.token SET revoked_at = clock_timestamp() WHERE name = $1 AND revoked_at IS NULL
+RETURNING name, role, spacecraft, created_at, expires_at, revoked_at
+"""
 
 
 async def revoke(connection: Connection, name: str) -> StoredToken | None:
@@ -57,19 +56,19 @@ async def revoke(connection: Connection, name: str) -> StoredToken | None:
     return _stored(await connection.fetchrow(_REVOKE, name))
 
 
-_GET = f"SELECT {_COLUMNS} FROM app.token WHERE name = $1"  # noqa: S608 - our own words
+_GET = "SELECT name, role, spacecraft, created_at, expires_at, revoked_at FROM app.token WHERE name = $1"
 
 
 async def get(connection: Connection, name: str) -> StoredToken | None:
-    """One token, in force or not."""
+    """One token, whether it is in force or not."""
     return _stored(await connection.fetchrow(_GET, name))
 
 
-_ALL = f"SELECT {_COLUMNS} FROM app.token ORDER BY name"  # noqa: S608 - our own words
+_ALL = "SELECT name, role, spacecraft, created_at, expires_at, revoked_at FROM app.token ORDER BY name"
 
 
 async def every(connection: Connection) -> list[StoredToken]:
-    """All that there ever were, by name."""
+    """Every token that was ever created, by name."""
     return [StoredToken(*row) for row in await connection.fetch(_ALL)]
 
 
@@ -83,24 +82,27 @@ class Bearer(NamedTuple):
     expires_at: datetime | None
 
 
-_GOOD = "revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())"
-
-_IN_FORCE = f"SELECT key, name, role, spacecraft, digest, expires_at FROM app.token WHERE {_GOOD}"  # noqa: S608 - likewise
+_IN_FORCE = """
+SELECT key, name, role, spacecraft, digest, expires_at FROM app.token
+WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())
+"""
 
 
 async def in_force(connection: Connection) -> dict[str, Bearer]:
-    """Those that count now, by their keys."""
+    """The tokens that are neither revoked nor expired, by their keys."""
     return {
         key: Bearer(name, Role(role), None if spacecraft is None else frozenset(spacecraft), digest, expires_at)
         for key, name, role, spacecraft, digest, expires_at in await connection.fetch(_IN_FORCE)
     }
 
 
-_COUNT = f"SELECT count(*) FROM app.token WHERE {_GOOD}"  # noqa: S608 - our own words
+_COUNT = """
+SELECT count(*) FROM app.token WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())
+"""
 
 
 async def count(connection: Connection) -> int:
-    """How many count now."""
+    """How many tokens are neither revoked nor expired."""
     return int(await connection.fetchval(_COUNT))
 
 
@@ -108,9 +110,20 @@ _USER = "SELECT session_user::text"
 
 
 async def user(connection: Connection) -> str:
-    """Who uses this connection, as the database knows him."""
+    """The database user of this connection."""
     return str(await connection.fetchval(_USER))
 
 
 def _stored(row: asyncpg.Record | None) -> StoredToken | None:
     return StoredToken(*row) if row else None
+
+
+_ANY_VALID = """
+SELECT EXISTS (SELECT FROM app.token
+               WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp()))
+"""
+
+
+async def is_any_valid(connection: Connection) -> bool:
+    """Whether there is a token that is neither revoked nor expired."""
+    return bool(await connection.fetchval(_ANY_VALID))

@@ -164,7 +164,7 @@ class Consumer:
         self._arrived_bytes += len(body) + len(block or b"")
         if not self._arrived:
             self._changed.set()
-        self._arrived.append(Delivery(subject[subject.rfind(b".") + 1 :], sequence, time_, body, block, reply))
+        self._arrived.append(Delivery(subject, sequence, time_, body, block, reply))
 
     def _receive_status(self, block: bytes | None) -> None:
         """Note what the server reports of a request; whatever it is, it must not end the client's read loop."""

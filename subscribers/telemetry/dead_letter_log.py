@@ -35,7 +35,7 @@ class DeadLetterLog:
         if self._last is None:
             return
         (fault, delivery), batch = self._last
-        token, reason = (_one_line(text) for text in (delivery.token, fault.reason))
+        token, reason = (_one_line(text) for text in (delivery.spacecraft_id or delivery.subject, fault.reason))
         counts = ", ".join(f"{count} {code}" for code, count in sorted(self._codes.items()))
         log.warning(
             "dead letters: %s; the last of %s, sequence %d: %s", counts, token, delivery.sequence, reason,

@@ -10,7 +10,9 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from datetime import date
 from enum import Enum
@@ -18,8 +20,9 @@ from typing import NamedTuple, TypeAlias
 
 import asyncpg
 
+from missionops.domain import timestamp
 from missionops.errors import OwnershipLost
-from missionops.ingest import record
+from missionops.ingest import reception, record
 from missionops.ingest.batch import ANOMALY_WEIGHT, Batch
 from missionops.ingest.deduplication import RecentSnapshots
 from missionops.ingest.limits_cache import LimitsCache
@@ -27,7 +30,8 @@ from missionops.ingest.record import RecordedBatch, StreamOrigin
 from missionops.ingest.reported_parameters import ReportedParameters
 from missionops.ingest.status import IngestStatus
 from missionops.store import anomalies as stored_anomalies
-from missionops.store import checkpoint, database, telemetry
+from missionops.store import checkpoint, database, partitions
+from missionops.store import reception as stored_receptions
 from missionops.store.checkpoint import Checkpoint, Lease
 from missionops.wire.decoder import Decoder
 from publishers import anomalies, dead_letters
@@ -41,6 +45,7 @@ log = logging.getLogger(__name__)
 _IN_FLIGHT = 3  # two in transactions, one being published
 _WRITERS = 2
 _PAGE = 8_000  # anomalies that are read back at once: each page looks at all that are left
+_HOUR = 3_600_000_000_000  # nanoseconds
 _PAUSE_WEIGHT = 5_000  # some milliseconds of decoding
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -104,6 +109,7 @@ class Pipeline:
         max_payload: int,
         status: IngestStatus,
         dead_letter_log: DeadLetterLog,
+        make_anomaly_partitions: record.EnsurePartitions,
     ) -> None:
         self._consumer = consumer
         self._position = position
@@ -113,6 +119,7 @@ class Pipeline:
         self._max_payload = max_payload
         self._status = status
         self._dead_letter_log = dead_letter_log
+        self._make_anomaly_partitions = make_anomaly_partitions
         self._writers: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
         self._slots = asyncio.Semaphore(_IN_FLIGHT)
         self._decoder = Decoder()
@@ -122,6 +129,9 @@ class Pipeline:
         self._anomaly_weights: dict[str, int] = {}
         """By spacecraft: the weight of the anomalies that its snapshots had lately, on average."""
         self._partitioned_days: set[date] = set()
+        self._anomaly_days: set[date] = set()
+        self._pruned_at = 0
+        """When misdated anomalies were removed last, as the stream counts time."""
         self.in_flight: list[InFlightBatch] = []
 
     @asynccontextmanager
@@ -211,23 +221,43 @@ class Pipeline:
         async with self.writer() as connection:
             if missing := batch.days - self._partitioned_days:
                 # Outside the transaction: a partition, once made, is there for every batch.
-                await telemetry.ensure_partitions(connection, missing)
+                await partitions.ensure(connection, partitions.TELEMETRY, missing)
                 self._partitioned_days |= missing
             async with connection.transaction():
                 await current.wait_for(Turn.READ_CONFIGS)
-                versions = await self._limits.versions(connection, batch.last_received.keys())
+                configs = await self._limits.in_force(connection, batch.last_received.keys())
                 await self._reported.note(connection, batch)
+                if batch.time - self._pruned_at >= _HOUR:
+                    await self._prune_misdated(connection, batch.time)
                 current.finish(Turn.READ_CONFIGS)
 
-                origin = StreamOrigin(self._position.lease.partition, self._position.at.incarnation)
+                origin = StreamOrigin(self._position.lease.partition, self._position.at.stream_generation)
                 recorded = await record.record(
-                    connection, batch, versions, self._limits, origin, ask_first=self._recent.ask_first
+                    connection,
+                    batch,
+                    configs,
+                    self._limits,
+                    origin,
+                    ask_first=self._recent.ask_first,
+                    ensure_partitions=self._ensure_anomaly_partitions,
                 )
                 self._recent.ask_first = recorded.known > 0
 
                 await current.wait_for(Turn.COMMIT)
+                if batch.last_received:
+                    await stored_receptions.note(connection, reception.receptions(batch, recorded.newest))
                 await self._move_checkpoint(connection, batch, recorded)
         return recorded
+
+    async def _ensure_anomaly_partitions(self, days: AbstractSet[date]) -> None:
+        if missing := days - self._anomaly_days:
+            await self._make_anomaly_partitions(missing)
+            self._anomaly_days |= missing
+
+    async def _prune_misdated(self, connection: Connection, now: int) -> None:
+        """Shorten the list of misdated anomalies: a status counts those of the last 24 hours."""
+        if await stored_anomalies.remove_misdated(connection, timestamp.from_nanoseconds(now - 25 * _HOUR)):
+            self._pruned_at = now
 
     async def _move_checkpoint(self, connection: Connection, batch: Batch, recorded: RecordedBatch) -> None:
         """Publish the dead letters, then move the checkpoint over their messages, if the partition is still ours."""
@@ -245,9 +275,9 @@ class Pipeline:
 
     async def _publish_stored_anomalies(self, batch: Batch) -> None:
         """Publish the anomalies of a batch that has too many to hold in memory: read them back page by page."""
-        origin = self._position.lease.partition, self._position.at.incarnation
+        origin = self._position.lease.partition, self._position.at.stream_generation
         async with self.writer() as connection:
-            async for page in stored_anomalies.between(connection, *origin, batch.first - 1, batch.sequence, _PAGE):
+            async for page in stored_anomalies.pages(connection, *origin, batch.first - 1, batch.sequence, _PAGE):
                 await self._anomalies.publish(anomalies.messages(page))
 
     def _recover_refused(self, current: InFlightBatch, recorded: RecordedBatch) -> None:
@@ -275,15 +305,16 @@ class Pipeline:
     def _count(self, current: InFlightBatch, recorded: RecordedBatch) -> None:
         status, batch = self._status, current.batch
         status.move(batch.sequence)
-        status.batches += 1
-        status.batch_messages.note(batch.messages)
-        status.batch_seconds.note(time.monotonic() - current.began)
-        status.stored += recorded.stored
-        status.duplicates += recorded.duplicates
-        status.anomalies.update(recorded.severities)
-        status.dead_letters.update(letter.fault.code for letter in recorded.letters)
+        status.count_batch(
+            messages=batch.messages,
+            seconds=time.monotonic() - current.began,
+            stored=recorded.stored,
+            duplicates=recorded.duplicates,
+            severities=recorded.severities,
+            dead_letter_codes=Counter(letter.fault.code for letter in recorded.letters),
+        )
         self._dead_letter_log.note(batch.name, recorded.letters)
         if batch.missing:
-            status.lost += batch.missing
+            status.count_lost(batch.missing)
             log.error("LOST: the stream gave up %d messages before they were read", batch.missing,
                       extra={"batch": batch.name})  # fmt: skip

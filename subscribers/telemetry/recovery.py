@@ -7,6 +7,7 @@ from nats.aio.client import Client
 
 from missionops.broker import jetstream, streams
 from missionops.domain import timestamp
+from missionops.ingest.status import StreamEnd
 from missionops.store import anomalies as stored_anomalies
 from missionops.store import checkpoint
 from missionops.store.checkpoint import Checkpoint, Lease
@@ -24,18 +25,21 @@ async def publish_unpublished(
 ) -> Checkpoint:
     """Publish the anomalies that were stored and are not known to be published; returns the checkpoint after that."""
     if at.published_sequence < at.sequence:
-        between = lease.partition, at.incarnation, at.published_sequence, at.sequence
-        async for page in stored_anomalies.between(connection, *between, _PAGE):
+        between = lease.partition, at.stream_generation, at.published_sequence, at.sequence
+        async for page in stored_anomalies.pages(connection, *between, _PAGE):
             await publisher.publish(anomalies.messages(page))
     after = at._replace(published_sequence=at.sequence, anomalies_sequence=publisher.sequence)
     return await _moved(connection, lease, at, after)
 
 
-async def find_start(client: Client, connection: Connection, lease: Lease, at: Checkpoint) -> Checkpoint:
+async def find_start(
+    client: Client, connection: Connection, lease: Lease, at: Checkpoint, last_seen: StreamEnd | None
+) -> Checkpoint:
     """The checkpoint to continue from in the stream as it is now.
 
     It may be another stream than before, one that went back (a restored backup), or one that lost messages before they
-    were read: each of these is reported as an error in the log.
+    were read: each of these is reported as an error in the log. `last_seen` is where the stream ended when this process
+    looked last.
     """
     info = await jetstream.stream_info(client, streams.TELEMETRY)
     created, last = info["created"], int(info["state"]["last_seq"])
@@ -43,8 +47,7 @@ async def find_start(client: Client, connection: Connection, lease: Lease, at: C
     if at.stream_created is None:
         start = at._replace(stream_created=created)
     elif at.stream_created != created:
-        log.error("the stream TELEMETRY was made anew (%s): it is read from its beginning", created)
-        start = _beginning(at, info)
+        start = _beginning(at._replace(lost=at.lost + _count_deleted(at, last_seen)), info)
     elif at.sequence > last or await _is_another_message(client, at, info):
         log.error("the stream TELEMETRY went back by %d messages: it is read from its beginning",
                   max(0, at.sequence - last))  # fmt: skip
@@ -57,6 +60,18 @@ async def find_start(client: Client, connection: Connection, lease: Lease, at: C
     return await _moved(connection, lease, at, start)
 
 
+def _count_deleted(at: Checkpoint, last_seen: StreamEnd | None) -> int:
+    """How many messages are lost because somebody deleted the stream, as far as that is known; logs it."""
+    if last_seen is None or last_seen.created != at.stream_created:
+        log.error("LOST: the stream TELEMETRY was deleted and made anew. Messages up to %d were handled; how many came "
+                  "after that is not known. The new stream is read from its beginning", at.sequence)  # fmt: skip
+        return 0
+    lost = max(0, last_seen.last_sequence - at.sequence)
+    log.error("LOST: the stream TELEMETRY was deleted and made anew. At least %d messages that were not handled are "
+              "gone with it. The new stream is read from its beginning", lost)  # fmt: skip
+    return lost
+
+
 async def is_behind(client: Client, at: Checkpoint) -> bool:
     """Whether the stream holds messages after the checkpoint."""
     info = await jetstream.stream_info(client, streams.TELEMETRY)
@@ -66,7 +81,7 @@ async def is_behind(client: Client, at: Checkpoint) -> bool:
 def _beginning(at: Checkpoint, info: dict[str, Any]) -> Checkpoint:
     return at._replace(
         stream_created=info["created"],
-        incarnation=at.incarnation + 1,
+        stream_generation=at.stream_generation + 1,
         sequence=max(0, int(info["state"]["first_seq"]) - 1),
         sequence_time=0,
         published_sequence=0,

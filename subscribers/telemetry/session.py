@@ -7,6 +7,8 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Set as AbstractSet
+from datetime import date
 
 import asyncpg
 from nats.aio.client import Client
@@ -16,7 +18,7 @@ from missionops.broker.streams import ANOMALIES, DEADLETTERS, EVENTS
 from missionops.errors import Unavailable
 from missionops.ingest.status import IngestStatus
 from missionops.settings import Settings
-from missionops.store import checkpoint, database, locks
+from missionops.store import checkpoint, database, locks, partitions
 from missionops.store.checkpoint import Checkpoint, Lease
 from publishers import stream_room
 from publishers.events import EventPublisher
@@ -68,14 +70,14 @@ class Session:
                 client,
                 room.stream,
                 self._is_owner,
-                status.publish_failures,
+                status.count_publish_failure,
                 settings.lease,
                 room=room,
                 relieve=lambda size: stream_room.relieve(self._rooms, size),
             )
             for room in self._rooms
         )
-        events = ExactlyOncePublisher(client, EVENTS, self._is_owner, status.publish_failures, settings.lease)
+        events = ExactlyOncePublisher(client, EVENTS, self._is_owner, status.count_publish_failure, settings.lease)
         self._events = EventPublisher(client, settings.database_url, lease, events, self._provide_streams)
         self._consumer = Consumer(client, f"missionops-{lease.partition}", settings.pull_bytes)
         self._pipeline = Pipeline(
@@ -87,6 +89,7 @@ class Session:
             max_payload=client.max_payload,
             status=status,
             dead_letter_log=dead_letter_log,
+            make_anomaly_partitions=self._make_anomaly_partitions,
         )
 
     async def run(self) -> None:
@@ -110,7 +113,7 @@ class Session:
             for watch in (
                 self._refuse_to_hang(),
                 self._name_lock_holders(),
-                stream_purge.purge_handled(self._client, lambda: self._status.sequence, self._settings),
+                stream_purge.purge_handled(self._client, self._status, self._settings),
                 self._watch_outgoing_streams(),
             )
         ]
@@ -140,10 +143,10 @@ class Session:
         await self._anomalies.resume(start.anomalies_sequence)
         async with self._pipeline.writer() as connection:
             start = await recovery.publish_unpublished(connection, self._lease, start, self._anomalies)
-            start = await recovery.find_start(self._client, connection, self._lease, start)
+            start = await recovery.find_start(self._client, connection, self._lease, start, self._status.stream_end)
         self._position.at = start
         self._status.move(start.sequence)
-        self._status.lost = start.lost
+        self._status.restore_lost(start.lost)
         await self._consumer.start(start.sequence)
 
         is_behind = await recovery.is_behind(self._client, start)
@@ -165,6 +168,11 @@ class Session:
     async def _is_owner(self) -> bool:
         async with self._lease_lock:
             return await checkpoint.is_current(self._lease_connection, self._lease)
+
+    async def _make_anomaly_partitions(self, days: AbstractSet[date]) -> None:
+        # On this connection: those that write may all be in transactions, which wait for each other.
+        async with self._lease_lock:
+            await partitions.ensure(self._lease_connection, partitions.ANOMALY, days)
 
     async def _keep_lease(self) -> None:
         while True:

@@ -36,11 +36,22 @@ PARTITION = 0
 _LONGEST = 60.0
 """Seconds that a transaction gets at most on a machine that cannot finish one within the lease."""
 _CLAIM_TIME = 10.0
-_STOP_TIME = 10.0
+_STOP_TIME = 4.5
+"""Seconds from the request to stop in which the batches in flight may be finished."""
 _LOOK = 1.0
 """Seconds after which a standby looks again, at the latest: an owner that dies notifies nobody."""
 _PAUSE = 0.25
 _LONGEST_PAUSE = 2.0
+_EXPECTED = (
+    MissionopsError,
+    OSError,
+    TimeoutError,
+    nats.errors.Error,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # PostgreSQL stops, or somebody ended the session
+    asyncpg.InsufficientResourcesError,
+)
+"""Faults of the servers and the network, for which one line in the log is enough."""
 _SAME = 30.0
 """Seconds for which a fault that occurs again is not logged again."""
 
@@ -65,6 +76,7 @@ class PartitionWorker:
         self._budget = BatchBudget(settings.batch_parameters, settings.lease)
         self._dead_letter_log = DeadLetterLog()
         self._stopping = asyncio.Event()
+        self._stop_by = 0.0
         self._pause = _PAUSE
         self._logged: dict[str, float] = {}
         self._running: asyncio.Task[None] | None = None
@@ -75,6 +87,8 @@ class PartitionWorker:
 
     def request_stop(self) -> None:
         """Finish the batches in flight and begin nothing more."""
+        if not self._stopping.is_set():
+            self._stop_by = time.monotonic() + _STOP_TIME
         self._stopping.set()
         if self._session:
             self._session.stop()
@@ -84,15 +98,15 @@ class PartitionWorker:
         self.request_stop()
         if not self._running:
             return
-        await asyncio.wait([self._running], timeout=_STOP_TIME)
+        await asyncio.wait([self._running], timeout=max(0.0, self._stop_by - time.monotonic()))
         if not self._running.done():
             log.warning("the batches in flight cannot be finished; they stay in the stream")
             self._running.cancel()
-            await asyncio.wait([self._running], timeout=1)
+            await asyncio.wait([self._running], timeout=0.5)
 
     def get_log_context(self, _: object) -> dict[str, str]:
         """What FastStream shows of a subscriber."""
-        return {"subject": "telemetry.*", "queue": "", "stream": streams.TELEMETRY, "message_id": ""}
+        return {"subject": "telemetry.>", "queue": "", "stream": streams.TELEMETRY, "message_id": ""}
 
     def reconnected(self) -> None:
         """End the session: the connection to NATS was lost and is back, so what was sent meanwhile is in doubt."""
@@ -174,7 +188,7 @@ class PartitionWorker:
     def _report(self, error: BaseException) -> None:
         """Show why the session has ended, in health and in the log; a fault that repeats is logged now and then."""
         self._status.role = "starting"
-        self._status.interruptions += 1
+        self._status.count_interruption()
         cause = error
         while isinstance(cause, asyncpg.InterfaceError) and cause.__context__ is not None:
             cause = cause.__context__  # asyncpg complains that a transaction cannot be ended, and hides why
@@ -185,7 +199,10 @@ class PartitionWorker:
         if now - self._logged.get(key, -_SAME) < _SAME:
             return
         self._logged = {known: at for known, at in self._logged.items() if now - at < _SAME} | {key: now}
-        is_expected = isinstance(cause, (MissionopsError, OSError, TimeoutError, nats.errors.Error))
+        is_expected = isinstance(cause, _EXPECTED) or (
+            # asyncpg has one class for a connection that is gone and for mistakes of its caller
+            isinstance(cause, (asyncpg.InterfaceError, asyncpg.InternalClientError)) and "connect" in str(cause)
+        )
         batch = next(iter(getattr(error, "__notes__", ())), "")
         log.log(logging.WARNING if is_expected else logging.ERROR, "ingest starts again: %s%s",
                 reason, f" ({batch})" if batch else "", exc_info=None if is_expected else error,

@@ -14,8 +14,8 @@ _PORTION = 50_000
 _POOL = 2_000
 _TELEMETRY = ("spacecraft_id", "timestamp", "id", "parameters", "received_at")
 _ANOMALY = (
-    "spacecraft_id", "timestamp", "snapshot_id", "parameter", "kind", "severity", "config_version", "message",
-    "partition", "incarnation", "stream_sequence", "ordinal",
+    "spacecraft_id", "timestamp", "snapshot_id", "parameter", "kind", "severity", "config_version",
+    "detected_at", "body", "partition", "stream_generation", "stream_sequence", "number_in_message",
 )  # fmt: skip
 
 Row = tuple[object, ...]
@@ -41,12 +41,9 @@ async def load(dsn: str, count: int, end: datetime) -> None:
 
 
 async def _make_months(connection: "asyncpg.Connection[asyncpg.Record]", end: datetime) -> None:
-    for days in range(_SPAN.days + 1):
-        if days == 0 or (end - timedelta(days=days)).day == 1:
-            await connection.execute(
-                "SELECT app.ensure_telemetry_partitions($1, 1)", [(end - timedelta(days=days)).date()]
-            )
-    await connection.execute("SELECT app.ensure_telemetry_partitions($1, 1)", [(end - _SPAN).date()])
+    days = [(end - timedelta(days=days)).date() for days in range(_SPAN.days + 1)]
+    for table in ("app.telemetry", "app.anomaly"):
+        await connection.execute("SELECT app.ensure_partitions($1::text::regclass, $2, 20)", table, days)
 
 
 def _rows(count: int, end: datetime) -> Iterator[tuple[Row, Row | None]]:
@@ -75,7 +72,7 @@ def _anomaly(row: Row, number: int) -> Row:
         "detectedAt": at,
     }  # fmt: skip
     # Of a stream that never was: else the service would find them unpublished.
-    rest = "temp_00", "WARN_HIGH", "MEDIUM", 1, msgspec.json.encode(message), 0, -1, number, 0
+    rest = "temp_00", "WARN_HIGH", "MEDIUM", 1, at, msgspec.json.encode(message), 0, -1, number, 0
     return spacecraft_id, at, snapshot_id, *rest
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from tests.benchmarks.process import ROOT
 from tests.benchmarks.stage import Stage

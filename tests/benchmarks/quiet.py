@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from tests.benchmarks.path import Figures
 from tests.benchmarks.process import cpu_seconds

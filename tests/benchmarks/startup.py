@@ -5,7 +5,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from tests.benchmarks import process
 from tests.benchmarks.path import Figures

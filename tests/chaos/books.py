@@ -64,7 +64,7 @@ class Books:
         self.events = await world.fetch(_ROWS.format("event"))
         self.documents = await world.fetch(_ROWS.format("document"))
         self.waiting = (await world.fetch("SELECT count(*) FROM app.outbox"))[0][0]
-        self.position = (await world.fetch("SELECT * FROM app.position"))[0]
+        self.position = (await world.fetch("SELECT * FROM app.checkpoint"))[0]
         for row in await world.fetch(_ROWS.format("config")):
             self.configs[row["spacecraft_id"]][row["version"]] = row
 

@@ -100,10 +100,10 @@ PLANTS = (
         "keeps configs from batch to batch",
         (
             _instead(
-                "versions = await configs.versions(connection, spacecraft_ids)",
+                "found = await configs.for_ingest(connection, spacecraft_ids)",
                 'versions = self.__dict__.setdefault("kept", {})',
                 "if not spacecraft_ids <= versions.keys():",
-                "    versions |= await configs.versions(connection, spacecraft_ids)",
+                "    found |= await configs.for_ingest(connection, spacecraft_ids)",
             ),
         ),
         scenarios.config_that_changes,

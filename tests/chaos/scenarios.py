@@ -13,7 +13,7 @@ Scenario: TypeAlias = Callable[[Stage], Awaitable[None]]
 
 _STORING = "LOCK TABLE app.telemetry IN SHARE MODE"
 _ASKING = "LOCK TABLE app.telemetry IN ACCESS EXCLUSIVE MODE"
-_COMMITTING = "SELECT FROM app.position FOR UPDATE"
+_COMMITTING = "SELECT FROM app.checkpoint FOR UPDATE"
 _BAD = Bad("invalid", b'{"timestamp":"yesterday","parameters":{}}')
 _FORGOTTEN = 1.2 * WINDOW
 """Seconds after which a stream takes a message id that it had."""

@@ -141,4 +141,4 @@ class Stage:
         return await self._number(query) > before
 
 
-_EPOCH = "SELECT epoch FROM app.position"
+_EPOCH = "SELECT epoch FROM app.checkpoint"

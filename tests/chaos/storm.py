@@ -45,7 +45,7 @@ async def run(seed: int, seconds: float, pause: float = 0.04) -> Report:
 
 async def until_ready(found: World) -> None:
     """Wait until a service has found its place in the stream."""
-    query = "SELECT FROM app.position WHERE stream_created IS NOT NULL"
+    query = "SELECT FROM app.checkpoint WHERE stream_created IS NOT NULL"
     assert await found.until(lambda: found.fetch(query), _PATIENCE), found.services[0].log.read_text()
 
 
@@ -88,7 +88,7 @@ async def _is_handled_at_last(found: World) -> bool:
     """Whether all messages are decided; on a busy machine a backlog takes its time, as long as something moves."""
     before = -1
     while not await found.until(lambda: _is_handled(found), _PATIENCE):
-        [[sequence]] = await found.fetch("SELECT sequence FROM app.position")
+        [[sequence]] = await found.fetch("SELECT sequence FROM app.checkpoint")
         if sequence == before:
             return False
         before = sequence
@@ -96,7 +96,7 @@ async def _is_handled_at_last(found: World) -> bool:
 
 
 async def _is_handled(found: World) -> bool:
-    [[sequence]] = await found.fetch("SELECT sequence FROM app.position")
+    [[sequence]] = await found.fetch("SELECT sequence FROM app.checkpoint")
     return bool(sequence == (await found.eye.jsm().stream_info("TELEMETRY")).state.last_seq)
 
 

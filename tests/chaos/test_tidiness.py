@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.system import installed
+from tests.wait import until
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
@@ -14,7 +15,7 @@ def test_a_run_that_is_ended_early_leaves_nothing_behind(number: int, code: int)
     with installed.place() as place:
         place.command = Path(sys.executable)
         run = place.start("-m", "tests.chaos", "--seconds", "60", "--seed", "1")
-        installed.until(lambda: len(run.out.splitlines()) > 2 or run.process.poll() is not None, "the first troubles")
+        until(lambda: len(run.out.splitlines()) > 2 or run.process.poll() is not None, "the first troubles")
         run.signal(number)
         assert run.end().code == code, run.err
         place.until_nothing_runs(8)

@@ -127,7 +127,7 @@ async def end_lease(world: World, _: Random) -> None:
 
 async def lapse(world: World) -> None:
     """Whoever has the lease has it no more, and is not told."""
-    await world.fetch("UPDATE app.position SET lease_until = '-infinity'")
+    await world.fetch("UPDATE app.checkpoint SET lease_until = '-infinity'")
 
 
 async def delete_consumer(world: World, _: Random) -> None:

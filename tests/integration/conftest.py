@@ -24,22 +24,9 @@ from missionops.embedded.postgres import PostgresServer
 from missionops.store import migrate
 from tests.system import installed
 from tests.system.installed import Place, Running
+from tests.wait import until_async
 
-PATIENCE = 60.0
 AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, nats.errors.Error)
-
-
-async def until(is_so: Callable[[], Awaitable[Any]], what: str, seconds: float = PATIENCE) -> Any:
-    """Wait for something to be so, though servers may be away meanwhile."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            if found := await is_so():
-                return found
-        except AWAY:
-            pass
-        assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}"
-        await asyncio.sleep(0.05)
 
 
 class Served:
@@ -64,7 +51,8 @@ class Served:
         return found
 
     async def until_ready(self) -> dict[str, Any]:
-        return dict(await until(self._is_ready, f"readiness; the log ends {self.running.err[-2000:]}"))
+        what = f"readiness; the log ends {self.running.err[-2000:]}"
+        return await until_async(self._is_ready, what, ignore=AWAY)
 
     async def until_red(self, reason: str = "") -> dict[str, Any]:
         """Wait until it says that it does not work, and why."""
@@ -73,7 +61,7 @@ class Served:
             found = await self.health()
             return found if found["status"] == "not ready" and reason in str(found["ingest"]["trouble"]) else None
 
-        return dict(await until(is_red, f"a red readiness with {reason!r}"))
+        return await until_async(is_red, f"a red readiness with {reason!r}", ignore=AWAY)
 
     async def _is_ready(self) -> dict[str, Any] | None:
         found = await self.health()
@@ -203,7 +191,7 @@ class Mission:
                 reply = await self.client.request(f"telemetry.{spacecraft_id}", body, timeout=1)
                 return "error" not in json.loads(reply.data)
 
-            await until(sent, "the acknowledgement of the stream")
+            await until_async(sent, "the acknowledgement of the stream", ignore=AWAY)
             self.acknowledged.append(name)
 
     async def fetch(self, query: str, *arguments: Any) -> list[Any]:
@@ -225,7 +213,7 @@ class Mission:
             (count,) = (await self.fetch("SELECT count(*) FROM app.telemetry"))[0]
             return bool(count >= len(self.acknowledged))
 
-        await until(is_stored, f"{len(self.acknowledged)} stored snapshots")
+        await until_async(is_stored, f"{len(self.acknowledged)} stored snapshots", ignore=AWAY)
 
     async def told(self) -> list[str]:
         """The ids of the snapshots of all anomalies in the stream, in its order."""
@@ -244,7 +232,7 @@ class Mission:
         async def are_there() -> bool:
             return (await self.client.jetstream().stream_info(stream)).state.messages >= count
 
-        await until(are_there, f"{count} messages in {stream}")
+        await until_async(are_there, f"{count} messages in {stream}", ignore=AWAY)
 
     async def until_told(self, *names: str) -> None:
         """Wait until each of `names`, or each that was acknowledged, has its anomaly in the stream."""
@@ -252,7 +240,7 @@ class Mission:
         async def are_told() -> bool:
             return not set(names or self.acknowledged) - set(await self.told())
 
-        await until(are_told, "anomalies")
+        await until_async(are_told, "anomalies", ignore=AWAY)
 
     async def audit(self) -> None:
         """Everything acknowledged is stored once and told once, in order, and nothing else is."""

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from tests.system import installed
+from tests.wait import until
 
 CHECKOUT = Path(__file__).parents[2]
 FILES = CHECKOUT / "missionops" / "deploy"
@@ -76,7 +76,7 @@ def nats_server(
             [binary, "--config", directory / "nats.conf", *options], env=environment, stdout=written, stderr=written
         )
     try:
-        installed.until(lambda: "Server is ready" in log.read_text() or server.poll() is not None, "nats-server")
+        until(lambda: "Server is ready" in log.read_text() or server.poll() is not None, "nats-server")
         found = re.search(r"Listening for client connections on 127\.0\.0\.1:([0-9]+)", log.read_text())
         assert found, log.read_text()
         yield Nats(int(found[1]), log, directory / "nats.conf", server.pid)
@@ -112,7 +112,7 @@ def make_roles(database: str, **changed: str) -> None:
     options = _interpolated(services()["postgres"]["environment"]["PGOPTIONS"])
     for name, value in changed.items():
         options += f" -c missionops.{name}={value}"
-    psql = [_psql(), "-v", "ON_ERROR_STOP=1", "--no-password", "--no-psqlrc", "--dbname", database]
+    psql: list[str | Path] = [_psql(), "-v", "ON_ERROR_STOP=1", "--no-password", "--no-psqlrc", "--dbname", database]
     done = subprocess.run(
         [*psql, "--file", FILES / "postgres.sql"],
         env={**os.environ, "PGOPTIONS": options},

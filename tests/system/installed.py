@@ -1,4 +1,4 @@
-"""The installed command as a subprocess, as a person starts it. Nothing of ours is imported here."""
+"""The installed command as a subprocess, as a person starts it. Nothing of missionops is imported here."""
 
 import json
 import os
@@ -7,18 +7,18 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.wait import PATIENCE, until
+
 COMMAND = Path(sys.executable).with_name("missionops")
 SAMPLES = Path(__file__).parents[2] / "missionops" / "samples"
-PATIENCE = 60.0
 _MARK = "SYSTEM_TEST"
 _CONFUSING = (
     "MISSIONOPS_",
@@ -33,15 +33,6 @@ _CONFUSING = (
     "LINES",
     "TERM",
 )
-
-
-def until(is_so: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
-    """Wait for something to be so, and return it."""
-    deadline = time.monotonic() + seconds
-    while not (found := is_so()):
-        assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}"
-        time.sleep(0.02)
-    return found
 
 
 def busy(seconds: float) -> float:

@@ -13,6 +13,7 @@ import pytest
 
 from tests.system import installed
 from tests.system.installed import Place, Up
+from tests.wait import until
 
 LIMITS = '{"mission": "test", "parameters": {"temp": {"critLow": 0, "warnLow": 5, "warnHigh": 45, "critHigh": 70}}}'
 
@@ -193,7 +194,7 @@ async def test_a_number_is_stored_as_it_is_written(place: Place, up: Up, number:
 async def until_handled(up: Up, client: Any) -> None:
     """Until the service says that it has handled all that the stream holds."""
     last = (await client.jetstream().stream_info("TELEMETRY")).state.last_seq
-    installed.until(lambda: installed.get(f"{up.http}/health/ready")[1]["ingest"]["sequence"] >= last, "the ingest")
+    until(lambda: installed.get(f"{up.http}/health/ready")[1]["ingest"]["sequence"] >= last, "the ingest")
 
 
 async def fetch(up: Up, query: str, *arguments: str) -> list[asyncpg.Record]:

@@ -15,6 +15,7 @@ from nats.aio.client import Client
 
 from tests.system import installed
 from tests.system.installed import Place, Running, Up
+from tests.wait import until, until_async
 
 LEASE = 2.0
 
@@ -36,13 +37,11 @@ class Pair:
         return str(body["id"])
 
     async def until_stored(self, name: str) -> None:
-        deadline = time.monotonic() + installed.PATIENCE
-        while not await self.database.fetchval("SELECT count(*) FROM app.telemetry WHERE id = $1", name):
-            assert time.monotonic() < deadline, f"{name} is not stored"
-            await asyncio.sleep(0.02)
+        query = "SELECT count(*) FROM app.telemetry WHERE id = $1"
+        await until_async(lambda: self.database.fetchval(query, name), f"{name} in the table")
 
     async def epoch(self) -> int:
-        return int(await self.database.fetchval("SELECT epoch FROM app.position"))
+        return int(await self.database.fetchval("SELECT epoch FROM app.checkpoint"))
 
 
 @pytest.fixture
@@ -73,11 +72,11 @@ async def test_a_dead_owner_s_lease_that_ends_in_an_hour_is_over_all_the_same(pl
     """As after a step back of the database's clock by an hour."""
     await pair.until_stored(await pair.publish())
     pair.up.signal(signal.SIGSTOP)  # its servers go on
-    await pair.database.execute("UPDATE app.position SET lease_until = clock_timestamp() + interval '1 hour'")
+    await pair.database.execute("UPDATE app.checkpoint SET lease_until = clock_timestamp() + interval '1 hour'")
     name = await pair.publish()
     began = time.monotonic()
     second = serve(place, pair.up)
-    installed.until(lambda: ready(second)[1] == "owner", "the takeover")
+    until(lambda: ready(second)[1] == "owner", "the takeover")
     assert time.monotonic() - began < installed.busy(2 * LEASE + 5)  # and the time that a start takes
     await pair.until_stored(name)
     assert ready(second)[0] == 200
@@ -89,7 +88,7 @@ async def test_a_clock_that_steps_while_the_owner_lives_costs_a_takeover_at_most
     for step in (timedelta(hours=1), -timedelta(hours=1)):
         epoch = await pair.epoch()
         # What the owner has written looks, to a clock that has stepped, as if written then.
-        await pair.database.execute("UPDATE app.position SET lease_until = lease_until + $1", step)
+        await pair.database.execute("UPDATE app.checkpoint SET lease_until = lease_until + $1", step)
         deadline = time.monotonic() + 1.5 * LEASE
         while time.monotonic() < deadline:
             await pair.until_stored(await pair.publish())
@@ -106,13 +105,13 @@ async def test_a_standby_is_not_ready_while_nobody_moves_what_waits(place: Place
     pause = "$JS.API.CONSUMER.PAUSE.TELEMETRY.missionops-0"
     await pair.client.request(pause, b'{"pause_until":"2100-01-01T00:00:00Z"}')
     name = await pair.publish()
-    installed.until(lambda: ready(second)[0] == 503, "a standby that is not ready")
+    until(lambda: ready(second)[0] == 503, "a standby that is not ready")
     _, said, trouble = ready(second)
     assert said == "standby"
     assert "Nothing moves: 1 messages wait" in str(trouble)
     await pair.client.request(pause, b"{}")
     await pair.until_stored(name)
-    installed.until(lambda: ready(second)[0] == 200, "readiness")
+    until(lambda: ready(second)[0] == 200, "readiness")
 
 
 def role(up: Up) -> str:

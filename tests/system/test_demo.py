@@ -3,8 +3,8 @@
 import re
 import signal
 
-from tests.system import installed
 from tests.system.installed import Place
+from tests.wait import until
 
 
 def test_the_demo_finds_what_the_mission_found(place: Place) -> None:
@@ -26,7 +26,7 @@ def test_the_demo_finds_what_the_mission_found(place: Place) -> None:
 
 def test_without_a_terminal_it_prints_plain_lines(place: Place) -> None:
     demo = place.start("demo")
-    installed.until(lambda: demo.out.count("\n") > 2, "its first lines")
+    until(lambda: demo.out.count("\n") > 2, "its first lines")
     demo.interrupt()
     done = demo.end()
     assert done.code != 0
@@ -37,7 +37,7 @@ def test_without_a_terminal_it_prints_plain_lines(place: Place) -> None:
 
 def test_it_ends_in_order_when_terminated(place: Place) -> None:
     demo = place.start("demo")
-    installed.until(lambda: demo.out.count("\n") > 2, "its first lines")
+    until(lambda: demo.out.count("\n") > 2, "its first lines")
     demo.signal(signal.SIGTERM)
     done = demo.end()
     assert done.code == 128 + signal.SIGTERM

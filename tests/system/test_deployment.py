@@ -8,15 +8,17 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import asyncpg
 import nats
 import pytest
 
-from tests.system import deployed, installed
+from tests.system import deployed
 from tests.system.deployed import Nats
 from tests.system.installed import Place, Running, Up
+from tests.wait import until
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ def test_the_service_runs_with_the_environment_of_compose(
     assert place.run("set-config", "SC-001", "--file", "-", stdin=limits, **operator).code == 0
     assert place.run("publish", "SC-001", "--param", "t=2", **publisher).code == 0
     assert "SC-001" in watching.end().out
-    installed.until(
+    until(
         lambda: place.run("watch", "--since", "1h", "--count", "1", **operator).out == watching.out, "what was watched"
     )
     for command in ("list-telemetry", "list-anomalies", "analyze-telemetry"):
@@ -80,7 +82,7 @@ async def test_dead_letters_are_the_operators(place: Place, production_nats: Nat
         assert done.code == 0, done.err
         return [letter["sequence"] for letter in json.loads(done.out)]
 
-    installed.until(lambda: letters(operator) == [1], "the dead letter")
+    until(lambda: letters(operator) == [1], "the dead letter")
     assert letters(auditor) == [1]
     refused = place.run("dead-letters", "list", **publisher).sentence
     assert "may not publish to missionops.deadletters.list" in refused
@@ -89,7 +91,7 @@ async def test_dead_letters_are_the_operators(place: Place, production_nats: Nat
         in place.run("dead-letters", "replay", "1", **auditor).sentence
     )
     assert place.run("dead-letters", "replay", "1", **operator).code == 0
-    installed.until(lambda: letters(operator) == [2], "the letter to go, and come back as bad as it was")
+    until(lambda: letters(operator) == [2], "the letter to go, and come back as bad as it was")
     assert serving.stop().code == 0
 
 
@@ -180,7 +182,7 @@ async def _check_two_missions(place: Place, nats: Nats, first: str, second: str)
     clients = ((nats.user("operator"), nats.user("SC-001"), 1), (operator, publisher, 2))
     for client, spacecraft, value in clients:
         assert place.run("publish", "SC-001", "--param", f"t={value}", **spacecraft).code == 0
-        installed.until(lambda client=client: listing(place, client), "the snapshot")
+        until(partial(listing, place, client), "the snapshot")
     for client, _, value in clients:
         assert [item["parameters"] for item in listing(place, client)] == [{"t": value}]
 

@@ -16,9 +16,11 @@ from urllib.parse import urlencode, urlsplit
 import asyncpg
 import nats
 import pytest
+from nats.aio.client import Client
 
 from tests.system import installed
 from tests.system.installed import Place, Up
+from tests.wait import until
 
 HEAD = b"GET /spacecraft HTTP/1.1\r\n"
 POST = b"POST /telemetry HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -86,7 +88,7 @@ def post(http: str, path: str, body: Any) -> int:
 
 
 @contextlib.asynccontextmanager
-async def connected(up: Up) -> AsyncIterator[nats.NATS]:
+async def connected(up: Up) -> AsyncIterator[Client]:
     client = await nats.connect(up.nats)
     yield client
     await client.close()
@@ -101,7 +103,7 @@ async def test_readers_who_do_not_read_cost_little_memory_and_nobody_his_answer(
                 for number in range(start, start + 55)
             ]
             await client.jetstream().publish("telemetry.LARGE", json.dumps(snapshots).encode())
-    installed.until(lambda: installed.get(f"{up.http}/health/ready")[1]["ingest"]["stored"] == 1_100, "the snapshots")
+    until(lambda: installed.get(f"{up.http}/health/ready")[1]["ingest"]["stored"] == 1_100, "the snapshots")
     forget_peak(up.pid)
     large = b"GET /telemetry?spacecraftId=LARGE&limit=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with held(up.http, 40, large, receive_buffer=4_096):

@@ -5,7 +5,7 @@ import json
 import re
 import statistics
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from nats.aio.client import Client
 
 from tests.system import deployed, installed
 from tests.system.installed import Place, Up
+from tests.wait import until_async
 
 LIMITS = b'{"parameters":{"t":{"critHigh":1}}}'
 README = deployed.CHECKOUT / "README.md"
@@ -40,11 +41,11 @@ class Mission(NamedTuple):
         return json.loads(reply.data)
 
     async def until_stored(self, *names: str) -> None:
-        query = "SELECT count(*) FROM app.telemetry WHERE id = ANY ($1)"
-        await until(lambda: self.database.fetchval(query, names), f"{names} in the table", wanted=len(names))
+        query = "SELECT count(*) = $2 FROM app.telemetry WHERE id = ANY ($1)"
+        await until_async(lambda: self.database.fetchval(query, names, len(names)), f"{names} in the table")
 
     async def epoch(self) -> int:
-        return int(await self.database.fetchval("SELECT epoch FROM app.position"))
+        return int(await self.database.fetchval("SELECT epoch FROM app.checkpoint"))
 
     async def told(self) -> list[str]:
         """The ids of the anomalies in the stream."""
@@ -66,15 +67,10 @@ class Mission(NamedTuple):
         return "" if found["status"] == "ready" else str(found["ingest"]["trouble"])
 
     async def until_ready(self) -> None:
-        await until(self.trouble, "readiness", wanted="")
+        async def is_ready() -> bool:
+            return await self.trouble() == ""
 
-
-async def until(ask: Callable[[], Awaitable[Any]], what: str, *, wanted: object = True) -> None:
-    """Wait for an answer."""
-    deadline = time.monotonic() + installed.PATIENCE
-    while await ask() != wanted:
-        assert time.monotonic() < deadline, f"waited {installed.PATIENCE:g} s for {what}"
-        await asyncio.sleep(0.02)
+        await until_async(is_ready, "readiness")
 
 
 @asynccontextmanager
@@ -112,7 +108,11 @@ async def test_a_snapshot_in_each_month_of_three_centuries_costs_the_others_seco
     assert {"telemetry_2025_01", "telemetry_1900s", "telemetry_2190s"} <= partitions
     assert 260 < len(partitions) < 280
 
-    requests = (("telemetry.list.SC-2", {"limit": 1}), ("telemetry.analyze.SC-2", {}), ("spacecraft.status.SC-2", {}))
+    requests: tuple[tuple[str, dict[str, int]], ...] = (
+        ("telemetry.list.SC-2", {"limit": 1}),
+        ("telemetry.analyze.SC-2", {}),
+        ("spacecraft.status.SC-2", {}),
+    )
     for subject, request in requests:
         seconds = []
         for _ in range(15):
@@ -150,7 +150,11 @@ async def test_deleted_telemetry_that_comes_again_is_stored_and_its_anomaly_is_t
         await mission.publish("SC-1", again, ("2025-01-01T00:00:01Z", "new"))
         await mission.publish("SC-2", ("2026-01-01T00:00:00Z", "other"))
         await mission.until_stored("again", "new", "other")
-        await until(mission.told, "the anomaly of the new one", wanted=["again", "new"])
+
+        async def is_told() -> bool:
+            return await mission.told() == ["again", "new"]
+
+        await until_async(is_told, "the anomaly of the new one")
         assert len(await mission.ask("anomalies.list.SC-1")) == 2
         assert await mission.epoch() == epoch
         assert await mission.dead_letters() == 0
@@ -216,13 +220,13 @@ async def test_a_month_that_is_being_detached_holds_telemetry_up_and_says_so(mis
         operator.execute("ALTER TABLE app.telemetry DETACH PARTITION app.telemetry_2025_01 CONCURRENTLY")
     )
     pending = "SELECT inhdetachpending FROM pg_inherits WHERE inhparent = 'app.telemetry'::regclass"
-    await until(lambda: mission.database.fetchval(pending), "the detaching")
+    await until_async(lambda: mission.database.fetchval(pending), "the detaching")
     await mission.publish("SC-1", ("2025-01-02T00:00:00Z", "b"))
 
     async def is_said() -> bool:
         return "telemetry_2025_01 is being detached" in await mission.trouble()
 
-    await until(is_said, "a readiness that says why")
+    await until_async(is_said, "a readiness that says why")
     await reader.execute("COMMIT")
     await detach
     await mission.until_stored("b")
@@ -246,7 +250,7 @@ async def test_a_reader_holds_up_neither_partitions_nor_telemetry(mission: Missi
             await reader.execute(statement)
         except (asyncpg.InsufficientPrivilegeError, asyncpg.OutOfMemoryError, asyncpg.NoActiveSQLTransactionError):
             refused += 1
-    await reader.execute("BEGIN; LOCK TABLE app.telemetry, app.anomaly, app.position IN ACCESS SHARE MODE")
+    await reader.execute("BEGIN; LOCK TABLE app.telemetry, app.anomaly, app.checkpoint IN ACCESS SHARE MODE")
     await reader.execute("SELECT count(*) FROM app.telemetry")
     await mission.publish("SC-1", ("2025-02-01T00:00:00Z", "b"), ("1950-01-01T00:00:00Z", "c"))
     await mission.until_stored("b", "c")
@@ -267,7 +271,7 @@ async def test_who_holds_a_lock_that_telemetry_waits_for_is_named(mission: Missi
     async def is_named() -> bool:
         return named in await mission.trouble() and named in mission.up.err
 
-    await until(is_named, "the holder's name in readiness and log")
+    await until_async(is_named, "the holder's name in readiness and log")
     await holder.execute("ROLLBACK")
     await mission.until_stored("b")
     await mission.until_ready()

@@ -13,6 +13,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 import asyncpg
@@ -23,6 +24,7 @@ from nats.aio.client import Client
 from tests.system import deployed, installed
 from tests.system.deployed import Nats
 from tests.system.installed import Place, Up
+from tests.wait import until, until_async
 
 STREAMS = ("TELEMETRY", "ANOMALIES", "EVENTS", "DEADLETTERS")
 CONFIG = b'{"parameters": {"t": {"critHigh": 1}}}'
@@ -128,17 +130,21 @@ async def ask(client: Client, subject: str, body: bytes = b"") -> Any:
 
 async def told(service: Client) -> None:
     """Wait until of two spacecraft the anomaly, the event of the config and the dead letter are in their streams."""
-    deadline = time.monotonic() + installed.busy(30)
     for stream in STREAMS[1:]:
-        while (info := await ask(service, f"$JS.API.STREAM.INFO.{stream}"))["state"]["messages"] < 2:
-            assert time.monotonic() < deadline, info
+
+        async def are_there(stream: str = stream) -> bool:
+            return int((await ask(service, f"$JS.API.STREAM.INFO.{stream}"))["state"]["messages"]) >= 2
+
+        await until_async(are_there, f"two messages in {stream}")
 
 
 async def stored(operator: Client, spacecraft: str, count: int) -> None:
     """Wait until so many snapshots of a spacecraft are stored."""
-    deadline = time.monotonic() + installed.busy(30)
-    while len(await ask(operator, f"missionops.telemetry.list.{spacecraft}", b'{"limit": 1000}')) < count:
-        assert time.monotonic() < deadline
+
+    async def are_stored() -> bool:
+        return len(await ask(operator, f"missionops.telemetry.list.{spacecraft}", b'{"limit": 1000}')) >= count
+
+    await until_async(are_stored, f"{count} snapshots of {spacecraft}")
 
 
 async def held(mission: Mission) -> dict[str, Any]:
@@ -242,10 +248,7 @@ async def test_the_server_takes_its_own_reply_subjects_from_nobody(place: Place,
         client = await connect(server, user, said)
         for reply in RESERVED:
             await client.publish("telemetry.SC-001", b"", reply)
-        deadline = time.monotonic() + installed.busy(10)
-        while len(said) < len(RESERVED):
-            assert time.monotonic() < deadline, said
-            await asyncio.sleep(0.01)
+        await until_async(lambda: len(said) >= len(RESERVED), "as many refusals")
         assert all("publish with reply of" in text for text in said)
         await client.close()
 
@@ -295,9 +298,12 @@ async def publish_raw(url: str, login: dict[str, str], subject: str, block: byte
 
 async def authors(client: Client, spacecraft: str, count: int) -> set[str]:
     """Who changed the config of a spacecraft, once so many changes are in the audit."""
-    deadline = time.monotonic() + installed.busy(30)
-    while len(events := await ask(client, f"missionops.events.list.{spacecraft}", b'{"limit": 1000}')) < count:
-        assert time.monotonic() < deadline, events
+
+    async def found() -> list[Any] | None:
+        events: list[Any] = await ask(client, f"missionops.events.list.{spacecraft}", b'{"limit": 1000}')
+        return events if len(events) >= count else None
+
+    events = await until_async(found, f"{count} events of {spacecraft}")
     return {event["metadata"]["by"] for event in events}
 
 
@@ -356,10 +362,11 @@ async def test_a_flood_of_odd_reply_subjects_costs_nobody_his_anomalies(place: P
     epoch = (await ask(client, "missionops.health"))["ingest"]["epoch"]
     for minute in range(50):
         await client.jetstream().publish("telemetry.FLOOD-2", snapshot(minute, 2))
-    deadline = time.monotonic() + installed.busy(20)
-    while (await ask(client, "missionops.health"))["ingest"]["anomalies"].get("HIGH") != 50:
-        assert time.monotonic() < deadline, await ask(client, "missionops.health")
-        await asyncio.sleep(0.1)
+
+    async def all_are_found() -> bool:
+        return bool((await ask(client, "missionops.health"))["ingest"]["anomalies"].get("HIGH") == 50)
+
+    await until_async(all_are_found, "50 anomalies", installed.busy(20))
     is_over.set()
     assert await flooding > 0
     health = await ask(client, "missionops.health")
@@ -378,12 +385,12 @@ async def test_two_spacecraft_may_number_their_messages(mission: Mission) -> Non
     clients = {name: await connect(mission.nats, name) for name in ("SC-001", "SC-002")}
     for minute in range(2, 5):
         for name, client in clients.items():
-            headers = {"Nats-Msg-Id": str(minute)}
-            deadline = time.monotonic() + installed.busy(5)
-            while (
-                await client.jetstream().publish(f"telemetry.{name}", snapshot(minute, 0), headers=headers)
-            ).duplicate:
-                assert time.monotonic() < deadline
+            publish = partial(client.jetstream().publish, f"telemetry.{name}", snapshot(minute, 0))
+
+            async def is_taken(publish: Any = publish, name: str = str(minute)) -> bool:
+                return not (await publish(headers={"Nats-Msg-Id": name})).duplicate
+
+            await until_async(is_taken, "the end of the deduplication window", installed.busy(5))
     for name, client in clients.items():
         await stored(mission.operator, name, 5)
         await client.close()
@@ -402,6 +409,10 @@ async def test_a_stream_that_drops_repeats_for_longer_is_told(place: Place) -> N
     assert installed.get(f"{second.http}/health/ready")[0] == 200
 
 
+def has_reloaded(server: Nats, times: int) -> bool:
+    return server.log.read_text().count("Reloaded server conf") == times
+
+
 async def test_a_spacecraft_is_added_by_copying_its_account_and_two_reloads(place: Place) -> None:
     with deployed.nats_server(place.root, NATS_SC_002_PASSWORD="72") as server:  # noqa: S106
         service = await connect(server, "service")
@@ -410,7 +421,7 @@ async def test_a_spacecraft_is_added_by_copying_its_account_and_two_reloads(plac
         server.config.write_text(with_another_spacecraft(server.config.read_text()))
         for count in (1, 2):
             os.kill(server.pid, signal.SIGHUP)
-            installed.until(lambda count=count: server.log.read_text().count("Reloaded server conf") == count, "reload")
+            until(partial(has_reloaded, server, count), "the reload")
         one, two = await connect(server, "SC-001"), await connect(server, "SC-002")
         for client, own, other in ((one, "SC-001", "SC-002"), (two, "SC-002", "SC-001")):
             assert (await client.jetstream().publish(f"telemetry.{own}", b"")).stream == "TELEMETRY"

@@ -16,6 +16,7 @@ from nats.aio.client import Client
 from tests.system import deployed, installed
 from tests.system.deployed import Nats
 from tests.system.installed import Place, Running, Up
+from tests.wait import PATIENCE, until, until_async
 
 SECONDS = 10
 """After which another spacecraft's anomaly is there, whatever one message holds."""
@@ -126,7 +127,7 @@ async def test_a_spacecraft_that_floods_loses_its_own_letters_first(place: Place
             await client.request(f"events.{number}", bytes(1_000_000))
         gone = (await state(client, "EVENTS"))["last_seq"] - (await state(client, "EVENTS"))["messages"]
         assert gone > 5
-        installed.until(lambda: streams(up)["EVENTS"]["dropped"] == gone, "the events that were dropped")
+        until(lambda: streams(up)["EVENTS"]["dropped"] == gone, "the events that were dropped")
         assert streams(up)["EVENTS"]["purged"] == 0
 
 
@@ -153,9 +154,9 @@ async def test_an_idle_service_purges_nothing_and_says_nothing_of_it(place: Plac
         purged = await client.subscribe("$JS.API.STREAM.PURGE.>")
         looked = await client.subscribe("$JS.API.STREAM.INFO.TELEMETRY")
         for _ in range(2):  # it looks every five seconds whether there is something to purge
-            await looked.next_msg(timeout=installed.PATIENCE)
+            await looked.next_msg(timeout=PATIENCE)
         await send_anomaly(client, "IDLE")  # and when all that there is has been handled
-        await looked.next_msg(timeout=installed.PATIENCE)
+        await looked.next_msg(timeout=PATIENCE)
         assert purged.pending_msgs == 0
     assert "purged" not in up.err
 
@@ -293,7 +294,7 @@ async def test_what_is_more_than_eight_megabytes_is_one_letter_that_can_be_repla
         done = await asyncio.to_thread(place.run, "dead-letters", "replay", str(count), **found.nats.user("operator"))
         assert done.code == 0, done.err
         # It goes, and each of its items is a letter again, as bad as it was.
-        await until(found.service, count - 1 + len(left))
+        await until_dead_letters(found.service, count - 1 + len(left))
 
 
 async def letters(client: Client) -> AsyncIterator[tuple[dict[str, str], bytes]]:
@@ -316,8 +317,8 @@ _OF_THE_ANSWER = {"Nats-Sequence", "Nats-Stream", "Nats-Subject", "Nats-Time-Sta
                   "Nats-Last-Sequence", "Nats-UpTo-Sequence"}  # fmt: skip
 
 
-async def until(client: Client, count: int) -> None:
-    """Wait until there are so many dead letters."""
-    async with asyncio.timeout(installed.PATIENCE):
-        while (await state(client, "DEADLETTERS"))["messages"] != count:
-            await asyncio.sleep(0.05)
+async def until_dead_letters(client: Client, count: int) -> None:
+    async def are_there() -> bool:
+        return int((await state(client, "DEADLETTERS"))["messages"]) == count
+
+    await until_async(are_there, f"{count} dead letters")

@@ -11,6 +11,7 @@ import pytest
 
 from tests.system import installed
 from tests.system.installed import Done, Place, Up
+from tests.wait import until
 
 TIME = "2031-03-05T13:00:00Z"
 CSV = """station,heard_at,time,mode,bus_v,tx_temp,flags,spare
@@ -44,7 +45,7 @@ def stored(place: Place, up: Up) -> Callable[[str, int], list[dict[str, Any]]]:
             listed = json.loads(place.run("list-telemetry", spacecraft_id, "--json", "--server", up.nats).out)
             return listed if len(listed) >= count else None
 
-        listed = installed.until(found, f"{count} snapshots of {spacecraft_id}")
+        listed = until(found, f"{count} snapshots of {spacecraft_id}")
         return [{name: each[name] for name in ("timestamp", "parameters")} for each in reversed(listed)]
 
     return stored

@@ -11,6 +11,7 @@ import pytest
 
 from tests.system import installed
 from tests.system.installed import Place, Running, Up
+from tests.wait import until
 
 LEASE = "4"  # longer than a pull request waits: until then the server may answer that of an owner who was stopped
 
@@ -53,14 +54,14 @@ async def test_a_second_one_stands_by_and_takes_over(place: Place) -> None:
     up.signal(signal.SIGSTOP)
     owner, other = await until_taken_over(first, second)
     owner.signal(signal.SIGKILL)
-    installed.until(lambda: role(url(other)) == "owner", "the second takeover")
+    until(lambda: role(url(other)) == "owner", "the second takeover")
 
     client = await nats.connect(up.nats)
     await client.jetstream().publish("telemetry.TAKEN", b'{"timestamp":"2025-01-01T00:00:00Z","parameters":{"t":1}}')
-    installed.until(lambda: installed.get(f"{url(other)}/health/ready")[1]["ingest"]["stored"] == 1, "the snapshot")
+    until(lambda: installed.get(f"{url(other)}/health/ready")[1]["ingest"]["stored"] == 1, "the snapshot")
 
     up.signal(signal.SIGCONT)
-    installed.until(lambda: role(up.http) == "standby", "the first owner to notice")
+    until(lambda: role(up.http) == "standby", "the first owner to notice")
     assert role(url(other)) == "owner"
     # Whoever stands by answers, too; not asked before, since NATS cannot tell one who is stopped from one who is slow.
     for version in range(1, 11):
@@ -68,12 +69,12 @@ async def test_a_second_one_stands_by_and_takes_over(place: Place) -> None:
         assert json.loads(reply.data)["version"] == version
     await client.close()
     assert other.stop().code == 0
-    installed.until(lambda: role(up.http) == "owner", "the first owner to take over again")
+    until(lambda: role(up.http) == "owner", "the first owner to take over again")
 
 
 async def until_taken_over(first: Running, second: Running) -> tuple[Running, Running]:
     """Who is owner now, and who is not."""
-    installed.until(lambda: "owner" in {role(url(first)), role(url(second))}, "the takeover")
+    until(lambda: "owner" in {role(url(first)), role(url(second))}, "the takeover")
     return (first, second) if role(url(first)) == "owner" else (second, first)
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from tests.system import installed
 from tests.system.installed import COMMAND, Place, Up
+from tests.wait import until
 
 NAMES = {"parameters": {"Temp_Empfänger_°C": {"critHigh": 60}, "温度": {"critHigh": 60}}}
 
@@ -79,7 +80,7 @@ def test_json_is_utf_8_in_every_locale(shell: Shell, known: str) -> None:
     for encoding in ("cp1252", "ascii", "utf-8"):
         done = shell.run("M get-config TERM-1 --json", PYTHONIOENCODING=encoding)
         assert json.loads(done.stdout.decode())["config"] == NAMES
-    again = shell.run("M get-config TERM-1 --json | M set-config TERM-2 --file - --json", PYTHONIOENCODING="cp1252")
+    again = shell.run("M get-config TERM-1 --json | M set-config TERM-1 --file - --json", PYTHONIOENCODING="cp1252")
     assert again.returncode == 0
     assert "Temp_Empfänger_°C" in again.stdout.decode()
 
@@ -106,7 +107,7 @@ def test_an_analysis_that_finds_nothing_says_why(place: Place, up: Up) -> None:
     assert run("register", "TERM-5").code == 0
     assert "No telemetry of TERM-5 is stored" in run("analyze-telemetry", "TERM-5").err
     assert run("publish", "TERM-5", "--param", "temp=1", "--param", "mode=71.5").code == 0
-    installed.until(lambda: run("list-telemetry", "TERM-5").out, "the snapshot")
+    until(lambda: run("list-telemetry", "TERM-5").out, "the snapshot")
     assert "TERM-5 has no limits" in run("analyze-telemetry", "TERM-5").err
     assert run("set-config", "TERM-5", "--file", "-", stdin='{"parameters":{"Temp":{"critHigh":9}}}').code == 0
     assert "nothing was checked" in run("analyze-telemetry", "TERM-5").err
@@ -120,10 +121,10 @@ def test_a_text_is_in_quotes_and_a_long_number_in_one_piece(place: Place, up: Up
     assert place.run("set-config", "TERM-6", "--file", "limits.json", "--server", up.nats).code == 0
     values = ("--param", "counter=12345678901234567890", "--param", "temp=71.5", "--param", "text=x71.5")
     assert place.run("publish", "TERM-6", *values, "--server", up.nats).code == 0
-    listed = installed.until(lambda: place.run("list-telemetry", "TERM-6", "--server", up.nats).out, "the snapshot")
+    listed = until(lambda: place.run("list-telemetry", "TERM-6", "--server", up.nats).out, "the snapshot")
     assert 'text="x71.5"' in listed
     assert "temp=71.5 " in f"{listed} "
-    found = installed.until(lambda: place.run("list-anomalies", "TERM-6", "--server", up.nats).out, "the anomaly")
+    found = until(lambda: place.run("list-anomalies", "TERM-6", "--server", up.nats).out, "the anomaly")
     assert "12345678901234567890" in found
 
 
@@ -164,7 +165,7 @@ def test_ranges_take_days_spans_and_words(place: Place, up: Up) -> None:
     times = ("2020-11-24T23:59:59Z", "2020-11-25T10:00:00Z", "2020-11-25T23:59:59.5Z", "2020-11-26T00:00:00Z", now)
     lines = "\n".join(json.dumps({"timestamp": time, "parameters": {"n": n}}) for n, time in enumerate(times))
     assert place.run("publish", "RANGE-1", "--file", "-", "--server", up.nats, stdin=lines).code == 0
-    installed.until(lambda: len(found()) == 5, "the snapshots")
+    until(lambda: len(found()) == 5, "the snapshots")
     assert found("--from", "2020-11-25", "--to", "2020-11-25") == [2, 1]
     assert found("--from", "2020-330", "--to", "2020-330T12:00:00Z") == [1]
     assert found("--from", "-1h", "--to", "now") == found("--from", "yesterday", "--to", "today") == [4]

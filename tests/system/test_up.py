@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 
 from tests.system import installed
 from tests.system.installed import Place, Running, Up
+from tests.wait import until, until_async
 
 SECONDS_TO_STOP = 10
 SECONDS_AFTER_KILL = 5
@@ -25,8 +25,11 @@ def test_it_is_healthy_once_its_ready_file_is_there(up: Up) -> None:
     assert (body["status"], body["nats"], body["database"]) == ("ready", "up", "up")
 
 
-def test_it_says_where_everything_is(up: Up) -> None:
+def test_it_says_where_everything_is_before_it_logs_anything(up: Up) -> None:
     assert not up.out
+    banner, log = up.err.partition("{")[::2]
+    assert "owner of partition" in log
+    assert banner.startswith("missionops is up. Ctrl-C stops it.\n  NATS ")
     for address in up.addresses.values():
         assert address in up.err
 
@@ -53,7 +56,7 @@ def test_a_signal_ends_everything_and_an_ephemeral_one_leaves_nothing(
 
 def test_a_signal_during_the_start_ends_it_too(place: Place) -> None:
     up = place.start("up", "--ephemeral", "--nats-port", "0", "--http-port", "0")
-    installed.until(lambda: len(place.processes()) > 1, "the first server")
+    until(lambda: len(place.processes()) > 1, "the first server")
     up.signal(signal.SIGTERM)
     assert "Traceback" not in up.end(installed.busy(SECONDS_TO_STOP)).err
     assert (place.processes(), place.files()) == ({}, [])
@@ -85,7 +88,7 @@ def test_kill_9_leaves_nothing_of_an_ephemeral_one(place: Place) -> None:
     up = place.up("--ephemeral")
     up.signal(signal.SIGKILL)
     place.until_nothing_runs(SECONDS_AFTER_KILL)
-    installed.until(lambda: not place.files() and not up.sockets.exists(), "the removal of its files")
+    until(lambda: not place.files() and not up.sockets.exists(), "the removal of its files")
 
 
 def test_the_next_one_need_not_wait_for_the_killed_one(place: Place) -> None:
@@ -131,10 +134,12 @@ async def stored(up: Up) -> int:
 
 
 async def until_stored(up: Up, count: int) -> None:
-    deadline = time.monotonic() + installed.PATIENCE
-    while (found := await stored(up)) != count:
-        assert found < count
-        assert time.monotonic() < deadline, f"{found} of {count} are stored"
+    async def are_stored() -> bool:
+        found = await stored(up)
+        assert found <= count
+        return found == count
+
+    await until_async(are_stored, f"{count} snapshots")
 
 
 def programs_outside(place: Place) -> list[Path]:

@@ -5,12 +5,13 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import nats
 import pytest
 
-from tests.system import installed
 from tests.system.installed import COMMAND, Place, Running, Up
+from tests.wait import until
 
 
 def publish(place: Place, up: Up, spacecraft_id: str, *values: int) -> None:
@@ -31,10 +32,10 @@ def test_since_shows_what_the_stream_keeps_and_then_what_comes(place: Place, up:
     subject = limited(place, up, "WATCH-1")
     publish(place, up, "WATCH-1", 71, 72)
     listed = ("list-anomalies", "WATCH-1", "--json", "--server", up.nats)
-    installed.until(lambda: len(json.loads(place.run(*listed).out)) == 2, "the anomalies")
+    until(lambda: len(json.loads(place.run(*listed).out)) == 2, "the anomalies")
     assert len(place.run("watch", subject, "--since", "1h", "--count", "1", "--server", up.nats).out.splitlines()) == 1
     watching = place.start("watch", subject, "--since", "10m", "--count", "3", "--server", up.nats)
-    installed.until(lambda: len(watching.out.splitlines()) == 2, "what is kept")
+    until(lambda: len(watching.out.splitlines()) == 2, "what is kept")
     publish(place, up, "WATCH-1", 73)
     lines = watching.end().out.splitlines()
     assert ["71" in lines[0], "72" in lines[1], "73" in lines[2]] == [True] * 3
@@ -58,10 +59,10 @@ def test_since_of_what_no_stream_keeps_is_refused(place: Place, up: Up) -> None:
 
 @contextmanager
 def server(port: int) -> Iterator[None]:
-    command = [COMMAND.with_name("nats-server"), "--addr", "127.0.0.1", "--port", str(port)]
+    command: list[str | Path] = [COMMAND.with_name("nats-server"), "--addr", "127.0.0.1", "--port", str(port)]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
-        installed.until(lambda: _listens(port), "the server")
+        until(lambda: _listens(port), "the server")
         yield
     finally:
         process.terminate()
@@ -105,9 +106,9 @@ async def test_what_is_written_otherwise_is_named_in_its_dead_letter(place: Plac
     await client.publish("telemetry.WIRE-1", marked)
     await client.close()
     letters = ("dead-letters", "list", "WIRE-1", "--json", "--server", up.nats)
-    (letter,) = installed.until(lambda: json.loads(place.run(*letters).out), "the dead letter")
+    (letter,) = until(lambda: json.loads(place.run(*letters).out), "the dead letter")
     assert "looks like MessagePack" in letter["headers"]["Missionops-Error"]
     assert "Content-Type: application/msgpack" in letter["headers"]["Missionops-Error"]
     stored = ("list-telemetry", "WIRE-1", "--json", "--server", up.nats)
-    (snapshot,) = installed.until(lambda: json.loads(place.run(*stored).out), "the snapshot")
+    (snapshot,) = until(lambda: json.loads(place.run(*stored).out), "the snapshot")
     assert snapshot["parameters"] == {"a": 1}

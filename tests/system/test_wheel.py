@@ -49,6 +49,7 @@ def test_it_holds_three_packages_and_what_they_need(wheel: Path) -> None:
         ("migrations", "*.sql"),
         ("missionops/samples", "*.*"),
         ("missionops/deploy", "*.*"),
+        ("missionops/http/pages", "*.html"),
         ("missionops", "py.typed"),
     ):
         inside = place if place.startswith("missionops") else f"missionops/{place}"

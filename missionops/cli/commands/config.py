@@ -40,7 +40,7 @@ def get_config(
     as_json: options.Json = False,
     service: options.Server = options.DEFAULT_SERVER,
 ) -> None:
-    """Show the limits in force for a spacecraft, or an earlier version of them.
+    """Show the limits in force for a spacecraft, or an earlier version.
 
     missionops get-config SC-001
 
@@ -88,10 +88,14 @@ def set_config(
 def _confirm(spacecraft_id: str, now: int) -> None:
     """Ask on a terminal whether a spacecraft shall be left without limits; anywhere else refuse it."""
     result = f"This leaves {spacecraft_id} without limits (now: {now:,}): nothing is checked any more."
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise errors.InvalidRequest(f"Not set. {result} If that is what you want, add --yes.")
-    if not typer.confirm(f"{result} Put it in force?", err=True):
-        raise errors.InvalidRequest("Not set.")
+    try:
+        is_wanted = typer.confirm(f"{result} Put it in force?", err=True)
+    except typer.Abort:
+        is_wanted = False
+    if not is_wanted:
+        raise errors.InvalidRequest("Nothing was changed.")
 
 
 def check_config(
@@ -100,7 +104,7 @@ def check_config(
     as_json: options.Json = False,
     service: options.Server = options.DEFAULT_SERVER,
 ) -> None:
-    """Show what each rule does: which judge telemetry, and why the others do not.
+    """Show which limits judge telemetry, and why the others do not.
 
     "met" counts the newest 1,000 snapshots that the rule judged. Reported parameters without a rule are listed, too.
 
@@ -116,7 +120,7 @@ def list_configs(
     as_json: options.Json = False,
     service: options.Server = options.DEFAULT_SERVER,
 ) -> None:
-    """List the versions of a spacecraft's limits, newest first: who set them, when and why.
+    """List the versions of a spacecraft's limits: who set them, when and why.
 
     missionops list-configs SC-001
     """

@@ -1,6 +1,7 @@
 """`missionops up`, `serve` and `migrate`: the service, staying up."""
 
 import re
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -72,19 +73,22 @@ def up(
     directory = None if ephemeral else data_dir or _DATA
 
     async def stay_up() -> None:
-        async with local.running(directory, nats_port, http_port, postgres_port) as running:
-            addresses = running.addresses
-            terminal.note("missionops is up. Ctrl-C stops it.")
-            terminal.note(f"  NATS      {addresses['nats']}")
-            terminal.note(f"  HTTP      {addresses['http']}/health/ready")
-            terminal.note(f"  Database  {addresses['database']}")
-            if "reader" in addresses:
-                terminal.note(f"  Read only {addresses['reader']}")
-            terminal.note(f"  Data      {directory.absolute() if directory else 'is deleted at the end'}")
-            if demo:
-                await run.run_in(running)
-            with local.ready_file(ready_file, addresses):
-                raise errors.SetupError(await running.failed())
+        with ExitStack() as start:
+            start.enter_context(logs.held())  # the addresses come first
+            async with local.running(directory, nats_port, http_port, postgres_port) as running:
+                addresses = running.addresses
+                terminal.note("missionops is up. Ctrl-C stops it.")
+                terminal.note(f"  NATS      {addresses['nats']}")
+                terminal.note(f"  HTTP      {addresses['http']}")
+                terminal.note(f"  Database  {addresses['database']}")
+                if "reader" in addresses:
+                    terminal.note(f"  Read only {addresses['reader']}")
+                terminal.note(f"  Data      {directory.absolute() if directory else 'is deleted at the end'}")
+                if demo:
+                    await run.run_in(running)
+                with local.ready_file(ready_file, addresses):
+                    start.close()
+                    raise errors.SetupError(await running.failed())
 
     loop.run_until_stopped(stay_up())
 

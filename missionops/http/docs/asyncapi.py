@@ -54,7 +54,12 @@ def document(operations: Sequence[Operation]) -> Schema:
 
 def _streams(known: Schemas) -> Schema:
     return {
-        "telemetry": _channel("telemetry.{spacecraftId}", "Telemetry in; stream TELEMETRY.", _telemetry(known)),
+        "telemetry": _channel(
+            "telemetry.{spacecraftId}",
+            "Telemetry in; stream TELEMETRY, which takes `telemetry.>`: what is published to a subject with another "
+            "number of tokens ends on `deadletters.telemetry._unknown`.",
+            _telemetry(known),
+        ),
         "anomalies": _channel(
             "anomalies.{spacecraftId}",
             "One message for each parameter of a snapshot outside its limits, once its snapshot is stored; stream "

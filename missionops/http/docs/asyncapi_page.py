@@ -1,59 +1,40 @@
-"""The AsyncAPI document as a page to read: no script, and nothing loaded from anywhere."""
+"""The AsyncAPI document as a page to read."""
 
 import json
 from collections.abc import Iterable
 from html import escape
 from typing import Any
 
+from missionops.http import pages
 from missionops.http.docs.schemas import Schema
-
-_STYLE = """
-:root { color-scheme: light dark }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
-nav ul { columns: 24rem; list-style: none; padding: 0 }
-section { border-top: 1px solid #8886; margin-top: 2rem }
-h3 { margin-bottom: 0 }
-code, pre { font: 14px/1.45 ui-monospace, monospace }
-pre { background: #8881; padding: .75rem; overflow-x: auto; border-radius: .3rem }
-h2 code { font-size: 1.1rem; overflow-wrap: anywhere }
-table { border-collapse: collapse }
-td, th { text-align: left; vertical-align: top; padding: .15rem 1.5rem .15rem 0 }
-"""
 
 
 def html(document: Schema) -> str:
     """The page."""
     info = document["info"]
-    body = "".join(
-        (
-            f"<h1>{escape(info['title'])} {escape(info['version'])}</h1>",
-            _text(info["description"]),
-            '<p>The same as <a href="/asyncapi.json">AsyncAPI</a>; over HTTP: <a href="/openapi.json">OpenAPI</a>.</p>',
-            _contents(document),
-            *(_operation(name, operation, document) for name, operation in document["operations"].items()),
-            "<section><h2>Schemas</h2>",
-            *(_schema(name, schema) for name, schema in document["components"]["schemas"].items()),
-            "</section>",
-        )
+    return pages.render(
+        "asyncapi",
+        f"{info['title']}: subjects",
+        name=escape(info["title"]),
+        version=escape(info["version"]),
+        description="".join(f"<p>{_inline(paragraph)}</p>" for paragraph in info["description"].split("\n\n")),
+        contents="\n".join(
+            f'<li><a href="#{escape(name)}"><code>{escape(_channel(operation, document)["address"])}</code></a></li>'
+            for name, operation in document["operations"].items()
+        ),
+        operations="\n".join(
+            _operation(name, operation, document) for name, operation in document["operations"].items()
+        ),
+        schemas="\n".join(
+            f'<h3 id="{_anchor(name)}">{escape(name)}</h3><pre>{escape(json.dumps(schema, indent=2))}</pre>'
+            for name, schema in document["components"]["schemas"].items()
+        ),
     )
-    head = (
-        '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(info['title'])}: subjects</title><style>{_STYLE}</style>"
-    )
-    return f'<!doctype html><html lang="en"><head>{head}</head><body>{body}</body></html>'
-
-
-def _contents(document: Schema) -> str:
-    items = "".join(
-        f'<li><a href="#{escape(name)}"><code>{escape(_channel(operation, document)["address"])}</code></a></li>'
-        for name, operation in document["operations"].items()
-    )
-    return f"<nav><ul>{items}</ul></nav>"
 
 
 def _operation(name: str, operation: Schema, document: Schema) -> str:
     channel = _channel(operation, document)
-    way = "Asked for" if "reply" in operation else "In" if operation["action"] == "receive" else "Out"
+    way = "Request" if "reply" in operation else "In" if operation["action"] == "receive" else "Out"
     return "".join(
         (
             f'<section id="{escape(name)}"><h2><code>{escape(channel["address"])}</code></h2>',
@@ -89,22 +70,19 @@ def _at(reference: Schema, document: Schema) -> Any:
 
 def _message(message: Schema) -> str:
     described = f"<p>{_inline(message['description'])}</p>" if "description" in message else ""
-    headers = "".join(
-        f"<tr><td><code>{escape(name)}</code></td><td>{_inline(_header(header))}</td></tr>"
-        for name, header in message.get("headers", {}).get("properties", {}).items()
-    )
+    rows = []
+    for name, header in message.get("headers", {}).get("properties", {}).items():
+        values = ", ".join(f"`{value}`" for value in header.get("enum", ()))
+        text = _inline(header.get("description") or values)
+        rows.append(f"<tr><td><code>{escape(name)}</code></td><td>{text}</td></tr>")
     return "".join(
         (
             f"<h3>{escape(message['title'])}</h3>",
             f"<p><small>{escape(message['contentType'])}</small></p>{described}",
-            f"<table>{headers}</table>" if headers else "",
+            f"<table>{''.join(rows)}</table>" if rows else "",
             _payload(message["payload"]),
         )
     )
-
-
-def _header(header: Schema) -> str:
-    return str(header.get("description") or ", ".join(f"`{value}`" for value in header.get("enum", ())))
 
 
 def _payload(payload: Schema) -> str:
@@ -114,20 +92,11 @@ def _payload(payload: Schema) -> str:
     if not name:
         return f"<pre>{escape(json.dumps(payload, indent=2))}</pre>"
     most = f", at most {payload['maxItems']}" if "maxItems" in payload else ""
-    return f'<p>{"An array of " if many else ""}<a href="#{escape(_anchor(name))}">{escape(name)}</a>{most}</p>'
-
-
-def _schema(name: str, schema: Schema) -> str:
-    text = escape(json.dumps(schema, indent=2))
-    return f'<h3 id="{escape(_anchor(name))}">{escape(name)}</h3><pre>{text}</pre>'
+    return f'<p>{"An array of " if many else ""}<a href="#{_anchor(name)}">{escape(name)}</a>{most}</p>'
 
 
 def _anchor(name: str) -> str:
-    return f"schema-{name}"
-
-
-def _text(text: str) -> str:
-    return "".join(f"<p>{_inline(paragraph)}</p>" for paragraph in text.split("\n\n"))
+    return escape(f"schema-{name}")
 
 
 def _inline(text: str) -> str:

@@ -13,6 +13,7 @@ from missionops.broker import connection
 from missionops.broker.client import GuardedClient
 from missionops.embedded import nats as embedded
 from missionops.settings import NatsAccess, read_access
+from tests.wait import until_async
 
 ADMITTED = "authorization { user: missionops, password: secret }"
 LOCKED_OUT = "authorization { user: missionops, password: changed }"
@@ -31,9 +32,7 @@ class Server:
         command = [str(embedded._binary()), "--config", str(self._config), "--ports_file_dir", str(self._ports)]
         self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL)  # noqa: ASYNC220 - returns at once
         ports = self._ports / f"nats-server_{self._process.pid}.ports"
-        async with asyncio.timeout(10):
-            while not ports.exists() or '"]' not in ports.read_text():
-                await asyncio.sleep(0.01)
+        await until_async(lambda: ports.exists() and '"]' in ports.read_text(), "the ports file of the server")
         self.port = int(ports.read_text().partition('"nats://127.0.0.1:')[2].partition('"')[0])
 
     def pause(self) -> None:
@@ -75,6 +74,7 @@ async def test_a_server_that_comes_back_is_no_end_and_one_that_locks_us_out_is(s
     await server.start(LOCKED_OUT)
     async with asyncio.timeout(10):
         assert "Authorization Violation" in await over.get()
+        assert client._reconnection_task
         await asyncio.wait([client._reconnection_task])
     assert client._reconnection_task.exception()  # looked at, lest the loop complains when it is collected
     await client.close()
@@ -98,7 +98,7 @@ async def test_an_answer_that_comes_when_nobody_waits_for_it_any_more_ends_nothi
     server.pause()
     try:
         with pytest.raises(nats.errors.TimeoutError):
-            await client.flush(0.1)
+            await client.flush(0.1)  # type: ignore[arg-type] # it takes fractions
     finally:
         server.resume()
     await client.publish("anything", b"said")

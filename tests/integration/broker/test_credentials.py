@@ -81,7 +81,7 @@ def nkey(directory: Path) -> tuple[str, dict[str, str]]:
 def credentials(directory: Path) -> tuple[str, dict[str, str]]:
     operator, account = Key.of(nkeys.PREFIX_BYTE_OPERATOR), Key.of(nkeys.PREFIX_BYTE_ACCOUNT)
     user = Key.of(nkeys.PREFIX_BYTE_USER)
-    unlimited = {"subs": -1, "data": -1, "payload": -1}
+    unlimited: dict[str, object] = {"subs": -1, "data": -1, "payload": -1}
     limits = {**unlimited, "conn": -1, "leaf": -1, "imports": -1, "exports": -1, "wildcards": True}
     file = directory / "user.creds"
     says = account.says(user.public, "user", unlimited)

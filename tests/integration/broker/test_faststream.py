@@ -6,6 +6,7 @@ Where one of these fails after an update, the part that it names may go.
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import nats.errors
 import pytest
@@ -85,7 +86,7 @@ async def test_it_handles_telemetry_out_of_order_once_another_takes_over(nats_ur
     jetstream = client.jetstream()
     await jetstream.add_stream(name="ORDERED", subjects=["ordered"])
 
-    def subscriber(made: NatsBroker):
+    def subscriber(made: NatsBroker) -> Any:
         return made.subscriber(
             "ordered", durable="one", stream=JStream("ORDERED", declare=False), config=ConsumerConfig(ack_wait=1),
             pull_sub=PullSub(batch_size=2, timeout=0.1, batch=True),

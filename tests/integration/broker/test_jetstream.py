@@ -1,5 +1,7 @@
 """What is read from JetStream, and what is said where it refuses."""
 
+from typing import Any
+
 import pytest
 from nats.aio.client import Client
 
@@ -22,7 +24,7 @@ async def events(client: Client, settings: Settings) -> Client:
     return client
 
 
-async def _read(client: Client, **wanted: object) -> list[tuple[int, bytes]]:
+async def _read(client: Client, **wanted: Any) -> list[tuple[int, bytes]]:
     found = jetstream.messages(client, streams.EVENTS, page=3, page_bytes=1 << 20, **wanted)
     return [(message.sequence, message.data) async for message in found]
 

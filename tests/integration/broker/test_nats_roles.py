@@ -1,6 +1,5 @@
 """Each user of the deployed NATS configuration: everything that it may do, and that it may do nothing else."""
 
-import asyncio
 import gc
 import json
 import re
@@ -21,6 +20,7 @@ from publishers.stream_room import Room
 from subscribers.telemetry import stream_purge
 from tests.system import deployed
 from tests.system.deployed import Nats
+from tests.wait import until_async
 
 # nats-py leaves the socket of a connection open that was refused; it is collected in the test that had it refused.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
@@ -36,9 +36,10 @@ ROLES = ("service", "operator", "auditor", "SC-001")
 STREAMS = ("TELEMETRY", "ANOMALIES", "EVENTS", "DEADLETTERS")
 
 READS = {
-    "config.get", "telemetry.list", "telemetry.analyze", "anomalies.list", "anomalies.timeline", "spacecraft.get",
-    "spacecraft.list", "spacecraft.status", "events.list", "docs.get", "docs.search", "health",
-    "deadletters.list", "deadletters.get",
+    "config.get", "config.versions", "config.check", "telemetry.list", "telemetry.analyze", "anomalies.list",
+    "anomalies.timeline", "spacecraft.get", "spacecraft.list", "spacecraft.status", "events.list", "docs.get",
+    "docs.search", "health",
+    "deadletters.list", "deadletters.get", "anomalies.search", "events.search",
 }  # fmt: skip
 
 
@@ -166,8 +167,7 @@ async def connect(server: Nats, role: str, said: list[str]) -> Client:
 async def _until_all_is_said(client: Client, said: list[str]) -> None:
     """The server complains in order; nobody may publish to this subject."""
     await client.publish("the.end", b"")
-    while not any("the.end" in text for text in said):
-        await asyncio.sleep(0.005)
+    await until_async(lambda: any("the.end" in text for text in said), "the server's last complaint")
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -273,8 +273,11 @@ async def _until_purged(server: Nats, settings: Settings) -> None:
     async with app.running(settings) as running:
         await running.until_ready()
         auditor = await connect(server, "auditor", [])
-        while (await auditor.jetstream().stream_info("TELEMETRY")).state.messages:
-            pass
+
+        async def is_purged() -> bool:
+            return not (await auditor.jetstream().stream_info("TELEMETRY")).state.messages
+
+        await until_async(is_purged, "an empty TELEMETRY")
         await auditor.close()
 
 

@@ -23,7 +23,7 @@ async def client(nats_url: str) -> AsyncIterator[Client]:
 
 
 async def add_stream(client: Client, **config) -> None:
-    await client.jetstream().add_stream(StreamConfig("TELEMETRY", subjects=["telemetry.*"], **config))
+    await client.jetstream().add_stream(StreamConfig("TELEMETRY", subjects=["telemetry.>"], **config))
 
 
 async def stored(client: Client) -> int:

@@ -15,6 +15,7 @@ from nats.aio.client import Client
 
 from missionops.operations.registry import OPERATIONS
 from missionops.simulator import fleet
+from tests.wait import until_async
 
 pytestmark = pytest.mark.usefixtures("service")
 
@@ -102,12 +103,14 @@ async def ask(client: Client, subject: str, request: object = None) -> Any:
     return json.loads(reply.data)
 
 
-async def until(client: Client, subject: str, count: int) -> list[Any]:
+async def until_listed(client: Client, subject: str, count: int) -> list[Any]:
     """The listing, once it holds `count` items."""
-    async with asyncio.timeout(20):
-        while len(found := await ask(client, subject, {"limit": 1000})) < count:
-            await asyncio.sleep(0.05)
-    return list(found)
+
+    async def found() -> list[Any] | None:
+        items: list[Any] = await ask(client, subject, {"limit": 1000})
+        return items if len(items) >= count else None
+
+    return await until_async(found, f"{count} items in {subject}")
 
 
 async def letters_left(client: Client) -> int:
@@ -115,9 +118,10 @@ async def letters_left(client: Client) -> int:
 
 
 async def until_letters(client: Client, count: int) -> None:
-    async with asyncio.timeout(20):
-        while await letters_left(client) < count:
-            await asyncio.sleep(0.05)
+    async def are_there() -> bool:
+        return await letters_left(client) >= count
+
+    await until_async(are_there, f"{count} dead letters")
 
 
 async def seed_snapshots(client: Client, count: int) -> None:
@@ -127,12 +131,12 @@ async def seed_snapshots(client: Client, count: int) -> None:
         for n in range(count)
     ]
     await client.jetstream().publish("telemetry.SC-001", json.dumps(snapshots).encode())
-    await until(client, "telemetry.list.SC-001", min(count, 1000))
+    await until_listed(client, "telemetry.list.SC-001", min(count, 1000))
 
 
 async def test_listings_are_tables_for_people_and_json_for_programs(client: Client, commands: Commands) -> None:
     await seed_snapshots(client, 9)
-    await until(client, "anomalies.list.SC-001", 3)
+    await until_listed(client, "anomalies.list.SC-001", 3)
     between = "--from 2025-01-01T00:00:00Z --to 2025-01-01T00:05:00Z"
     told = await commands.together(
         "list-telemetry --spacecraft-id SC-001 --limit 2",
@@ -212,7 +216,7 @@ async def test_a_file_is_ingested_and_its_faults_are_named(client: Client, comma
     assert done.code == 1
     assert done.out.startswith("1 sent, 1 acknowledged, 1 refused")
     assert "line 2" in done.err
-    assert [snapshot["parameters"] for snapshot in await until(client, "telemetry.list.SC-001", 1)] == [{"a": 1}]
+    assert [snapshot["parameters"] for snapshot in await until_listed(client, "telemetry.list.SC-001", 1)] == [{"a": 1}]
 
 
 # Made-up missions
@@ -233,18 +237,22 @@ async def test_demo_data_are_seeded_once_and_judged_as_foretold(client: Client, 
     assert (seeded["sent"], seeded["acknowledged"], seeded["refused"]) == (240, 240, 0)
     foretold = {each["spacecraftId"]: each["anomalies"] for each in seeded["spacecraft"]}
     assert foretold == {"Sat-Imager-001": 0, "GNSS-Nav-Alpha": 0, "GEO-Comms-01": 0, "Cube-001": 2 * 40}
-    assert len(await until(client, "anomalies.list.Cube-001", 80)) == 80
+    assert len(await until_listed(client, "anomalies.list.Cube-001", 80)) == 80
     again = await commands.run(*arguments)
     assert again.out.splitlines()[-1].startswith("240 sent, 240 acknowledged, 0 refused")
     item = await ask(client, "spacecraft.get.Cube-001")
     assert (item["name"], item["missionType"], item["version"], item["source"]) == ("Cube 1", "CubeSat", 1, "simulator")
-    await asyncio.sleep(0.3)
+
+    async def is_handled() -> bool:
+        return not (await ask(client, "health"))["ingest"]["lag"]
+
+    await until_async(is_handled, "the end of the stream")
     for profile in fleet.PROFILES:
-        assert len(await until(client, f"telemetry.list.{profile.spacecraft_id}", 60)) == 60
+        assert len(await until_listed(client, f"telemetry.list.{profile.spacecraft_id}", 60)) == 60
 
     republished = await commands.run("publish", "--file", "-", given=snapshots.out)
     assert republished.out.startswith("240 sent, 240 acknowledged, 0 refused")
-    assert len(await until(client, "telemetry.list.Cube-001", 60)) == 60
+    assert len(await until_listed(client, "telemetry.list.Cube-001", 60)) == 60
 
 
 async def test_missions_fly_live_until_they_are_stopped(client: Client, commands: Commands) -> None:
@@ -253,11 +261,11 @@ async def test_missions_fly_live_until_they_are_stopped(client: Client, commands
     counted = await commands.run("simulate", "cube-001", "--rate", "50", "--count", "5", "--fault", "beacon-loss")
     assert counted.out.startswith("5 sent, 5 acknowledged, 0 refused")
     assert "Cube-001: beacon-loss begins" in counted.err
-    assert len(await until(client, "telemetry.list.Cube-001", 5)) == 5
+    assert len(await until_listed(client, "telemetry.list.Cube-001", 5)) == 5
     assert (await ask(client, "config.get.Cube-001"))["config"] == own  # the user's limits stay
 
     process = await commands.start("simulate", "GEO-Comms-01", "--rate", "20")
-    await until(client, "telemetry.list.GEO-Comms-01", 3)
+    await until_listed(client, "telemetry.list.GEO-Comms-01", 3)
     process.send_signal(signal.SIGINT)
     out, _ = await process.communicate()
     sent, acknowledged = (int(part.split()[0]) for part in out.decode().split(",")[:2])

@@ -10,6 +10,7 @@ from nats.aio.client import Client
 
 from missionops.app import Service
 from missionops.operations import compiled_limits
+from tests.wait import until_async
 
 AT = "2025-01-01T00:00:00Z"
 
@@ -42,9 +43,7 @@ async def config(client: Client, spacecraft_id: str, *names: str, high: float = 
 async def stored(client: Client, spacecraft_id: str) -> None:
     body = {"timestamp": AT, "parameters": {"t": 5}}
     await client.jetstream().publish(f"telemetry.{spacecraft_id}", json.dumps(body).encode())
-    async with asyncio.timeout(20):
-        while not await ask(client, f"telemetry.list.{spacecraft_id}"):
-            await asyncio.sleep(0.02)
+    await until_async(lambda: ask(client, f"telemetry.list.{spacecraft_id}"), "the snapshot")
 
 
 @pytest.mark.usefixtures("service")

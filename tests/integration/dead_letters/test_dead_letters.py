@@ -14,6 +14,7 @@ from nats.aio.client import Client
 
 from missionops import app
 from missionops.app import Service
+from tests.wait import until_async
 
 TIME = "2025-01-01T00:00:00Z"
 MSGPACK = {"Content-Type": "application/msgpack"}
@@ -33,12 +34,6 @@ class Letter(NamedTuple):
         return self.headers["Missionops-Error"]
 
 
-async def until(condition: Callable[[], Awaitable[object]]) -> None:
-    async with asyncio.timeout(30):
-        while not await condition():
-            await asyncio.sleep(0.02)
-
-
 async def api(client: Client, subject: str, request: object = None) -> Any:
     body = json.dumps(request).encode() if request else b""
     return json.loads((await client.request(f"$JS.API.{subject}", body, timeout=5)).data)
@@ -52,10 +47,10 @@ async def all_handled(client: Client, database) -> None:
     """Waits until the position is at the end of the stream: dead letters are out by then."""
 
     async def handled() -> bool:
-        position = await database.fetchval("SELECT sequence FROM app.position")
+        position = await database.fetchval("SELECT sequence FROM app.checkpoint")
         return bool(position == await last_sequence(client, "TELEMETRY"))
 
-    await until(handled)
+    await until_async(handled, "the end of the stream")
 
 
 async def letters(client: Client) -> list[Letter]:
@@ -241,7 +236,6 @@ async def test_a_subject_that_names_no_spacecraft_is_unknown(service: Service, n
         for token in tokens:
             await send(b"PUB telemetry.%s %d\r\n%s\r\n" % (token, len(good("x")), good("x")))
             await send(hpub(b"telemetry." + token, b"NATS/1.0\r\nA: b\r\n\r\n", b"\xc1"))
-        await send(b"PUB telemetry.SC-1.extra 2\r\n{}\r\n")
     await publish(client, "telemetry." + "a" * 64, good("good"))
     await all_handled(client, database)
 
@@ -251,6 +245,47 @@ async def test_a_subject_that_names_no_spacecraft_is_unknown(service: Service, n
     assert all(letter.reason.startswith("subject: ") and len(letter.reason) <= 512 for letter in found)
     assert await stored_ids(database) == ["good"]
     assert service.progress.role == "owner"
+
+
+OTHER_SUBJECTS = [
+    b"SAT.1", b"SC-1.extra", b"0.SC-002", b"1.SC-002", b"15.SC-002", b"0.1.SC-002", b"telemetry.SC-002",
+    b"*.SC-002", b"0.*", b"*.*", b"SC-002.>", b">.SC-002", b"0.*.SC-002", b"0.>.SC-002", b"*.0.SC-002",
+    b"\xff.SC-002", b"{{partition(16)}}.SC-002", b"$1.SC-002", b"x" * 1_900 + b".SC-002", b"0." * 500 + b"SC-002",
+]  # fmt: skip
+
+
+async def test_a_subject_of_another_number_of_tokens_is_a_dead_letter_of_no_spacecraft(
+    service: Service, nats_url, client, database
+):
+    """Whatever it holds, it cannot pass for a stored subject of a spacecraft: its partition is put before all of it."""
+    async with raw(nats_url) as send:
+        for number, subject in enumerate(OTHER_SUBJECTS):
+            body = good(f"x{number}")
+            await send(b"PUB telemetry.%s %d\r\n%s\r\n" % (subject, len(body), body))
+    await publish(client, "telemetry.SC-1", good("good"))
+    await all_handled(client, database)
+
+    found = await letters(client)
+    assert [letter.body for letter in found] == [good(f"x{number}") for number in range(len(OTHER_SUBJECTS))]
+    assert {(letter.subject, letter.code) for letter in found} == {("deadletters.telemetry._unknown", "invalid")}
+    for subject, letter in zip(OTHER_SUBJECTS, found, strict=True):
+        shown = subject[:200].decode("ascii", "backslashreplace")
+        assert letter.reason.startswith(f"subject: telemetry.{shown}")
+        assert "tokens; it must be telemetry.<spacecraftId>" in letter.reason
+    assert await stored_ids(database) == ["good"]
+    assert service.progress.role == "owner"
+
+
+async def test_a_subject_with_an_empty_token_is_kept_by_no_stream(service: Service, nats_url, client, database):
+    """The server itself lets it match nothing; should it ever do so, it has to be a dead letter."""
+    async with raw(nats_url) as send:
+        for subject in (b"telemetry.", b"telemetry..SC-2", b"telemetry.SC-2.", b"telemetry", b".telemetry.SC-2"):
+            await send(b"PUB %s %d\r\n%s\r\n" % (subject, len(good("x")), good("x")))
+    await publish(client, "telemetry.SC-1", good("good"))
+    await all_handled(client, database)
+    assert await last_sequence(client, "TELEMETRY") == 1
+    assert await letters(client) == []
+    assert await stored_ids(database) == ["good"]
 
 
 BROKEN = {
@@ -322,7 +357,7 @@ async def test_no_header_of_a_publisher_is_obeyed_or_taken_for_ours(service: Ser
     await all_handled(client, database)
 
     first, second, third = await letters(client)
-    assert first.body, second.body == (b"bad", b"bad too")
+    assert (first.body, second.body) == (b"bad", b"bad too")
     assert {name: first.headers[name] for name in KEPT} == KEPT
     assert first.headers["Missionops-Mine"] == "x"
     assert first.headers["Missionops-Original-Msg-Id"] == "original"
@@ -445,7 +480,7 @@ async def test_the_next_of_an_identity_has_its_turn_when_the_first_is_refused(se
         await publish(client, "telemetry.SC-1", f"[{','.join(items)}]".encode())
         await all_handled(client, database)
     assert [int(letter.headers["Missionops-Item"]) for letter in await letters(client)] == [0, 1]
-    rows = await database.fetch("SELECT snapshot_id, message->>'value' FROM app.anomaly ORDER BY ordinal")
+    rows = await database.fetch("SELECT snapshot_id, body->>'value' FROM app.anomaly ORDER BY number_in_message")
     assert [tuple(row) for row in rows] == [("y", "48"), ("x", "46")]
     assert (service.progress.stored, service.progress.duplicates) == (2, 2)
 
@@ -466,10 +501,7 @@ async def test_a_fault_that_is_ours_costs_no_telemetry(service: Service, client,
     await database.execute("ALTER TABLE app.telemetry RENAME TO away")
     await publish(client, "telemetry.SC-1", good("waits"))
 
-    async def said() -> bool:
-        return bool(service.progress.trouble) and not service.progress.is_ready
-
-    await until(said)
+    await until_async(lambda: service.progress.trouble and not service.progress.is_ready, "a red readiness")
     await database.execute("ALTER TABLE app.away RENAME TO telemetry")
     await all_handled(client, database)
     assert await stored_ids(database) == ["waits"]

@@ -6,6 +6,7 @@ import os
 import random
 import time
 import uuid
+from typing import Any
 
 import asyncpg
 import pytest
@@ -23,7 +24,7 @@ async def ask(client: Client, subject: str, **request: object):
     return json.loads(reply.data)
 
 
-async def create(client: Client, **given: object) -> dict:
+async def create(client: Client, **given: object) -> dict[str, Any]:
     return await ask(client, "docs.create", **{"title": "Power", "body": "The bus is at 28 V.", **given})
 
 
@@ -89,8 +90,9 @@ async def test_the_same_again_changes_nothing_other_content_conflicts_and_overwr
     assert await found(client, "28 V") == []
     for _ in range(2):
         assert json.loads((await told.next_msg(5)).data)["metadata"]["documentId"] == "p"
-    await asyncio.sleep(1.2)
-    assert told.pending_msgs == 0
+    # Events go out in order: nothing came between.
+    await create(client, id="q")
+    assert json.loads((await told.next_msg(5)).data)["metadata"]["documentId"] == "q"
 
 
 async def test_many_at_once_under_one_id_are_one(service: Service, client, database):

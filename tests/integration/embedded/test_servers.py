@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
@@ -24,6 +23,7 @@ from missionops.embedded import servers, supervisor
 from missionops.embedded.directory import DataDirectory
 from missionops.embedded.nats import NatsServer
 from missionops.embedded.postgres import PostgresServer
+from tests.wait import until, until_async
 
 REPOSITORY = Path(__file__).parents[3]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root starts PostgreSQL as somebody else")
@@ -100,13 +100,9 @@ async def running(path: Path) -> AsyncIterator[servers.Servers]:
         yield started
 
 
-async def becomes_true(
-    condition: Callable[[], bool], seconds: float = 10
-) -> None:  # Twice what we promise: the machine may be busy.
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.02)
+async def until_gone(is_gone: Callable[[], bool]) -> None:
+    """Twice what we promise: the machine may be busy."""
+    await until_async(is_gone, "the end of processes and files", 10)
 
 
 def processes_about(*words: str | Path) -> list[str]:
@@ -272,7 +268,7 @@ async def test_a_server_outlives_signals_meant_for_us_but_not_its_keeper(tmp_pat
     await client.close()
     os.kill(keeper, signal.SIGKILL)
     await server.died()
-    await becomes_true(lambda: not processes_about(tmp_path))
+    await until_gone(lambda: not processes_about(tmp_path))
     await server.stop()
 
 
@@ -283,8 +279,8 @@ async def test_nothing_is_left_of_an_ephemeral_run_that_is_killed(loop: str) -> 
         await store_message(owner.nats_url)
         assert processes_about(owner.path)
         await owner.die()
-        await becomes_true(lambda: not processes_about(owner.path, owner.sockets))
-        await becomes_true(lambda: not owner.path.exists() and not owner.sockets.exists())
+        await until_gone(lambda: not processes_about(owner.path, owner.sockets))
+        await until_gone(lambda: not owner.path.exists() and not owner.sockets.exists())
 
 
 async def test_nothing_is_left_of_an_ephemeral_run_that_is_killed_while_it_stops() -> None:
@@ -294,8 +290,8 @@ async def test_nothing_is_left_of_an_ephemeral_run_that_is_killed_while_it_stops
         await asyncio.sleep(0.5)
         assert owner.process.returncode is None
         await owner.die()
-        await becomes_true(lambda: not processes_about(owner.path, owner.sockets))
-        await becomes_true(lambda: not owner.path.exists() and not owner.sockets.exists())
+        await until_gone(lambda: not processes_about(owner.path, owner.sockets))
+        await until_gone(lambda: not owner.path.exists() and not owner.sockets.exists())
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
@@ -336,7 +332,7 @@ async def test_a_terminated_owner_leaves_nothing(tmp_path: Path) -> None:
     async with owner_of(tmp_path / "data") as owner:
         owner.process.terminate()
         await owner.process.wait()
-        await becomes_true(lambda: not processes_about(tmp_path) and not owner.sockets.exists())
+        await until_gone(lambda: not processes_about(tmp_path) and not owner.sockets.exists())
 
 
 @as_root
@@ -370,8 +366,8 @@ async def test_postgres_works_where_its_account_cannot_reach_the_programs(tmp_pa
         [copy] = programs_of(tmp_path)
         assert copy.is_file()
         await owner.die()
-        await becomes_true(lambda: not processes_about(tmp_path, copy))
-        await becomes_true(lambda: not copy.parents[3].exists())
+        await until_gone(lambda: not processes_about(tmp_path, copy))
+        await until_gone(lambda: not copy.parents[3].exists())
 
 
 def installed() -> Path:
@@ -488,8 +484,9 @@ def test_a_log_that_grows_is_cut_and_the_part_before_is_kept(tmp_path: Path) -> 
     options = [f"--log={log}", "--log-bytes=20000", "--log-seconds=0.05", "--", sys.executable, "-c", server]
     command = [sys.executable, "-I", "-S", supervisor.__file__, *options]
     with log.open("ab") as file, subprocess.Popen(command, stdin=subprocess.PIPE, stderr=file) as process:
-        while not first.exists() or not first.stat().st_size or b"line 000000000" in first.read_bytes():
-            time.sleep(0.02)  # until it was cut twice
+        until(
+            lambda: first.exists() and first.stat().st_size and b"line 000000000" not in first.read_bytes(), "two cuts"
+        )
         assert process.stdin
         process.stdin.close()
     lines = [line for line in log.read_bytes().splitlines() if line.startswith(b"line ") and len(line) == 14]

@@ -24,6 +24,7 @@ from missionops.store.checkpoint import Lease
 from publishers import events as publisher
 from publishers import exactly_once
 from subscribers.telemetry import worker
+from tests.wait import until_async
 
 
 @asynccontextmanager
@@ -58,13 +59,11 @@ async def told(client: Client) -> list[str]:
 
 
 async def until_empty(database) -> None:
-    async with asyncio.timeout(15):
-        while await database.fetchval("SELECT count(*) FROM app.outbox"):
-            await asyncio.sleep(0.02)
+    await until_async(lambda: database.fetchval("SELECT count(*) = 0 FROM app.outbox"), "an empty outbox")
 
 
 async def mark(database) -> int:
-    return await database.fetchval("SELECT events_sequence FROM app.position")
+    return await database.fetchval("SELECT events_sequence FROM app.checkpoint")
 
 
 async def test_events_go_out_in_order_and_the_outbox_is_empty_afterwards(service, client, database):
@@ -185,9 +184,8 @@ async def test_kill_9_between_publishing_and_removing_doubles_nothing(settings, 
     await insert(database, *names)
     async with database.transaction():
         await database.execute("LOCK TABLE app.outbox IN SHARE MODE")  # it can be read, and nothing removed
-        async with process(settings) as service, asyncio.timeout(20):
-            while await who_removes(database) is None:
-                await asyncio.sleep(0.02)
+        async with process(settings) as service:
+            await until_async(lambda: who_removes(database), "a removal that waits for the lock")
             assert await told(client) == names
             service.kill()
             await service.wait()
@@ -219,7 +217,7 @@ async def forget_message_ids(client: Client) -> None:
 
 async def test_an_owner_that_was_replaced_reads_and_removes_nothing(service, client, database, database_url):
 
-    epoch = await database.fetchval("SELECT epoch FROM app.position")
+    epoch = await database.fetchval("SELECT epoch FROM app.checkpoint")
     former = Lease(0, epoch - 1)
     async with databases.connected(database_url) as connection:
         async with connection.transaction():
@@ -276,7 +274,7 @@ async def test_what_a_former_owner_published_meanwhile_is_not_published_again(se
 async def _waiting(settings):
 
     async with databases.connected(settings.database_url) as connection, connection.transaction():
-        epoch = await connection.fetchval("SELECT epoch FROM app.position")
+        epoch = await connection.fetchval("SELECT epoch FROM app.checkpoint")
         yield [row async for row in outbox.waiting(connection, Lease(0, epoch), 100)]
 
 
@@ -287,9 +285,7 @@ async def test_telemetry_goes_on_while_events_cannot_be_published(service, clien
     await insert(database, "e")
     body = b'{"timestamp":"2025-01-01T00:00:00Z","parameters":{"a":1}}'
     await client.request("telemetry.SC-001", body)
-    async with asyncio.timeout(5):
-        while service.progress.stored < 1:
-            await asyncio.sleep(0.01)
+    await until_async(lambda: service.progress.stored, "the snapshot")
     assert await database.fetchval("SELECT count(*) FROM app.outbox") == 1
     config.max_msg_size = -1
     await client.jetstream().update_stream(config)

@@ -16,6 +16,7 @@ from missionops.domain.access import Role
 from missionops.operations import authentication
 from missionops.settings import Settings
 from missionops.store import database as databases
+from tests.wait import until_async
 
 SNAPSHOT = {"spacecraftId": "A", "timestamp": "2025-01-01T00:00:00Z", "parameters": {"temp": 50}}
 
@@ -50,14 +51,16 @@ async def test_a_large_body_of_a_stranger_is_not_read(service: Service):
     writer.close()
 
 
+async def is_refused(http: httpx.AsyncClient) -> bool:
+    return (await http.get("/spacecraft")).status_code != 200
+
+
 async def test_a_new_token_counts_at_once_and_a_revoked_one_no_more_within_seconds(clients, issue, revoke):
     for number in range(5):
         http = clients.showing(await issue(f"t{number}", Role.READER))
         assert (await http.get("/spacecraft")).status_code == 200
     assert await revoke("t4")
-    async with asyncio.timeout(20):
-        while (await http.get("/spacecraft")).status_code == 200:
-            await asyncio.sleep(0.1)
+    await until_async(lambda: is_refused(http), "the end of the token", 20)
     assert error(await http.get("/spacecraft")) == (401, "unauthenticated")
     assert not await revoke("t4")
 
@@ -66,9 +69,7 @@ async def test_a_token_ends_by_itself(clients, issue, monkeypatch: pytest.Monkey
     monkeypatch.setattr(authentication, "FRESH", 3600.0)  # not because the tokens are read again
     http = clients.showing(await issue("brief", Role.READER, expires_at=datetime.now(UTC) + timedelta(seconds=2)))
     assert (await http.get("/spacecraft")).status_code == 200
-    async with asyncio.timeout(20):
-        while (await http.get("/spacecraft")).status_code == 200:
-            await asyncio.sleep(0.1)
+    await until_async(lambda: is_refused(http), "the end of the token", 20)
 
 
 async def test_unknown_tokens_cost_the_database_little(clients, monkeypatch: pytest.MonkeyPatch):
@@ -143,3 +144,14 @@ async def asked_behind_a_proxy(settings: Settings) -> httpx.Response:
         httpx.AsyncClient(base_url=running.http_url.replace("0.0.0.0", "127.0.0.1")) as http,
     ):
         return await http.get("/spacecraft", headers={"Host": "ops.example"})
+
+
+async def test_the_service_warns_while_nobody_has_a_token(settings: Settings, issue, caplog):
+    async def warnings() -> list[str]:
+        caplog.clear()
+        async with app.running(settings):
+            return [message for message in caplog.messages if "missionops tokens create" in message]
+
+    assert len(await warnings()) == 1
+    await issue("a", Role.READER)
+    assert await warnings() == []

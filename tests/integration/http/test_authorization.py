@@ -44,6 +44,8 @@ REQUESTS = {
     "GET /spacecraft/{spacecraftId}/status": Wanted("/spacecraft/A/status"),
     "POST /events": Wanted("/events", body=EVENT),
     "GET /events": Wanted("/events", OF_A),
+    "GET /anomalies/search": Wanted("/anomalies/search"),
+    "GET /events/search": Wanted("/events/search"),
     "GET /dead-letters": Wanted("/dead-letters"),
     "GET /dead-letters/{sequence}": Wanted("/dead-letters/1"),
     "POST /dead-letters/replay": Wanted("/dead-letters/replay", body={"sequences": [1]}),
@@ -216,7 +218,7 @@ async def test_pages_are_the_same_for_whoever_is_limited_to_what_they_are_about(
 
 CHECKED_INSIDE = {
     "spacecraft.list", "docs.create", "docs.get", "docs.search", "telemetry.take", "telemetry.takeBatch",
-    "deadletters.list", "deadletters.get", "deadletters.replay",
+    "anomalies.search", "events.search", "deadletters.list", "deadletters.get", "deadletters.replay",
 }  # fmt: skip
 """Operations about no one spacecraft: each looks itself at what a token reaches, as other tests here show."""
 

@@ -13,6 +13,7 @@ from hypothesis import settings as profile
 from hypothesis.errors import Unsatisfiable
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from schemathesis.checks import CHECKS, load_all_checks
+from schemathesis.core.result import Ok
 
 from missionops.app import Service
 from missionops.operations.registry import OPERATIONS
@@ -102,6 +103,7 @@ def walk(url: str) -> None:
     checks = CHECKS.get_by_names(CHECKED)
     walked = 0
     for found in schemathesis.openapi.from_url(url).get_all_operations():
+        assert isinstance(found, Ok), found
         operation = found.ok()
         if operation.path in OTHERS:
             continue

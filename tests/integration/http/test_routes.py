@@ -5,6 +5,7 @@ import json
 import socket
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -17,6 +18,7 @@ from missionops.broker import jetstream
 from missionops.http import request_body as bodies
 from missionops.operations import dispatch
 from missionops.settings import Settings
+from tests.wait import until_async
 
 AT = "2025-01-01T00:00:00Z"
 JSON = {"content-type": "application/json"}
@@ -192,7 +194,7 @@ async def test_a_batch_larger_than_a_message_goes_in_several(http: httpx.AsyncCl
 
 
 async def test_every_refusal_has_its_status_and_names_the_field(http: httpx.AsyncClient):
-    refusals = (
+    refusals: tuple[tuple[str, str, Any, int, str], ...] = (
         ("GET", "/telemetry", None, 400, "spacecraftId"),
         ("GET", "/telemetry?spacecraftId=a.b", None, 400, "spacecraftId"),
         ("GET", "/telemetry?spacecraftId=A&limit=0", None, 400, "limit"),
@@ -318,7 +320,8 @@ async def test_a_reader_who_does_not_read_takes_no_room_from_others(service: Ser
     sockets = [socket.create_connection((host, int(port))) for _ in range(8)]
     for connection in sockets:
         connection.sendall(b"GET /telemetry?spacecraftId=A&limit=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    await asyncio.sleep(0.5)
+    # Each response has begun, and waits for a reader.
+    await asyncio.gather(*(asyncio.to_thread(connection.recv, 1, socket.MSG_PEEK) for connection in sockets))
 
     assert (await http.get("/telemetry?spacecraftId=A&limit=1")).status_code == 200
     for connection in sockets:
@@ -332,20 +335,26 @@ async def test_too_many_at_once_wait_and_then_hear_that_they_are_too_many(
     connections = [await asyncio.open_connection(host, int(port)) for _ in range(5)]
     for _, writer in connections:
         writer.write(b"POST /telemetry/batch HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n{")
-    await asyncio.sleep(0.1)
-
     long = b'{"snapshots": []}' + b" " * 100_000
+
+    async def refused_request() -> httpx.Response | None:
+        response = await http.post("/telemetry/batch", content=long, headers=JSON)
+        return response if response.is_error else None
+
     with monkeypatch.context() as patch:
         patch.setattr(dispatch, "TIME", 0.2)
-        refused = await http.post("/telemetry/batch", content=long, headers=JSON)
+        refused = await until_async(refused_request, "the others to take all room")
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "unavailable")
     assert int(refused.headers["retry-after"]) > 0
     assert (await http.get("/spacecraft")).status_code == 200
     assert (await http.post("/telemetry", json=SNAPSHOT)).status_code == 201
     for _, writer in connections:
         writer.close()
-    await asyncio.sleep(0.1)
-    assert (await http.post("/telemetry/batch", content=long, headers=JSON)).status_code == 201
+
+    async def is_taken() -> bool:
+        return (await http.post("/telemetry/batch", content=long, headers=JSON)).status_code == 201
+
+    await until_async(is_taken, "room again")
 
 
 async def test_whoever_sends_a_short_body_slowly_takes_nobodys_place(service: Service, http: httpx.AsyncClient):
@@ -415,6 +424,8 @@ async def test_metrics_count_what_happened(http: httpx.AsyncClient, client: Clie
     for _ in range(2):
         await http.post("/telemetry", json=SNAPSHOT)
     await client.jetstream().publish("telemetry.SC-001", b"{")
+    await client.request("missionops.config.get.SC-001", b"", timeout=5)
+    await client.request("missionops.config.get.SC-002", b"", timeout=5)
     await http.post("/telemetry", json=SNAPSHOT | {"timestamp": "2025-01-01T00:00:01Z"})  # follows the bad one
 
     answer = await http.get("/metrics")
@@ -444,9 +455,25 @@ async def test_metrics_count_what_happened(http: httpx.AsyncClient, client: Clie
     assert samples["missionops_epoch",] == 1
     assert samples["missionops_role", "owner"] == 1
     assert samples["missionops_role", "standby"] == 0
+    assert samples["missionops_requests_total", "http", "telemetry.take", "201"] == 3
+    assert samples["missionops_requests_total", "http", "config.set", "200"] == 1
+    assert samples["missionops_requests_total", "nats", "config.get", "200"] == 1
+    assert samples["missionops_requests_total", "nats", "config.get", "404"] == 1
+    assert samples["missionops_request_seconds_count", "nats", "config.get"] == 2
+    assert samples["missionops_request_seconds_sum", "nats", "config.get"] > 0
     families = list(text_string_to_metric_families(answer.text))
     labels = {label for family in families for sample in family.samples for label in sample.labels}
-    assert labels == {"code", "le", "role", "severity", "stream", "version"}  # each with few values
+    assert labels == {
+        "code",
+        "interface",
+        "le",
+        "operation",
+        "role",
+        "severity",
+        "status",
+        "stream",
+        "version",
+    }  # each with few values
 
 
 async def test_a_standby_knows_when_a_snapshot_is_stored(service: Service, settings: Settings):

@@ -2,8 +2,9 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -56,7 +57,7 @@ async def slowly(writer: asyncio.StreamWriter) -> None:
 
 @pytest.mark.parametrize(("says", "before"), [(nothing, 0), (slowly, 0), (slowly, 2)])
 async def test_a_head_that_does_not_come_ends_the_connection(
-    service: Service, says: Callable[[asyncio.StreamWriter], Awaitable[None]], before: int
+    service: Service, says: Callable[[asyncio.StreamWriter], Coroutine[Any, Any, None]], before: int
 ):
     async with connected(service) as (reader, writer):
         for _ in range(before):

@@ -1,12 +1,13 @@
 """Listings over NATS: order, pages that stay stable while telemetry arrives, and answers that stay bounded."""
 
-import asyncio
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from missionops.operations import telemetry as telemetry_operations
+from tests.wait import until_async
 
 SC = "SC-001"
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -25,24 +26,22 @@ def ask(service, client):
 def publish(service, client):
     published = 0
 
-    async def publish(snapshots: list[dict]) -> None:
+    async def publish(snapshots: list[dict[str, Any]]) -> None:
         """Publish and wait until it is stored."""
         nonlocal published
         await client.request(f"telemetry.{SC}", json.dumps(snapshots).encode())
         published += len(snapshots)
-        async with asyncio.timeout(10):
-            while service.progress.stored < published:
-                await asyncio.sleep(0.01)
+        await until_async(lambda: service.progress.stored >= published, f"{published} snapshots")
 
     return publish
 
 
-def snapshot(second: int, temp: float = 20, **more) -> dict:
+def snapshot(second: int, temp: float = 20, **more) -> dict[str, Any]:
     at = (START + timedelta(seconds=second)).isoformat()
     return {"timestamp": at, "parameters": {"temp": temp}, **more}
 
 
-async def pages(ask, subject: str, **request) -> list[list[dict]]:
+async def pages(ask, subject: str, **request) -> list[list[dict[str, Any]]]:
     found, cursor = await ask(subject, **request)
     answers = [found]
     while cursor:
@@ -189,22 +188,22 @@ async def test_status_follows_what_is_registered_heard_ruled_and_found(ask, publ
     assert await monitoring() == "NOT_CONFIGURED"
     await ask(f"config.set.{SC}", parameters={"temp": {"warnHigh": 45, "critHigh": 70}})
     assert await monitoring() == "ACTIVE"
-    await database.execute("UPDATE app.spacecraft SET heard_at = now() - interval '25 hours'")
+    await database.execute("UPDATE app.reception SET last_received_at = now() - interval '25 hours'")
     assert await monitoring() == "SILENT"
 
 
 async def test_status_knows_names_that_many_spacecraft_report(ask, publish, client, database):
-    await publish([snapshot(second) for second in range(64)])  # so many make a vocabulary, written down once for all
+    await publish([snapshot(second) for second in range(64)])  # so many make a parameter set in the decoder
     await client.request("telemetry.SC-002", json.dumps(snapshot(0)).encode())
     await publish([snapshot(64)])
     await ask("config.set.SC-002", parameters={"temp": {"warnHigh": 45}})
-    assert await database.fetchval("SELECT count(*) FROM app.parameter WHERE spacecraft_id = 'SC-002'") == 0
+    assert await database.fetch("SELECT names FROM app.parameter_set") == [(["temp"],)]
     assert (await ask("spacecraft.status.SC-002"))[0]["monitoring"] == "ACTIVE"
     await ask("config.set.SC-002", parameters={"other": {"warnHigh": 45}})
     assert (await ask("spacecraft.status.SC-002"))[0]["monitoring"] == "NOT_CONFIGURED"
 
 
-async def test_status_counts_the_anomalies_of_the_last_hours(ask, limits, publish):
+async def test_status_counts_the_anomalies_of_the_last_hours_by_both_times(ask, limits, publish, database):
     now = datetime.now(UTC)
     ago = {"hot": (30, 80), "warm": (120, 50), "warm2": (600, 50), "old": (1500, 80), "future": (-60, 80)}
     await publish(
@@ -213,6 +212,10 @@ async def test_status_counts_the_anomalies_of_the_last_hours(ask, limits, publis
             for name, (minutes, temp) in ago.items()
         ]
     )
+    status, _ = await ask(f"spacecraft.status.{SC}")
+    assert status["anomalies"] == {"last1h": 5, "last6h": 5, "last24h": 5}  # all were detected now
+    await database.execute("UPDATE app.anomaly SET detected_at = detected_at - interval '30 hours'")
+    await database.execute("DELETE FROM app.misdated_anomaly")
     status, _ = await ask(f"spacecraft.status.{SC}")
     assert status["anomalies"] == {"last1h": 1, "last6h": 2, "last24h": 3}
     assert (status["highestSeverityLast24h"], status["overallStatus"]) == ("HIGH", "CRITICAL")
@@ -240,8 +243,8 @@ async def test_a_fleet_with_large_configs_is_listed_in_answers_that_nats_carries
             SELECT 'L-' || n, 1 FROM generate_series(1, 30) AS n
             RETURNING spacecraft_id
         )
-        INSERT INTO app.config (spacecraft_id, version, document, status, source)
-        SELECT spacecraft_id, 1, json_build_object('notes', repeat('x', 100000)), 'approved', 'test' FROM large
+        INSERT INTO app.config (spacecraft_id, version, document, source, recorded_by)
+        SELECT spacecraft_id, 1, json_build_object('notes', repeat('x', 100000)), 'test', 'test' FROM large
         """
     )
     seen: list[str] = []

@@ -15,9 +15,10 @@ from missionops.app import Service
 from missionops.operations import dispatch
 from missionops.operations.registry import OPERATIONS
 from subscribers import middlewares
+from tests.wait import until_async
 
 AT = "2025-01-01T00:00:00Z"
-TABLES = "app.spacecraft, app.config, app.telemetry, app.anomaly, app.event, app.document, app.parameter"
+TABLES = "app.spacecraft, app.config, app.telemetry, app.anomaly, app.event, app.document, app.parameter_set"
 
 REQUESTS: dict[str, dict[str, Any]] = {
     "anomalies.timeline": {"from": AT, "to": AT},
@@ -62,14 +63,18 @@ async def test_a_query_that_takes_too_long_is_cancelled_and_said_to_be_unavailab
     names = [operation.name for operation in OPERATIONS if operation.name != "health"]
     async with locked(database):
         async with httpx.AsyncClient(base_url=service.http_url, timeout=10) as http:
-            *answers, over_http, _ = await asyncio.gather(
-                *(ask(client, name) for name in names), http.get("/events?spacecraftId=SC-001"), ask(client, "health")
+            answers, over_http, _ = await asyncio.gather(
+                asyncio.gather(*(ask(client, name) for name in names)),
+                http.get("/events?spacecraftId=SC-001"),
+                ask(client, "health"),
             )
         assert dict(zip(names, answers, strict=True)) == dict.fromkeys(names, "unavailable")
         assert (over_http.status_code, over_http.json()["error"]["code"]) == (503, "unavailable")
-        async with asyncio.timeout(5):
-            while await waiting(database):
-                await asyncio.sleep(0.05)
+
+        async def none_waits() -> bool:
+            return not await waiting(database)
+
+        await until_async(none_waits, "the end of the queries", 5)
     assert {await ask(client, name) for name in names} <= {"done", "not_found"}
 
 

@@ -19,6 +19,7 @@ from missionops.app import Service
 from missionops.operations import intake
 from missionops.operations.operation import Operation, Route
 from missionops.operations.registry import OPERATIONS
+from tests.wait import until_async
 
 AT, LATER = "2025-01-01T00:00:00Z", "2025-01-01T00:10:00Z"
 LIMITS = {"parameters": {"temp": {"warnHigh": 45, "critHigh": 70}}, "mission": "test"}
@@ -48,6 +49,14 @@ class Command(NamedTuple):
     """Whether the request is what a file holds."""
 
 
+ANOMALY_FILTERS = {
+    "limit": "--limit", "minSeverity": "--min-severity", "parameter": "--parameter", "from": "--from", "to": "--to",
+}  # fmt: skip
+EVENT_FILTERS = {
+    "limit": "--limit", "types": "--type", "minSeverity": "--min-severity", "q": "--search", "from": "--from",
+    "to": "--to",
+}  # fmt: skip
+
 COMMANDS: Mapping[str, Command] = {
     "config.get": Command("get-config *", {"version": "--version"}),
     "config.set": Command("set-config * --yes", takes_document=True),
@@ -59,7 +68,8 @@ COMMANDS: Mapping[str, Command] = {
     "telemetry.analyze": Command(
         "analyze-telemetry --spacecraft-id *", {"limit": "--limit", "from": "--from", "to": "--to"}
     ),
-    "anomalies.list": Command("list-anomalies --spacecraft-id *", {"limit": "--limit"}),
+    "anomalies.list": Command("list-anomalies --spacecraft-id *", ANOMALY_FILTERS),
+    "anomalies.search": Command("list-anomalies", ANOMALY_FILTERS),
     "anomalies.timeline": Command("list-anomalies --spacecraft-id *", {"from": "--from", "to": "--to"}),
     "spacecraft.register": Command("register *", {"name": "--name", "missionType": "--mission-type"}),
     "spacecraft.get": Command("get-spacecraft *"),
@@ -72,7 +82,8 @@ COMMANDS: Mapping[str, Command] = {
             "metadata": "--metadata", "id": "--id",
         },
     ),
-    "events.list": Command("list-events --spacecraft-id *", {"limit": "--limit"}),
+    "events.list": Command("list-events --spacecraft-id *", EVENT_FILTERS),
+    "events.search": Command("list-events", EVENT_FILTERS),
     "deadletters.list": Command(
         "dead-letters list", {"limit": "--limit", "spacecraftId": "--spacecraft-id"},
     ),
@@ -145,7 +156,24 @@ CASES: Mapping[str, list[tuple[str, Any]]] = {
         ("SC-001", {"from": "soon", "to": LATER}),
         ("unknown", {}),
     ],
-    "anomalies.list": [("SC-001", {}), ("SC-001", {"limit": 1}), ("SC-001", {"limit": 1001}), ("unknown", {})],
+    "anomalies.list": [
+        ("SC-001", {}),
+        ("SC-001", {"limit": 1}),
+        ("SC-001", {"limit": 1001}),
+        ("SC-001", {"minSeverity": "MEDIUM", "parameter": "temp", "from": AT}),
+        ("SC-001", {"minSeverity": "high"}),
+        ("SC-001", {"to": AT}),
+        ("unknown", {}),
+    ],
+    "anomalies.search": [
+        ("", {}),
+        ("", {"limit": 2, "minSeverity": "HIGH", "to": LATER}),
+        ("", {"parameter": "none"}),
+        ("", {"from": "soon"}),
+        ("", {"limit": 0}),
+        ("", {"cursor": "none"}),
+        ("", {"spacecraftId": "SC-001"}),
+    ],
     "anomalies.timeline": [("SC-001", {"from": AT, "to": LATER}), ("SC-001", {"from": AT}), ("SC-001", {})],
     "spacecraft.register": [
         ("SC-001", {"name": "One", "missionType": "LEO"}),
@@ -172,6 +200,16 @@ CASES: Mapping[str, list[tuple[str, Any]]] = {
         ("SC-001", {"limit": "x"}),
         ("unknown", {}),
         ("_fleet", {}),
+        ("SC-001", {"types": ["INFO"], "minSeverity": "LOW", "q": "hello", "from": AT, "to": LATER}),
+        ("SC-001", {"types": ["PARTY"]}),
+    ],
+    "events.search": [
+        ("", {}),
+        ("", {"limit": 1}),
+        ("", {"types": ["INFO", "CONFIG_CHANGED"], "limit": 2}),
+        ("", {"q": "nothing like it"}),
+        ("", {"minSeverity": "WORSE"}),
+        ("", {"from": LATER, "to": AT}),
     ],
     "deadletters.list": [
         ("", {}),
@@ -336,7 +374,8 @@ async def by_http(http: httpx.AsyncClient, route: Route, spacecraft_id: str, req
     if spacecraft_id and "{spacecraftId}" not in route.path:
         fields["spacecraftId"] = spacecraft_id
     if route.method == "GET":
-        response = await http.get(path, params=fields)
+        query = {name: ",".join(value) if isinstance(value, list) else value for name, value in fields.items()}
+        response = await http.get(path, params=query)
     else:
         response = await http.request(route.method, path, json=fields)
     return Reply(response.status_code, response.json(), response.headers.get("missionops-next-cursor"))
@@ -444,9 +483,10 @@ async def stored_by_http(http: httpx.AsyncClient, route: Route, spacecraft_id: s
 
 async def until_stored(http: httpx.AsyncClient, spacecraft_id: str, count: int) -> list[Any]:
     """What is stored, once there are so many, but for whose and since when."""
-    async with asyncio.timeout(10):
-        while True:
-            stored = (await http.get("/telemetry", params={"spacecraftId": spacecraft_id})).json()
-            if len(stored) >= count:
-                return [{name: one[name] for name in ("id", "timestamp", "parameters")} for one in stored]
-            await asyncio.sleep(0.02)
+
+    async def found() -> tuple[Any] | None:
+        stored = (await http.get("/telemetry", params={"spacecraftId": spacecraft_id})).json()
+        return (stored,) if len(stored) >= count else None
+
+    (stored,) = await until_async(found, f"{count} snapshots of {spacecraft_id}")
+    return [{name: one[name] for name in ("id", "timestamp", "parameters")} for one in stored]

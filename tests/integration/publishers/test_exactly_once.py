@@ -7,6 +7,7 @@ from nats.aio.client import Client
 from missionops.broker import streams
 from missionops.settings import Settings
 from publishers.exactly_once import ExactlyOncePublisher, Message
+from tests.wait import until_async
 
 
 async def _publisher(client: Client, after: int) -> ExactlyOncePublisher:
@@ -92,5 +93,8 @@ async def test_a_foreign_message_under_our_id_is_not_ours(client: Client, settin
 
 async def _until_taken(client: Client, subject: str, body: bytes, name: str) -> None:
     """Publish once the stream has forgotten the id."""
-    while (await client.jetstream().publish(subject, body, headers={"Nats-Msg-Id": name})).duplicate:
-        await asyncio.sleep(0.01)
+
+    async def is_taken() -> bool:
+        return not (await client.jetstream().publish(subject, body, headers={"Nats-Msg-Id": name})).duplicate
+
+    await until_async(is_taken, "the end of the deduplication window")

@@ -1,20 +1,17 @@
 """Partitions of telemetry: which are made, where others are already; and plans that open few of them."""
 
 import json
-import shutil
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 
 from missionops.domain import timestamp
-from missionops.embedded import access
 from missionops.errors import Unavailable
 from missionops.store import database as databases
-from missionops.store import migrate, spacecraft, telemetry
+from missionops.store import partitions, telemetry
 
 MONTHS = {date(year, month, 1) for year in range(1900, 2200) for month in range(1, 13)}
 EVER = (timestamp.EARLIEST, timestamp.LATEST)
@@ -40,7 +37,7 @@ async def service_connection(database_url: str, as_role: Callable[[str, str], st
 
 
 async def test_months_lie_near_the_present_and_decades_beyond_without_a_gap(service_connection, database):
-    await telemetry.ensure_partitions(service_connection, MONTHS)
+    await partitions.ensure(service_connection, partitions.TELEMETRY, MONTHS)
     found = await bounds(database)
     today = await database.fetchval("SELECT current_date")
     first, before = months_from(today, -240), months_from(today, 3)
@@ -54,7 +51,7 @@ async def test_months_lie_near_the_present_and_decades_beyond_without_a_gap(serv
     assert found["telemetry_1900s"] == ("1900-01-01", "1910-01-01")
     assert found[f"telemetry_{first.year // 10}0s"][1] == str(first)
     assert str(before) in starts
-    await telemetry.ensure_partitions(service_connection, MONTHS)
+    await partitions.ensure(service_connection, partitions.TELEMETRY, MONTHS)
     assert await bounds(database) == found
 
 
@@ -78,7 +75,7 @@ async def test_what_is_there_is_left_and_a_decade_fits_between(service_connectio
         date(1987, 6, 15),
         date(1980, 1, 1),
     ]
-    await telemetry.ensure_partitions(service_connection, [*days, near, today])
+    await partitions.ensure(service_connection, partitions.TELEMETRY, [*days, near, today])
     assert await bounds(database) == {
         "telemetry_1980s": ("1980-01-01", "1985-03-01"),
         "telemetry_1985_03": ("1985-03-01", "1985-04-01"),
@@ -96,7 +93,7 @@ async def test_a_gap_within_a_day_is_closed(service_connection, database):
     await database.execute(
         "CREATE TABLE app.mine PARTITION OF app.telemetry FOR VALUES FROM ('2025-01-01') TO ('2025-02-01')"
     )
-    await telemetry.ensure_partitions(service_connection, [date(2025, 1, 31), date(2025, 2, 1)])
+    await partitions.ensure(service_connection, partitions.TELEMETRY, [date(2025, 1, 31), date(2025, 2, 1)])
     await database.execute("SET timezone = 'UTC'; SET datestyle = 'ISO'")
     rows = await database.fetch(
         "SELECT name::text, first::text, before::text FROM app.telemetry_partition ORDER BY first"
@@ -108,41 +105,23 @@ async def test_a_gap_within_a_day_is_closed(service_connection, database):
     ]
 
 
-async def test_a_database_of_an_earlier_version_keeps_its_months(
-    empty_database_url: str, tmp_path: Path, as_role: Callable[[str, str], str]
-):
-    await access.create_roles(empty_database_url)
-    dsn = as_role(empty_database_url, "mission_migrator")
-    for file in sorted(migrate.folder().glob("*.sql"))[:8]:
-        shutil.copy(file, tmp_path)
-    await migrate.apply(dsn, tmp_path)
-    async with databases.connected(dsn) as connection:
-        for month in ("1903-05-01", "2025-01-01", "2150-12-01"):
-            await connection.execute(f"SELECT app.ensure_telemetry_month('{month}')")
-        await migrate.apply(dsn)
-        await telemetry.ensure_partitions(connection, [date(1903, 1, 1), date(2155, 1, 1), date(2150, 12, 31)])
-        assert list(await bounds(connection)) == [
-            "telemetry_1900s", "telemetry_1903_05", "telemetry_2025_01", "telemetry_2150_12", "telemetry_2150s"
-        ]  # fmt: skip
-
-
 async def test_with_a_default_partition_every_row_has_a_place(service_connection, database):
     await database.execute("CREATE TABLE app.others PARTITION OF app.telemetry DEFAULT")
-    await telemetry.ensure_partitions(service_connection, [date(2025, 1, 1)])
+    await partitions.ensure(service_connection, partitions.TELEMETRY, [date(2025, 1, 1)])
     assert list(await bounds(database)) == ["others"]
 
 
 async def test_a_time_that_is_not_kept_is_refused(service_connection):
     for day in (date(1899, 12, 31), date(2200, 1, 1)):
         with pytest.raises(asyncpg.CheckViolationError):
-            await telemetry.ensure_partitions(service_connection, [day])
+            await partitions.ensure(service_connection, partitions.TELEMETRY, [day])
 
 
 async def test_a_row_without_a_partition_is_told_from_one_that_is_refused(service_connection, database):
     row = (("SC-1", timestamp.to_microseconds(datetime(2025, 1, 1, tzinfo=UTC)), "a"), b"{}", 0)
     with pytest.raises(Unavailable, match="dropped or detached"):
         await telemetry.add(service_connection, [row])
-    await telemetry.ensure_partitions(service_connection, [date(2025, 1, 1)])
+    await partitions.ensure(service_connection, partitions.TELEMETRY, [date(2025, 1, 1)])
     await database.execute("ALTER TABLE app.telemetry ADD CONSTRAINT mine CHECK (id <> 'a')")
     with pytest.raises(asyncpg.CheckViolationError):
         await telemetry.add(service_connection, [row])
@@ -152,7 +131,7 @@ async def test_a_row_without_a_partition_is_told_from_one_that_is_refused(servic
 async def plans(database_url: str) -> AsyncIterator[tuple[Any, list[dict[str, Any]]]]:
     """A connection to a database with all the partitions there can be, and the plans of what is done on it."""
     async with databases.connected(database_url) as connection:
-        await telemetry.ensure_partitions(connection, MONTHS)
+        await partitions.ensure(connection, partitions.TELEMETRY, MONTHS)
         newest = datetime.now(UTC) - timedelta(days=1)
         rows = [(f"SC-{number % 10}", newest - timedelta(minutes=number), f"{number}") for number in range(5_000)]
         await connection.executemany("INSERT INTO app.telemetry VALUES ($1, $2, $3, '{}', now())", rows)
@@ -193,9 +172,6 @@ async def test_the_newest_are_found_without_opening_the_partitions_of_old(plans)
             async with connection.transaction():
                 assert len([row async for row in telemetry.newest_from(connection, "SC-1", None, count)]) == count
             assert 0 < len(scans(found)) < 50
-        async with connection.transaction():
-            assert (await spacecraft.condition(connection, "SC-1", datetime.now(UTC))).last_telemetry
-        assert 0 < len(scans(found)) < 50
 
 
 async def test_what_is_older_is_found_too_and_each_partition_by_its_key(plans):
@@ -206,9 +182,6 @@ async def test_what_is_older_is_found_too_and_each_partition_by_its_key(plans):
     async with connection.transaction():
         assert [row.id async for row in telemetry.newest(connection, "OLD", EVER, None, 20)] == ["b", "a"]
     assert 240 < len(scans(found)) < 280
-    async with connection.transaction():
-        assert await telemetry.last_time(connection, "OLD") == datetime(2190, 1, 1, tzinfo=UTC)
-    assert 0 < len(scans(found)) < 50
 
 
 async def test_a_range_and_a_place_open_only_what_they_hold(plans):

@@ -1,6 +1,5 @@
 """The same messages give the same anomalies, byte for byte, however they are cut, interrupted and handed over."""
 
-import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 
 from missionops import app
 from subscribers.telemetry import worker as subscriber
+from tests.wait import until_async
 
 TIME = "2025-01-01T00:00:00Z"
 FLEET = ("SC-001", "SC-002", "SC-003")
@@ -118,20 +118,24 @@ async def copy_configs(source: str, target: str) -> None:
     """The same versions of the same configs, without waiting for anybody to set them."""
     for name, document in await fetch(source, "SELECT spacecraft_id, document FROM app.config"):
         await execute(target, "INSERT INTO app.spacecraft (spacecraft_id, config_version) VALUES ($1, 1)", name)
-        await execute(target, "INSERT INTO app.config VALUES ($1, 1, $2, 'approved', 'manual')", name, document)
+        await execute(target, "INSERT INTO app.config VALUES ($1, 1, $2, 'manual', 'test')", name, document)
 
 
 async def until_handled(client, dsn: str, count: int | None = None) -> None:
     """Wait until so many messages, or all, are handled."""
     wanted = (await client.jetstream().stream_info("TELEMETRY")).state.last_seq if count is None else count
     connection = await asyncpg.connect(dsn)
-    async with asyncio.timeout(60):
-        while await connection.fetchval("SELECT sequence FROM app.position") < wanted:
-            await asyncio.sleep(0.005)
-        while count is None and await connection.fetchval("SELECT published_sequence < sequence FROM app.position"):
-            if len(await stream(client, "ANOMALIES")) >= await connection.fetchval("SELECT count(*) FROM app.anomaly"):
-                break
-            await asyncio.sleep(0.005)
+    at_least = "SELECT sequence >= $1 FROM app.checkpoint"
+    await until_async(lambda: connection.fetchval(at_least, wanted), f"the first {wanted} messages")
+
+    async def is_published() -> bool:
+        if await connection.fetchval("SELECT published_sequence >= sequence FROM app.checkpoint"):
+            return True
+        count = await connection.fetchval("SELECT count(*) FROM app.anomaly")
+        return len(await stream(client, "ANOMALIES")) >= int(count)
+
+    if count is None:
+        await until_async(is_published, "the anomalies")
     await connection.close()
 
 
@@ -149,5 +153,5 @@ async def told(client) -> list[list[tuple[str, bytes]]]:
 async def kept(dsn: str) -> list[list[tuple[object, ...]]]:
     """What is in the tables, but for the count of streams."""
     telemetry = 'SELECT spacecraft_id, "timestamp", id, parameters, received_at FROM app.telemetry ORDER BY 1, 2, 3'
-    anomalies = "SELECT spacecraft_id, message, stream_sequence, ordinal FROM app.anomaly ORDER BY 3, 4"
+    anomalies = "SELECT spacecraft_id, body, stream_sequence, number_in_message FROM app.anomaly ORDER BY 3, 4"
     return [await fetch(dsn, telemetry), await fetch(dsn, anomalies)]

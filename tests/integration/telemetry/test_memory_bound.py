@@ -12,6 +12,8 @@ import asyncpg
 import msgspec
 import psutil
 
+from tests.wait import until_async
+
 LIMIT = 150 << 20
 """Bytes; what the product promises with its settings as they come."""
 SMALL, LARGE = 20_000, 8
@@ -50,7 +52,8 @@ async def test_messages_that_become_many_dead_letters_fit_into_memory(serve, nat
     packed, heads = msgspec.msgpack.encode([{"n": "x" * 80}] * ITEMS), {"Content-Type": "application/msgpack"}
     written = json.dumps([{"n": "x" * 80}] * ITEMS, separators=(",", ":")).encode()
     large = {f"X-{number}": "x" * 4_000 for number in range(15)}
-    shapes = ((b"[" + b",".join([b"1"] * ITEMS) + b"]", large), (written, {}), (packed, heads))
+    numbers = b"[" + b",".join([b"1"] * ITEMS) + b"]"
+    shapes: tuple[tuple[bytes, dict[str, str]], ...] = ((numbers, large), (written, {}), (packed, heads))
     for body, headers in shapes * 3:
         await mission.client.publish("telemetry.SC-001", body, headers=headers)
     await mission.client.flush()
@@ -90,9 +93,11 @@ async def taken(client) -> int:
 
 
 async def until_handled(mission, sequence: int) -> None:
-    async with asyncio.timeout(100):
-        while (await mission.fetch("SELECT sequence FROM app.position"))[0][0] < sequence:
-            await asyncio.sleep(0.1)
+    async def is_handled() -> bool:
+        ((handled,),) = await mission.fetch("SELECT sequence FROM app.checkpoint")
+        return bool(handled >= sequence)
+
+    await until_async(is_handled, f"the first {sequence} messages", 100)
 
 
 @contextmanager

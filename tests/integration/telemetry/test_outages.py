@@ -14,6 +14,7 @@ from nats.js.api import DiscardPolicy
 from missionops.embedded.nats import NatsServer
 from missionops.embedded.postgres import PostgresServer
 from missionops.store import migrate
+from tests.wait import until_async
 
 OUTAGE = 2.0  # seconds; the stream's duplicate window is half a second
 N = 20
@@ -106,6 +107,21 @@ async def test_the_stream_of_telemetry_is_deleted(served, mission):
     assert [line["level"] for line in served.log if "made anew" in line["message"]] == ["error"]
 
 
+async def test_what_a_deleted_stream_of_telemetry_held_is_counted_as_lost(served, mission):
+    await mission.publish(N)
+    await mission.until_stored()
+    await pause(mission, "2100-01-01T00:00:00Z")
+    for _ in range(3):
+        await mission.client.request("telemetry.SC-002", b"[]", timeout=5)
+    assert (await served.ingest())["lag"] == 3
+    await mission.client.jetstream().delete_stream("TELEMETRY")
+    await mission.publish(N)
+    await mission.until_stored()
+    assert (await served.until_ready())["ingest"]["lost"] == 3
+    (line,) = [line for line in served.log if line["message"].startswith("LOST")]
+    assert "At least 3 messages" in line["message"]
+
+
 @pytest.mark.parametrize("name", ["ANOMALIES", "DEADLETTERS", "EVENTS"])
 async def test_a_stream_of_ours_is_deleted(served, mission, name):
     async with served.watched():
@@ -190,6 +206,8 @@ async def test_the_disk_of_nats_is_full(serve, missions, own_database, disk):
                 ballast = fill(place)
                 publishing = asyncio.create_task(mission.publish(N, padding=1 << 18))
                 await until_refused(served)
+                red = await served.until_red("nats-server cannot write the stream TELEMETRY")
+                assert "no space left on device" in red["ingest"]["trouble"]
                 await last()
                 ballast.unlink()
                 await server.stop()  # one that had no room has given JetStream up until it is started again
@@ -205,9 +223,13 @@ async def until_refused(served) -> None:
     """What the stream does not take, nobody is told is taken."""
     body = {"spacecraftId": "SC-002", "timestamp": "2025-01-01T00:00:00Z", "parameters": {}}
     async with httpx.AsyncClient(base_url=served.url, timeout=10) as http:
-        while (answer := await http.post("/telemetry", json=body)).status_code != 503:
-            assert answer.status_code in {201, 202}
-    assert answer.json()["error"]["code"] == "unavailable"
+
+        async def refused() -> httpx.Response | None:
+            answer = await http.post("/telemetry", json=body)
+            assert answer.status_code in {201, 202, 503}
+            return answer if answer.status_code == 503 else None
+
+        assert (await until_async(refused, "a refusal")).json()["error"]["code"] == "unavailable"
 
 
 async def test_the_stream_of_anomalies_is_full(served, mission):

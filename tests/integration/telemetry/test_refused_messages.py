@@ -12,6 +12,7 @@ from hypothesis import settings as profile
 from hypothesis import strategies as st
 
 from missionops.app import Service
+from tests.wait import until_async
 
 TIME = "2025-01-01T00:00:00Z"
 N = 20
@@ -40,12 +41,11 @@ def snapshot(name: str, **more: object) -> bytes:
 
 
 async def all_handled(client, database) -> None:
-    async with asyncio.timeout(60):
-        while True:
-            last = (await client.jetstream().stream_info("TELEMETRY")).state.last_seq
-            if await database.fetchval("SELECT sequence FROM app.position") == last:
-                return
-            await asyncio.sleep(0.01)
+    async def are_handled() -> bool:
+        last = (await client.jetstream().stream_info("TELEMETRY")).state.last_seq
+        return bool(await database.fetchval("SELECT sequence FROM app.checkpoint") == last)
+
+    await until_async(are_handled, "the end of the stream")
 
 
 async def stored(database) -> list[str]:
@@ -71,9 +71,7 @@ async def test_any_other_fault_is_ours_and_the_batch_waits(service: Service, cli
     names = [f"{number:02}" for number in range(N)]
     for name in (*names[: N // 2], "cursed", *names[N // 2 :]):
         await client.jetstream().publish("telemetry.SC-001", snapshot(name))
-    async with asyncio.timeout(20):
-        while service.progress.interruptions < 3:
-            await asyncio.sleep(0.01)
+    await until_async(lambda: service.progress.interruptions >= 3, "three attempts")
     for _ in range(50):  # red all the time, also while the next attempt is under way
         assert not service.progress.is_ready
         await asyncio.sleep(0.01)
@@ -91,17 +89,15 @@ async def test_nothing_is_told_whose_commit_fails(service: Service, client, data
     await client.request("missionops.config.set.SC-001", b'{"parameters":{"n":{"critHigh":0}}}')
     await database.execute("""
         CREATE FUNCTION app.curse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no commit'; END $$;
-        CREATE CONSTRAINT TRIGGER curse AFTER UPDATE ON app.position DEFERRABLE INITIALLY DEFERRED
+        CREATE CONSTRAINT TRIGGER curse AFTER UPDATE ON app.checkpoint DEFERRABLE INITIALLY DEFERRED
         FOR EACH ROW WHEN (NEW.sequence > OLD.sequence) EXECUTE FUNCTION app.curse();
     """)
     await client.jetstream().publish("telemetry.SC-001", snapshot("waits"))
-    async with asyncio.timeout(20):
-        while service.progress.interruptions < 3:
-            await asyncio.sleep(0.01)
+    await until_async(lambda: service.progress.interruptions >= 3, "three attempts")
     assert "no commit" in str(service.progress.trouble)
     assert (await client.jetstream().stream_info("ANOMALIES")).state.messages == 0
     assert told.pending_msgs == 0
-    await database.execute("DROP TRIGGER curse ON app.position")
+    await database.execute("DROP TRIGGER curse ON app.checkpoint")
     assert json.loads((await told.next_msg(10)).data)["snapshotId"] == "waits"
     await all_handled(client, database)
     assert await stored(database) == ["waits"]

@@ -1,6 +1,5 @@
 """Nothing failed, and nothing moves: readiness is red within seconds all the same, and says what waits."""
 
-import asyncio
 import json
 import os
 import signal
@@ -13,6 +12,7 @@ import pytest
 from missionops import app
 from missionops.settings import Settings
 from subscribers.telemetry import session
+from tests.wait import until_async
 
 N = 5
 LONG = {"MISSIONOPS_LEASE": "60"}  # PostgreSQL itself ends no transaction before that
@@ -95,9 +95,7 @@ async def test_a_backend_that_never_answers_again_is_given_up(nats_server, own_d
             backend = await backend_that_waits(other)
             os.kill(backend, signal.SIGSTOP)
         try:
-            async with asyncio.timeout(20):
-                while "was not finished" not in str(service.progress.trouble):
-                    await asyncio.sleep(0.02)
+            await until_async(lambda: "was not finished" in str(service.progress.trouble), "the end of the batch", 20)
             assert not service.progress.is_ready
         finally:
             os.kill(backend, signal.SIGCONT)  # until then it holds its locks
@@ -107,7 +105,4 @@ async def test_a_backend_that_never_answers_again_is_given_up(nats_server, own_d
 
 
 async def backend_that_waits(connection) -> int:
-    async with asyncio.timeout(20):
-        while (pid := await connection.fetchval(WAITING)) is None:
-            await asyncio.sleep(0.02)
-    return int(pid)
+    return int(await until_async(lambda: connection.fetchval(WAITING), "a backend that waits for the lock"))

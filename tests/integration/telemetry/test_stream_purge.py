@@ -8,8 +8,10 @@ import pytest
 from missionops import app
 from missionops.app import Service
 from missionops.broker import jetstream, streams
+from missionops.ingest.status import IngestStatus
 from missionops.settings import Settings
 from subscribers.telemetry import stream_purge
+from tests.wait import until_async
 
 
 @pytest.fixture
@@ -37,15 +39,30 @@ async def test_old_handled_messages_go(provisioned, client, publish):
     assert await first(client) == 11
 
 
-async def test_of_nothing_nothing_is_said(provisioned, client, publish, caplog):
+async def test_an_empty_stream_is_purged_of_nothing(provisioned, client, publish):
     """Of an empty stream the server gives 0 as the first sequence, or one after the last."""
-    caplog.set_level("INFO")
-    await stream_purge.purge(client, handled=0, max_age=-5)
-    assert not caplog.messages
+    assert (await stream_purge.purge(client, handled=0, max_age=-5)).purged == 0
     await publish(3)
-    for _ in range(2):
-        await stream_purge.purge(client, handled=3, max_age=-5)
-    assert caplog.messages == ["purged 3 handled messages from the stream"]
+    counts = [(await stream_purge.purge(client, handled=3, max_age=-5)).purged for _ in range(2)]
+    assert counts == [3, 0]
+
+
+@pytest.mark.usefixtures("provisioned")
+async def test_what_is_purged_is_logged_once_in_ten_minutes(client, publish, settings, monkeypatch, caplog):
+    monkeypatch.setattr(stream_purge, "_PAUSE", 0.01)
+    caplog.set_level("INFO", stream_purge.__name__)
+    status = IngestStatus()
+    purging = asyncio.create_task(
+        stream_purge.purge_handled(client, status, settings.model_copy(update={"telemetry_max_age": 0}))
+    )
+    async with asyncio.timeout(10):
+        for sequence in (1, 2, 3):
+            await publish(1)
+            status.sequence = sequence
+            while await first(client) <= sequence:
+                await asyncio.sleep(0.01)
+    purging.cancel()
+    assert caplog.messages == ["purged 1 handled messages from the stream TELEMETRY"]
 
 
 async def test_young_messages_stay(provisioned, client, publish):
@@ -83,6 +100,4 @@ async def test_a_purged_stream_is_no_loss_to_the_next_owner(provisioned, client,
 
 
 async def handled(service: Service, sequence: int) -> None:
-    async with asyncio.timeout(10):
-        while service.progress.sequence < sequence:
-            await asyncio.sleep(0.01)
+    await until_async(lambda: service.progress.sequence >= sequence, f"message {sequence}")

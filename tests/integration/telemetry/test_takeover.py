@@ -8,6 +8,7 @@ import asyncpg
 import httpx
 
 from missionops import app
+from tests.wait import until_async
 
 LONG = {"MISSIONOPS_LEASE": "30"}
 WAITING = """
@@ -22,9 +23,7 @@ async def owner(served) -> bool:
 
 
 async def until_owner(served) -> None:
-    async with asyncio.timeout(SOON):
-        while not await owner(served):
-            await asyncio.sleep(0.02)
+    await until_async(lambda: owner(served), "the takeover", SOON)
 
 
 async def test_a_standby_takes_over_from_one_that_is_stopped(serve, nats_server, own_database, mission):
@@ -78,9 +77,11 @@ async def test_requests_under_way_are_answered(serve, nats_server, own_database,
         over_nats = asyncio.create_task(mission.client.request("missionops.config.set.SC-001", b"{}", timeout=10))
         over_http = asyncio.create_task(http.put("/spacecraft/SC-002/config", json={}))
         taken = asyncio.create_task(http.post("/telemetry", json=snapshot))
-        async with asyncio.timeout(20):  # both configs, and the batch
-            while await other.fetchval(WAITING) < 3:
-                await asyncio.sleep(0.02)
+
+        async def all_wait() -> bool:
+            return int(await other.fetchval(WAITING)) >= 3
+
+        await until_async(all_wait, "both configs and the batch, which wait for the lock")
         served.running.signal(signal.SIGTERM)
         await asyncio.sleep(0.2)  # it has begun to stop; it may not be seen from here
         assert not over_http.done()
@@ -90,7 +91,7 @@ async def test_requests_under_way_are_answered(serve, nats_server, own_database,
         assert (await taken).status_code == 201
     assert (await asyncio.to_thread(served.running.end)).code == 0
     assert await other.fetchval("SELECT count(*) FROM app.telemetry") == 1
-    assert await other.fetchval("SELECT owner FROM app.position") is None
+    assert await other.fetchval("SELECT owner FROM app.checkpoint") is None
     assert len(await mission.stream("ANOMALIES")) == 1
     await holder.close()
     await other.close()
@@ -110,7 +111,5 @@ async def test_what_a_former_owner_is_given_is_asked_for_again(settings, client,
             await client.publish("telemetry.SC-001", json.dumps(body).encode())
         for _ in range(3):
             await former.next_msg(5)
-        async with asyncio.timeout(30):
-            while service.progress.stored < 3:
-                await asyncio.sleep(0.02)
+        await until_async(lambda: service.progress.stored >= 3, "the snapshots")
     assert await database.fetchval("SELECT count(*) FROM app.telemetry") == 3

@@ -58,7 +58,13 @@ def test_a_document_may_have_no_rule(document):
 
 
 def test_other_top_level_keys_are_the_users_own():
-    document = {"mission": {"temp": {"warnLow": "x"}}, "notes": None, "warnHigh": True, "": [], "parameters": {}}
+    document: dict[str, object] = {
+        "mission": {"temp": {"warnLow": "x"}},
+        "notes": None,
+        "warnHigh": True,
+        "": [],
+        "parameters": {},
+    }
     assert limits.compile_rules(document) == {}
 
 
@@ -147,7 +153,7 @@ def test_a_name_that_no_snapshot_can_have_is_refused(name, message):
 
 
 def test_many_faults_are_named_at_once_in_the_order_of_the_document():
-    document = {
+    document: dict[str, object] = {
         "parameters": {
             "a": 1,
             "good": {"warnHigh": 1},

@@ -15,7 +15,7 @@ def batch(first: int, *names: object) -> Batch:
     found = Batch(first - 1, Decoder())
     for sequence, name in enumerate(names, start=first):
         body = json.dumps({"timestamp": "2025-01-01T00:00:00Z", "parameters": {}, "id": str(name)}).encode()
-        found.add(Delivery(b"SC-1", sequence, sequence, body, None, b""))
+        found.add(Delivery(b"telemetry.0.SC-1", sequence, sequence, body, None, b""))
     return found
 
 
@@ -36,7 +36,7 @@ def test_one_spacecraft_s_snapshot_is_no_repeat_of_another_s():
     known.remove_known(batch(1, "a"))
     other = Batch(1, Decoder())
     body = b'{"timestamp":"2025-01-01T00:00:00Z","parameters":{},"id":"a"}'
-    other.add(Delivery(b"SC-2", 2, 2, body, None, b""))
+    other.add(Delivery(b"telemetry.0.SC-2", 2, 2, body, None, b""))
     known.remove_known(other)
     assert (ids(other), other.duplicates) == (["a"], 0)
 
@@ -44,8 +44,8 @@ def test_one_spacecraft_s_snapshot_is_no_repeat_of_another_s():
 def test_what_is_long_past_is_left_to_the_database(monkeypatch):
     monkeypatch.setattr(deduplication, "_KEPT", 3)
     known = RecentSnapshots()
-    for first in range(1, 20):
-        known.remove_known(batch(first, f"{first}"))
+    for sequence in range(1, 20):
+        known.remove_known(batch(sequence, f"{sequence}"))
     first, last = batch(20, 1), batch(21, 19)
     known.remove_known(first)
     known.remove_known(last)
@@ -58,7 +58,7 @@ def test_what_was_decided_a_minute_ago_is_left_to_the_database(monkeypatch, seco
     known = RecentSnapshots()
     known.remove_known(batch(1, "a"))
     now = time.monotonic()
-    monkeypatch.setattr(deduplication.time, "monotonic", lambda: now + seconds)
+    monkeypatch.setattr(time, "monotonic", lambda: now + seconds)
     later = batch(2, "a")
     known.remove_known(later)
     assert ids(later) == left
@@ -69,7 +69,7 @@ def test_a_stream_of_repeats_does_not_keep_what_it_repeats(monkeypatch):
     began = time.monotonic()
     stored = []
     for second in range(0, 120, 10):
-        monkeypatch.setattr(deduplication.time, "monotonic", lambda: began + second)  # noqa: B023 - called in this round
+        monkeypatch.setattr(time, "monotonic", lambda: began + second)  # noqa: B023 - called in this round
         again = batch(second + 1, "a")
         known.remove_known(again)
         stored += [second for _ in ids(again)]

@@ -18,7 +18,7 @@ REASON = (
 def delivery(sequence: int = 1, **headers: str) -> Delivery:
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     block = f"NATS/1.0\r\n{lines}\r\n".replace("Content_Type", "Content-Type").encode() if headers else None
-    return Delivery(b"SC-1", sequence, 7, b"", block, b"")
+    return Delivery(b"telemetry.0.SC-1", sequence, 7, b"", block, b"")
 
 
 def written(items: dict[int, bytes], source: Delivery, payload: int = PAYLOAD) -> list[Message]:

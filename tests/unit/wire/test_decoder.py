@@ -367,7 +367,7 @@ def test_a_spacecraft_id_that_is_no_string_is_invalid(other, encoding):
 
 @BOTH
 def test_unknown_fields_are_ignored(encoding):
-    odd = {"x": None, "Timestamp": 5, "": [[{}]], "spacecraft_id": "SC-2", "a\0": "\0", "x" * 1_000: 1}
+    odd: dict[str, Any] = {"x": None, "Timestamp": 5, "": [[{}]], "spacecraft_id": "SC-2", "a\0": "\0", "x" * 1_000: 1}
     assert taken(written(said(**odd), encoding), encoding) == taken(written(said(), encoding), encoding)
 
 

@@ -73,7 +73,7 @@ def test_names_that_come_again_are_held_by_position():
 
 def test_packets_of_different_kinds_share_the_vocabulary_of_their_spacecraft():
     decoder = wire_decoder.Decoder()
-    kinds = [{"a": 1}, {"b": 2.5, "c": True}, {"a": 3, "d": "x"}]
+    kinds: list[dict[str, Any]] = [{"a": 1}, {"b": 2.5, "c": True}, {"a": 3, "d": "x"}]
     for _ in range(LESSONS):
         for kind in kinds:
             one(decoder, kind)

@@ -93,7 +93,7 @@ async def test_what_comes_after_a_reset_in_the_same_piece_is_not_heard():
     async def reset(_: str) -> None:
         ear.parser.reset()
 
-    ear._process_err = reset  # type: ignore[method-assign]
+    ear._process_err = reset  # type: ignore[method-assign, assignment]
     await ear.parser.parse(b"PING\r\n-ERR 'Stale Connection'\r\nPING\r\nMSG a 1 100\r\nhal")
     await ear.parser.parse(b"PONG\r\n")
     assert ear.heard == [("ping",), ("pong",)]

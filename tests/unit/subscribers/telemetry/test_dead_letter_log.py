@@ -1,22 +1,25 @@
 """Dead letters in the log: the first at once, a flood together, and never as a line of somebody else's making."""
 
+import asyncio
 import logging
+from collections.abc import Callable
 
 import pytest
 
 from missionops.ingest.batch import DeadLetter, Delivery
 from missionops.wire.fault import Fault
-from subscribers.telemetry import dead_letter_log
 from subscribers.telemetry.dead_letter_log import DeadLetterLog
 
 
 def letter(sequence: int, name: str = "SC-001", reason: str = "body: must be an object") -> DeadLetter:
-    return DeadLetter(Fault("invalid", reason, None, b""), Delivery(name.encode(), sequence, 0, b"", None, b""))
+    return DeadLetter(
+        Fault("invalid", reason, None, b""), Delivery(b"telemetry.0." + name.encode(), sequence, 0, b"", None, b"")
+    )
 
 
 async def test_a_flood_is_told_together(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    later = []
-    monkeypatch.setattr(dead_letter_log.asyncio.get_running_loop(), "call_later", lambda _, tell: later.append(tell))
+    later: list[Callable[[], None]] = []
+    monkeypatch.setattr(asyncio.get_running_loop(), "call_later", lambda _, tell: later.append(tell))
     log = DeadLetterLog()
     log.note("1-1", [])
     with caplog.at_level(logging.WARNING):
@@ -28,7 +31,8 @@ async def test_a_flood_is_told_together(caplog: pytest.LogCaptureFixture, monkey
         later.pop()()  # nothing more came: nothing is said, and the next one is news again
         log.note("1001-1001", [letter(1_001)])
     assert len(caplog.records) == 3
-    assert (caplog.records[-1].sequence, caplog.records[-1].batch) == (1_001, "1001-1001")
+    last = vars(caplog.records[-1])
+    assert (last["sequence"], last["batch"]) == (1_001, "1001-1001")
 
 
 async def test_what_a_stranger_wrote_is_no_line_of_ours(caplog: pytest.LogCaptureFixture) -> None:
