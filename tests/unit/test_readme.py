@@ -11,7 +11,7 @@ from missionops.operations.registry import OPERATIONS
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 ROW = re.compile(
-    r"^\| `([a-zA-Z.]+)` \| `([^`]+)`(?: \(stream\))? \| `([A-Z]+ [^`]+)` \| `([a-z-]+)` \|$", re.MULTILINE
+    r"^\| `([a-zA-Z.]+)` \| `([^`]+)`(?: \(stream\))? \| `([A-Z]+ [^`]+)` \| `([a-z -]+)` \|$", re.MULTILINE
 )
 
 

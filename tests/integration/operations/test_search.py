@@ -144,6 +144,8 @@ async def test_a_list_of_types_stands_between_commas_over_http(ask, stored, serv
     ],
 )
 async def test_a_search_reads_by_index_in_the_order_of_time(database, spacecraft, first, index):
+    now = await database.fetchval("SELECT now()")
+    await partitions.ensure(database, partitions.ANOMALY, [(now - timedelta(days=days)).date() for days in range(16)])
     await database.execute(
         """
         INSERT INTO app.anomaly

@@ -161,7 +161,7 @@ CASES: Mapping[str, list[tuple[str, Any]]] = {
         ("SC-001", {"limit": 1}),
         ("SC-001", {"limit": 1001}),
         ("SC-001", {"minSeverity": "MEDIUM", "parameter": "temp", "from": AT}),
-        ("SC-001", {"minSeverity": "high"}),
+        ("SC-001", {"minSeverity": "WORSE"}),
         ("SC-001", {"to": AT}),
         ("unknown", {}),
     ],
@@ -412,7 +412,7 @@ def has_command(operation: Operation, spacecraft_id: str, request: Any) -> bool:
         return True
     if operation.name == "anomalies.list" and request.get("limit", 0) > 1000:
         return False  # which is several pages
-    if operation.name == "anomalies.timeline" and not request:
+    if operation.name == "anomalies.timeline" and len(request) < 2:
         return False  # which is the command of the list
     return request.keys() <= command.fields.keys()
 
