@@ -14,7 +14,7 @@ from missionops.app import Service
 from missionops.domain.event import Event
 from missionops.operations.registry import OPERATIONS
 from missionops.store import database as databases
-from missionops.store import events
+from missionops.store import event_search
 
 AT = "2025-01-01T00:00:00Z"
 ID = re.compile(r"ev_[0-9a-f]{32}")
@@ -203,7 +203,16 @@ async def test_nothing_else_is_about_the_fleet(service: Service, client, operati
     assert (error["code"], error["details"][0]["path"]) == ("invalid_request", "spacecraftId")
 
 
-async def test_listing_events_reads_what_it_shows_and_no_more(database):
+@pytest.mark.parametrize(
+    ("spacecraft", "order", "index"),
+    [
+        ("spacecraft_id = $9", "", "event_by_spacecraft"),
+        ("spacecraft_id IS NULL", "spacecraft_id DESC, ", "event_by_spacecraft"),
+        ("true", "", "event_by_time"),
+        ("spacecraft_id = ANY ($9::text[])", "", "event_by_time"),
+    ],
+)
+async def test_listing_events_reads_what_it_shows_and_no_more(database, spacecraft, order, index):
     await database.execute(
         """
         INSERT INTO app.event
@@ -212,13 +221,14 @@ async def test_listing_events_reads_what_it_shows_and_no_more(database):
         """
     )
     await database.execute("ANALYZE app.event")
-    for query, *arguments in ((events._NEWEST, "'SC-001'"), (events._NEWEST_OF_FLEET,)):
-        for number, value in enumerate((*arguments, "now()", "''", "10"), start=1):
-            query = query.replace(f"${number}", value)  # noqa: PLW2901 - EXPLAIN takes no arguments
-        plan = "\n".join([row[0] for row in await database.fetch(f"EXPLAIN {query}")])
-        assert "Index Scan Backward using event_by_time" in plan
-        assert "Sort" not in plan
-        assert "ROW(" in plan.partition("Index Cond")[2].partition("Filter")[0]  # begins where the cursor says
+    query = event_search._NEWEST.format(spacecraft=spacecraft, order=order)
+    values = ["now()", "''", "'1900-01-01Z'", "'2199-12-31Z'", "NULL", "NULL", "NULL", "10"]
+    values += ["'{SC-001}'" if "ANY" in spacecraft else "'SC-001'"] if "$9" in spacecraft else []
+    await database.execute(f"PREPARE newest AS {query}")
+    plan = "\n".join([row[0] for row in await database.fetch(f"EXPLAIN EXECUTE newest ({', '.join(values)})")])
+    assert f"Index Scan Backward using {index}" in plan
+    assert "Sort" not in plan
+    assert "ROW(" in plan.partition("Index Cond")[2].partition("Filter")[0]  # begins where the cursor says
 
 
 async def test_an_event_registers_no_spacecraft(service: Service, client):
