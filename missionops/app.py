@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from missionops.broker import connection, streams
 from missionops.broker.client import GuardedClient
+from missionops.broker.dead_letters import DeadLetterStream
 from missionops.errors import SetupError, Unavailable
 from missionops.health import HealthReporter
 from missionops.http import server as http
@@ -79,7 +80,9 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         telemetry = PartitionWorker(client, owner, settings, status)
         reporter = HealthReporter(client, pool, status, registry)
-        context = Context(pool, reporter.health, status, TelemetryPublisher(client), CompiledRules())
+        context = Context(
+            pool, reporter.health, status, TelemetryPublisher(client), CompiledRules(), DeadLetterStream(client)
+        )
         requests = RequestRouter(client, context, metrics)
         closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 

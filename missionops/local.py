@@ -37,21 +37,26 @@ class LocalService(NamedTuple):
 
     @property
     def addresses(self) -> dict[str, str]:
-        """Where its parts can be reached."""
-        return {
+        """Where its parts can be reached; `reader` is there if PostgreSQL also listens on TCP."""
+        addresses = {
             "nats": self.servers.nats_url,
             "http": self.service.http_url,
             "database": self.servers.database_url,
         }
+        if self.servers.reader_database_url:
+            addresses["reader"] = self.servers.reader_database_url
+        return addresses
 
 
 @asynccontextmanager
-async def running(directory: Path | None, nats_port: int = 0, http_port: int = 0) -> AsyncIterator[LocalService]:
-    """Servers and service for the time of a block, with data in `directory`, or with none kept."""
+async def running(
+    directory: Path | None, nats_port: int = 0, http_port: int = 0, postgres_port: int | None = None
+) -> AsyncIterator[LocalService]:
+    """Servers and service for the time of a block, with data in `directory`, or without keeping any."""
     async with AsyncExitStack() as exits:
         opened = DataDirectory.open(directory) if directory else DataDirectory.ephemeral()
         started = await exits.enter_async_context(
-            servers.running(await exits.enter_async_context(opened), nats_port=nats_port)
+            servers.running(await exits.enter_async_context(opened), nats_port=nats_port, postgres_port=postgres_port)
         )
         await migrate.apply(started.migrator_database_url)
         await _forget_dead_owners(started.database_url)

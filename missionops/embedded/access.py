@@ -10,6 +10,7 @@ SERVICE = "service"
 """The service's user of NATS."""
 MIGRATOR = "mission_migrator"
 APP = "mission_app"
+READER = "mission_reader"
 NO_PASSWORDS: Mapping[str, str] = MappingProxyType({})
 
 

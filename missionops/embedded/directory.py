@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import json
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
@@ -43,6 +44,17 @@ class DataDirectory:
     def postgres(self) -> Path:
         """The database."""
         return self.path / "postgres"
+
+    def secret(self, name: str) -> str:
+        """A password that is made once, and kept in a file that only this user may read."""
+        file = self.path / name
+        try:
+            return file.read_text().strip()
+        except FileNotFoundError:
+            password = secrets.token_urlsafe()
+            file.touch(mode=0o600)
+            file.write_text(f"{password}\n")
+            return password
 
     @classmethod
     @asynccontextmanager
