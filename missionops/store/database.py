@@ -37,6 +37,7 @@ _OUTAGES = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
+    asyncpg.InternalClientError,
 )
 
 _PORT = 5432
@@ -66,7 +67,7 @@ async def prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
 
 def is_outage(error: BaseException) -> bool:
     """Whether an error is PostgreSQL's or the network's, for which one line in the log is enough, and not ours."""
-    if isinstance(error, (asyncpg.InterfaceError, asyncpg.InternalClientError)):
+    if isinstance(error, asyncpg.InterfaceError):
         return "connect" in str(error)  # asyncpg has one class for a lost connection and for mistakes of its caller
     return isinstance(error, _OUTAGES)
 
