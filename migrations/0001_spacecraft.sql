@@ -19,6 +19,8 @@ CREATE TABLE app.config (
     version       integer NOT NULL CHECK (version > 0),
     document      json NOT NULL CHECK (json_typeof(document) = 'object'),  -- json, not jsonb: returned as it was sent
     source        text NOT NULL CHECK (source <> ''),
+    recorded_by   text NOT NULL CHECK (recorded_by <> ''),  -- who set it, as the audit names them
+    reason        text CHECK (length(reason) BETWEEN 1 AND 1024),
     updated_at    timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (spacecraft_id, version)
 );

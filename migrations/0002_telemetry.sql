@@ -29,6 +29,7 @@ CREATE TABLE app.anomaly (
     number_in_message integer NOT NULL,   -- among the anomalies of that message, from 0
     PRIMARY KEY (spacecraft_id, "timestamp", snapshot_id, parameter)
 ) PARTITION BY RANGE ("timestamp");
+CREATE INDEX anomaly_by_time ON app.anomaly ("timestamp", spacecraft_id);  -- of all spacecraft together
 -- Rows arrive in stream order, so a few pages of this index find what follows a sequence, at nearly no cost to a write.
 CREATE INDEX anomaly_by_stream ON app.anomaly USING brin (stream_sequence) WITH (pages_per_range = 8, autosummarize = on);
 

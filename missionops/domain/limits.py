@@ -1,7 +1,8 @@
-"""Limits: a config document checked by a person's rules and compiled into what judging needs."""
+"""Limits: the rules of a config document, validated and compiled into what judging needs."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import islice, pairwise
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -16,14 +17,18 @@ from missionops.errors import Detail, InvalidRequest
 NAMES = ("critLow", "warnLow", "warnHigh", "critHigh")
 """The limits of a rule, in the order in which their values must rise."""
 
+OFF = "off"
+"""The key of a rule that checks nothing for now; its value is a text that says why."""
+
 MAX_NAME = 256
+MAX_TEXT = 4_096
 MAX_PARAMETERS = 10_000
 MAX_FAULTS = 100
-"""How many faults of one document are named: the answer has to fit into a message."""
+"""How many faults of one document are reported: the response has to fit into a message."""
 
 
 class Rule(NamedTuple):
-    """The limits of one parameter; None where there is none. Beyond `low` or `high` at least one is broken."""
+    """The limits of one parameter; None where there is none. Below `low` or above `high` at least one is violated."""
 
     low: float
     high: float
@@ -34,41 +39,46 @@ class Rule(NamedTuple):
 
 
 class Rules(dict[str, Rule]):
-    """The rules of one config document by parameter; and what they mean to each vocabulary, worked out once."""
+    """The rules of one config document that check something, by parameter.
 
-    def __init__(self, rules: Mapping[str, Rule]) -> None:
+    For each class of parameter values that they meet, a check is made once and kept.
+    """
+
+    def __init__(self, rules: Mapping[str, Rule], off: AbstractSet[str] = frozenset()) -> None:
         super().__init__(rules)
+        self.off = off
+        """Parameters whose rule is switched off."""
         self._checks: WeakKeyDictionary[type, Callable[[Any], bool]] = WeakKeyDictionary()
 
     def are_met(self, values: ParameterValues | dict[str, Value]) -> bool:
-        """Whether no number is beyond its limits, as nearly always; False may also mean: take a closer look."""
+        """Whether no number is outside its limits, as is nearly always so; False may also mean: judge one by one."""
         if not self:
             return True
         kind = values.__class__
         try:
             check = self._checks[kind]
         except KeyError:
-            check = self._checks[kind] = self._made_check(kind)
+            check = self._checks[kind] = self._make_check(kind)
         return check(values)
 
-    def _made_check(self, kind: type) -> Callable[[Any], bool]:
-        """How values of one class are checked: by position where it is a vocabulary, else not at all."""
+    def _make_check(self, kind: type) -> Callable[[Any], bool]:
+        """The check for one class of values: by position where it is a parameter set; a dict is judged one by one."""
         if issubclass(kind, ParameterValues):
             return _check({kind.fields[name]: rule for name, rule in self.items() if name in kind.fields})
         return lambda _: False
 
 
 def _check(rules: Mapping[str, Rule]) -> Callable[[ParameterValues], bool]:
-    """Whether values meet `rules`, which are by attribute."""
+    """A function that says whether values are within `rules`, which are given by attribute."""
     attributes = [*rules] or ["fields"]
-    get = attrgetter(*attributes, attributes[-1])  # the last one twice: of one alone it would get no tuple
+    get = attrgetter(*attributes, attributes[-1])  # the last one twice: attrgetter of a single name gives no tuple
     lows, highs = [rule.low for rule in rules.values()], [rule.high for rule in rules.values()]
     absent = UNSET  # found faster than a global
 
     def are_met(values: ParameterValues) -> bool:
-        """The hot loop: every number in it has to be within its bounds, and the rest is left to a closer look."""
+        """The hot loop: every number has to be within its bounds; any other value is judged one by one."""
         try:
-            for low, value, high in zip(lows, get(values), highs):  # noqa: B905 - see above; and it would take time
+            for low, value, high in zip(lows, get(values), highs):  # noqa: B905 - `get` has one more; strict= is slower
                 if value is not absent and not low <= value <= high:
                     return False
         except TypeError:  # a text
@@ -79,7 +89,7 @@ def _check(rules: Mapping[str, Rule]) -> Callable[[ParameterValues], bool]:
 
 
 def compile_rules(document: Mapping[str, Any]) -> Rules:
-    """The rules of a config document; InvalidRequest names the paths of its faults."""
+    """The rules of a config document; InvalidRequest with the paths of its faults."""
     faults = list(islice(_faults(document), MAX_FAULTS))
     if faults:
         raise refusal(faults)
@@ -87,9 +97,10 @@ def compile_rules(document: Mapping[str, Any]) -> Rules:
 
 
 def compile_valid(document: Mapping[str, Any]) -> Rules:
-    """The rules of a document that was found to be without faults before."""
-    rules: Mapping[str, Mapping[str, float]] = document.get("parameters", {})
-    return Rules({name: _rule(limits) for name, limits in rules.items() if limits})
+    """The rules of a document that was validated before. A rule without a limit checks nothing and is left out."""
+    given: Mapping[str, Mapping[str, Any]] = document.get("parameters", {})
+    off = frozenset(name for name, rule in given.items() if OFF in rule)
+    return Rules({name: _rule(rule) for name, rule in given.items() if rule and name not in off}, off)
 
 
 def refusal(faults: Sequence[Detail]) -> InvalidRequest:
@@ -98,7 +109,8 @@ def refusal(faults: Sequence[Detail]) -> InvalidRequest:
 
 
 def _rule(limits: Mapping[str, float]) -> Rule:
-    crit_low, warn_low, warn_high, crit_high = (_limit(limits.get(name)) for name in NAMES)
+    given = (limits.get(name) for name in NAMES)
+    crit_low, warn_low, warn_high, crit_high = (None if limit is None else number.kept(limit) for limit in given)
     low = next((limit for limit in (warn_low, crit_low) if limit is not None), -math.inf)
     high = next((limit for limit in (warn_high, crit_high) if limit is not None), math.inf)
     return Rule(_fast(low), _fast(high), crit_low, warn_low, warn_high, crit_high)
@@ -107,10 +119,6 @@ def _rule(limits: Mapping[str, float]) -> Rule:
 def _fast(limit: float) -> float:
     """The same number as a float where that is exact: most values are floats, and compare with one in half the time."""
     return float(limit) if float(limit) == limit else limit
-
-
-def _limit(limit: float | None) -> float | None:
-    return None if limit is None else number.kept(limit)
 
 
 def _faults(document: Mapping[str, Any]) -> Iterator[Detail]:
@@ -129,7 +137,7 @@ def _rule_faults(path: str, name: str, limits: object) -> Iterator[Detail]:
     if not 1 <= len(name) <= MAX_NAME:
         yield Detail(path, f"a parameter's name has 1 to {MAX_NAME} characters")
     elif "\0" in name:
-        yield Detail(path, "U+0000 is no part of a name")
+        yield Detail(path, "a parameter's name may not hold U+0000")
     elif not isinstance(limits, dict):
         yield Detail(path, f"must be an object with any of {', '.join(NAMES)}")
     else:
@@ -139,7 +147,10 @@ def _rule_faults(path: str, name: str, limits: object) -> Iterator[Detail]:
 
 def _key_faults(path: str, limits: Mapping[str, Any]) -> Iterator[Detail]:
     for key, limit in limits.items():
-        if key not in NAMES:
+        if key == OFF:
+            if not isinstance(limit, str) or not 1 <= len(limit) <= MAX_TEXT:
+                yield Detail(f"{path}.{key}", f"must be a text of 1 to {MAX_TEXT} characters that says why")
+        elif key not in NAMES:
             yield Detail(f"{path}.{key[:MAX_NAME]}", f"is no limit; the limits are {', '.join(NAMES)}")
         elif isinstance(limit, bool) or not isinstance(limit, int | float):
             yield Detail(f"{path}.{key}", "must be a number")

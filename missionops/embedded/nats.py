@@ -20,7 +20,7 @@ ANSWER_SECONDS = 1.0
 class NatsServer(Server):
     """nats-server with its streams in `store`; port 0 takes a free one, and keeps it when started again.
 
-    `users` is configuration that says who may do what; without it everybody may do everything.
+    `users` is configuration of users and their permissions; without it every client may do everything.
     """
 
     name: ClassVar[str] = "nats-server"

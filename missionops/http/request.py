@@ -1,4 +1,4 @@
-"""Requests of HTTP, from path, query and body, as the operations know them."""
+"""Requests to operations, from the path, query and body of an HTTP request."""
 
 import msgspec
 from starlette.requests import Request as HttpRequest
@@ -14,10 +14,11 @@ MAX_BYTES = 8_000_000
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-def asked(operation: Operation, route: Route, request: HttpRequest, body: bytes, caller: Caller) -> Request:
-    """What a request asks of an operation; InvalidRequest names what is wrong with it."""
+def parse(operation: Operation, route: Route, request: HttpRequest, body: bytes, caller: Caller) -> Request:
+    """The request to an operation; InvalidRequest names what is wrong with it."""
     path = dict(request.path_params)
     fields = _fields(request, path)
+    headers = _headers(request)
     wanted: msgspec.Struct | bytes
     spacecraft_id = path.pop("spacecraftId", None)
     if route.method == "GET":
@@ -33,10 +34,22 @@ def asked(operation: Operation, route: Route, request: HttpRequest, body: bytes,
     return Request(
         _spacecraft_id(spacecraft_id, operation) if operation.about_spacecraft else "",
         wanted,
-        request_parsing.source(request.headers),
+        request_parsing.source(headers),
         MAX_BYTES,
         caller,
+        headers,
     )
+
+
+def _headers(request: HttpRequest) -> dict[str, str]:
+    """The headers as text: UTF-8 as over NATS, else Latin-1 as HTTP has it."""
+    found = {}
+    for name, value in request.headers.raw:
+        try:
+            found[name.decode("latin-1")] = value.decode()
+        except UnicodeDecodeError:
+            found[name.decode("latin-1")] = value.decode("latin-1")
+    return found
 
 
 def _fields(request: HttpRequest, path: dict[str, str]) -> dict[str, str]:
@@ -45,7 +58,7 @@ def _fields(request: HttpRequest, path: dict[str, str]) -> dict[str, str]:
         if name in fields:
             raise refused(name, "is given more than once")
         if name in path:
-            raise refused(name, "stands in the path already")
+            raise refused(name, "is in the path already")
         fields[name] = value
     return fields
 
@@ -61,7 +74,7 @@ class _Addressed(msgspec.Struct, rename="camel"):
 
 
 def _taken(body: bytes) -> tuple[str | None, bytes]:
-    """A body's `spacecraftId`, and the body without it: over NATS it stands in the subject."""
+    """The `spacecraftId` of a body, and the body without it: over NATS it is in the subject."""
     spacecraft_id = request_parsing.from_body(body, _Addressed).spacecraft_id
     try:
         rest = _decode_object(utf8(body).strip() or b"{}")

@@ -11,11 +11,11 @@ from missionops.operations.dispatch import ErrorResponse
 _TIME = 30.0
 _SMALL = 64 << 10
 _DRAINED = 64 << 20
-"""Bytes past the limit that are read and thrown away: most clients send all before they listen to the refusal."""
+"""Bytes past the limit that are read and discarded: most clients send everything before they read the refusal."""
 
 
 def is_small(headers: Headers) -> bool:
-    """Whether a body is announced to be so short that uvicorn holds it whole, whether it is asked for or not."""
+    """Whether the announced length is so small that uvicorn buffers the whole body before it is read."""
     announced = headers.get("content-length", "")
     return announced.isdecimal() and int(announced) <= _SMALL
 
@@ -36,7 +36,7 @@ async def read(request: HttpRequest, max_bytes: int) -> bytes | ErrorResponse:
         async with asyncio.timeout(_TIME):
             body = await _collect(request, max_bytes)
     except TimeoutError:
-        return ErrorResponse(HTTPStatus.REQUEST_TIMEOUT, "timeout", f"The body did not come within {_TIME:.0f} s.")
+        return ErrorResponse(HTTPStatus.REQUEST_TIMEOUT, "timeout", f"The body did not arrive within {_TIME:.0f} s.")
     return too_large if body is None else body
 
 
@@ -55,9 +55,9 @@ async def _collect(request: HttpRequest, max_bytes: int) -> bytes | None:
 
 
 def _is_json(headers: Headers) -> bool:
-    """Whether the body calls itself JSON; to say nothing is well, as people with curl will, but not for a web page.
+    """Whether the body is declared as JSON; without a declaration too, as with curl, unless a web page sends it.
 
-    A page may send a body without a type to any address, unasked; with JSON's type its browser asks us first.
+    A page may send a body without a type to any address; with the type of JSON its browser sends us a preflight first.
     """
     if headers.get("content-encoding", "identity").strip().lower() != "identity":
         return False
@@ -68,7 +68,7 @@ def _is_json(headers: Headers) -> bool:
 
 
 def _is_announced_larger(headers: Headers, max_bytes: int) -> bool:
-    """Whether a client asks before it sends, or would send more than we would throw away."""
+    """Whether the announced length is too large: for a client that waits for 100, or for one to discard it."""
     announced = headers.get("content-length", "")
     if not announced.isdecimal():
         return False

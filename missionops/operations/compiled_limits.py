@@ -4,14 +4,16 @@ A document may hold 10,000 rules, which take a tenth of a second to compile: in 
 """
 
 import asyncio
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
 import msgspec
 
-from missionops.domain import limits
+from missionops.domain import limits, timestamp
 from missionops.domain.limits import Rules
 from missionops.errors import Detail, InvalidRequest
 from missionops.store import configs
@@ -31,8 +33,10 @@ class InForce:
 
     version: int
     rules: Rules
-    are_met: bool = False
-    """Whether it is known that the spacecraft has reported a parameter with a rule. What was reported once, was."""
+    works_until: datetime = timestamp.EARLIEST
+    """Until when it is known that every rule works; what is received later can only move it on."""
+    searched_at: float = -math.inf
+    """When older telemetry was last searched for parameters that the newest has not, by the clock of the loop."""
 
 
 class CompiledRules:
@@ -75,14 +79,17 @@ async def compiled(document: Mapping[str, Any]) -> Rules:
     if not isinstance(parameters, dict) or not _SLICE < len(parameters) <= limits.MAX_PARAMETERS:
         return limits.compile_rules(document)
     rules: dict[str, limits.Rule] = {}
+    off: set[str] = set()
     faults: list[Detail] = []
     left = iter(parameters.items())
     while (part := dict(islice(left, _SLICE))) and len(faults) < limits.MAX_FAULTS:
         try:
-            rules |= limits.compile_rules({"parameters": part})
+            found = limits.compile_rules({"parameters": part})
+            rules |= found
+            off |= found.off
         except InvalidRequest as error:
             faults += error.details
         await asyncio.sleep(0)
     if faults:
         raise limits.refusal(faults[: limits.MAX_FAULTS])
-    return Rules(rules)
+    return Rules(rules, frozenset(off))

@@ -1,10 +1,12 @@
-"""Config documents: bytes in, a document that is kept."""
+"""Config documents: from the bytes of a request to the document that is kept."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 
-from missionops.domain import clock, limits
+from missionops.domain import config_document, limits
+from missionops.domain.limits import Rules
 from missionops.errors import Detail, InvalidRequest
 from missionops.operations import compiled_limits, request_parsing
 from missionops.wire.text import utf8
@@ -12,28 +14,43 @@ from missionops.wire.text import utf8
 _encode = msgspec.json.Encoder().encode
 
 
-async def read(body: bytes) -> bytes:
-    """The document as it is kept, equal to `body` as JSON; InvalidRequest names the path of every fault."""
-    document = _decode(utf8(body).strip() or b"{}")
-    if not isinstance(document, dict):
+class ValidConfig(NamedTuple):
+    """A document without faults."""
+
+    document: Mapping[str, Any]
+    body: bytes
+    """The document as it is kept, equal as JSON to what was sent, without the envelope of a response."""
+    rules: Rules
+
+
+async def read(body: bytes, spacecraft_id: str) -> ValidConfig:
+    """The config that a request brings; InvalidRequest with the path of every fault."""
+    decoded = _decode(utf8(body).strip() or b"{}")
+    if not isinstance(decoded, dict):
         raise _refused("body", "must be a JSON object")
-    if faults := [*clock.faults(document)]:
-        raise limits.refusal(faults)
-    await compiled_limits.compiled(document)
-    return _encode(document)
+    document, faults = config_document.unwrap(decoded, spacecraft_id)
+    faults += config_document.setting_faults(document)
+    rules = Rules({})
+    try:
+        rules = await compiled_limits.compiled(document)
+    except InvalidRequest as error:
+        faults = [*error.details, *faults]
+    if faults:
+        raise limits.refusal(faults[: limits.MAX_FAULTS])
+    return ValidConfig(document, _encode(document), rules)
 
 
 def _decode(body: bytes) -> Any:
     try:
         document = msgspec.json.decode(body)
-        kept = _encode(document)
+        encoded = _encode(document)
     except msgspec.ValidationError:
-        raise _refused("body", "holds a number beyond what a double can hold") from None
+        raise _refused("body", "holds a number that no finite double can hold") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _refused("body", f"is not JSON: {error}") from None
     except RecursionError:
         raise _refused("body", "is nested too deeply") from None
-    if b"\\u0000" in kept:
+    if b"\\u0000" in encoded:
         request_parsing.refuse_nul(document)
     return document
 

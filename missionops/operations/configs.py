@@ -1,21 +1,38 @@
-"""Configs: the limits that telemetry is judged by."""
+"""Configs: the limits that telemetry is judged by, and their versions."""
 
-from typing import Annotated
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from missionops.domain import config_document as documents
 from missionops.domain import limits
 from missionops.domain.access import Role
 from missionops.domain.event import EventType
 from missionops.domain.timestamp import Timestamp
-from missionops.errors import NotFound
-from missionops.operations import audit, config_document
+from missionops.errors import Conflict, Detail, NotFound
+from missionops.operations import audit, config_check, config_document, pagination, request_parsing
 from missionops.operations.audit import Change
-from missionops.operations.operation import Context, EmptyRequest, Operation, Request, Response, Route
+from missionops.operations.operation import (
+    Context,
+    Operation,
+    Request,
+    RequestHeader,
+    Response,
+    Route,
+)
+from missionops.operations.pagination import PageItem
+from missionops.operations.request_parsing import Limit
 from missionops.store import configs
+from missionops.store.configs import ConfigVersion, NewConfig
+
+_MOST_VERSIONS = (1 << 31) - 1
+_MOST_WARNINGS = 1_000
+_encode = msgspec.json.Encoder().encode
 
 _Name = Annotated[str, Meta(min_length=1, max_length=limits.MAX_NAME)]
+_Version = Annotated[int, Meta(ge=1, le=_MOST_VERSIONS)]
 
 
 class RuleSchema(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
@@ -25,16 +42,30 @@ class RuleSchema(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     warn_low: float | UnsetType = UNSET
     warn_high: float | UnsetType = UNSET
     crit_high: float | UnsetType = UNSET
+    off: Annotated[str, Meta(min_length=1, max_length=limits.MAX_TEXT)] | UnsetType = UNSET
+    """Why this rule checks nothing for now."""
 
 
-class ConfigDocument(msgspec.Struct):
+class ClockSchema(msgspec.Struct, forbid_unknown_fields=True):
+    """When the spacecraft's clock cannot be right."""
+
+    ahead: Annotated[float, Meta(ge=0, le=documents.MAX_SECONDS)] | UnsetType = UNSET
+    """Seconds that a timestamp may lie after its reception."""
+    start: Timestamp | UnsetType = msgspec.field(default=UNSET, name="from")
+    """The earliest timestamp that can be right."""
+
+
+class ConfigDocument(msgspec.Struct, rename="camel"):
     """A config document: rules by the names of parameters, and whatever else its author keeps."""
 
     parameters: Annotated[dict[_Name, RuleSchema], Meta(max_length=limits.MAX_PARAMETERS)] | UnsetType = UNSET
+    clock: ClockSchema | UnsetType = UNSET
+    silent_after: Annotated[float, Meta(ge=documents.MIN_SILENT_AFTER, le=documents.MAX_SECONDS)] | UnsetType = UNSET
+    """Seconds without telemetry after which the spacecraft is silent."""
 
 
 class ConfigResponse(msgspec.Struct, rename="camel"):
-    """A config in force."""
+    """A version of a config."""
 
     spacecraft_id: str
     config: Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "object"})]
@@ -44,57 +75,145 @@ class ConfigResponse(msgspec.Struct, rename="camel"):
     updated_at: Timestamp
 
 
-async def get(context: Context, asked: Request) -> Response:
-    """The config in force."""
+class Warning(msgspec.Struct):  # noqa: A001 - the field's word, and nothing here warns by Python's
+    """What in a config checks nothing, and why."""
+
+    path: str
+    message: str
+
+
+class ConfigSetResponse(ConfigResponse):
+    """The config in force now, and what in it checks nothing."""
+
+    warnings: list[Warning] = []
+
+
+class ConfigGetRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Which version; the one in force if it is not given."""
+
+    version: _Version | None = None
+
+
+async def get(context: Context, request: Request) -> Response:
+    """The config in force, or an earlier version of it."""
+    wanted: ConfigGetRequest = request.request
     async with context.database.transaction() as connection:
-        found = await configs.in_force(connection, asked.spacecraft_id)
+        found = await configs.get(connection, request.spacecraft_id, wanted.version)
     if found is None:
-        raise NotFound("Config not found")
-    return _shown(found)
+        raise NotFound("Config not found" if wanted.version is None else f"Config version {wanted.version} not found")
+    return Response(_encode(ConfigResponse(*_fields(found))))
 
 
-async def put(context: Context, asked: Request) -> Response:
+async def put(context: Context, request: Request) -> Response:
     """Put a new version in force: what is published after the reply is judged by it."""
-    kept = await config_document.read(asked.request)
+    if_version = request_parsing.if_version(request.headers)
+    reason = request_parsing.reason(request.headers)
+    config = await config_document.read(request.request, request.spacecraft_id)
+    warnings = await config_check.warnings(context.database, request.spacecraft_id, config)
+    new = NewConfig(request.spacecraft_id, config.body, request.source, request.caller.name, reason)
     async with context.database.transaction() as connection:
-        stored = await configs.put(connection, asked.spacecraft_id, kept, asked.source)
-        # A version is numbered without gaps, and never changed.
-        before = await configs.document(connection, asked.spacecraft_id, stored.version - 1)
-        await audit.tell(connection, _change(asked, before, stored))
-    return _shown(stored)
+        stored = await configs.put(connection, new)
+        before = stored.version - 1  # versions have no gaps
+        if if_version not in {None, before}:
+            in_force = f"Config version {before} is in force" if before else "No config is in force"
+            raise Conflict(f"{in_force}, not version {if_version}: nothing was changed")
+        replaced = await configs.get(connection, request.spacecraft_id, before)
+        metadata = {
+            "version": stored.version,
+            "source": stored.source,
+            "by": request.caller.name,
+            **({"reason": reason} if reason else {}),
+            **audit.between(replaced and replaced.document, stored.document),
+        }
+        message = f"Config version {stored.version} in force"
+        change = Change(EventType.CONFIG_CHANGED, request.spacecraft_id, stored.updated_at, message, metadata)
+        await audit.tell(connection, change)
+    return Response(_set_response(stored, warnings, request.max_bytes))
 
 
-def _change(asked: Request, before: bytes | None, stored: configs.ConfigVersion) -> Change:
-    metadata = {
-        "version": stored.version,
-        "source": stored.source,
-        "by": asked.caller.name,
-        **audit.between(before, stored.document),
-    }
-    message = f"Config version {stored.version} in force"
-    return Change(EventType.CONFIG_CHANGED, asked.spacecraft_id, stored.updated_at, message, metadata)
+def _fields(stored: ConfigVersion) -> tuple[str, msgspec.Raw, str, str, int, Timestamp]:
+    spacecraft_id, version, document, source, updated_at = stored
+    return spacecraft_id, msgspec.Raw(document), "approved", source, version, updated_at
 
 
-def _shown(stored: configs.ConfigVersion) -> Response:
-    spacecraft_id, version, written, source, updated_at = stored
-    shown = ConfigResponse(spacecraft_id, msgspec.Raw(written), "approved", source, version, updated_at)
-    return Response(msgspec.json.encode(shown))
+def _set_response(stored: ConfigVersion, warnings: Sequence[Detail], max_bytes: int) -> bytes:
+    """The config with as many warnings as fit beside it; the last one says how many are left out."""
+    response = ConfigSetResponse(*_fields(stored))
+    room = max_bytes - len(_encode(response)) - 100
+    for index, warning in enumerate(warnings):
+        shown = Warning(*warning)
+        room -= len(_encode(shown)) + 1
+        if room < 0 or index == _MOST_WARNINGS:
+            left = Warning("parameters", f"{len(warnings) - index} more warnings are left out: see config.check")
+            response.warnings.append(left)
+            break
+        response.warnings.append(shown)
+    return _encode(response)
+
+
+class VersionsRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """How many, newest first."""
+
+    limit: Limit = 20
+    cursor: str | None = None
+
+
+class VersionResponse(msgspec.Struct, rename="camel"):
+    """Who put a version in force, when and why."""
+
+    version: int
+    source: str
+    by: str
+    reason: str | None
+    updated_at: Timestamp
+
+
+class _VersionCursor(NamedTuple):
+    version: int
+
+
+async def versions(context: Context, request: Request) -> Response:
+    """The versions of a config, newest first."""
+    wanted: VersionsRequest = request.request
+    cursor = pagination.read(wanted.cursor, _VersionCursor)
+    before = min(cursor.version, _MOST_VERSIONS) if cursor else _MOST_VERSIONS
+    async with context.database.transaction() as connection:
+        if await configs.get(connection, request.spacecraft_id) is None:
+            raise NotFound("Config not found")
+        records = configs.history(connection, request.spacecraft_id, before, wanted.limit + 1)
+        return await pagination.page(_items(records), wanted.limit, request.max_bytes)
+
+
+async def _items(records: AsyncIterator[configs.VersionRecord]) -> AsyncIterator[PageItem]:
+    async for record in records:
+        yield PageItem(_encode(VersionResponse(*record)), _VersionCursor(record.version))
 
 
 _PATH = "/spacecraft/{spacecraftId}/config"
+_IF_VERSION = RequestHeader(
+    "Missionops-If-Version",
+    "If-Match",
+    "The version that has to be in force, 0 for none: with another one nothing is changed, and the error is 409.",
+    {"type": "string"},
+)
+_REASON = RequestHeader(
+    "Missionops-Reason",
+    "Missionops-Reason",
+    "Why: kept with the version.",
+    {"type": "string", "maxLength": request_parsing.MAX_REASON},
+)
 
 OPERATIONS = (
     Operation(
-        "config.get", "The config in force", Role.READER, EmptyRequest, ConfigResponse, get, (Route("GET", _PATH),)
+        "config.get", "The config in force, or an earlier version", Role.READER, ConfigGetRequest, ConfigResponse, get,
+        (Route("GET", _PATH),),
     ),
     Operation(
-        "config.set",
-        "Put a config in force",
-        Role.ADMIN,
-        None,
-        ConfigResponse,
-        put,
-        (Route("PUT", _PATH),),
-        document=ConfigDocument,
+        "config.set", "Put a config in force", Role.ADMIN, None, ConfigSetResponse, put, (Route("PUT", _PATH),),
+        document=ConfigDocument, headers=(_IF_VERSION, _REASON),
     ),
-)
+    Operation(
+        "config.versions", "The versions of a config, newest first", Role.READER, VersionsRequest,
+        list[VersionResponse], versions, (Route("GET", f"{_PATH}/versions"),),
+    ),
+)  # fmt: skip

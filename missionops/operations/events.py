@@ -18,8 +18,9 @@ from missionops.operations import pagination, request_parsing
 from missionops.operations.operation import Context, Operation, Request, Response, Route
 from missionops.operations.pagination import PageItem, TimeCursor
 from missionops.operations.request_parsing import Limit, Moment, refused
-from missionops.store import events, outbox
+from missionops.store import event_search, events, outbox
 from missionops.store.database import Connection
+from missionops.store.event_search import EventFilter
 
 _MAX_BYTES = 256 << 10  # of metadata; an event is told as one message, and a page of events is held at once
 
@@ -118,26 +119,55 @@ def _refuse_unkept(value: Any, path: str) -> None:
             _refuse_unkept(inner, f"{path}.{index}")
 
 
-class EventListRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """How many, newest first."""
+class EventListRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """How many, newest first, and which: each filter that is given has to hold."""
 
     limit: Limit = 20
     cursor: str | None = None
+    start: Moment | None = msgspec.field(name="from", default=None)
+    end: Moment | None = msgspec.field(name="to", default=None)
+    types: list[EventType] | None = None
+    min_severity: Severity | None = None
+    q: (
+        Annotated[str, Meta(max_length=4096, description="What the message contains, in upper or lower case.")] | None
+    ) = None
 
 
 async def list_newest(context: Context, asked: Request) -> Response:
-    """Events of one spacecraft, newest first; of `_fleet` those that are about no one of them."""
+    """Events of one spacecraft, newest first; of `_fleet` those that belong to no single spacecraft."""
+    is_of_fleet = asked.spacecraft_id == spacecraft.FLEET
+    return await _list(context, asked, None if is_of_fleet else asked.spacecraft_id, is_of_fleet=is_of_fleet)
+
+
+async def search(context: Context, asked: Request) -> Response:
+    """Events of all spacecraft that the caller may see, newest first.
+
+    A caller that is limited to some spacecraft does not see those that belong to no single spacecraft.
+    """
+    visible = asked.caller.spacecraft
+    return await _list(context, asked, None if visible is None else sorted(visible), is_of_fleet=False)
+
+
+async def _list(
+    context: Context, asked: Request, of_spacecraft: str | list[str] | None, *, is_of_fleet: bool
+) -> Response:
     request: EventListRequest = asked.request
+    wanted = EventFilter(
+        of_spacecraft,
+        is_of_fleet,
+        request.types,
+        request.min_severity.and_above() if request.min_severity else None,
+        request.q,
+        request_parsing.between(request.start, request.end),
+    )
     before = pagination.read(request.cursor, TimeCursor)
+
+    async def items(connection: Connection) -> AsyncIterator[PageItem]:
+        async for event in event_search.newest(connection, wanted, before, request.limit + 1):
+            yield PageItem(_encode(event), (event.timestamp, event.id))
+
     async with context.database.transaction() as connection:
-        whose = None if asked.spacecraft_id == spacecraft.FLEET else asked.spacecraft_id
-        rows = events.newest(connection, whose, before, request.limit + 1)
-        return await pagination.page(_items(rows), request.limit, asked.max_bytes)
-
-
-async def _items(rows: AsyncIterator[Event]) -> AsyncIterator[PageItem]:
-    async for row in rows:
-        yield PageItem(_encode(row), (row.timestamp, row.id))
+        return await pagination.page(items(connection), request.limit, asked.max_bytes)
 
 
 OPERATIONS = (
@@ -147,5 +177,9 @@ OPERATIONS = (
     Operation(
         "events.list", "Events, newest first", Role.READER, EventListRequest, list[Event], list_newest,
         (Route("GET", "/events"),), about_fleet=True,
+    ),
+    Operation(
+        "events.search", "Events of all spacecraft, newest first", Role.READER, EventListRequest, list[Event], search,
+        (Route("GET", "/events/search"),), about_spacecraft=False,
     ),
 )  # fmt: skip

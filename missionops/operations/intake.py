@@ -17,7 +17,7 @@ from missionops.operations import request_parsing
 from missionops.operations.operation import Context, Operation, Request, Response, Route
 from missionops.operations.request_parsing import Moment, refused
 from missionops.store import telemetry as stored_telemetry
-from missionops.wire import array_items, decoder
+from missionops.wire import array_items, decoder, no_value
 from missionops.wire.fault import Fault
 from missionops.wire.strict_decoder import MAX_ID
 from missionops.wire.text import utf8
@@ -32,7 +32,7 @@ _encode = msgspec.json.Encoder().encode
 
 _Id = Annotated[str, Meta(pattern=f"^{spacecraft.ID_PATTERN}$")]
 _Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
-_Parameters = Annotated[dict[_Name, bool | int | float | str], Meta(max_length=MAX_PARAMETERS)]
+_Parameters = Annotated[dict[_Name, bool | int | float | str | None], Meta(max_length=MAX_PARAMETERS)]
 
 
 class ReportedSnapshot(msgspec.Struct, rename="camel"):
@@ -93,7 +93,7 @@ class _Checked(NamedTuple):
 async def take(context: Context, asked: Request) -> Response:
     """Take in one snapshot."""
     deadline = asked.deadline - _RESERVED
-    body = utf8(asked.request)
+    body = no_value.as_null(utf8(asked.request))
     spacecraft_id = request_parsing.from_body(body, _Addressed).spacecraft_id
     if spacecraft_id is UNSET:
         raise refused("spacecraftId", "is required")
@@ -112,7 +112,7 @@ async def take(context: Context, asked: Request) -> Response:
 async def take_batch(context: Context, asked: Request) -> Response:
     """Take in many snapshots, or none if one of them is bad."""
     deadline = asked.deadline - _RESERVED
-    batch = request_parsing.from_body(asked.request, _Batch)
+    batch = request_parsing.from_body(no_value.as_null(asked.request), _Batch)
     default = None if batch.spacecraft_id is None else _id(batch.spacecraft_id)
     checked: list[_Checked] = []
     faults: list[Detail] = []

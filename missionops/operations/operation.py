@@ -1,11 +1,14 @@
-"""What an operation is: one thing that can be asked for, whichever way it comes in."""
+"""What an operation is: one kind of request, whichever way it comes in."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
 from missionops.domain.access import Caller, Role
+from missionops.domain.dead_letter import DeadLetter, DeadLetterSummary
 from missionops.ingest.status import IngestStatus
 from missionops.operations.compiled_limits import CompiledRules
 from missionops.store.database import Database
@@ -14,14 +17,32 @@ Method = Literal["GET", "POST", "PUT"]
 
 
 class Stream(Protocol):
-    """The stream that telemetry is given to."""
+    """The stream that telemetry is published to."""
 
     @property
     def max_payload(self) -> int:
         """How long one message may be."""
 
     async def publish(self, messages: Sequence[tuple[str, bytes]]) -> int:
-        """Give it messages, each for a spacecraft's id; returns the last one's sequence once the stream has all."""
+        """Publish messages, each with its spacecraft's id; returns the last one's sequence once the stream has all."""
+
+
+class DeadLetters(Protocol):
+    """The stream that keeps dead letters. All methods raise Unavailable if it cannot be reached."""
+
+    async def newest(
+        self, spacecraft_ids: AbstractSet[str] | None, before: int | None, count: int
+    ) -> Sequence[DeadLetterSummary]:
+        """The newest letters before a sequence, newest first; of these spacecraft, or with None all."""
+
+    async def get(self, sequence: int) -> DeadLetter | None:
+        """One letter; None if there is none with this sequence."""
+
+    async def publish(self, letter: DeadLetter) -> None:
+        """Publish a letter again as telemetry; returns once the stream of telemetry has acknowledged it."""
+
+    async def delete(self, sequence: int) -> None:
+        """Delete a letter; nothing happens if it is gone already."""
 
 
 class Context(NamedTuple):
@@ -29,10 +50,11 @@ class Context(NamedTuple):
 
     database: Database
     health: Callable[[], Awaitable[Any]]
-    """What the service says of itself: a msgspec Struct."""
+    """The health of the service: a msgspec Struct."""
     progress: IngestStatus
     stream: Stream
     rules: CompiledRules
+    dead_letters: DeadLetters
 
 
 class Request(NamedTuple):
@@ -43,25 +65,27 @@ class Request(NamedTuple):
     request: Any
     """An instance of the operation's request Struct; the body's bytes where it takes a document."""
     source: str
-    """Who says so: `manual` unless the request's `Missionops-Source` header names another."""
+    """Where the request comes from: `manual` unless its `Missionops-Source` header names something else."""
     max_bytes: int
-    """How long the answer may be."""
+    """How long the response may be."""
     caller: Caller
-    """Who asks; `dispatch` has checked that this caller may ask this of `spacecraft_id`."""
+    """Who sent it; `dispatch` has checked that the caller may see and change `spacecraft_id`."""
+    headers: Mapping[str, str] = MappingProxyType({})
+    """The request's headers, their names in any case."""
     deadline: float = float("inf")
     """Until when the response is due, by the clock of the event loop; `dispatch` sets it."""
 
 
 class Response(NamedTuple):
-    """A reply."""
+    """What an operation responds with."""
 
     body: bytes
     cursor: str | None = None
-    """What continues the listing; None where nothing remains."""
+    """The cursor that continues the listing; None where nothing remains."""
     is_pending: bool = False
-    """What was asked for is safe, and not done yet."""
+    """What was requested is safe in the stream, and not done yet."""
     is_cut: bool = False
-    """It ends where it does because it may have no more bytes."""
+    """The listing ends where it does because the response may have no more bytes."""
 
 
 class Route(NamedTuple):
@@ -69,21 +93,30 @@ class Route(NamedTuple):
 
     method: Method
     path: str
-    """With `{spacecraftId}` or `{documentId}` where they stand in the path."""
+    """With a field of the request in braces, as `{spacecraftId}`, where it stands in the path."""
     status: int = 200
     pending_status: int | None = None
-    """The status of an answer that is pending; None where none can be."""
+    """The status of a response that is pending; None where none can be."""
     max_body: int = 1 << 20
 
 
+class RequestHeader(NamedTuple):
+    """A header that one operation takes, beside `Missionops-Source`."""
+
+    name: str
+    http_name: str
+    description: str
+    schema: Mapping[str, Any]
+
+
 class Operation(NamedTuple):
-    """One thing that can be asked for: by which names, with what, answered by whom."""
+    """One kind of request: its names, what it takes, and the function that performs it."""
 
     name: str
     """`<resource>.<verb>`."""
     summary: str
     role: Role
-    """What whoever asks has to be, at least."""
+    """The least role that may request it."""
     request: type[msgspec.Struct] | None
     """None where the body is a document of the user's own."""
     reply: Any
@@ -93,13 +126,14 @@ class Operation(NamedTuple):
     about_spacecraft: bool = True
     """Whether the subject ends in a spacecraft's id."""
     about_fleet: bool = False
-    """Whether `_fleet` may stand for the spacecraft's id: what is about no one of them."""
+    """Whether `_fleet` may stand for the spacecraft's id: for what belongs to no single spacecraft."""
     document: Any = None
-    """The type of the document that it takes, for the schemas; it is read by the operation itself."""
+    """The type of the document that it takes, for the schemas; the operation decodes it itself."""
+    headers: tuple[RequestHeader, ...] = ()
 
     @property
     def subject(self) -> str:
-        """The subject it is asked for on; `*` stands for the spacecraft's id."""
+        """The subject of its requests; `*` stands for the spacecraft's id."""
         return f"missionops.{self.name}" + (".*" if self.about_spacecraft else "")
 
 

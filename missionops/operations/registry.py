@@ -1,14 +1,26 @@
-"""Everything that can be asked of the service."""
+"""Every operation that can be requested."""
 
-from missionops.operations import anomalies, configs, documents, events, health, spacecraft, telemetry
+from missionops.operations import (
+    anomalies,
+    config_check,
+    configs,
+    dead_letters,
+    documents,
+    events,
+    health,
+    spacecraft,
+    telemetry,
+)
 from missionops.operations.operation import Operation
 
 OPERATIONS: tuple[Operation, ...] = (
     *configs.OPERATIONS,
+    *config_check.OPERATIONS,
     *telemetry.OPERATIONS,
     *anomalies.OPERATIONS,
     *spacecraft.OPERATIONS,
     *events.OPERATIONS,
+    *dead_letters.OPERATIONS,
     *documents.OPERATIONS,
     *health.OPERATIONS,
 )

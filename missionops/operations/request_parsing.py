@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
@@ -13,7 +13,9 @@ from missionops.domain.access import Caller
 from missionops.errors import Detail, Forbidden, InvalidRequest
 from missionops.wire.text import utf8
 
-_MAX_SOURCE = 128
+MAX_SOURCE = 128
+MAX_REASON = 1_024
+_VERSION = re.compile('(?:W/)?"?([0-9]{1,9})"?')
 
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -38,9 +40,13 @@ def from_body(body: bytes, kind: type[R]) -> R:
 
 
 def from_fields(fields: Mapping[str, str], kind: type[R]) -> R:
-    """The request in the fields of a query string."""
+    """The request in the fields of a query string; the items of a list stand between commas."""
+    values: dict[str, str | list[str]] = dict(fields)
+    for field in msgspec.structs.fields(kind):
+        if field.encode_name in fields and _is_list(field.type):
+            values[field.encode_name] = fields[field.encode_name].split(",")
     try:
-        request = msgspec.convert(dict(fields), type=kind, strict=False)
+        request = msgspec.convert(values, type=kind, strict=False)
     except msgspec.ValidationError as error:
         _refuse(str(error))
     for field in msgspec.structs.fields(kind):
@@ -51,6 +57,10 @@ def from_fields(fields: Mapping[str, str], kind: type[R]) -> R:
     return request
 
 
+def _is_list(kind: Any) -> bool:
+    return get_origin(kind) is list or any(get_origin(choice) is list for choice in get_args(kind))
+
+
 def spacecraft_id(text: str, *, or_fleet: bool = False) -> str:
     """`text` itself if it can name a spacecraft, or is `_fleet` where that is taken."""
     if spacecraft.is_id(text) or (or_fleet and text == spacecraft.FLEET):
@@ -59,11 +69,39 @@ def spacecraft_id(text: str, *, or_fleet: bool = False) -> str:
 
 
 def source(headers: Mapping[str, str]) -> str:
-    """Who says so: what `Missionops-Source` names, in whatever case that header's name is, else `manual`."""
-    named = next((value for name, value in headers.items() if name.lower() == "missionops-source"), "").strip()
-    if len(named) > _MAX_SOURCE or "\0" in named:
-        raise refused("Missionops-Source", f"may have at most {_MAX_SOURCE} characters, none of them U+0000")
-    return named or "manual"
+    """Where a request comes from: what its header `Missionops-Source` says, else `manual`."""
+    return _text_header(headers, "Missionops-Source", MAX_SOURCE) or "manual"
+
+
+def reason(headers: Mapping[str, str]) -> str | None:
+    """Why the caller wants the change: what the header `Missionops-Reason` says, if it is there."""
+    return _text_header(headers, "Missionops-Reason", MAX_REASON) or None
+
+
+def if_version(headers: Mapping[str, str]) -> int | None:
+    """The version that has to be in force, 0 for none, from `Missionops-If-Version` or HTTP's `If-Match`."""
+    versions = set()
+    for name in ("Missionops-If-Version", "If-Match"):
+        if (text := _header(headers, name)) is None:
+            continue
+        if not (found := _VERSION.fullmatch(text)):
+            raise refused(name, "must be the number of a config version")
+        versions.add(int(found[1]))
+    if len(versions) > 1:
+        raise refused("If-Match", "names another version than Missionops-If-Version")
+    return next(iter(versions), None)
+
+
+def _header(headers: Mapping[str, str], wanted: str) -> str | None:
+    """A header's value, whatever the case of its name; None where it is not there."""
+    return next((value.strip() for name, value in headers.items() if name.lower() == wanted.lower()), None)
+
+
+def _text_header(headers: Mapping[str, str], name: str, longest: int) -> str:
+    text = _header(headers, name) or ""
+    if len(text) > longest or "\0" in text:
+        raise refused(name, f"may have at most {longest} characters, none of them U+0000")
+    return text
 
 
 def at(text: str | None, path: str) -> datetime | None:

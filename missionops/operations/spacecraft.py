@@ -11,12 +11,13 @@ from missionops.domain.anomaly import Severity
 from missionops.domain.event import EventType
 from missionops.domain.timestamp import Timestamp
 from missionops.errors import NotFound
-from missionops.operations import audit
+from missionops.operations import audit, config_check
 from missionops.operations.audit import Change
 from missionops.operations.compiled_limits import InForce
 from missionops.operations.operation import Context, EmptyRequest, Operation, Request, Response, Route
 from missionops.operations.request_parsing import Limit
 from missionops.store import parameter_sets, reception, spacecraft
+from missionops.store.database import Connection
 from missionops.store.reception import StatusFacts
 from missionops.store.spacecraft import Registered
 from missionops.store.spacecraft import Registration as Row
@@ -141,7 +142,7 @@ class Anomalies(msgspec.Struct):
     last24h: int
 
 
-Monitoring = Literal["UNKNOWN", "SILENT", "NOT_CONFIGURED", "ACTIVE"]
+Monitoring = Literal["UNKNOWN", "SILENT", "NOT_CONFIGURED", "PARTIAL", "ACTIVE"]
 
 
 class Status(msgspec.Struct, rename="camel"):
@@ -170,8 +171,7 @@ async def status(context: Context, asked: Request) -> Response:
     config = await context.rules.in_force(context.database, asked.spacecraft_id)
     async with context.database.transaction() as connection:
         found = await reception.status(connection, asked.spacecraft_id, datetime.now(UTC))
-        if config and not found.is_silent and not config.are_met:
-            config.are_met = await parameter_sets.has_reported(connection, asked.spacecraft_id, list(config.rules))
+        monitoring = await _monitoring(connection, asked.spacecraft_id, found, config)
     offset = None
     if found.last_received_at and found.last_received_timestamp:
         offset = (found.last_received_at - found.last_received_timestamp).total_seconds()
@@ -185,19 +185,27 @@ async def status(context: Context, asked: Request) -> Response:
                 Anomalies(found.last_hour, found.last_six_hours, found.last_day),
                 _HIGHEST[found.highest],
                 _OVERALL[found.highest],
-                _monitoring(found, config),
+                monitoring,
             )
         )
     )
 
 
-def _monitoring(found: StatusFacts, config: InForce | None) -> Monitoring:
-    """What silence means: the first that holds."""
-    if not found.is_registered:
+async def _monitoring(
+    connection: Connection, spacecraft_id: str, facts: StatusFacts, config: InForce | None
+) -> Monitoring:
+    """What it means that no anomaly was found: the first that holds."""
+    if not facts.is_registered:
         return "UNKNOWN"
-    if found.is_silent:
+    if facts.is_silent:
         return "SILENT"
-    return "ACTIVE" if config and config.are_met else "NOT_CONFIGURED"
+    if config and datetime.now(UTC) < config.works_until:
+        return "ACTIVE"
+    reported = set(await parameter_sets.reported_names(connection, spacecraft_id))
+    if config is None or reported.isdisjoint(config.rules.keys() | config.rules.off):
+        return "NOT_CONFIGURED"
+    works = await config_check.all_rules_work(connection, spacecraft_id, config, reported)
+    return "ACTIVE" if works else "PARTIAL"
 
 
 _PATH = "/spacecraft/{spacecraftId}"

@@ -27,7 +27,7 @@ _SCANNED = 20_000
 _encode = msgspec.json.Encoder().encode
 
 
-_VALUES = {"type": "object", "additionalProperties": {"type": ["number", "string", "boolean"]}}
+_VALUES = {"type": "object", "additionalProperties": {"type": ["number", "string", "boolean", "null"]}}
 
 
 class SnapshotResponse(msgspec.Struct, rename="camel"):

@@ -75,20 +75,42 @@ async def document(connection: Connection, spacecraft_id: str, version: int) -> 
     return found
 
 
-_IN_FORCE = """
+_GET = """
 SELECT config.spacecraft_id, version, document, source, config.updated_at
 FROM app.spacecraft JOIN app.config USING (spacecraft_id)
-WHERE spacecraft_id = $1 AND version = config_version
+WHERE spacecraft_id = $1 AND version = coalesce($2::integer, config_version)
 """
 
 
-async def in_force(connection: Connection, spacecraft_id: str) -> ConfigVersion | None:
-    """The config that telemetry is judged by now."""
-    row = await connection.fetchrow(_IN_FORCE, spacecraft_id)
+async def get(connection: Connection, spacecraft_id: str, version: int | None = None) -> ConfigVersion | None:
+    """One version of a config; without `version` the one that telemetry is judged by now."""
+    row = await connection.fetchrow(_GET, spacecraft_id, version)
     return ConfigVersion(*row) if row else None
 
 
-# The row lock on the spacecraft numbers versions without gaps and makes two sets of one spacecraft take turns.
+class VersionRecord(NamedTuple):
+    """Who put a version in force, when and why."""
+
+    version: int
+    source: str
+    recorded_by: str
+    reason: str | None
+    updated_at: datetime
+
+
+_HISTORY = """
+SELECT version, source, recorded_by, reason, updated_at FROM app.config
+WHERE spacecraft_id = $1 AND version < $2 ORDER BY version DESC LIMIT $3
+"""
+
+
+async def history(connection: Connection, spacecraft_id: str, before: int, count: int) -> AsyncIterator[VersionRecord]:
+    """The versions of a spacecraft's config that are older than `before`, newest first."""
+    async for row in rows.rows(connection, _HISTORY, spacecraft_id, before, count):
+        yield VersionRecord(*row)
+
+
+# The row lock on the spacecraft numbers versions without gaps: two that set its config take turns.
 _RAISE_VERSION = """
 INSERT INTO app.spacecraft AS s (spacecraft_id, config_version, clock_ahead, silent_after)
 VALUES ($1, 1, coalesce(($2::json #>> '{clock,ahead}')::double precision, 600),
@@ -100,16 +122,27 @@ RETURNING config_version
 """
 
 _ADD = """
-INSERT INTO app.config (spacecraft_id, version, document, source, updated_at)
-VALUES ($1, $2, $3, $4, clock_timestamp())
+INSERT INTO app.config (spacecraft_id, version, document, source, recorded_by, reason, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp())
 RETURNING spacecraft_id, version, document, source, updated_at
 """
 
 
-async def put(connection: Connection, spacecraft_id: str, document: bytes, source: str) -> ConfigVersion:
+class NewConfig(NamedTuple):
+    """A config document that is to be put in force."""
+
+    spacecraft_id: str
+    document: bytes
+    source: str
+    recorded_by: str
+    reason: str | None
+
+
+async def put(connection: Connection, new: NewConfig) -> ConfigVersion:
     """Put a new version of a valid document in force, registering the spacecraft if need be."""
-    version = await connection.fetchval(_RAISE_VERSION, spacecraft_id, document)
-    row = await connection.fetchrow(_ADD, spacecraft_id, version, document, source)
+    spacecraft_id, *values = new
+    version = await connection.fetchval(_RAISE_VERSION, spacecraft_id, new.document)
+    row = await connection.fetchrow(_ADD, spacecraft_id, version, *values)
     if row is None:
         raise AssertionError("INSERT … RETURNING returns")
     return ConfigVersion(*row)

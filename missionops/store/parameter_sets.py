@@ -1,6 +1,6 @@
 """Which parameters each spacecraft has ever reported, as sets of names that spacecraft of one kind share."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
@@ -61,16 +61,3 @@ WHERE spacecraft_id = $1 ORDER BY name
 async def reported_names(connection: Connection, spacecraft_id: str) -> list[str]:
     """Every parameter that a spacecraft has ever reported, up to 10,000, by name."""
     return [row[0] for row in await connection.fetch(_REPORTED_NAMES, spacecraft_id)]
-
-
-_HAS_REPORTED = """
-SELECT EXISTS (
-    SELECT FROM app.spacecraft_parameter_set JOIN app.parameter_set USING (digest)
-    WHERE spacecraft_id = $1 AND names && $2::text[]
-)
-"""
-
-
-async def has_reported(connection: Connection, spacecraft_id: str, names: Sequence[str]) -> bool:
-    """Whether a spacecraft has ever reported one of these parameters."""
-    return bool(await connection.fetchval(_HAS_REPORTED, spacecraft_id, names))

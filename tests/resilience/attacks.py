@@ -142,7 +142,14 @@ def broken_headers(random: Random) -> Iterator[AttackMessage]:
     yield AttackMessage(random.choice(HOSTILE), [item], is_array=False, body=body, block=block)
 
 
-LIGHT: Sequence[Attack] = (odd_reply, odd_reply, odd_reply, far_clock, broken_headers)
+def odd_subject(random: Random) -> Iterator[AttackMessage]:
+    """A subject with too many tokens; one looks as the stream stores those of an honest spacecraft."""
+    body = json.dumps(_snapshot(random, {"value": 1}).fields()).encode()
+    token = random.choice((f"{random.randrange(16)}.{random.choice(SPACECRAFT)}", "a.b.c", f"{HOSTILE[0]}.1"))
+    yield AttackMessage(token, [Bad("invalid", body)], is_array=False, body=body)
+
+
+LIGHT: Sequence[Attack] = (odd_reply, odd_reply, odd_reply, far_clock, broken_headers, odd_subject)
 
 
 def repeated_id(random: Random, message_id: str) -> AttackMessage:

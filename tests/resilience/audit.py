@@ -2,6 +2,7 @@
 
 import json
 import operator
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -20,6 +21,7 @@ Key: TypeAlias = tuple[str, datetime, str]
 Place: TypeAlias = tuple[str, str | None]
 """Of a dead letter: the sequence of its message, and the item's number in an array."""
 
+_SPACECRAFT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _LETTERS_OF_ONE = 8_000_000
 """Bytes that all dead letters of one message may hold."""
 _VERSIONS_KEPT = 16
@@ -80,9 +82,10 @@ class _Audit:
         for message in messages:
             if self._ledger.is_foreign(message):
                 continue
-            if "Nats-Msg-Id" not in message.headers:
+            if "Nats-Msg-Id" in message.headers:
+                found.append(message)
+            else:
                 self._differ(f"in {stream} and not from the service", message)
-            found.append(message)
         return found
 
     def check_acknowledged(self) -> None:
@@ -170,7 +173,7 @@ class _Audit:
 
     def _expected_letters(self) -> Iterator[tuple[Place, ExpectedLetter]]:
         for message, (sent, _) in self._sources:
-            token = sent.token if sent.token[0].isalnum() else "_unknown"
+            token = sent.token if _SPACECRAFT_ID.fullmatch(sent.token) else "_unknown"
             message_id = message.headers.get("Nats-Msg-Id")
             for item, bad in enumerate(sent.items):
                 if isinstance(bad, Bad):

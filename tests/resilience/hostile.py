@@ -102,7 +102,7 @@ class HostilePublisher:
         subject = f"telemetry.{attack.token}"
         message = SentMessage(attack.token, attack.items, is_array=attack.is_array)
         message.attempts.append(time.monotonic())
-        self.sent[digest(attack.token, attack.body)] = Attempt(message, attack.reply)
+        self.sent[digest(subject, attack.body)] = Attempt(message, attack.reply)
         with contextlib.suppress(*AWAY):
             if attack.block is None:
                 headers = dict(attack.headers) or None
@@ -127,6 +127,6 @@ class HostilePublisher:
                 writer.close()
 
 
-def digest(token: str, body: bytes) -> bytes:
+def digest(subject: str, body: bytes) -> bytes:
     """What identifies a hostile message."""
-    return hashlib.blake2b(token.encode() + b"\0" + body, digest_size=16).digest()
+    return hashlib.blake2b(subject.encode() + b"\0" + body, digest_size=16).digest()

@@ -108,7 +108,7 @@ class StreamReader:
         time = seconds * 1_000_000_000 + int(fraction.ljust(9, "0") or 0)
         subject = headers["Nats-Subject"]
         kept = body if self._longest is None or len(body) <= self._longest else b""
-        digest = hostile.digest(subject.rpartition(".")[2], body)
+        digest = hostile.digest(_published_subject(subject), body)
         original = {name: value for name, value in headers.items() if name not in _ADDED}
         return StreamMessage(int(headers["Nats-Sequence"]), time, subject, original, kept, digest)
 
@@ -181,7 +181,8 @@ class Ledger:
             return Source(sent, sent.attempts[int(attempt_number)])
         if self.is_foreign(message):
             bad = Bad("invalid", message.body)
-            return Source(SentMessage(message.subject.rpartition(".")[2], [bad], is_array=False), 0)
+            token = _published_subject(message.subject).removeprefix("telemetry.")
+            return Source(SentMessage(token, [bad], is_array=False), 0)
         return None
 
     def is_foreign(self, message: StreamMessage) -> bool:

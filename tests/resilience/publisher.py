@@ -202,7 +202,7 @@ class Publisher:
     def _parameters(self) -> dict[str, Any]:
         parameters: dict[str, Any] = {
             "temp": self._random.randint(-40, 120),
-            "volt": round(self._random.uniform(20, 36), 2),
+            "volt": round(self._random.uniform(20, 36), 2) if self._random.random() < 0.9 else None,
             "mode": self._random.choice(("SAFE", "CRUISE")),
             "heater": self._random.random() < 0.5,
             "nonce": self._random.getrandbits(32),

@@ -188,6 +188,7 @@ async def amplified_dead_letters(driver: Driver) -> None:
     await driver.publish_and_store()
 
 
+# The hostile ones come last: `Driver.until_published` counts the messages of the streams, whoever they are from.
 ALL: tuple[Scenario, ...] = (
     killed_before_commit, slow_commit, killed_before_publishing, killed_before_a_dead_letter, killed_after_publishing,
     late_message, changed_config, owner_that_lost_its_lease, owner_that_was_away, owner_that_was_stopped,

@@ -33,7 +33,7 @@ class SoakResult(NamedTuple):
     differences: Sequence[str]
 
 
-async def run(seed: int, seconds: float, pause: float = 0.04) -> SoakResult:
+async def run(seed: int, seconds: float, pause: float = 0.08) -> SoakResult:
     """A run of about `seconds`, drawn from `seed`."""
     async with postgres() as server, environment(server) as found:
         found.log(f"seed {seed}, {seconds:.0f} s, in {found.directory}")
@@ -87,17 +87,17 @@ async def _alternate(
             disturbances.begin()
             await injector.run(max(0, min(_FAULT_SECONDS, left - _CALM_SECONDS)))
             found.log("repaired")
-            await _catch_up(found)
-            disturbances.end()
-            found.log("caught up: only the hostile publisher disturbs")
-            await asyncio.sleep(_CALM_SECONDS)
-            await _catch_up(found)
+            if await _has_caught_up(found):
+                disturbances.end()
+                found.log("caught up: only the hostile publisher disturbs")
+                await asyncio.sleep(_CALM_SECONDS)
+                await _has_caught_up(found)
     finally:
         await load.stop()
 
 
-async def _catch_up(found: Environment) -> None:
-    """Wait until all is handled that is in the stream now."""
+async def _has_caught_up(found: Environment) -> bool:
+    """Wait until all is handled that is in the stream now; False if that takes too long."""
     last = 0
 
     async def is_known() -> bool:
@@ -108,8 +108,10 @@ async def _catch_up(found: Environment) -> None:
     async def is_handled() -> bool:
         return await found.handled_sequence() >= last
 
-    if not (await found.until(is_known, _PATIENCE) and await found.until(is_handled, _PATIENCE)):
-        found.log(f"did not catch up in {_PATIENCE:.0f} s")
+    if await found.until(is_known, _PATIENCE) and await found.until(is_handled, _PATIENCE):
+        return True
+    found.log(f"did not catch up in {_PATIENCE:.0f} s")
+    return False
 
 
 async def settle(found: Environment, clients: Clients, report: Report, patience: float = _PATIENCE) -> Ledger:

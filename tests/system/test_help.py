@@ -8,9 +8,9 @@ from tests.system.installed import Place
 
 COMMANDS = (
     "demo", "up", "publish", "ingest-telemetry", "list-telemetry", "analyze-telemetry", "list-anomalies", "watch",
-    "list-spacecraft", "get-spacecraft", "status", "register", "get-config", "set-config", "list-events",
-    "record-event", "search-docs", "get-doc", "create-doc", "seed-demo-data", "seed-demo-docs", "simulate", "serve",
-    "migrate", "health", "dead-letters", "tokens",
+    "list-spacecraft", "get-spacecraft", "status", "register", "get-config", "set-config", "check-config",
+    "list-configs", "list-events", "record-event", "search-docs", "get-doc", "create-doc", "seed-demo-data",
+    "seed-demo-docs", "simulate", "serve", "migrate", "health", "dead-letters", "tokens",
 )  # fmt: skip
 GROUPS = {"dead-letters": ("list", "show", "replay"), "tokens": ("create", "list", "revoke")}
 
@@ -40,7 +40,7 @@ def test_each_command_has_help_with_an_example(shared_place: Place) -> None:
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        ("list-", {"list-telemetry", "list-anomalies", "list-spacecraft", "list-events"}),
+        ("list-", {"list-telemetry", "list-anomalies", "list-spacecraft", "list-configs", "list-events"}),
         ("dead-letters ", set(GROUPS["dead-letters"])),
         ("list-telemetry --spacecraft", {"--spacecraft-id"}),
         ("record-event SC-001 x --severity ", {"LOW", "MEDIUM", "HIGH", "CRITICAL"}),

@@ -80,7 +80,7 @@ def test_json_is_utf_8_in_every_locale(shell: Shell, known: str) -> None:
     for encoding in ("cp1252", "ascii", "utf-8"):
         done = shell.run("M get-config TERM-1 --json", PYTHONIOENCODING=encoding)
         assert json.loads(done.stdout.decode())["config"] == NAMES
-    again = shell.run("M get-config TERM-1 --json | M set-config TERM-2 --file - --json", PYTHONIOENCODING="cp1252")
+    again = shell.run("M get-config TERM-1 --json | M set-config TERM-1 --file - --json", PYTHONIOENCODING="cp1252")
     assert again.returncode == 0
     assert "Temp_Empfänger_°C" in again.stdout.decode()
 

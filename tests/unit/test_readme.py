@@ -14,7 +14,7 @@ from missionops.operations.registry import OPERATIONS
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 ROW = re.compile(
-    r"^\| `([a-zA-Z.]+)` \| `([^`]+)`(?: \(stream\))? \| `([A-Z]+ [^`]+)` \| `([a-z-]+)` \|$", re.MULTILINE
+    r"^\| `([a-zA-Z.]+)` \| `([^`]+)`(?: \(stream\))? \| `([A-Z]+ [^`]+)` \| `([a-z -]+)` \|$", re.MULTILINE
 )
 
 

@@ -1,50 +1,142 @@
-"""`missionops get-config` and `set-config`: a spacecraft's limits."""
+"""`missionops get-config`, `set-config`, `check-config` and `list-configs`: a spacecraft's limits."""
 
+import sys
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from missionops.cli.client import configs, loop, server
+from missionops import errors
+from missionops.cli.client import configs
 from missionops.cli.commands import options
-from missionops.cli.output import terminal
+from missionops.cli.commands.show import show, show_list
+from missionops.cli.output import tables
+from missionops.domain import config_document
 
 _File = Annotated[
-    Path, typer.Option("--file", "-f", metavar="PATH", help="The config as a JSON object; - is standard input.")
+    Path | None, typer.Option("--file", "-f", metavar="PATH", help="The config as a JSON object; - is standard input.")
 ]
+_Version = Annotated[
+    int | None, typer.Option("--version", min=1, metavar="N", help="This version; the one in force if not given.")
+]
+_OldVersion = Annotated[
+    int | None, typer.Option("--version", min=1, metavar="N", help="In place of a file: an earlier version, again.")
+]
+_IfVersion = Annotated[
+    int | None,
+    typer.Option("--if-version", min=0, metavar="N", help="Only if version N is in force; 0 means: no config yet."),
+]
+_Reason = Annotated[
+    str | None, typer.Option("--reason", metavar="TEXT", help="Why, kept with the version: list-configs shows it.")
+]
+_Yes = Annotated[bool, typer.Option("--yes", help="Do not ask, even if it leaves the spacecraft without limits.")]
 
 
 def get_config(
-    spacecraft_id: options.Spacecraft, *, as_json: options.Json = False, server_url: server.Server = server.DEFAULT
+    spacecraft_id: options.Spacecraft,
+    *,
+    version: _Version = None,
+    as_json: options.Json = False,
+    service: options.Server = options.DEFAULT_SERVER,
 ) -> None:
-    """Show the limits in force for a spacecraft.
+    """Show the limits in force for a spacecraft, or an earlier version.
 
     missionops get-config SC-001
 
-    missionops get-config SC-001 --json | jq .config > limits.json
+    missionops get-config SC-001 --version 3 --json | jq .config > limits.json
     """
-    reply = loop.run(configs.get(spacecraft_id, server_url))
-    if as_json:
-        terminal.json(reply)
-    else:
-        configs.show(reply)
+    show(configs.get(service, spacecraft_id, version), as_json, configs.show)
 
 
 def set_config(
     spacecraft_id: options.Spacecraft,
-    file: _File,
+    *,
+    file: _File = None,
+    version: _OldVersion = None,
+    if_version: _IfVersion = None,
+    reason: _Reason = None,
+    yes: _Yes = False,
+    as_json: options.Json = False,
+    service: options.Server = options.DEFAULT_SERVER,
+) -> None:
+    """Put limits in force for a spacecraft, in place of all that it had.
+
+    They count for everything that is published afterwards. Each fault of the file is shown with its path, and so is
+    what in it checks nothing. What `get-config --json` prints can be put back as it is.
+
+      missionops set-config SC-001 --file limits.json --reason "Heater test"
+
+      missionops set-config SC-001 --version 3
+    """
+    if (file is None) == (version is None):
+        raise typer.BadParameter("Give either --file PATH or --version N, an earlier version.")
+    if reason is not None and not reason.isprintable():
+        raise typer.BadParameter("--reason has to be one line of text.")
+    document = configs.read(file) if file else configs.get(service, spacecraft_id, version)
+    before = configs.find(service, spacecraft_id)
+    if not yes and configs.is_without_limits(document, spacecraft_id):
+        _confirm(spacecraft_id, config_document.count_limits(before.config) if before else 0)
+        if if_version is None:
+            if_version = before.version if before else 0  # what the question was about
+    headers = {"Missionops-If-Version": None if if_version is None else str(if_version), "Missionops-Reason": reason}
+    given = {name: value for name, value in headers.items() if value is not None}
+    reply = service.request(f"missionops.config.set.{spacecraft_id}", document, given)
+    show(reply, as_json, partial(configs.show_set, before))
+
+
+def _confirm(spacecraft_id: str, now: int) -> None:
+    """Ask on a terminal whether a spacecraft shall be left without limits; anywhere else refuse it."""
+    result = f"This leaves {spacecraft_id} without limits (now: {now:,}): nothing is checked any more."
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise errors.InvalidRequest(f"Not set. {result} If that is what you want, add --yes.")
+    try:
+        is_wanted = typer.confirm(f"{result} Put it in force?", err=True)
+    except typer.Abort:
+        is_wanted = False
+    if not is_wanted:
+        raise errors.InvalidRequest("Nothing was changed.")
+
+
+def check_config(
+    spacecraft_id: options.Spacecraft,
     *,
     as_json: options.Json = False,
-    server_url: server.Server = server.DEFAULT,
+    service: options.Server = options.DEFAULT_SERVER,
 ) -> None:
-    """Put limits in force for a spacecraft.
+    """Show which limits judge telemetry, and why the others do not.
 
-    Counts for whatever is published after it; what is wrong in the file is named with its place.
+    "met" counts the newest 1,000 snapshots that the rule judged. Reported parameters without a rule are listed, too.
 
-      missionops set-config SC-001 --file limits.json
+      missionops check-config SC-001
     """
-    reply = loop.run(configs.put(spacecraft_id, configs.read(file), server_url))
-    if as_json:
-        terminal.json(reply)
-    else:
-        terminal.result(f"{spacecraft_id}: config version {configs.version(reply)} in force")
+    show(configs.check(service, spacecraft_id), as_json, configs.show_check)
+
+
+def list_configs(
+    spacecraft_id: options.Spacecraft,
+    *,
+    limit: options.Limit = options.DEFAULT_LIMIT,
+    as_json: options.Json = False,
+    service: options.Server = options.DEFAULT_SERVER,
+) -> None:
+    """List the versions of a spacecraft's limits: who set them, when and why.
+
+    missionops list-configs SC-001
+    """
+
+    def render(found: Any) -> None:
+        rows = [
+            (
+                str(item["version"]),
+                item["updatedAt"][:19].replace("T", " "),
+                item["source"],
+                item["by"] or "",
+                item["reason"] or "",
+            )
+            for item in found
+        ]
+        tables.plain(("version", "since (UTC)", "source", "by", "reason"), rows, right=("version",))
+
+    found = configs.versions(service, spacecraft_id, limit)
+    show_list(found, as_json, render, f"{spacecraft_id} has no config.")

@@ -147,6 +147,7 @@ async def test_a_long_analysis_is_cut_and_taken_up_without_a_gap(ask, publish, m
     assert [item["id"] for answer in newest for item in answer] == newest_first
 
 
+@pytest.mark.shared_service
 @pytest.mark.parametrize(
     ("subject", "request_", "path"),
     [
@@ -243,8 +244,8 @@ async def test_a_fleet_with_large_configs_is_listed_in_answers_that_nats_carries
             SELECT 'L-' || n, 1 FROM generate_series(1, 30) AS n
             RETURNING spacecraft_id
         )
-        INSERT INTO app.config (spacecraft_id, version, document, source)
-        SELECT spacecraft_id, 1, json_build_object('notes', repeat('x', 100000)), 'test' FROM large
+        INSERT INTO app.config (spacecraft_id, version, document, source, recorded_by)
+        SELECT spacecraft_id, 1, json_build_object('notes', repeat('x', 100000)), 'test', 'test' FROM large
         """
     )
     seen: list[str] = []

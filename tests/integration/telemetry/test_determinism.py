@@ -118,7 +118,7 @@ async def copy_configs(source: str, target: str) -> None:
     """The same versions of the same configs, without waiting for anybody to set them."""
     for name, document in await fetch(source, "SELECT spacecraft_id, document FROM app.config"):
         await execute(target, "INSERT INTO app.spacecraft (spacecraft_id, config_version) VALUES ($1, 1)", name)
-        await execute(target, "INSERT INTO app.config VALUES ($1, 1, $2, 'manual')", name, document)
+        await execute(target, "INSERT INTO app.config VALUES ($1, 1, $2, 'manual', 'test')", name, document)
 
 
 async def until_handled(client, dsn: str, count: int | None = None) -> None:

@@ -145,7 +145,7 @@ def test_limits_out_of_order_are_refused_at_the_upper_one(rule, name):
     [
         ("", "a parameter's name has 1 to 256 characters"),
         ("x" * 257, "a parameter's name has 1 to 256 characters"),
-        ("a\0b", "U+0000 is no part of a name"),
+        ("a\0b", "a parameter's name may not hold U+0000"),
     ],
 )
 def test_a_name_that_no_snapshot_can_have_is_refused(name, message):

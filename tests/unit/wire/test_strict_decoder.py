@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 import pytest
@@ -83,7 +84,7 @@ PAIRS = st.lists(st.tuples(STRINGS, VALUES), max_size=6)
 SPACES = st.sampled_from(["", " ", "\n", "\t\r\n "])
 
 
-def _plain(value: str) -> object:
+def _plain(value: str) -> Any:
     return None if value in {"NaN", "Infinity", "-Infinity"} else json.loads(value)
 
 
@@ -91,7 +92,7 @@ def expected(pairs: list[tuple[str, str]]) -> dict[str, object] | None:
     """What the contract says of these parameters, by way of Python's own JSON; None where one is refused."""
     kept: dict[str, object] = {}
     for name, value in {json.loads(name): _plain(value) for name, value in pairs}.items():
-        plain = number.kept(value) if type(value) in {int, float} else value
+        plain = number.kept(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
         is_refused = (plain is None and value is not None) or isinstance(plain, list | dict)
         if is_refused or not 1 <= len(name) <= 256 or "\0" in f"{name}{plain}":
             return None

@@ -1,0 +1,108 @@
+"""Config documents: the envelope around them, the settings beside their rules, and keys that look like mistakes."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from difflib import SequenceMatcher
+from itertools import islice
+from typing import Any
+
+from missionops.domain import limits, timestamp
+from missionops.errors import Detail
+
+RESPONSE_KEYS = frozenset({"spacecraftId", "config", "status", "source", "version", "updatedAt"})
+"""The keys of a response about a config; that of `config.set` also has `warnings`."""
+SET_RESPONSE_KEYS = RESPONSE_KEYS | {"warnings"}
+
+MIN_SILENT_AFTER = 60
+MAX_SECONDS = 10_000_000_000
+"""Longer than from the earliest time to the latest, so that no sum of it with a time overflows."""
+
+_ALIKE = 0.7
+_MOST_KEYS = 1_000
+_LIMIT = re.compile(
+    "(crit(ical)?|warn(ing)?|alarm|severe|watch)?(low(er)?|lo|high(er)?|hi|upper|min(imum)?|max(imum)?)"
+)
+"""The name of a limit, in the words of others."""
+
+
+def unwrap(document: Mapping[str, Any], spacecraft_id: str) -> tuple[Mapping[str, Any], list[Detail]]:
+    """The document in the envelope of a response about a config, or the given one; and the envelope's faults."""
+    faults = []
+    while isinstance(document.get("config"), dict) and (
+        document.keys() <= RESPONSE_KEYS or document.keys() == SET_RESPONSE_KEYS
+    ):
+        if document.get("spacecraftId", spacecraft_id) != spacecraft_id:
+            faults.append(Detail("spacecraftId", f"must be {spacecraft_id}, whose config this is to be"))
+        document = document["config"]
+    return document, faults
+
+
+def count_limits(document: Mapping[str, Any]) -> int:
+    """How many limits of a valid document check something: those of rules that are switched off do not."""
+    rules: Mapping[str, Mapping[str, Any]] = document.get("parameters", {})
+    return sum(len(rule) for rule in rules.values() if limits.OFF not in rule)
+
+
+def setting_faults(document: Mapping[str, Any]) -> Iterator[Detail]:
+    """What is wrong with `clock` and `silentAfter`."""
+    if "silentAfter" in document and not _is_seconds(document["silentAfter"], MIN_SILENT_AFTER):
+        yield Detail("silentAfter", f"must be a number of seconds from {MIN_SILENT_AFTER} to {MAX_SECONDS}")
+    clock = document.get("clock", {})
+    if not isinstance(clock, dict):
+        yield Detail("clock", "must be an object with any of ahead, from")
+        return
+    for key, value in clock.items():
+        if key == "ahead":
+            if not _is_seconds(value, 0):
+                yield Detail("clock.ahead", f"must be a number of seconds from 0 to {MAX_SECONDS}")
+        elif key == "from":
+            try:
+                timestamp.parse(value if isinstance(value, str) else "")
+            except timestamp.InvalidTimestamp as error:
+                yield Detail("clock.from", str(error))
+        else:
+            yield Detail(f"clock.{key[: limits.MAX_NAME]}", "is no setting of the clock; those are ahead and from")
+
+
+def suspicious_keys(document: Mapping[str, Any]) -> Iterator[Detail]:
+    """Top-level keys of a document without rules that look like rules, or like a misspelled `parameters`."""
+    if document.get("parameters"):
+        return
+    for key, value in islice(document.items(), _MOST_KEYS):
+        path = key[: limits.MAX_NAME]
+        if key == "parameters" or not isinstance(value, dict):
+            continue
+        if likeness(key, "parameters") >= _ALIKE:
+            yield Detail(path, f"is kept and checks nothing: did you mean parameters instead of {path}?")
+        elif _looks_like_rule(value):
+            yield Detail(path, "looks like a rule and checks nothing here: rules stand in parameters")
+        elif any(_looks_like_rule(inner) or _holds_rules(inner) for inner in value.values()):
+            yield Detail(path, "holds what looks like rules and checks nothing: rules stand in parameters")
+
+
+def likeness(one: str, other: str) -> float:
+    """How alike two names are, from 0 to 1; upper case and what is no letter or digit do not count."""
+    return SequenceMatcher(None, folded(one), folded(other), autojunk=False).ratio()
+
+
+def folded(name: str) -> str:
+    """A name without what people get wrong first: upper case, underscores, dots."""
+    return "".join(filter(str.isalnum, name.casefold())) or name
+
+
+def _looks_like_rule(value: object) -> bool:
+    """Whether a value is an object with a number under a name that nearly is a limit's."""
+    return isinstance(value, dict) and any(
+        isinstance(limit, int | float) and _LIMIT.fullmatch(folded(key)) for key, limit in value.items()
+    )
+
+
+def _holds_rules(value: object) -> bool:
+    return isinstance(value, dict) and any(map(_looks_like_rule, value.values()))
+
+
+def _is_seconds(value: object, least: float) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return False
+    return least <= value <= MAX_SECONDS
