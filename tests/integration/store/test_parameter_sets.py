@@ -54,8 +54,7 @@ async def test_what_is_new_is_a_set_of_its_own_and_what_is_known_writes_nothing(
     await note(connection, reported, A=["z", "x"])
     assert await rows(connection) == (2, 3)
     assert await parameter_sets.reported_names(connection, "A") == ["x", "y", "z"]
-    assert await parameter_sets.has_reported(connection, "A", ["q", "z"])
-    assert not await parameter_sets.has_reported(connection, "B", ["x"])
+    assert await parameter_sets.reported_names(connection, "B") == ["z"]
 
 
 async def test_another_session_knows_what_is_stored(connection):
