@@ -1,4 +1,4 @@
-"""Settings: read once from the environment (`MISSIONOPS_…`), frozen, and refused by name."""
+"""Settings: read once from the environment (`MISSIONOPS_…`), and frozen; an error names each that is wrong."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ _CENTURY = 100 * 365 * 86_400.0  # in nanoseconds it still fits 64 bits
 
 def _is_postgresql(url: str) -> str:
     if not url.startswith(("postgresql://", "postgres://")):
-        raise ValueError("it has to begin with postgresql://")
+        raise ValueError("it must begin with postgresql://")
     return url
 
 
@@ -27,21 +27,21 @@ def _are_hosts(urls: str) -> str:
             parts = urlsplit(url.strip() if "://" in url else f"nats://{url.strip()}")
             is_server = parts.hostname and parts.port != 0
         except ValueError:
-            is_server = False  # whose words would repeat a part of it
+            is_server = False  # its message would repeat a part of the URL, perhaps a password
         if not is_server:
-            raise ValueError("each server has to be like nats://host:4222")
+            raise ValueError("each server must look like nats://host:4222")
     return urls
 
 
 def _are_origins(origins: str) -> str:
     for origin in filter(None, map(str.strip, origins.split(","))):
         if origin != "*" and not re.fullmatch(r"https?://[^/\s?#@]+", origin):
-            raise ValueError("each origin has to be like https://host:8443, without a path, or *")
+            raise ValueError("each origin must look like https://host:8443, without a path, or be *")
     return origins
 
 
 def _user_in(url: str) -> str:
-    """The user whom a URL names with a password; a name alone is a token, and no business of anybody."""
+    """The user that a URL names with a password; empty for a name alone, which is a token and stays secret."""
     parts = urlsplit(url)
     return unquote(parts.username or "") if parts.password is not None else ""
 
@@ -56,12 +56,12 @@ def _is_readable(file: Path) -> Path:
 
 def _is_prefix(subject: str) -> str:
     if not re.fullmatch(_NAME + rf"(\.{_NAME})*", subject):
-        raise ValueError("it has to be a subject such as _INBOX.service, without wildcards")
+        raise ValueError("it must be a subject such as _INBOX.service, without wildcards")
     return subject
 
 
 def _not_empty(value: Any) -> Any:
-    """What a compose file passes on for a variable that is not set counts as not set."""
+    """Treat an empty variable as not set: a compose file passes one on for a variable that is not set."""
     return None if value == "" else value
 
 
@@ -79,24 +79,30 @@ _DatabaseUrl = Annotated[str, AfterValidator(_is_postgresql)]
 
 
 class NatsAccess(BaseSettings):
-    """Where NATS is, and as whom one comes there; the service and every command read these."""
+    """Where NATS is, and the user to connect as; the service and every command read these."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
-    nats_url: _NatsUrl = Field("nats://127.0.0.1:4222", description="Where NATS is; several servers by commas.")
-    nats_user: _Text = Field(None, description="The user to come as, with its password.")
-    nats_password: _Secret = Field(None, description="The user's password.")
-    nats_token: _Secret = Field(None, description="A token, where the server knows no users.")
+    nats_url: _NatsUrl = Field(
+        "nats://127.0.0.1:4222", description="Where NATS is; several servers are separated by commas."
+    )
+    nats_user: _Text = Field(None, description="The NATS user to connect as, with its password.")
+    nats_password: _Secret = Field(None, description="The password of that user.")
+    nats_token: _Secret = Field(None, description="A token, for a server that has no users.")
     nats_nkey_file: _File = Field(None, description="A file with the seed of an nkey.")
-    nats_credentials_file: _File = Field(None, description="A credentials file, of a JWT and its seed.")
-    nats_ca_file: _File = Field(None, description="Certificates to check the server by; the system's if not given.")
-    nats_cert_file: _File = Field(None, description="Our own certificate, where the server asks for one.")
-    nats_key_file: _File = Field(None, description="The key of our own certificate.")
-    nats_tls_first: bool = Field(default=False, description="Whether TLS begins before NATS says anything.")
-    nats_inbox_prefix: _Prefix = Field(None, description="Where replies come to; `_INBOX.<user>` if not given.")
+    nats_credentials_file: _File = Field(None, description="A credentials file, with a JWT and its seed.")
+    nats_ca_file: _File = Field(
+        None, description="Certificates to check the server's with; those of the system if it is not set."
+    )
+    nats_cert_file: _File = Field(None, description="The client certificate, for a server that requires one.")
+    nats_key_file: _File = Field(None, description="The private key of the client certificate.")
+    nats_tls_first: bool = Field(default=False, description="Whether TLS starts before NATS sends anything.")
+    nats_inbox_prefix: _Prefix = Field(
+        None, description="The subject below which replies arrive; `_INBOX.<user>` if it is not set."
+    )
 
     @model_validator(mode="after")
-    def _one_way_in(self) -> Self:
+    def _check_credentials(self) -> Self:
         if (self.nats_user is None) != (self.nats_password is None):
             raise ValueError("MISSIONOPS_NATS_USER and MISSIONOPS_NATS_PASSWORD go together")
         if (self.nats_cert_file is None) != (self.nats_key_file is None):
@@ -108,7 +114,7 @@ class NatsAccess(BaseSettings):
 
     @property
     def inbox_prefix(self) -> str:
-        """The subject below which replies come: of each user another one, so that none can read another's."""
+        """The subject below which replies arrive: each user has another, and none can read another's replies."""
         if self.nats_inbox_prefix:
             return self.nats_inbox_prefix
         user = self.nats_user or _user_in(self.nats_url.partition(",")[0].strip())
@@ -126,32 +132,44 @@ class Settings(NatsAccess):
     http_port: _Port = Field(8000, description="The port that HTTP listens on; 0 picks a free one.")
     http_auth: Literal["off", "tokens", "proxy"] = Field(
         "off",
-        description="off: HTTP is for anyone, on loopback alone; tokens: for who has one; proxy: for whom one lets in.",
+        description="off: no token, on loopback only; tokens: each request needs one; proxy: a proxy authenticates.",
     )
-    cors_origins: _Origins = Field("", description="Web origins whose pages may ask, by commas; * means all.")
+    cors_origins: _Origins = Field(
+        "", description="Web origins whose pages may use HTTP, separated by commas; * allows all."
+    )
 
     lease: float = Field(
-        5, ge=0.1, le=3_600, description="Seconds without a sign of life after which a standby takes over."
+        5, ge=0.1, le=3_600, description="Seconds after which a standby takes over from an owner that does not answer."
     )
-    batch_parameters: int = Field(100_000, ge=1_000, description="Parameters that one transaction may hold, about.")
+    batch_parameters: int = Field(
+        100_000, ge=1_000, description="About how many parameters one transaction stores at most."
+    )
     pull_bytes: int = Field(
-        4 << 20, ge=1 << 16, description="Bytes that one pull request may bring, at least a message."
+        4 << 20, ge=1 << 16, description="Bytes that one pull request fetches at most; never less than one message."
     )
 
-    telemetry_max_bytes: int = Field(8 << 30, ge=1 << 20, description="Size at which the stream refuses telemetry.")
+    telemetry_max_bytes: int = Field(
+        8 << 30, ge=1 << 20, description="Size at which the stream TELEMETRY refuses telemetry."
+    )
     telemetry_max_age: _Seconds = Field(86_400, description="Seconds for which handled telemetry stays in the stream.")
     duplicate_window: _Seconds = Field(
-        120, description="Seconds in which ANOMALIES, EVENTS and DEADLETTERS drop what the service publishes again."
+        120, description="Seconds in which ANOMALIES, EVENTS and DEADLETTERS drop a message that comes again."
     )
-    outgoing_max_age: _Seconds = Field(30 * 86_400, description="Seconds for which anomalies and dead letters stay.")
+    outgoing_max_age: _Seconds = Field(
+        30 * 86_400, description="Seconds for which ANOMALIES, EVENTS and DEADLETTERS keep a message."
+    )
     outgoing_max_bytes: int = Field(
         2 << 30,
         ge=16 << 20,
-        description="Size at which the streams of anomalies, events, dead letters drop the oldest.",
+        description="Size at which ANOMALIES, EVENTS and DEADLETTERS each drop their oldest messages.",
     )
 
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
-    log_format: Literal["auto", "text", "json"] = Field("auto", description="auto: text on a terminal, else JSON.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The lowest level that is logged."
+    )
+    log_format: Literal["auto", "text", "json"] = Field(
+        "auto", description="`text`, `json`, or `auto`: text on a terminal and JSON elsewhere."
+    )
 
     @property
     def allowed_origins(self) -> list[str]:
@@ -162,38 +180,37 @@ class Settings(NatsAccess):
 ANYBODY: dict[str, Any] = dict.fromkeys(name for name in NatsAccess.model_fields if name != "nats_url") | {
     "nats_tls_first": False
 }
-"""What to give for a server that asks nobody who he is, whatever the environment says of another one."""
+"""Arguments of `read` for a server without users: they override what the environment says about another server."""
 
 
 def read(**given: object) -> Settings:
-    """The settings from the environment, with what is `given` in their place; Unfit names each that is wrong."""
+    """The settings from the environment, overridden by what is `given`; SetupError names each that is wrong."""
     try:
         return Settings(**given)  # type: ignore[arg-type] # pydantic checks them
     except ValidationError as error:
-        raise _unfit(error) from None
+        raise _setup_error(error) from None
 
 
 def read_access(**given: object) -> NatsAccess:
-    """What concerns NATS alone, for those who need nothing else; Unfit likewise."""
+    """The settings of NATS alone, for commands that need no others; SetupError names each that is wrong."""
     try:
         return NatsAccess(**given)  # type: ignore[arg-type] # pydantic checks them
     except ValidationError as error:
-        raise _unfit(error) from None
+        raise _setup_error(error) from None
 
 
-def _unfit(error: ValidationError) -> SetupError:
-    return SetupError("; ".join(_fault(dict(fault)) for fault in error.errors()))
-
-
-def _fault(fault: dict[str, object]) -> str:
-    location = fault["loc"]
-    name = str(location[0] if isinstance(location, tuple) and location else "").upper()
-    said = str(fault["msg"]).removeprefix("Value error, ")
-    if not name:
-        return said
-    if name.endswith(_SECRET):
-        return f"{PREFIX}{name} cannot be used: {said}"  # not shown: there may be a password in it
-    return f"{PREFIX}{name} is {fault['input']!r}: {said}"
+def _setup_error(error: ValidationError) -> SetupError:
+    sentences = []
+    for fault in error.errors():
+        name = str(fault["loc"][0] if fault["loc"] else "").upper()
+        message = fault["msg"].removeprefix("Value error, ")
+        if not name:
+            sentences.append(message)
+        elif name.endswith(_SECRET):  # the value is not shown: there may be a password in it
+            sentences.append(f"{PREFIX}{name} cannot be used: {message}")
+        else:
+            sentences.append(f"{PREFIX}{name} is {fault['input']!r}: {message}")
+    return SetupError("; ".join(sentences))
 
 
 _SECRET = ("_URL", "_PASSWORD", "_TOKEN")

@@ -36,7 +36,7 @@ _OURS = frozenset({
 
 
 def messages(letters: Iterable[DeadLetter], stream: str, max_payload: int) -> Iterator[Message]:
-    """Dead letters of the incarnation `stream`, each cut where the server would refuse it.
+    """Dead letters of the stream that was created at `stream`, each cut where the server would refuse it.
 
     Letters of one message stand together, in the order of its items. They are made one by one: whoever publishes holds
     no more of them than it sends at once.

@@ -78,10 +78,10 @@ class EventPublisher:
             await self._publish_until_stopped()
         except OwnershipLost:
             raise
-        except (Unavailable, OSError, TimeoutError, nats.errors.Error) as error:
+        except (Unavailable, nats.errors.Error) as error:
             self._say(logging.WARNING, error)
         except Exception as error:  # noqa: BLE001 - whatever it is, events wait in the outbox for the next attempt
-            self._say(logging.ERROR, error)
+            self._say(logging.WARNING if database.is_outage(error) else logging.ERROR, error)
         else:
             return True
         return False

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import asyncpg
 import httpx
@@ -147,9 +148,9 @@ async def nats_server(services: str, tmp_path: Path) -> AsyncIterator[NatsServer
 
 
 @pytest.fixture
-def nats_url(services: str, request: pytest.FixtureRequest) -> str:
-    """A NATS server without streams."""
-    if services == "embedded":
+def nats_url(request: pytest.FixtureRequest) -> str:
+    """A NATS server without streams: the test's own where it asks for `nats_server`, else the one of the whole run."""
+    if "nats_server" in request.fixturenames:
         server: NatsServer = request.getfixturevalue("nats_server")
         return server.url
     url: str = request.getfixturevalue("cleared_nats_url")
@@ -158,29 +159,43 @@ def nats_url(services: str, request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def cleared_nats_url(shared_nats_url: str) -> str:
-    client = await nats.connect(shared_nats_url)
-    for stream in await client.jsm().streams_info():
-        await client.jsm().delete_stream(stream.config.name or "")
-    await client.close()
+    await clear_streams(shared_nats_url)
     return shared_nats_url
 
 
+async def clear_streams(nats_url: str) -> None:
+    client = await nats.connect(nats_url)
+    for stream in await client.jsm().streams_info():
+        await client.jsm().delete_stream(stream.config.name or "")
+    await client.close()
+
+
 @pytest.fixture(scope="session")
-def shared_nats_url(services: str) -> Iterator[str]:
+async def shared_nats_url(services: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """A NATS server for the whole run: to start one for each test costs more than many a test."""
     if services == "external":
         yield os.environ["TEST_NATS_URL"]
-        return
-    from testcontainers.core.container import DockerContainer  # noqa: PLC0415 - needs an engine
-    from testcontainers.core.wait_strategies import LogMessageWaitStrategy  # noqa: PLC0415
+    elif services == "containers":
+        from testcontainers.core.container import DockerContainer  # noqa: PLC0415 - needs an engine
+        from testcontainers.core.wait_strategies import LogMessageWaitStrategy  # noqa: PLC0415
 
-    container = DockerContainer("nats:2.15").with_command("-js").with_exposed_ports(4222)
-    with container.waiting_for(LogMessageWaitStrategy("Server is ready")):
-        yield f"nats://{container.get_container_host_ip()}:{container.get_exposed_port(4222)}"
+        container = DockerContainer("nats:2.15").with_command("-js").with_exposed_ports(4222)
+        with container.waiting_for(LogMessageWaitStrategy("Server is ready")):
+            yield f"nats://{container.get_container_host_ip()}:{container.get_exposed_port(4222)}"
+    else:
+        server = NatsServer(tmp_path_factory.mktemp("nats"), users=access.nats_users(PASSWORD))
+        await server.start()
+        yield server.url
+        await server.stop()
 
 
 @pytest.fixture
 def settings(services: str, nats_url: str, database_url: str) -> Settings:
     """The service may do what it may in production: the role mission_app of PostgreSQL, its own user of NATS."""
+    return _settings(services, nats_url, database_url)
+
+
+def _settings(services: str, nats_url: str, database_url: str) -> Settings:
     user = {"nats_user": access.SERVICE, "nats_password": PASSWORD} if services == "embedded" else {}
     return read(nats_url=nats_url, **user, database_url=_as_role(database_url, access.APP), http_port=0, lease=1)
 
@@ -191,6 +206,28 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
     async with app.running(settings) as running:
         await running.until_ready()
         yield running
+
+
+class Shared(NamedTuple):
+    """A service and its servers, for the tests of a module that leave it as it is or do not mind what others left.
+
+    The module overrides the fixtures `service`, `nats_url` and `database_url` by those of here.
+    """
+
+    service: Service
+    nats_url: str
+    database_url: str
+
+
+@pytest.fixture(scope="module")
+async def shared(services: str, shared_nats_url: str, postgres_dsn: str, template: str) -> AsyncIterator[Shared]:
+    await clear_streams(shared_nats_url)
+    async with (
+        _database(postgres_dsn, f"TEMPLATE {template}") as database_url,
+        app.running(_settings(services, shared_nats_url, database_url)) as running,
+    ):
+        await running.until_ready()
+        yield Shared(running, shared_nats_url, database_url)
 
 
 @pytest.fixture

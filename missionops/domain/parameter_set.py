@@ -1,7 +1,7 @@
-"""Vocabularies: which parameters a spacecraft reports, and a class that holds their values by position.
+"""Parameter sets: which parameters a spacecraft reports, and a class that holds their values by position.
 
-Nearly every snapshot of a spacecraft brings names that it has brought before. Held by position instead of in a dict,
-20 parameters are decoded in two fifths of the time, written as JSON in half and judged in a quarter.
+Nearly every snapshot of a spacecraft has names that came before. Held by position instead of in a dict, 20 parameters
+are decoded in two fifths of the time, written as JSON in half and judged in a quarter.
 """
 
 import hashlib
@@ -11,11 +11,12 @@ from typing import Any, ClassVar, cast
 import msgspec
 from msgspec import UNSET, UnsetType
 
-Value = bool | int | float | str
+Value = bool | int | float | str | None
+"""What a parameter may be; None where it was reported to have no value."""
 
 
 class ParameterValues(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    """Values of parameters by position, UNSET where a parameter was not reported; each vocabulary has its own class."""
+    """Values of parameters by position, UNSET where a parameter was not reported; each parameter set has its class."""
 
     fields: ClassVar[Mapping[str, str]] = {}
     """The attribute that holds each parameter, in the order of the names."""
@@ -38,7 +39,7 @@ def parameter_set(names: Collection[str], value_type: Any) -> type[ParameterValu
     """A class for these names, whose values are of `value_type`; ValueError if a name needs escapes in JSON."""
     attributes = {name: f"p{position}" for position, name in enumerate(sorted(names))}
     made = msgspec.defstruct(
-        "Vocabulary",
+        "ParameterSet",
         [(attribute, value_type | UnsetType, UNSET) for attribute in attributes.values()],
         bases=(ParameterValues,),
         namespace={

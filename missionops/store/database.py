@@ -31,6 +31,14 @@ AWAY = (
 )
 """What asyncpg raises while PostgreSQL is away, starting, recovering or too busy: it may work later."""
 
+_OUTAGES = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+)
+
 _PORT = 5432
 
 
@@ -54,6 +62,13 @@ async def prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     """Make a connection ready for our queries: JSON crosses the wire as the bytes that it is, in both directions."""
     await connection.set_type_codec("json", schema="pg_catalog", encoder=_identity, decoder=bytes, format="binary")
     await connection.prepare(_TYPES)
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether an error is PostgreSQL's or the network's, for which one line in the log is enough, and not ours."""
+    if isinstance(error, (asyncpg.InterfaceError, asyncpg.InternalClientError)):
+        return "connect" in str(error)  # asyncpg has one class for a lost connection and for mistakes of its caller
+    return isinstance(error, _OUTAGES)
 
 
 def address(dsn: str) -> str:

@@ -1,10 +1,11 @@
 """Telemetry bodies: bytes in, snapshots and faults out.
 
-Most bodies are good and bring what others brought before, so a decoder made for these names takes them whole; else
-one that takes any names. What both refuse goes to `careful`, which is slow, is the rule in case of doubt, and names
+Most bodies are good and have the parameters of earlier ones, so a decoder made for these names takes them whole; else
+one that takes any names. What both refuse goes to strict_decoder, which is slow, decides in case of doubt, and names
 what is wrong.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, NamedTuple
@@ -13,8 +14,9 @@ import msgspec
 from msgspec import UNSET, Meta, Raw
 
 from missionops.domain import snapshot, timestamp
+from missionops.domain.parameter_set import ParameterValues, Value
 from missionops.domain.snapshot import Snapshot
-from missionops.wire import array_items, schema_decoder, strict_decoder
+from missionops.wire import array_items, no_value, schema_decoder, strict_decoder
 from missionops.wire.fault import Fault, Faulty
 from missionops.wire.schema_decoder import SchemaDecoder, SchemaDecoders
 from missionops.wire.text import utf8
@@ -34,12 +36,12 @@ _msgpack_instant = msgspec.msgpack.Decoder(_Instant).decode
 def _json_time(raw: Raw) -> int:
     """Microseconds since 1970."""
     written = bytes(raw)
-    # Nearly all are written like this, and msgspec reads them as we do; of others it rounds digits or takes +0100.
+    # Nearly all are written like this, and msgspec reads them as we do; in others it rounds digits or takes +0100.
     if len(written) <= _MOST_DIGITS + 2 and written.endswith(b'Z"'):
         time = timestamp.to_microseconds(_json_instant(written))
         if _EARLIEST <= time <= _LATEST:
             return time
-    return timestamp.to_microseconds(strict_decoder.json_moment(raw))
+    return timestamp.to_microseconds(strict_decoder.json_timestamp(raw))
 
 
 def _msgpack_time(raw: Raw) -> int:
@@ -49,7 +51,7 @@ def _msgpack_time(raw: Raw) -> int:
         time = timestamp.to_microseconds(_msgpack_instant(written))  # a short text; as above
         if _EARLIEST <= time <= _LATEST:
             return time
-    return timestamp.to_microseconds(strict_decoder.msgpack_moment(raw))
+    return timestamp.to_microseconds(strict_decoder.msgpack_timestamp(raw))
 
 
 class Encoding(NamedTuple):
@@ -57,7 +59,7 @@ class Encoding(NamedTuple):
 
     name: str
     slot: int
-    """Which decoder of a form takes it."""
+    """Which field of a SchemaDecoder takes it."""
     time: Callable[[Raw], int]
     strict: strict_decoder.Codec
     is_array: Callable[[bytes], bool]
@@ -93,20 +95,20 @@ def encoding_of(content_type: str | None) -> Encoding:
 
 
 def decode(spacecraft_id: str, body: bytes, encoding: Encoding = JSON) -> list[Snapshot | Fault]:
-    """The snapshots of one body, for whoever has no more of them."""
+    """The snapshots and faults of one body, without anything learned from earlier ones."""
     return Decoder().decode(spacecraft_id, body, encoding)
 
 
 class Decoder:
-    """Decodes bodies; the better, the more it has seen."""
+    """Decodes bodies, the faster the more of a spacecraft's bodies it has seen."""
 
     def __init__(self) -> None:
-        self._forms = SchemaDecoders()
+        self._schemas = SchemaDecoders()
 
     def read(self, spacecraft_id: str, body: bytes, encoding: Encoding) -> Snapshot | None:
-        """The snapshot of a body that is one and brings nothing new, as nearly all; else None: `decode` it."""
-        form = self._forms.get(spacecraft_id)
-        return form and _read(form, spacecraft_id, body, encoding)
+        """The snapshot of a body that is one snapshot with known names, as nearly all are; else None: `decode` it."""
+        schema = self._schemas.get(spacecraft_id)
+        return schema and _read(schema, spacecraft_id, body, encoding)
 
     def decode(self, spacecraft_id: str, body: bytes, encoding: Encoding) -> list[Snapshot | Fault]:
         """The snapshots of one body, and a fault for each part that is none, in the body's order."""
@@ -114,50 +116,68 @@ class Decoder:
             plain = utf8(body) if encoding is JSON else body
             if not encoding.is_array(plain):
                 return [self._snapshot(spacecraft_id, plain, encoding)]
-            parts = _items(plain, encoding)
+            items = encoding.items(plain)
         except Faulty as faulty:
             return [Fault(faulty.code, faulty.reason, None, body)]
-        return [self._item(spacecraft_id, part, index, encoding) for index, part in enumerate(parts)]
-
-    def _item(self, spacecraft_id: str, part: bytes, index: int, encoding: Encoding) -> Snapshot | Fault:
-        try:
-            return self._snapshot(spacecraft_id, part, encoding)
-        except Faulty as faulty:
-            return Fault(faulty.code, faulty.reason, index, part)
+        if len(items) > MAX_ITEMS:
+            reason = f"body: {len(items)} snapshots, at most {MAX_ITEMS} may come in one message"
+            return [Fault("too_large", reason, None, body)]
+        found: list[Snapshot | Fault] = []
+        for index, item in enumerate(items):
+            try:
+                found.append(self._snapshot(spacecraft_id, item, encoding))
+            except Faulty as faulty:
+                found.append(Fault(faulty.code, faulty.reason, index, item))
+        return found
 
     def _snapshot(self, spacecraft_id: str, body: bytes, encoding: Encoding) -> Snapshot:
         if known := self.read(spacecraft_id, body, encoding):
             return known
-        found = _read(schema_decoder.ANY, spacecraft_id, body, encoding) or strict_decoder.decode(
+        plain = no_value.as_null(body) if encoding is JSON else body
+        if plain is not body and (known := self.read(spacecraft_id, plain, encoding)):
+            return known
+        # The strict decoder gets the body as it came: it names where in it something is wrong.
+        found = _read(schema_decoder.ANY, spacecraft_id, plain, encoding) or strict_decoder.decode(
             spacecraft_id, body, encoding.strict
         )
-        is_known = self._forms.learn(spacecraft_id, found.parameters)
-        return (is_known and self.read(spacecraft_id, body, encoding)) or found
+        is_known = self._schemas.learn(spacecraft_id, found.parameters)
+        return (is_known and self.read(spacecraft_id, plain, encoding)) or found
 
 
-def _items(body: bytes, encoding: Encoding) -> list[bytes]:
-    parts = encoding.items(body)
-    if len(parts) > MAX_ITEMS:
-        raise Faulty("too_large", f"body: {len(parts)} snapshots, at most {MAX_ITEMS} may come in one message")
-    return parts
-
-
-def _read(form: SchemaDecoder, spacecraft_id: str, body: bytes, encoding: Encoding) -> Snapshot | None:
+def _read(schema: SchemaDecoder, spacecraft_id: str, body: bytes, encoding: Encoding) -> Snapshot | None:
     """The snapshot in `body`; None if it is in doubt."""
     try:
-        said = form[encoding.slot](body)
-        time = encoding.time(said.timestamp)
+        read = schema[encoding.slot](body)
+        time = encoding.time(read.timestamp)
     except _REFUSALS:
         return None
-    text = snapshot.text(said.parameters)
-    # U+0000 and, from MessagePack, NaN: seldom there, and found at once. What else looks like them (a string "null") is
-    # good, and decoded again with care. In JSON it takes a backslash: a number is looked for in a tenth of the time.
-    if (_BACKSLASH in body or encoding is MSGPACK) and (b"\\u0000" in text or b"null" in text):
+    text = snapshot.text(read.parameters)
+    # U+0000, for which JSON needs a backslash: a character is looked for in a tenth of the time. What else looks like
+    # it is good, and the strict decoder finds that out.
+    if (encoding is MSGPACK or _BACKSLASH in body) and b"\\u0000" in text:
         return None
-    if said.spacecraft_id is not UNSET and said.spacecraft_id != spacecraft_id:
+    if encoding is MSGPACK and (nulls := text.count(b"null")):
+        _remove_infinite(read.parameters, nulls)
+    if read.spacecraft_id is not UNSET and read.spacecraft_id != spacecraft_id:
         return None
-    if (given := said.id) is UNSET:
+    if (given := read.id) is UNSET:
         given = snapshot.derived_id(time, text)
     elif "\0" in given:
         return None
-    return Snapshot((spacecraft_id, time, given), said.parameters, text)
+    return Snapshot((spacecraft_id, time, given), read.parameters, text)
+
+
+def _remove_infinite(parameters: ParameterValues | dict[str, Value], nulls: int) -> None:
+    """Put None in place of NaN and the infinities, in whose place `null` stands in the text that has so many of it."""
+    if isinstance(parameters, dict):
+        parameters.update({name: None for name, value in parameters.items() if _is_infinite(value)})
+        return
+    if msgspec.structs.astuple(parameters).count(None) == nulls:
+        return
+    for attribute in parameters.fields.values():
+        if _is_infinite(getattr(parameters, attribute)):
+            setattr(parameters, attribute, None)
+
+
+def _is_infinite(value: object) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)

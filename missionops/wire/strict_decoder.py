@@ -2,6 +2,8 @@
 
 import json
 import math
+import re
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -13,6 +15,7 @@ from missionops.domain import number, snapshot, timestamp
 from missionops.domain.limits import MAX_NAME, MAX_PARAMETERS
 from missionops.domain.parameter_set import Value
 from missionops.domain.snapshot import Snapshot
+from missionops.wire import no_value
 from missionops.wire.fault import Faulty, shown
 from missionops.wire.text import utf16
 
@@ -25,6 +28,14 @@ _TIMESTAMP_EXTENSION = -1
 _EXTENSION_DATA = {0xC7: 3, 0xC8: 4, 0xC9: 6, 0xD4: 2, 0xD5: 2, 0xD6: 2, 0xD7: 2, 0xD8: 2}
 
 
+_BYTE = re.compile(r"\(byte ([0-9]+)\)$")
+"""Where msgspec says that JSON breaks."""
+_TEXT = rb'"[^"\\]*(?:\\.[^"\\]*)*'  # all of a string but its last quote
+_STRINGS = re.compile(_TEXT + rb'"', re.DOTALL)
+_NAME_AND_VALUE = re.compile(rb"(%b\")\s*:\s*(?:%b\\?\"?|[^\s,:{}\[\]\"]*)\s*" % (_TEXT, _TEXT), re.DOTALL)
+"""A name, and the beginning of its value as far as that is one text, number or word."""
+
+
 class _Parts(msgspec.Struct, rename="camel"):
     timestamp: Raw | UnsetType = UNSET
     parameters: Raw | UnsetType = UNSET
@@ -33,16 +44,16 @@ class _Parts(msgspec.Struct, rename="camel"):
 
 
 class Codec(NamedTuple):
-    """How one encoding is taken apart."""
+    """How one encoding is decoded part by part."""
 
     name: str
     parts: Callable[[bytes], _Parts]
-    named: Callable[[Raw], dict[str, Raw]]
+    parameters: Callable[[Raw], dict[str, Raw]]
     value: Callable[[Raw], Any]
-    moment: Callable[[Raw], datetime]
+    timestamp: Callable[[Raw], datetime]
 
 
-def json_moment(raw: Raw) -> datetime:
+def json_timestamp(raw: Raw) -> datetime:
     """The time that a JSON string names."""
     text = _value(raw, JSON, "timestamp")
     if not isinstance(text, str):
@@ -50,13 +61,13 @@ def json_moment(raw: Raw) -> datetime:
     return _parsed(text)
 
 
-def msgpack_moment(raw: Raw) -> datetime:
+def msgpack_timestamp(raw: Raw) -> datetime:
     """The time that a MessagePack string or timestamp extension names."""
-    said = _value(raw, MSGPACK, "timestamp")
-    if isinstance(said, str):
-        return _parsed(said)
-    if isinstance(said, msgspec.msgpack.Ext) and said.code == _TIMESTAMP_EXTENSION:
-        return _extension(bytes(said.data))
+    value = _value(raw, MSGPACK, "timestamp")
+    if isinstance(value, str):
+        return _parsed(value)
+    if isinstance(value, msgspec.msgpack.Ext) and value.code == _TIMESTAMP_EXTENSION:
+        return _extension(bytes(value.data))
     raise Faulty("invalid", "timestamp: must be a string such as 2025-01-01T00:00:00Z or a timestamp extension")
 
 
@@ -91,7 +102,7 @@ JSON = Codec(
     msgspec.json.Decoder(_Parts).decode,
     msgspec.json.Decoder(dict[str, Raw]).decode,
     msgspec.json.Decoder().decode,
-    json_moment,
+    json_timestamp,
 )
 
 
@@ -109,58 +120,59 @@ MSGPACK = Codec(
     msgspec.msgpack.Decoder(_Parts).decode,
     msgspec.msgpack.Decoder(dict[str, Raw]).decode,
     _msgpack_value,
-    msgpack_moment,
+    msgpack_timestamp,
 )
 
 
-def decode(spacecraft_id: str, body: bytes, notation: Codec) -> Snapshot:
+def decode(spacecraft_id: str, body: bytes, codec: Codec) -> Snapshot:
     """The snapshot in `body`, or Faulty with the first thing that is wrong."""
-    parts = _parts(body, notation)
+    parts = _parts(body, codec)
     if isinstance(parts.timestamp, UnsetType):
         raise Faulty("invalid", "timestamp: is required")
     if isinstance(parts.parameters, UnsetType):
         raise Faulty("invalid", "parameters: is required")
-    time = timestamp.to_microseconds(notation.moment(parts.timestamp))
-    parameters = _parameters(parts.parameters, notation)
+    time = timestamp.to_microseconds(codec.timestamp(parts.timestamp))
+    parameters = _parameters(parts.parameters, codec)
     text = snapshot.text(parameters)
-    given = None if isinstance(parts.id, UnsetType) else _id(_value(parts.id, notation, "id"))
+    given = None if isinstance(parts.id, UnsetType) else _id(_value(parts.id, codec, "id"))
     if not isinstance(parts.spacecraft_id, UnsetType):
-        _refuse_other_spacecraft(spacecraft_id, _value(parts.spacecraft_id, notation, "spacecraftId"))
+        _refuse_other_spacecraft(spacecraft_id, _value(parts.spacecraft_id, codec, "spacecraftId"))
     return Snapshot((spacecraft_id, time, given or snapshot.derived_id(time, text)), parameters, text)
 
 
-def _parts(body: bytes, notation: Codec) -> _Parts:
+def _parts(body: bytes, codec: Codec) -> _Parts:
+    plain = no_value.as_null(body) if codec is JSON else body
     try:
-        return notation.parts(body)
+        return codec.parts(plain)
     except msgspec.ValidationError:
-        raise _no_object(body, notation) from None
+        raise _no_object(plain, codec) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _malformed("body", body, notation, error) from None
+        raise _malformed_body(body, codec, error) from None
     except RecursionError:
         raise Faulty("malformed", "body: nested too deeply") from None
 
 
-def _no_object(body: bytes, notation: Codec) -> Faulty:
+def _no_object(body: bytes, codec: Codec) -> Faulty:
     try:
-        _value(Raw(body), notation, "body")
+        _value(Raw(body), codec, "body")
     except Faulty as faulty:
         if faulty.code == "malformed":  # it only begins as JSON or MessagePack
             return faulty
     return Faulty("invalid", "body: must be an object with timestamp and parameters")
 
 
-def _parameters(raw: Raw, notation: Codec) -> dict[str, Value]:
+def _parameters(raw: Raw, codec: Codec) -> dict[str, Value]:
     try:
-        named = notation.named(raw)
+        named = codec.parameters(raw)
     except msgspec.ValidationError:
-        raise Faulty("invalid", "parameters: must be an object: name → number, string or boolean") from None
+        raise Faulty("invalid", "parameters: must be an object: name → number, string, boolean or null") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _malformed("parameters", bytes(raw), notation, error) from None
+        raise _malformed("parameters", bytes(raw), codec, error) from None
     except RecursionError:
         raise Faulty("malformed", "parameters: nested too deeply") from None
     if len(named) > MAX_PARAMETERS:
         raise Faulty("too_large", f"parameters: {len(named)} of them, at most {MAX_PARAMETERS} may come in a snapshot")
-    return {_name(name): _parameter(name, value, notation) for name, value in named.items()}
+    return {_name(name): _parameter(name, value, codec) for name, value in named.items()}
 
 
 def _name(name: str) -> str:
@@ -171,25 +183,22 @@ def _name(name: str) -> str:
     return name
 
 
-def _parameter(name: str, raw: Raw, notation: Codec) -> Value:
+def _parameter(name: str, raw: Raw, codec: Codec) -> Value:
     field = f"parameters.{shown(name)}"
-    value = _value(raw, notation, field)
+    value = _value(raw, codec, field)
     if isinstance(value, str):
         if "\0" in value:
             raise Faulty("invalid", f"{field}: U+0000 is no part of a string")
         return value
-    if isinstance(value, bool):
+    if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, int | float):
-        return _number(field, value)
-    raise Faulty("invalid", f"{field}: must be a number, a string or a boolean")
-
-
-def _number(field: str, value: float) -> float:
+    if not isinstance(value, int | float):
+        raise Faulty("invalid", f"{field}: must be a number, a string, a boolean or null")
+    if codec is MSGPACK and not math.isfinite(value):
+        return None
     kept = number.kept(value)
     if kept is None:
-        fault = "is beyond what a double can hold" if isinstance(value, int) or math.isinf(value) else "is no number"
-        raise Faulty("invalid", f"{field}: {fault}")
+        raise Faulty("invalid", f"{field}: is beyond what a double can hold")
     return kept
 
 
@@ -208,29 +217,60 @@ def _refuse_other_spacecraft(subject: str, body: object) -> None:
         raise Faulty("subject_mismatch", f"spacecraftId: the body says {shown(body)}, the subject says {subject}")
 
 
-def _value(raw: Raw, notation: Codec, field: str) -> Any:
+def _value(raw: Raw, codec: Codec, field: str) -> Any:
     try:
-        return notation.value(raw)
+        return codec.value(raw)
     except msgspec.ValidationError:  # what decodes as nothing in particular can only be out of a number's range
         raise Faulty("invalid", f"{field}: is beyond what a double can hold") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _malformed(field, bytes(raw), notation, error) from None
+        raise _malformed(field, bytes(raw), codec, error) from None
     except RecursionError:
         raise Faulty("invalid", f"{field}: nested too deeply") from None
 
 
-def _malformed(field: str, body: bytes, notation: Codec, error: Exception) -> Faulty:
-    if notation is JSON and _has_half_a_pair(body):
+def _malformed(field: str, body: bytes, codec: Codec, error: Exception) -> Faulty:
+    if codec is JSON and _has_half_a_pair(body):
         return Faulty("malformed", f"{field}: a string holds half of a surrogate pair")
-    if notation is JSON and field == "body" and _is_messagepack(body):
+    return Faulty("malformed", f"{field}: not {codec.name}: {error}")
+
+
+def _malformed_body(body: bytes, codec: Codec, error: Exception) -> Faulty:
+    """What is wrong with a body as a whole: with what it probably is instead, else with the field where it breaks."""
+    if codec is MSGPACK:
+        return _malformed("body", body, codec, error)
+    if _is_messagepack(body):
         return Faulty(
             "malformed",
             "body: not JSON: it looks like MessagePack, which has to come with the header "
             "Content-Type: application/msgpack",
         )
-    if notation is JSON and field == "body" and utf16(body):
+    if utf16(body):
         return Faulty("malformed", "body: not JSON: it looks like UTF-16 text, and JSON is UTF-8")
-    return Faulty("malformed", f"{field}: not {notation.name}: {error}")
+    plain = no_value.as_text(body)  # as long as the body: the byte that the error names is the body's
+    try:
+        codec.parts(plain)
+    except (msgspec.DecodeError, UnicodeDecodeError) as found:
+        error = found
+    at = _BYTE.search(str(error))
+    return _malformed(_field_at(plain, int(at[1])) if at else "body", plain, codec, error)
+
+
+def _field_at(body: bytes, at: int) -> str:
+    """The field whose value breaks at this byte of JSON; `body` where it is not a value of ours that breaks."""
+    found = deque(_NAME_AND_VALUE.finditer(body, 0, at), maxlen=1)
+    if not found or found[0].end() != at:
+        return "body"
+    last = found[0]
+    before = body[: last.start()]
+    structure = _STRINGS.sub(b"", before)
+    depth = structure.count(b"{") + structure.count(b"[") - structure.count(b"}") - structure.count(b"]")
+    try:
+        name = msgspec.json.decode(last[1], type=str)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return "body"
+    if depth == 1:
+        return name if name in {"timestamp", "parameters", "id", "spacecraftId"} else "body"
+    return f"parameters.{shown(name)}" if depth == 2 and b'"parameters"' in before else "body"  # noqa: PLR2004
 
 
 def _is_messagepack(body: bytes) -> bool:

@@ -109,7 +109,6 @@ class Pipeline:
         max_payload: int,
         status: IngestStatus,
         dead_letter_log: DeadLetterLog,
-        make_anomaly_partitions: record.EnsurePartitions,
     ) -> None:
         self._consumer = consumer
         self._position = position
@@ -119,7 +118,7 @@ class Pipeline:
         self._max_payload = max_payload
         self._status = status
         self._dead_letter_log = dead_letter_log
-        self._make_anomaly_partitions = make_anomaly_partitions
+        self._database_url = ""
         self._writers: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
         self._slots = asyncio.Semaphore(_IN_FLIGHT)
         self._decoder = Decoder()
@@ -137,6 +136,7 @@ class Pipeline:
     @asynccontextmanager
     async def connected(self, database_url: str) -> AsyncIterator[None]:
         """The connections that write, for the time of a block."""
+        self._database_url = database_url
         limits = {
             # The open transaction of an owner that was stopped would hold its locks against its successor.
             "transaction_timeout": f"{int(self._budget.seconds * 1000)}",
@@ -251,7 +251,9 @@ class Pipeline:
 
     async def _ensure_anomaly_partitions(self, days: AbstractSet[date]) -> None:
         if missing := days - self._anomaly_days:
-            await self._make_anomaly_partitions(missing)
+            # On a connection of its own: those that write may all be in transactions, which wait for each other.
+            async with database.connected(self._database_url) as connection:
+                await partitions.ensure(connection, partitions.ANOMALY, missing)
             self._anomaly_days |= missing
 
     async def _prune_misdated(self, connection: Connection, now: int) -> None:

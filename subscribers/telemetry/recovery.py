@@ -62,13 +62,16 @@ async def find_start(
 
 def _count_deleted(at: Checkpoint, last_seen: StreamEnd | None) -> int:
     """How many messages are lost because somebody deleted the stream, as far as that is known; logs it."""
+    again = "the stream TELEMETRY was made anew, here or on another server, and is read from its beginning"
     if last_seen is None or last_seen.created != at.stream_created:
-        log.error("LOST: the stream TELEMETRY was deleted and made anew. Messages up to %d were handled; how many came "
-                  "after that is not known. The new stream is read from its beginning", at.sequence)  # fmt: skip
+        log.error("LOST, if anything: %s. Of the one before, messages up to %d were handled; how many came after that "
+                  "is not known", again, at.sequence)  # fmt: skip
         return 0
     lost = max(0, last_seen.last_sequence - at.sequence)
-    log.error("LOST: the stream TELEMETRY was deleted and made anew. At least %d messages that were not handled are "
-              "gone with it. The new stream is read from its beginning", lost)  # fmt: skip
+    if lost:
+        log.error("LOST: %s. At least %d messages of the one before were not handled", again, lost)
+    else:
+        log.error("%s. Of the one before, all messages that were seen are handled", again)
     return lost
 
 

@@ -7,8 +7,6 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Set as AbstractSet
-from datetime import date
 
 import asyncpg
 from nats.aio.client import Client
@@ -18,7 +16,7 @@ from missionops.broker.streams import ANOMALIES, DEADLETTERS, EVENTS
 from missionops.errors import Unavailable
 from missionops.ingest.status import IngestStatus
 from missionops.settings import Settings
-from missionops.store import checkpoint, database, locks, partitions
+from missionops.store import checkpoint, database, locks
 from missionops.store.checkpoint import Checkpoint, Lease
 from publishers import stream_room
 from publishers.events import EventPublisher
@@ -89,7 +87,6 @@ class Session:
             max_payload=client.max_payload,
             status=status,
             dead_letter_log=dead_letter_log,
-            make_anomaly_partitions=self._make_anomaly_partitions,
         )
 
     async def run(self) -> None:
@@ -168,11 +165,6 @@ class Session:
     async def _is_owner(self) -> bool:
         async with self._lease_lock:
             return await checkpoint.is_current(self._lease_connection, self._lease)
-
-    async def _make_anomaly_partitions(self, days: AbstractSet[date]) -> None:
-        # On this connection: those that write may all be in transactions, which wait for each other.
-        async with self._lease_lock:
-            await partitions.ensure(self._lease_connection, partitions.ANOMALY, days)
 
     async def _keep_lease(self) -> None:
         while True:

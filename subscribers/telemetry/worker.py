@@ -42,16 +42,6 @@ _LOOK = 1.0
 """Seconds after which a standby looks again, at the latest: an owner that dies notifies nobody."""
 _PAUSE = 0.25
 _LONGEST_PAUSE = 2.0
-_EXPECTED = (
-    MissionopsError,
-    OSError,
-    TimeoutError,
-    nats.errors.Error,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,  # PostgreSQL stops, or somebody ended the session
-    asyncpg.InsufficientResourcesError,
-)
-"""Faults of the servers and the network, for which one line in the log is enough."""
 _SAME = 30.0
 """Seconds for which a fault that occurs again is not logged again."""
 
@@ -199,10 +189,7 @@ class PartitionWorker:
         if now - self._logged.get(key, -_SAME) < _SAME:
             return
         self._logged = {known: at for known, at in self._logged.items() if now - at < _SAME} | {key: now}
-        is_expected = isinstance(cause, _EXPECTED) or (
-            # asyncpg has one class for a connection that is gone and for mistakes of its caller
-            isinstance(cause, (asyncpg.InterfaceError, asyncpg.InternalClientError)) and "connect" in str(cause)
-        )
+        is_expected = isinstance(cause, (MissionopsError, nats.errors.Error)) or database.is_outage(cause)
         batch = next(iter(getattr(error, "__notes__", ())), "")
         log.log(logging.WARNING if is_expected else logging.ERROR, "ingest starts again: %s%s",
                 reason, f" ({batch})" if batch else "", exc_info=None if is_expected else error,

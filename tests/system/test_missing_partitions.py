@@ -242,7 +242,7 @@ async def test_a_reader_holds_up_neither_partitions_nor_telemetry(mission: Missi
     reader = await asyncpg.connect(mission.up.database.replace("//postgres@", "//mission_reader@"))
     refused = 0
     for statement in (
-        "SELECT pg_advisory_lock(hashtext('app.ensure_telemetry_month'))",
+        "SELECT pg_advisory_lock(hashtext('app.ensure_partitions'))",
         "SELECT pg_advisory_lock(number) FROM generate_series(1, 1000000) AS _ (number)",
         "LOCK TABLE ONLY app.telemetry IN SHARE UPDATE EXCLUSIVE MODE",
     ):

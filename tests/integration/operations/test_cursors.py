@@ -16,6 +16,7 @@ from missionops.app import Service
 from missionops.operations import pagination
 from missionops.operations.operation import Operation
 from missionops.operations.registry import OPERATIONS
+from tests.conftest import Shared
 
 AT = "2025-01-01T00:00:00Z"
 RANGE = {"from": AT, "to": AT}
@@ -49,6 +50,16 @@ CURSORS = st.one_of(
     st.binary(max_size=40).map(lambda text: base64.urlsafe_b64encode(text).decode()),
     st.text(max_size=20),
 )
+
+
+@pytest.fixture(scope="module")
+def service(shared: Shared) -> Service:
+    return shared.service
+
+
+@pytest.fixture(scope="module")
+def nats_url(shared: Shared) -> str:
+    return shared.nats_url
 
 
 def test_there_are_listings():

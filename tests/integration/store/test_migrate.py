@@ -1,6 +1,7 @@
 """Migrations that run at the same time, and tables that somebody holds."""
 
 import asyncio
+import re
 import shutil
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import asyncpg
 import pytest
 
 from missionops.embedded import access
-from missionops.errors import Unavailable
+from missionops.errors import SetupError, Unavailable
+from missionops.store import database as databases
 from missionops.store import migrate
 
 
@@ -52,3 +54,38 @@ async def test_another_migration_that_hangs_is_named(database_url, as_role, late
     with pytest.raises(Unavailable, match=r"held by mission_migrator \(pid [0-9]+, since .*, BEGIN; LOCK TABLE"):
         await migrate.apply(dsn, later)
     await other.close()
+
+
+async def test_a_database_from_before_the_first_release_is_refused_with_one_sentence(database_url, as_role):
+    dsn = as_role(database_url, "mission_migrator")
+    async with databases.connected(dsn) as connection:
+        checksum = "3eaa61aa1e3235695b69901daed98d97e136cd06536766109e76872182e7686f"  # of 0001 as it was then
+        await connection.execute("UPDATE app.migration SET checksum = $1 WHERE number = 1", checksum)
+        with pytest.raises(SetupError, match=r"before its first release.*: use a new database") as refusal:
+            await migrate.check(connection)
+    with pytest.raises(SetupError, match=re.escape(str(refusal.value))):
+        await migrate.apply(dsn)
+    assert "\n" not in str(refusal.value)
+
+
+async def test_a_file_that_was_edited_after_it_was_applied_is_named(database_url, as_role, later):
+    dsn = as_role(database_url, "mission_migrator")
+    second = next(later.glob("0002_*.sql"))
+    second.write_text(second.read_text() + "\n-- edited")
+    with pytest.raises(SetupError, match=r"0002_telemetry\.sql was edited after it was applied"):
+        await migrate.apply(dsn, later)
+
+
+async def test_a_database_that_is_newer_than_the_program_is_left_alone(database_url, as_role, later):
+    dsn = as_role(database_url, "mission_migrator")
+    await migrate.apply(dsn, later)
+    with pytest.raises(SetupError, match=r"newer than this program \(it has [0-9]+_later\)"):
+        await migrate.apply(dsn)
+
+
+@pytest.mark.parametrize("names", [(), ("0002_b.sql",), ("0001_a.sql", "0001_b.sql"), ("0001_a.sql", "0003_c.sql")])
+def test_a_folder_with_a_gap_is_refused(tmp_path, names):
+    for name in names:
+        (tmp_path / name).write_text("SELECT 1")
+    with pytest.raises(SetupError, match="each once"):
+        migrate.available(tmp_path)

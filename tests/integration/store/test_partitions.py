@@ -1,5 +1,6 @@
-"""Partitions of telemetry: which are made, where others are already; and plans that open few of them."""
+"""Partitions of telemetry and anomalies: which are made, where others are already; and plans that open few of them."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, date, datetime, timedelta
@@ -10,8 +11,10 @@ import pytest
 
 from missionops.domain import timestamp
 from missionops.errors import Unavailable
+from missionops.store import anomalies, anomaly_search, partitions, reception, telemetry
 from missionops.store import database as databases
-from missionops.store import partitions, telemetry
+from missionops.store.anomalies import AnomalyRow
+from missionops.store.anomaly_search import AnomalyFilter
 
 MONTHS = {date(year, month, 1) for year in range(1900, 2200) for month in range(1, 13)}
 EVER = (timestamp.EARLIEST, timestamp.LATEST)
@@ -211,3 +214,122 @@ async def test_what_is_stored_is_looked_up_in_the_partitions_of_its_time(plans):
         async with connection.transaction():
             assert await telemetry.stored(connection, identities + unknown) == set(identities)
         assert 0 < len(scans(found)) <= 2
+
+
+async def test_anomalies_have_partitions_where_they_need_them_and_nowhere_else(service, client, database):
+    await client.request("missionops.config.set.SC-1", b'{"parameters":{"t":{"critHigh":1}}}', timeout=5)
+    for name, at, value in (
+        ("a", "2025-01-01T00:00:00Z", 1),
+        ("b", "2025-02-28T23:59:59Z", 2),
+        ("c", "1950-01-01T00:00:00Z", 2),
+    ):
+        body = {"id": name, "timestamp": at, "parameters": {"t": value}}
+        await client.request("telemetry.SC-1", json.dumps(body).encode())
+    await until_stored(service, 3)
+    assert list(await bounds(database)) == ["telemetry_1950s", "telemetry_2025_01", "telemetry_2025_02"]
+    rows = await database.fetch("SELECT name::text FROM app.anomaly_partition ORDER BY first")
+    assert [row[0] for row in rows] == ["app.anomaly_1950s", "app.anomaly_2025_02"]
+    assert service.progress.interruptions == 0
+
+
+async def test_many_anomalies_of_many_decades_in_one_message_are_stored_at_once(service, client, database, caplog):
+    """More than are written at once, and each portion needs partitions that the one before did not."""
+    limits = {f"p{number}": {"critHigh": 1} for number in range(600)}
+    await client.request("missionops.config.set.SC-1", json.dumps({"parameters": limits}).encode(), timeout=5)
+    values = dict.fromkeys(limits, 2)
+    body = [{"timestamp": f"{1905 + 10 * number}-01-01T00:00:00Z", "parameters": values} for number in range(4)]
+    await client.request("telemetry.SC-1", json.dumps(body).encode())
+    await until_stored(service, 4)
+    assert await database.fetchval("SELECT count(*) FROM app.anomaly") == 4 * 600
+    assert "dropped or detached" not in caplog.text
+
+
+async def test_a_partition_of_anomalies_that_was_dropped_is_made_anew(service, client, database):
+    await client.request("missionops.config.set.SC-1", b'{"parameters":{"t":{"critHigh":1}}}', timeout=5)
+    for number in range(2):
+        body = {"id": f"{number}", "timestamp": "2025-01-01T00:00:00Z", "parameters": {"t": 2}}
+        await client.request("telemetry.SC-1", json.dumps(body).encode())
+        await until_stored(service, number + 1)
+        if number == 0:
+            await database.execute("DROP TABLE app.anomaly_2025_01")
+    rows = await database.fetch("SELECT snapshot_id FROM app.anomaly_2025_01")
+    assert [row[0] for row in rows] == ["1"]
+
+
+async def test_only_the_tables_that_are_partitioned_by_time_have_partitions_made(service_connection):
+    with pytest.raises(asyncpg.WrongObjectTypeError):
+        await partitions.ensure(service_connection, "app.event", [date(2025, 1, 1)])
+
+
+async def until_stored(service: Any, count: int) -> None:
+    async with asyncio.timeout(20):
+        while service.progress.stored < count:
+            await service.progress.until_moved()
+
+
+@pytest.fixture
+async def anomaly_plans(plans: Any) -> Any:
+    """The same for anomalies: all the partitions there can be, and anomalies of the last days in them."""
+    connection, found = plans
+    await partitions.ensure(connection, partitions.ANOMALY, MONTHS)
+    newest = datetime.now(UTC) - timedelta(minutes=1)
+    rows = [
+        AnomalyRow(f"SC-{number % 10}", (at := newest - timedelta(minutes=number)), f"{number}", "t", "WARN_HIGH",
+                   "MEDIUM", 1, at, b"{}", 0, 0, 5_000 - number, 0)
+        for number in range(5_000)
+    ]  # fmt: skip
+    async with connection.transaction():
+        await anomalies.add(connection, rows)
+    await connection.execute("ANALYZE app.anomaly")
+    found.clear()
+    return connection, found
+
+
+async def test_a_status_opens_the_partitions_of_three_days(anomaly_plans):
+    connection, found = anomaly_plans
+    for _ in range(8):
+        async with connection.transaction():
+            status = await reception.status(connection, "SC-1", datetime.now(UTC))
+        assert (status.last_hour, status.last_day) == (6, 144)
+        assert 0 < len(scans(found, "anomaly_")) <= 3
+
+
+async def test_the_newest_anomalies_and_a_timeline_open_few_partitions(anomaly_plans):
+    connection, found = anomaly_plans
+    lately = (datetime.now(UTC) - timedelta(days=2), datetime.now(UTC))
+    for _ in range(8):
+        async with connection.transaction():
+            assert len([row async for row in anomaly_search.newest(connection, of("SC-1"), None, 20)]) == 20
+        assert 0 < len(scans(found, "anomaly_")) < 50
+        async with connection.transaction():
+            assert len([row async for row in anomalies.oldest(connection, "SC-1", lately, None, 20)]) == 20
+        assert 0 < len(scans(found, "anomaly_")) <= 3
+
+
+def of(*spacecraft_ids: str) -> AnomalyFilter:
+    return AnomalyFilter(spacecraft_ids, None, None, (timestamp.EARLIEST, timestamp.LATEST))
+
+
+async def test_older_anomalies_are_listed_after_the_newest(anomaly_plans):
+    connection, _ = anomaly_plans
+    old = [
+        AnomalyRow("OLD", datetime(year, 1, 1, tzinfo=UTC), "a", "t", "WARN_LOW", "MEDIUM", 1, datetime.now(UTC), b"{}",
+                   0, 0, 1, 0)
+        for year in (1950, 2190, datetime.now(UTC).year)
+    ]  # fmt: skip
+    async with connection.transaction():
+        await anomalies.add(connection, old)
+        listed = [row.timestamp.year async for row in anomaly_search.newest(connection, of("OLD"), None, 20)]
+        after = anomaly_search.AnomalySearchCursor(datetime(1951, 1, 1, tzinfo=UTC), "", "", "")
+        rest = [row.timestamp.year async for row in anomaly_search.newest(connection, of("OLD"), after, 20)]
+    assert (listed, rest) == ([2190, datetime.now(UTC).year, 1950], [1950])
+
+
+async def test_anomalies_are_read_back_by_their_place_in_the_stream_over_all_partitions(anomaly_plans):
+    connection, found = anomaly_plans
+    async with connection.transaction():
+        pages = [page async for page in anomalies.pages(connection, 0, 0, 4_000, 5_000, 300)]
+    assert [len(page) for page in pages] == [300, 300, 300, 100]
+    assert [row.snapshot_id for page in pages for row in page] == [f"{number}" for number in reversed(range(1_000))]
+    scanned = [node for plan in found for node in nodes(plan["Plan"]) if node["Relation Name"].startswith("anomaly_")]
+    assert {node["Node Type"] for node in scanned} == {"Bitmap Heap Scan"}

@@ -10,7 +10,14 @@ AT = timestamp.to_microseconds(datetime(2025, 1, 1, tzinfo=UTC))
 
 
 def test_the_text_is_sorted_json_without_white_space():
-    parameters: dict[str, bool | int | float | str] = {"b": 1, "a": 1.0, "é": "ü", "B": True, "😀": False, "ﬀ": -0.5}
+    parameters: dict[str, bool | int | float | str | None] = {
+        "b": 1,
+        "a": 1.0,
+        "é": "ü",
+        "B": True,
+        "😀": False,
+        "ﬀ": -0.5,
+    }
     assert snapshot.text(parameters) == '{"B":true,"a":1.0,"b":1,"é":"ü","ﬀ":-0.5,"😀":false}'.encode()
 
 

@@ -28,15 +28,13 @@ def array(parts: list[bytes]) -> bytes:
 
 
 GOOD = [snapshot(value) for value in (b"1", b"2.5", b"true", b'"]},{\\\\"', '"é😀"'.encode(), b"18446744073709551616")]
+GOOD += [snapshot(value) for value in (b"null", b"NaN", b"-Infinity", b'"],NaN"')]
 BAD = {
-    "NaN": snapshot(b"NaN"),
-    "infinity": snapshot(b"-Infinity"),
     "lone surrogate": snapshot(b'"\\ud800"'),
     "invalid UTF-8": snapshot(b'"\xff\xc0"'),
     "deep nesting": snapshot(b"[" * 3_000 + b"]" * 3_000),
     "deep objects": snapshot(b'{"a":' * 3_000 + b"1" + b"}" * 3_000),
     "1e400": snapshot(b"1e400"),
-    "null parameter": snapshot(b"null"),
     "U+0000": snapshot(b'"\\u0000"'),
     "bad escape": snapshot(b'"\\x"'),
     "line end in a string": snapshot(b'"\n"'),
@@ -58,13 +56,11 @@ BAD = {
 PACKED_GOOD = [
     packed(value) for value in (b"\x01", b"\xcb\x40\x04" + b"\0" * 6, b"\xc3", b"\xa1x", b"\xcf" + b"\xff" * 8)
 ]
+PACKED_GOOD += [packed(value) for value in (b"\xc0", b"\xcb\x7f\xf8" + b"\0" * 6, b"\xca\x7f\x80\0\0")]
 PACKED_BAD = {
-    "NaN": packed(b"\xcb\x7f\xf8" + b"\0" * 6),
-    "infinity": packed(b"\xca\x7f\x80\0\0"),
     "invalid UTF-8": packed(b"\xa1\xff"),
     "deep nesting": packed(b"\x91" * 3_000 + b"\x01"),
     "deep maps": packed(b"\x81\x01" * 3_000 + b"\x01"),
-    "null parameter": packed(b"\xc0"),
     "U+0000": packed(b"\xa1\0"),
     "never used": packed(b"\xc1"),
     "unhashable key": packed(b"\x81\x80\x01"),
@@ -200,14 +196,14 @@ def test_ten_thousand_items_are_taken_and_one_more_is_too_large(encoding, part):
         b"[{]",
         b"[%s" % GOOD[0],
         b"[%s}" % GOOD[0],
-        b"[%s}" % BAD["NaN"],
+        b"[%s}" % BAD["lone surrogate"],
         b"[%s,]" % GOOD[0],
         b"[,%s]" % GOOD[0],
         b"[%s,,%s]" % (GOOD[0], GOOD[0]),
         b"[,]",
         b"[%s]]" % GOOD[0],
         b"[%s] x" % GOOD[0],
-        b"[%s][]" % BAD["NaN"],
+        b"[%s][]" % BAD["lone surrogate"],
         b'[%s,"]' % GOOD[0],
         b'["\\"]',
     ],

@@ -133,6 +133,12 @@ def test_a_given_id_is_kept(encoding):
         ("0." + "0" * 300 + "1", 1e-301),
         ("2.2250738585072011e-308", 2.2250738585072011e-308),
         ("true", True),
+        ("null", None),
+        ("NaN", None),
+        (" -Infinity ", None),
+        ("Infinity", None),
+        ('"NaN"', "NaN"),
+        (r'"\"Infinity,NaN"', '"Infinity,NaN'),
         ('""', ""),
         ('"null"', "null"),
         (r'"\\u0000"', r"\u0000"),
@@ -149,9 +155,9 @@ def test_values_are_kept_as_the_contract_says(text, value):
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("null", "must be a number, a string or a boolean"),
-        ("[]", "must be a number, a string or a boolean"),
-        ('{"a":[1]}', "must be a number, a string or a boolean"),
+        ("[NaN]", "must be a number, a string, a boolean or null"),
+        ("[]", "must be a number, a string, a boolean or null"),
+        ('{"a":[1]}', "must be a number, a string, a boolean or null"),
         ("1e400", "is beyond what a double can hold"),
         ("-1e309", "is beyond what a double can hold"),
         ("1" + "0" * 400, "is beyond what a double can hold"),
@@ -164,12 +170,74 @@ def test_a_value_against_the_rules_is_invalid_and_named(text, fault):
 
 
 @pytest.mark.parametrize(
-    "text", ["NaN", "Infinity", "-Infinity", "01", "1.", ".5", "+1", "0x1", "True", "'a'", '"a', '"\n"', r'"\x"', ""]
+    "text",
+    [
+        "nan",
+        "+NaN",
+        "-NaN",
+        "NaN1",
+        "--Infinity",
+        "Infinit",
+        "01",
+        "1.",
+        ".5",
+        "+1",
+        "0x1",
+        "True",
+        "'a'",
+        '"a',
+        '"\n"',
+        r'"\x"',
+        "",
+    ],
 )
 def test_what_json_does_not_know_is_malformed(text):
     code, reason = refused(with_value(text))
     assert code == "malformed"
-    assert reason.startswith(("body: not JSON: ", "parameters.temp: not JSON: "))
+    # A string without an end takes all that follows it.
+    assert reason.startswith("body: not JSON: " if text == '"a' else "parameters.temp: not JSON: ")
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "breaks_at"),
+    [
+        (b'{"timestamp":2025-01-01,"parameters":{}}', "timestamp", b'-01-01,"parameters":{}}'),
+        (b'{"parameters":{"sun\\n_x":NaN,"bus_v":.5}}', "parameters.bus_v", b".5}}"),
+        (b'{"parameters":{"a":"NaN","b":Infinity,"c\\u00e9":4.x}}', "parameters.cé", b"x}}"),
+        (b'{"parameters":.5}', "parameters", b".5}"),
+        (b'{"parameters":{},"id":x}', "id", b"x}"),
+        (b'{"more":{"id":x}}', "body", b"x}}"),
+        (b'{"parameters":{"a":1,}}', "body", b"}}"),
+        (b'{"parameters":{"a":{"b":x}}}', "body", b"x}}}"),
+    ],
+)
+def test_the_reason_names_the_field_and_the_byte_where_json_breaks(body, field, breaks_at):
+    code, reason = refused(body)
+    assert code == "malformed"
+    assert reason.startswith(f"{field}: not JSON: ")
+    assert reason.endswith(f"(byte {len(body) - len(breaks_at)})")
+
+
+@BOTH
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf"), float("-inf")])
+def test_no_value_costs_nothing_else(value, encoding):
+    parameters = {"bus_v": 4.9, "mode": "null", "sun_x": value}
+    if encoding is decoder.MSGPACK:
+        body = msgspec.msgpack.encode(said(parameters=parameters))
+    else:
+        body = json.dumps(said(parameters=parameters)).encode()  # Python, too, writes NaN and Infinity
+    snapshot = taken(body, encoding)
+    assert snapshot.parameters == {"bus_v": 4.9, "mode": "null", "sun_x": None}
+    assert snapshot.text == b'{"bus_v":4.9,"mode":"null","sun_x":null}'
+    assert snapshot.id == taken(written(said(parameters=snapshot.parameters), decoder.JSON)).id
+
+
+def test_a_field_that_must_have_a_value_may_not_be_nan():
+    assert refused(b'{"timestamp":NaN,"parameters":{}}')[1].startswith("timestamp: must be a string")
+    assert refused(b'{"timestamp":"%s","parameters":NaN}' % TIME.encode())[1].startswith(
+        "parameters: must be an object"
+    )
+    assert refused(b"NaN") == ("invalid", "body: must be an object with timestamp and parameters")
 
 
 @pytest.mark.parametrize("text", [rb'"\ud800"', rb'"\udc00\ud800"', rb'"\ud800\\udc00"', b'"\xed\xa0\x80"'])
@@ -189,16 +257,12 @@ def test_a_string_that_is_not_utf_8_is_malformed(text):
 @pytest.mark.parametrize(
     ("packed", "code", "fault"),
     [
-        (b"\xcb\x7f\xf8\0\0\0\0\0\0", "invalid", "is no number"),
-        (b"\xcb\x7f\xf0\0\0\0\0\0\0", "invalid", "is beyond what a double can hold"),
-        (b"\xca\xff\x80\0\0", "invalid", "is beyond what a double can hold"),
-        (b"\xc0", "invalid", "must be a number, a string or a boolean"),
-        (b"\x90", "invalid", "must be a number, a string or a boolean"),
-        (b"\x81\x90\x01", "invalid", "must be a number, a string or a boolean"),
-        (b"\xc4\x01a", "invalid", "must be a number, a string or a boolean"),
-        (b"\xd4\x05\0", "invalid", "must be a number, a string or a boolean"),
-        (b"\xd4\xff\0", "invalid", "must be a number, a string or a boolean"),
-        (b"\xd6\xff\0\0\0\0", "invalid", "must be a number, a string or a boolean"),
+        (b"\x90", "invalid", "must be a number, a string, a boolean or null"),
+        (b"\x81\x90\x01", "invalid", "must be a number, a string, a boolean or null"),
+        (b"\xc4\x01a", "invalid", "must be a number, a string, a boolean or null"),
+        (b"\xd4\x05\0", "invalid", "must be a number, a string, a boolean or null"),
+        (b"\xd4\xff\0", "invalid", "must be a number, a string, a boolean or null"),
+        (b"\xd6\xff\0\0\0\0", "invalid", "must be a number, a string, a boolean or null"),
         (b"\xa1\0", "invalid", "U+0000 is no part of a string"),
         (b"\xa1\xff", "malformed", "not MessagePack: "),
         (b"\xa3\xed\xa0\x80", "malformed", "not MessagePack: "),
@@ -213,7 +277,15 @@ def test_a_messagepack_value_against_the_rules_is_named(packed, code, fault):
 
 @pytest.mark.parametrize(
     ("packed", "value"),
-    [(b"\xca\x3f\xc0\0\0", 1.5), (b"\xcf" + b"\xff" * 8, 2**64 - 1), (b"\xd3\x80" + b"\0" * 7, -(2**63))],
+    [
+        (b"\xca\x3f\xc0\0\0", 1.5),
+        (b"\xcf" + b"\xff" * 8, 2**64 - 1),
+        (b"\xd3\x80" + b"\0" * 7, -(2**63)),
+        (b"\xcb\x7f\xf8\0\0\0\0\0\0", None),
+        (b"\xcb\x7f\xf0\0\0\0\0\0\0", None),
+        (b"\xca\xff\x80\0\0", None),
+        (b"\xc0", None),
+    ],
 )
 def test_messagepack_numbers_of_every_width_are_taken(packed, value):
     body = msgspec.msgpack.encode(said(parameters={"temp": 0}))[:-1] + packed
@@ -268,7 +340,7 @@ def test_any_other_id_is_invalid(given, encoding):
 
 @BOTH
 def test_a_control_character_in_a_name_does_not_break_the_reason_into_lines(encoding):
-    code, reason = refused(written(said(parameters={"a\r\nMissionops-Error: b": None}), encoding), encoding)
+    code, reason = refused(written(said(parameters={"a\r\nMissionops-Error: b": []}), encoding), encoding)
     assert code == "invalid"
     assert reason.startswith(r"parameters.a\r\nMissionops-Error: b: must be")
 
@@ -319,7 +391,7 @@ def test_a_missing_field_is_named(missing, encoding):
 def test_parameters_of_another_type_are_invalid(parameters, encoding):
     assert refused(written(said(parameters=parameters), encoding), encoding) == (
         "invalid",
-        "parameters: must be an object: name → number, string or boolean",
+        "parameters: must be an object: name → number, string, boolean or null",
     )
 
 

@@ -107,7 +107,7 @@ def test_names_without_end_do_not_fill_the_memory(monkeypatch):
     decoder = taught("a", "b")
     for number in range(50):
         one(decoder, {f"p{number}": 1}, f"SC-{number}x")
-    assert sum(map(len, decoder._forms._by_names)) <= 10
+    assert sum(map(len, decoder._schemas._by_names)) <= 10
     assert is_by_position(one(decoder, {"a": 1}))  # what was known first stays known
 
 
@@ -116,7 +116,7 @@ def test_new_names_of_one_spacecraft_take_no_room_but_their_own(monkeypatch):
     decoder = wire_decoder.Decoder()
     for number in range(700):
         one(decoder, {f"p{number}": 1})
-    assert sum(map(len, decoder._forms._by_names)) == 0  # past 500 names it has no vocabulary
+    assert sum(map(len, decoder._schemas._by_names)) == 0  # past 500 names it has no vocabulary
     many = {f"p{number}": number for number in range(400)}
     assert [is_by_position(one(decoder, many, "SC-2")) for _ in range(LESSONS)][-1]
 
@@ -149,7 +149,7 @@ def test_spacecraft_without_end_do_not_fill_the_memory(monkeypatch):
     decoder = taught("a")
     for number in range(50):
         one(decoder, {"a": 1}, f"SC-{number}x")
-        assert len(decoder._forms._vocabularies) <= 10
+        assert len(decoder._schemas._sets) <= 10
 
 
 @given(
@@ -206,4 +206,4 @@ def test_any_number_of_large_spacecraft_have_no_form():
     decoder = wire_decoder.Decoder()
     for number in range(LESSONS + 1):
         one(decoder, many, f"SC-{number}")
-    assert decoder._forms.get(f"SC-{LESSONS}") is None
+    assert decoder._schemas.get(f"SC-{LESSONS}") is None

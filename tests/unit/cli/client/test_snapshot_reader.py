@@ -83,7 +83,7 @@ BAD = {
         "spacecraftId",
     ),
     "naive time": (line(timestamp="2025-01-01T00:00:00"), "timestamp"),
-    "null": (line(a=None), "parameters.a"),
+    "a list for a value": (line(a=[1]), "parameters.a"),
     "array": (b"[" + LINES[0] + b"]", "array"),
     "invalid UTF-8": (line(a="?").replace(b"?", b"\xff"), "not JSON"),
 }

@@ -1,8 +1,8 @@
-"""A judgement of its own: what the contract says of a snapshot, written down without looking at the product."""
+"""A second implementation of the check against limits, written from the contract without looking at the product."""
 
 import operator
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 _CHECKS = (
     ("critLow", operator.lt, "CRIT_LOW", "HIGH", "below"),
@@ -10,14 +10,14 @@ _CHECKS = (
     ("critHigh", operator.gt, "CRIT_HIGH", "HIGH", "above"),
     ("warnHigh", operator.gt, "WARN_HIGH", "MEDIUM", "above"),
 )
-Rules = Mapping[str, Mapping[str, Any]]
+Rules: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 
 def judge(snapshot: Mapping[str, Any], rules: Rules, version: int, detected_at: str) -> Iterator[dict[str, Any]]:
-    """The anomalies of a snapshot, `{spacecraftId, timestamp, id, parameters}`, by rules without odd numbers."""
+    """The anomalies of a snapshot, `{spacecraftId, timestamp, id, parameters}`, in the order of parameter names."""
     for name in sorted(snapshot["parameters"].keys() & rules.keys()):
         value, limits = snapshot["parameters"][name], rules[name]
-        if isinstance(value, (bool, str)):
+        if value is None or isinstance(value, (bool, str)):
             continue
         for limit, breaks, suffix, severity, side in _CHECKS:
             if limit in limits and breaks(value, limits[limit]):

@@ -1,11 +1,11 @@
-"""A PostgreSQL for the worlds of a module, and the skip where servers are not ours to kill."""
+"""A PostgreSQL for the environments of a module, and the skip where servers are not ours to kill."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 
 from missionops.embedded.postgres import PostgresServer
-from tests.chaos import world
+from tests.resilience import environment
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -16,5 +16,5 @@ def _needs_servers_of_its_own(services: str) -> None:
 
 @pytest.fixture(scope="module")
 async def server() -> AsyncIterator[PostgresServer]:
-    async with world.postgres() as found:
+    async with environment.postgres() as found:
         yield found

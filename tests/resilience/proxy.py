@@ -1,4 +1,4 @@
-"""A TCP proxy that can hold, cut and swallow what passes through it."""
+"""A TCP proxy that can hold, abort and discard what passes through it."""
 
 import asyncio
 import contextlib
@@ -12,15 +12,16 @@ _FAULTS = (OSError, asyncio.IncompleteReadError)
 
 
 class Link:
-    """One connection; each direction passes on what it reads, while its gate is open."""
+    """One connection; each direction forwards what it reads while its gate is open."""
 
     def __init__(self, client: Streams, server: Streams, out: asyncio.Event, back: asyncio.Event) -> None:
         self.client = client
         self.server = server
-        self.swallows = False
+        self.discards = False
         self._ways = ((client[0], server[1], out), (server[0], client[1], back))
 
     async def run(self) -> None:
+        """Forward until either side ends."""
         pumps = [asyncio.create_task(self._pump(*way)) for way in self._ways]
         try:
             await asyncio.wait(pumps)
@@ -32,7 +33,7 @@ class Link:
             await asyncio.gather(self.client[1].wait_closed(), self.server[1].wait_closed(), return_exceptions=True)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gate: asyncio.Event) -> None:
-        """Read on while the gate is shut: what a killed client had sent is on its way all the same."""
+        """Read on while the gate is closed: what a killed client had sent arrives all the same."""
         held: asyncio.Queue[bytes] = asyncio.Queue(maxsize=64)
         drain = asyncio.create_task(self._drain(held, writer, gate))
         try:
@@ -48,23 +49,23 @@ class Link:
         with contextlib.suppress(*_FAULTS):
             while chunk := await held.get():
                 await gate.wait()
-                if not self.swallows:
+                if not self.discards:
                     writer.write(chunk)
                     await writer.drain()
-        if self.swallows:
-            await asyncio.Event().wait()  # not even its end is told
+        if self.discards:
+            await asyncio.Event().wait()  # the other side does not even see the end
         with contextlib.suppress(*_FAULTS):
             await gate.wait()
             writer.close()
 
     def cut(self) -> None:
-        """End it at once, with what was on its way."""
+        """Abort the connection, and lose what was in flight."""
         for _, writer in (self.client, self.server):
             writer.transport.abort()
 
 
 class Proxy:
-    """Listens on a free port of the loopback interface; `out` and `back` are its gates."""
+    """Listens on a free port of the loopback interface; `out` (to the server) and `back` are its gates."""
 
     def __init__(self, connect: Callable[[], Awaitable[Streams]]) -> None:
         self._connect = connect
@@ -74,31 +75,36 @@ class Proxy:
         self.flow()
 
     async def start(self) -> None:
+        """Listen."""
         self._listener = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.port: int = self._listener.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
+        """Stop listening and end all connections."""
         self._listener.close()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def flow(self) -> None:
+        """Open both gates."""
         self.out.set()
         self.back.set()
 
     def stall(self) -> None:
+        """Close both gates."""
         self.out.clear()
         self.back.clear()
 
     def cut(self) -> None:
+        """Abort all connections."""
         for link in self._links.values():
             link.cut()
 
-    def swallow(self) -> None:
-        """What is connected now hears nothing any more, not even an end; who connects anew is well."""
+    def discard(self) -> None:
+        """Discard all that existing connections send, even their end; new connections work."""
         for link in self._links.values():
-            link.swallows = True
+            link.discards = True
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -117,7 +123,7 @@ class Proxy:
         try:
             await link.run()
         except asyncio.CancelledError:
-            pass  # Only ever by `stop`; asyncio would report it.
+            pass  # only `stop` cancels it; asyncio would log it
         finally:
             self._tasks.discard(task)
             del self._links[task]

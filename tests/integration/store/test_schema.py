@@ -1,0 +1,164 @@
+"""The schema: every statement of the store fits it, and every rule of it refuses what it is there to refuse."""
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import asyncpg
+import pytest
+
+from missionops import store
+from missionops.store import database as databases
+
+_SQL = re.compile(r"\s*(WITH|SELECT|INSERT|UPDATE|DELETE|SET|LOCK|CREATE|DO)\s")
+
+
+def _statements() -> Iterator[tuple[str, str]]:
+    """Every constant of missionops.store that is SQL, by its name; also those in a tuple of several."""
+    for module in pkgutil.iter_modules(store.__path__):
+        for name, value in vars(importlib.import_module(f"missionops.store.{module.name}")).items():
+            texts = value if isinstance(value, tuple) else (value,)
+            for number, text in enumerate(texts):
+                if isinstance(text, str) and name.lstrip("_").isupper() and _SQL.match(text):
+                    yield f"{module.name}.{name}.{number}", text
+
+
+STATEMENTS = dict(_statements())
+
+
+async def test_each_statement_of_the_store_can_be_prepared(database_url):
+    refused = {}
+    async with databases.connected(database_url) as connection:
+        for name, statement in STATEMENTS.items():
+            try:
+                await connection.prepare(statement.replace("{since}", "2025-01-01 00:00:00+00"))
+            except asyncpg.PostgresError as error:
+                refused[name] = str(error)
+    assert refused == {}
+
+
+def test_the_statements_are_found_by_their_names():
+    """A module without one, and this test would pass for it in vain."""
+    found = {name.partition(".")[0] for name in STATEMENTS}
+    without = {"__init__", "copy", "rows"}
+    assert found == {module.name for module in pkgutil.iter_modules(store.__path__)} - without
+    assert len(STATEMENTS) > 60
+
+
+T = "'2025-01-01Z'"
+ROWS: dict[str, dict[str, str]] = {
+    "spacecraft": {"spacecraft_id": "'SC-1'"},
+    "config": {"spacecraft_id": "'SC-0'", "version": "1", "document": "'{}'", "source": "'manual'"},
+    "parameter_set": {"digest": r"'\x000102030405060708090a0b0c0d0e0f'", "names": "'{temp}'"},
+    "spacecraft_parameter_set": {"spacecraft_id": "'SC-1'", "digest": r"'\x000102030405060708090a0b0c0d0e0f'"},
+    "telemetry": {
+        "spacecraft_id": "'SC-1'", "timestamp": T, "id": "'a'", "parameters": "'{}'", "received_at": T,
+    },
+    "anomaly": {
+        "spacecraft_id": "'SC-1'", "timestamp": T, "snapshot_id": "'a'", "parameter": "'temp'", "kind": "'WARN_HIGH'",
+        "severity": "'MEDIUM'", "config_version": "1", "detected_at": T, "body": "'{}'", "partition": "0",
+        "stream_generation": "0", "stream_sequence": "1", "number_in_message": "0",
+    },
+    "misdated_anomaly": {
+        "spacecraft_id": "'SC-1'", "detected_at": "'2025-01-02Z'", "timestamp": T, "snapshot_id": "'a'",
+        "parameter": "'temp'", "severity": "'MEDIUM'",
+    },
+    "checkpoint": {"partition": "1"},
+    "event": {
+        "id": "'e1'", "spacecraft_id": "'SC-1'", "timestamp": T, "type": "'INFO'", "severity": "'LOW'",
+        "message": "'m'", "metadata": "'{}'",
+    },
+    "document": {
+        "id": "'d1'", "spacecraft_id": "'SC-1'", "title": "'t'", "category": "'general'", "tags": "'{}'", "body": "''",
+        "published_at": T,
+    },
+    "token": {
+        "name": "'operator'", "key": "'0123456789abcdef'", "digest": "decode(repeat('00', 32), 'hex')",
+        "role": "'reader'", "created_at": T,
+    },
+}  # fmt: skip
+"""For each table a row that it takes."""
+
+REFUSED: dict[str, tuple[str, str, list[str]]] = {
+    "spacecraft_spacecraft_id_check": ("spacecraft", "spacecraft_id", ["''", "'a b'", "'-a'", "repeat('a', 65)"]),
+    "spacecraft_config_version_check": ("spacecraft", "config_version", ["-1"]),
+    "spacecraft_clock_ahead_check": ("spacecraft", "clock_ahead", ["-1", "'NaN'", "'infinity'"]),
+    "spacecraft_silent_after_check": ("spacecraft", "silent_after", ["0", "'NaN'", "'infinity'"]),
+    "config_version_check": ("config", "version", ["0"]),
+    "config_document_check": ("config", "document", ["'[]'", "'1'"]),
+    "config_source_check": ("config", "source", ["''"]),
+    "parameter_set_digest_check": ("parameter_set", "digest", [r"'\x00'"]),
+    "parameter_set_names_check": (
+        "parameter_set", "names", ["'{}'", "'{a,NULL}'", "array_fill('a'::text, ARRAY[10001])"],
+    ),
+    "spacecraft_parameter_set_digest_check": ("spacecraft_parameter_set", "digest", [r"'\x00'"]),
+    "telemetry_timestamp_check": ("telemetry", "timestamp", ["'1899-12-31Z'", "'2200-01-01Z'"]),
+    "telemetry_id_check": ("telemetry", "id", ["''", "repeat('a', 129)"]),
+    "anomaly_timestamp_check": ("anomaly", "timestamp", ["'1899-12-31Z'", "'2200-01-01Z'"]),
+    "anomaly_kind_check": ("anomaly", "kind", ["''", "'warn'", "'WARN HIGH'", "'1ST'", "repeat('A', 33)"]),
+    "anomaly_severity_check": ("anomaly", "severity", ["'FATAL'", "'low'"]),
+    "anomaly_config_version_check": ("anomaly", "config_version", ["0"]),
+    "misdated_anomaly_severity_check": ("misdated_anomaly", "severity", ["'FATAL'"]),
+    "misdated_anomaly_check": ("misdated_anomaly", "timestamp", ["'2025-01-01T00:00:01Z'", "'2025-01-02T23:59:59Z'"]),
+    "checkpoint_partition_check": ("checkpoint", "partition", ["-1"]),
+    "checkpoint_check": ("checkpoint", "published_sequence", ["1"]),
+    "event_id_check": ("event", "id", ["''", "'a b'", "repeat('a', 129)"]),
+    "event_spacecraft_id_check": ("event", "spacecraft_id", ["''", "'a b'"]),
+    "event_timestamp_check": ("event", "timestamp", ["'1899-12-31Z'", "'2200-01-01Z'"]),
+    "event_type_check": ("event", "type", ["'OTHER'"]),
+    "event_severity_check": ("event", "severity", ["'FATAL'"]),
+    "event_message_check": ("event", "message", ["''", "repeat('a', 4097)"]),
+    "event_metadata_check": ("event", "metadata", ["'[]'"]),
+    "document_id_check": ("document", "id", ["''", "'search'", "'a b'"]),
+    "document_spacecraft_id_check": ("document", "spacecraft_id", ["'a b'"]),
+    "document_title_check": ("document", "title", ["''", "repeat('a', 513)"]),
+    "document_category_check": ("document", "category", ["''", "repeat('a', 129)"]),
+    "document_tags_check": ("document", "tags", ["'{a,NULL}'", "array_fill('a'::text, ARRAY[101])"]),
+    "document_body_check": ("document", "body", ["repeat('a', 1000001)"]),
+    "token_name_check": ("token", "name", ["''", "'nats'", "'http'", "'a b'"]),
+    "token_key_check": ("token", "key", ["'0123456789ABCDEF'", "'01'"]),
+    "token_digest_check": ("token", "digest", [r"'\x00'"]),
+    "token_role_check": ("token", "role", ["'owner'"]),
+    "token_spacecraft_check": ("token", "spacecraft", ["'{}'", "'{a,NULL}'", "'{a b}'"]),
+    "token_check": ("token", "expires_at", [T]),
+}  # fmt: skip
+"""For each CHECK a column and values that it refuses."""
+
+
+@pytest.fixture
+async def tables(database: Any) -> Any:
+    """A connection to tables that take any time, and a spacecraft for configs."""
+    await database.execute("INSERT INTO app.spacecraft (spacecraft_id) VALUES ('SC-0')")
+    for table in ("telemetry", "anomaly"):
+        await database.execute(f"CREATE TABLE app.{table}_other PARTITION OF app.{table} DEFAULT")
+    return database
+
+
+async def insert(connection: Any, table: str, row: dict[str, str]) -> None:
+    columns = ", ".join(f'"{column}"' for column in row)
+    await connection.execute(f"INSERT INTO app.{table} ({columns}) VALUES ({', '.join(row.values())})")  # noqa: S608 - ours
+
+
+async def test_each_rule_has_a_case_here(database):
+    found = await database.fetch(
+        """
+        SELECT conname FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
+        WHERE contype = 'c' AND connamespace = 'app'::regnamespace AND NOT relispartition
+        """
+    )
+    assert {row[0] for row in found} == REFUSED.keys()
+
+
+async def test_the_rows_from_which_the_cases_are_made_are_taken(tables):
+    for table, row in ROWS.items():
+        await insert(tables, table, row)
+
+
+async def test_each_rule_refuses_what_it_is_there_to_refuse(tables):
+    for constraint, (table, column, values) in REFUSED.items():
+        for value in values:
+            with pytest.raises(asyncpg.CheckViolationError) as refusal:
+                await insert(tables, table, ROWS[table] | {column: value})
+            assert refusal.value.constraint_name == constraint
