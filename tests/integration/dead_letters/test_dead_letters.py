@@ -486,13 +486,13 @@ async def test_the_next_of_an_identity_has_its_turn_when_the_first_is_refused(se
 async def test_thousands_of_refused_rows_in_one_message_do_not_stop_it(service: Service, client, database):
     """Finding each takes longer than the lease of these tests, for which a transaction may last."""
     await refuse_some(database)
-    items = [json.dumps({"timestamp": TIME, "id": f"cursed {n}", "parameters": {}}) for n in range(2_000)]
+    items = [json.dumps({"timestamp": TIME, "id": f"cursed {n}", "parameters": {}}) for n in range(3_000)]
     await publish(client, "telemetry.SC-1", f"[{','.join(items)}]".encode())
     await publish(client, "telemetry.SC-1", good("good"))
     await all_handled(client, database)
-    assert await last_sequence(client, "DEADLETTERS") == 2_000
+    assert await last_sequence(client, "DEADLETTERS") == 3_000
     assert await stored_ids(database) == ["good"]
-    assert service.progress.dead_letters == {"refused": 2_000}
+    assert service.progress.dead_letters == {"refused": 3_000}
 
 
 async def test_a_fault_that_is_ours_costs_no_telemetry(service: Service, client, database):

@@ -34,6 +34,8 @@ OF_A, DURING = {"spacecraftId": "A"}, {"from": AT, "to": LATER}
 REQUESTS = {
     "GET /spacecraft/{spacecraftId}/config": Wanted("/spacecraft/A/config"),
     "PUT /spacecraft/{spacecraftId}/config": Wanted("/spacecraft/A/config", body=LIMITS),
+    "GET /spacecraft/{spacecraftId}/config/versions": Wanted("/spacecraft/A/config/versions"),
+    "GET /spacecraft/{spacecraftId}/config/check": Wanted("/spacecraft/A/config/check"),
     "GET /telemetry": Wanted("/telemetry", OF_A),
     "GET /telemetry/analyze": Wanted("/telemetry/analyze", OF_A),
     "GET /anomalies": Wanted("/anomalies", OF_A),
