@@ -29,6 +29,7 @@ CREATE TABLE app.anomaly (
     number_in_message integer NOT NULL,   -- among the anomalies of that message, from 0
     PRIMARY KEY (spacecraft_id, "timestamp", snapshot_id, parameter)
 ) PARTITION BY RANGE ("timestamp");
+CREATE INDEX anomaly_by_time ON app.anomaly ("timestamp", spacecraft_id);  -- of all spacecraft together
 -- Rows arrive in stream order, so a few pages of this index find what follows a sequence, at nearly no cost to a write.
 CREATE INDEX anomaly_by_stream ON app.anomaly USING brin (stream_sequence) WITH (pages_per_range = 8, autosummarize = on);
 
@@ -71,7 +72,7 @@ SELECT name, first, before, is_detaching FROM app.partition WHERE parent = 'app.
 -- server's clock a partition holds a month, before and after that a decade, so that a snapshot with a wrong clock cannot
 -- make thousands of them; a decade ends where another partition or the months begin.
 --
--- The lock needs the rights of the owner, so nobody who only reads can hold it; it waits for no reader, and no reader
+-- The lock needs the rights of the owner, so a role that only reads cannot hold it; it waits for no reader, and no reader
 -- or writer waits for it. Attaching an empty table does not stop writers, as CREATE TABLE … PARTITION OF would.
 CREATE FUNCTION app.ensure_partitions(parent regclass, days date[], most integer) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
@@ -119,7 +120,7 @@ BEGIN
         END IF;
         EXIT WHEN is_locked;
         EXECUTE format('LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE', parent);
-        is_locked := true;  -- now nobody else makes any: what was made meanwhile is seen in another look
+        is_locked := true;  -- no other session makes any now: the next turn of the loop sees what was made meanwhile
     END LOOP;
     FOREACH start IN ARRAY missing LOOP
         EXIT WHEN made = most;

@@ -14,7 +14,8 @@ CREATE TABLE app.event (
     -- same; here they differ.
     recorded_by   text COLLATE "C"
 );
-CREATE INDEX event_by_time ON app.event (spacecraft_id, "timestamp", id);
+CREATE INDEX event_by_spacecraft ON app.event (spacecraft_id, "timestamp", id);
+CREATE INDEX event_by_time ON app.event ("timestamp", id);  -- of all spacecraft together
 
 CREATE TRIGGER event_is_history BEFORE UPDATE ON app.event
     FOR EACH ROW EXECUTE FUNCTION app.refuse_change();

@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from missionops.broker import connection, streams
 from missionops.broker.client import GuardedClient
+from missionops.broker.dead_letters import DeadLetterStream
 from missionops.errors import SetupError, Unavailable
 from missionops.health import HealthReporter
 from missionops.http import server as http
@@ -58,7 +59,7 @@ class Service:
             await asyncio.sleep(0.01)
 
     async def failed(self) -> str:
-        """Wait until the service cannot go on, and say why in one sentence."""
+        """Wait until the service cannot go on, and return why, in one sentence."""
         return f"NATS has closed the connection for good ({await self._closed}): start the service again."
 
 
@@ -79,7 +80,9 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         telemetry = PartitionWorker(client, owner, settings, status)
         reporter = HealthReporter(client, pool, status, registry)
-        context = Context(pool, reporter.health, status, TelemetryPublisher(client), CompiledRules())
+        context = Context(
+            pool, reporter.health, status, TelemetryPublisher(client), CompiledRules(), DeadLetterStream(client)
+        )
         requests = RequestRouter(client, context, metrics)
         closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 

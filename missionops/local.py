@@ -26,7 +26,7 @@ class LocalService(NamedTuple):
     service: Service
 
     async def failed(self) -> str:
-        """Wait until a server or the service cannot go on, and say why in one sentence."""
+        """Wait until a server or the service cannot go on, and return why, in one sentence."""
         waiting = [asyncio.ensure_future(part) for part in (self.servers.died(), self.service.failed())]
         try:
             done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -37,21 +37,26 @@ class LocalService(NamedTuple):
 
     @property
     def addresses(self) -> dict[str, str]:
-        """Where its parts can be reached."""
-        return {
+        """Where its parts can be reached; `reader` is there if PostgreSQL also listens on TCP."""
+        addresses = {
             "nats": self.servers.nats_url,
             "http": self.service.http_url,
             "database": self.servers.database_url,
         }
+        if self.servers.reader_database_url:
+            addresses["reader"] = self.servers.reader_database_url
+        return addresses
 
 
 @asynccontextmanager
-async def running(directory: Path | None, nats_port: int = 0, http_port: int = 0) -> AsyncIterator[LocalService]:
-    """Servers and service for the time of a block, with data in `directory`, or with none kept."""
+async def running(
+    directory: Path | None, nats_port: int = 0, http_port: int = 0, postgres_port: int | None = None
+) -> AsyncIterator[LocalService]:
+    """Servers and service for the time of a block, with data in `directory`, or without keeping any."""
     async with AsyncExitStack() as exits:
         opened = DataDirectory.open(directory) if directory else DataDirectory.ephemeral()
         started = await exits.enter_async_context(
-            servers.running(await exits.enter_async_context(opened), nats_port=nats_port)
+            servers.running(await exits.enter_async_context(opened), nats_port=nats_port, postgres_port=postgres_port)
         )
         await migrate.apply(started.migrator_database_url)
         await _forget_dead_owners(started.database_url)
@@ -75,7 +80,7 @@ def _settings(servers: Servers, http_port: int) -> settings.Settings:
 
 @contextmanager
 def ready_file(path: Path | None, addresses: dict[str, str]) -> Iterator[None]:
-    """A file that is there while everything is ready, and says where; by rename, so that nobody reads half of it."""
+    """A file with the addresses while everything is ready; it is renamed into place, so that no reader sees half."""
     if path is None:
         yield
         return
@@ -92,6 +97,6 @@ def ready_file(path: Path | None, addresses: dict[str, str]) -> Iterator[None]:
 
 
 async def _forget_dead_owners(dsn: str) -> None:
-    """Whoever owned a partition of this database died with its server: nobody need wait for the lease to run out."""
+    """Release all partitions: their owners died with the server, so nothing need wait for a lease to end."""
     async with database.connected(dsn) as connection:
         await checkpoint.release_all(connection)

@@ -1,4 +1,4 @@
-"""Ending in order when asked to: SIGINT and SIGTERM cancel the work, which then closes what it opened."""
+"""Ending in order: SIGINT and SIGTERM cancel the work, which then closes what it opened."""
 
 import asyncio
 import signal
@@ -9,13 +9,13 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 async def until_stopped(work: Coroutine[Any, Any, None]) -> int | None:
-    """Run `work` until it ends or a signal asks it to, and say which; a second signal does not wait for it to close."""
+    """Run `work` until it ends or a signal comes; returns the signal. A second signal does not wait for it to close."""
     loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
-    asked: int | None = None
+    received: int | None = None
 
     def stop(signal_number: int) -> None:
-        nonlocal asked
-        asked = signal_number
+        nonlocal received
+        received = signal_number
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
         task.cancel()
@@ -25,6 +25,6 @@ async def until_stopped(work: Coroutine[Any, Any, None]) -> int | None:
     try:
         await task
     except asyncio.CancelledError:
-        if asked is None:
+        if received is None:
             raise
-    return asked
+    return received

@@ -50,17 +50,20 @@ class DiscoveryRouter(NatsRouter):
             )
             for operation in OPERATIONS
         ]
-        for verb, describe in (("PING", self._ping), ("INFO", self._info), ("STATS", self._stats)):
+        for verb, describe in (("PING", self.ping), ("INFO", self.info), ("STATS", self.stats)):
             for suffix in ("", f".{_NAME}", f".{_NAME}.{self._identity['id']}"):
                 self.subscriber(f"$SRV.{verb}{suffix}", title=f"{verb}{suffix}", include_in_schema=False)(describe)
 
-    async def _ping(self, _: NatsMessage) -> NatsResponse:
+    async def ping(self, _: NatsMessage) -> NatsResponse:
+        """Which instance this is."""
         return _response(ServicePing(**self._identity))
 
-    async def _info(self, _: NatsMessage) -> NatsResponse:
+    async def info(self, _: NatsMessage) -> NatsResponse:
+        """The operations, with their schemas."""
         return _response(ServiceInfo(**self._identity, description=_DESCRIPTION, endpoints=self._endpoints))
 
-    async def _stats(self, _: NatsMessage) -> NatsResponse:
+    async def stats(self, _: NatsMessage) -> NatsResponse:
+        """How many requests this instance has answered, and how many with an error."""
         counted = self._statistics.metrics.by_operation("nats")
         endpoints = []
         for operation in OPERATIONS:

@@ -1,7 +1,7 @@
-"""What every request over NATS passes on its way in and out: FastStream middlewares, the outermost first.
+"""FastStream middlewares of requests over NATS, the outermost first.
 
-FastStream answers nothing for a handler that raises, and its own logging is off. So these log what a person can use,
-count, turn every error into the contract's answer, and refuse what would take too much memory.
+FastStream replies nothing for a handler that raises, and its own logging is off. So these log in our own format, count,
+turn every error into the reply of the contract, and refuse what would take too much memory.
 """
 
 import logging
@@ -20,35 +20,36 @@ from missionops.operations import dispatch
 from missionops.operations.dispatch import ErrorResponse
 from missionops.operations.operation import Operation
 from missionops.operations.request_metrics import RequestMetrics
+from missionops.wire.text import printable
 
 log = logging.getLogger(__name__)
 
 HELD_BYTES = 64 << 20
-"""Of requests that wait or are being answered; one that comes when it is full is refused at once."""
+"""Bytes of requests that wait or are being answered; a request beyond them is refused at once."""
 REQUEST_BYTES = 4_096
 """What a request takes in memory, beside its body."""
 _CORRELATION_ID = 128
 _EVERY = 10.0
-"""Seconds between two warnings of what has no reply subject."""
+"""Seconds between two warnings about messages without a reply subject."""
 JSON = {"content-type": "application/json"}
 
 Handle = Callable[[Any], Awaitable[Any]]
 
 
 class NatsRequest(NatsMessage):
-    """A request as it came, and the operation that it asks for."""
+    """A request as it arrived, and the operation that it is for."""
 
     def __init__(self, message: Msg, operation: Operation) -> None:
         headers = message.headers or {}
         given = headers.get("correlation_id", "")
-        # It goes back in a header of the answer, where not everything that came can stand.
-        is_harmless = len(given) <= _CORRELATION_ID and given.isascii() and given.isprintable()
+        # It is returned in a header of the reply, which cannot hold every text.
+        is_valid = len(given) <= _CORRELATION_ID and given.isascii() and given.isprintable()
         super().__init__(
             raw_message=message,
             body=message.data,
             reply_to=message.reply,
             headers=headers,
-            correlation_id=given if is_harmless else None,
+            correlation_id=given if is_valid else None,
         )
         self.operation = operation
 
@@ -82,7 +83,7 @@ class _WithStatistics(BaseMiddleware[Any, Any]):
 
 
 class LogRequests(BaseMiddleware[Any, Any]):
-    """Log each request for those who ask for it, and each answer that could not be sent for everybody."""
+    """Log each request at the level debug, and each reply that could not be sent as a warning."""
 
     async def consume_scope(self, call_next: Handle, msg: StreamMessage[Msg]) -> Any:
         """Handle the request."""
@@ -99,9 +100,9 @@ class LogRequests(BaseMiddleware[Any, Any]):
         exc_val: BaseException | None = None,
         exc_tb: TracebackType | None = None,
     ) -> bool | None:
-        """Say what went wrong beyond the answer itself."""
+        """Log a fault that the reply cannot report."""
         if isinstance(exc_val, Exception):
-            log.warning("an answer could not be sent", exc_info=exc_val)
+            log.warning("a reply could not be sent", exc_info=exc_val)
         return await super().after_processed(exc_type, exc_val, exc_tb)
 
 
@@ -136,8 +137,8 @@ class AnswerErrors(BaseMiddleware[Any, Any]):
 class AdmitRequests(_WithStatistics):
     """Do nothing for a message without a reply subject, and refuse a request that would take too much memory.
 
-    An acknowledgement of a stream, sent to a subject of ours by somebody's reply subject, looks like a request; but it
-    has no reply subject.
+    An acknowledgement of a stream looks like a request where a publisher named a subject of ours as its reply subject;
+    but it has no reply subject itself.
     """
 
     _held = 0
@@ -160,14 +161,14 @@ class AdmitRequests(_WithStatistics):
         exc_val: BaseException | None = None,
         exc_tb: TracebackType | None = None,
     ) -> bool | None:
-        """Let go of its memory once the answer is sent."""
+        """Release its memory once the reply is sent."""
         self.statistics.held_bytes -= self._held
         return await super().after_processed(exc_type, exc_val, exc_tb)
 
 
 def failure_response(failure: ErrorResponse) -> NatsResponse:
     """An error as NATS services answer it: the contract's body, and the headers of ADR-32."""
-    headers = {ERROR_HEADER: _printable(failure.message), ERROR_CODE_HEADER: str(failure.status)}
+    headers = {ERROR_HEADER: _header_value(failure.message), ERROR_CODE_HEADER: str(failure.status)}
     return NatsResponse(failure.body, headers=JSON | headers)
 
 
@@ -176,7 +177,6 @@ def _error_status(response: NatsResponse | None) -> str | None:
     return response.headers.get(ERROR_CODE_HEADER) if response else None
 
 
-def _printable(message: str) -> str:
+def _header_value(message: str) -> str:
     """A message as one line of printable ASCII, as a header needs it."""
-    printable = "".join(character if character.isprintable() else " " for character in message)
-    return printable.encode("ascii", "backslashreplace")[:512].decode()
+    return printable(message).encode("ascii", "backslashreplace")[:512].decode()

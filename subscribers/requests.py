@@ -1,4 +1,4 @@
-"""Requests over NATS: `missionops.<resource>.<verb>[.<spacecraftId>]`, each answered, whatever is in it."""
+"""Requests over NATS: `missionops.<resource>.<verb>[.<spacecraftId>]`, each answered, also one that cannot be read."""
 
 import asyncio
 import contextlib
@@ -50,7 +50,7 @@ class RequestRouter(NatsRouter):
         )
         self._client = client
         self._context = context
-        self._room = asyncio.Semaphore(_AT_ONCE)  # so many that none waits for a slow one of another kind
+        self._room = asyncio.Semaphore(_AT_ONCE)  # enough that none waits for a slow one of another kind
         self._requests = [
             self.subscriber(
                 operation.subject,
@@ -71,8 +71,8 @@ class RequestRouter(NatsRouter):
         """Handle each message in a task of its own.
 
         FastStream handles the messages of a subject one after the other. With `max_workers` a message goes through a
-        queue and two semaphores, which triples what a request costs, and those that find no worker wait where no time
-        runs: they would not even be refused within 5 s (tests/integration/broker/test_faststream.py).
+        queue and two semaphores, which triples the cost of a request, and those that find no worker wait without a time
+        limit: they would not even be refused within 5 s (tests/integration/broker/test_faststream.py).
         """
 
         async def handle_in_task(message: Msg) -> None:
@@ -88,7 +88,7 @@ class RequestRouter(NatsRouter):
         answer = await dispatch.run(request.operation, self._context, read, self._room)
         if len(answer.body) > max_reply:
             raise TooLarge(
-                f"One item of the answer has {len(answer.body)} bytes, more than NATS carries: ask over HTTP."
+                f"One item of the answer has {len(answer.body)} bytes, more than NATS carries: request it over HTTP."
             )
         headers = {pagination.CURSOR_HEADER: answer.cursor} if answer.cursor else {}
         return NatsResponse(answer.body, headers=middlewares.JSON | headers)

@@ -98,8 +98,16 @@ def _as_role(dsn: str, role: str) -> str:
 
 
 @pytest.fixture
-async def database_url(postgres_dsn: str, template: str) -> AsyncIterator[str]:
-    """A migrated database of the test's own."""
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A migrated database, the test's own if it does not share the service."""
+    if _is_shared(request):
+        return _shared(request).database_url
+    url: str = request.getfixturevalue("cloned_database_url")
+    return url
+
+
+@pytest.fixture
+async def cloned_database_url(postgres_dsn: str, template: str) -> AsyncIterator[str]:
     async with _database(postgres_dsn, f"TEMPLATE {template}") as dsn:
         yield dsn
 
@@ -150,6 +158,8 @@ async def nats_server(services: str, tmp_path: Path) -> AsyncIterator[NatsServer
 @pytest.fixture
 def nats_url(request: pytest.FixtureRequest) -> str:
     """A NATS server without streams: the test's own where it asks for `nats_server`, else the one of the whole run."""
+    if _is_shared(request):
+        return _shared(request).nats_url
     if "nats_server" in request.fixturenames:
         server: NatsServer = request.getfixturevalue("nats_server")
         return server.url
@@ -172,21 +182,25 @@ async def clear_streams(nats_url: str) -> None:
 
 @pytest.fixture(scope="session")
 async def shared_nats_url(services: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """A NATS server for the whole run: to start one for each test costs more than many a test."""
+    """A NATS server for the whole run: to remove a test's streams is faster than to start a server for each test."""
+    async with AsyncExitStack() as stack:
+        yield await _nats(services, tmp_path_factory.mktemp("nats"), stack)
+
+
+async def _nats(services: str, directory: Path, stack: AsyncExitStack) -> str:
     if services == "external":
-        yield os.environ["TEST_NATS_URL"]
-    elif services == "containers":
+        return os.environ["TEST_NATS_URL"]
+    if services == "containers":
         from testcontainers.core.container import DockerContainer  # noqa: PLC0415 - needs an engine
         from testcontainers.core.wait_strategies import LogMessageWaitStrategy  # noqa: PLC0415
 
         container = DockerContainer("nats:2.15").with_command("-js").with_exposed_ports(4222)
-        with container.waiting_for(LogMessageWaitStrategy("Server is ready")):
-            yield f"nats://{container.get_container_host_ip()}:{container.get_exposed_port(4222)}"
-    else:
-        server = NatsServer(tmp_path_factory.mktemp("nats"), users=access.nats_users(PASSWORD))
-        await server.start()
-        yield server.url
-        await server.stop()
+        stack.enter_context(container.waiting_for(LogMessageWaitStrategy("Server is ready")))
+        return f"nats://{container.get_container_host_ip()}:{container.get_exposed_port(4222)}"
+    server = NatsServer(directory, users=access.nats_users(PASSWORD))
+    stack.push_async_callback(server.stop)
+    await server.start()
+    return server.url
 
 
 @pytest.fixture
@@ -201,33 +215,50 @@ def _settings(services: str, nats_url: str, database_url: str) -> Settings:
 
 
 @pytest.fixture
-async def service(settings: Settings) -> AsyncIterator[Service]:
-    """The service, ready, in this process."""
+def service(request: pytest.FixtureRequest) -> Service:
+    """The service, ready, in this process: the test's own, or with `@pytest.mark.shared_service` that of the run."""
+    if _is_shared(request):
+        return _shared(request).service
+    own: Service = request.getfixturevalue("own_service")
+    return own
+
+
+@pytest.fixture
+async def own_service(settings: Settings) -> AsyncIterator[Service]:
     async with app.running(settings) as running:
         await running.until_ready()
         yield running
 
 
 class Shared(NamedTuple):
-    """A service and its servers, for the tests of a module that leave it as it is or do not mind what others left.
-
-    The module overrides the fixtures `service`, `nats_url` and `database_url` by those of here.
-    """
+    """A service and its servers, for tests that do not mind what others leave behind: to start it takes a second."""
 
     service: Service
     nats_url: str
     database_url: str
 
 
-@pytest.fixture(scope="module")
-async def shared(services: str, shared_nats_url: str, postgres_dsn: str, template: str) -> AsyncIterator[Shared]:
-    await clear_streams(shared_nats_url)
-    async with (
-        _database(postgres_dsn, f"TEMPLATE {template}") as database_url,
-        app.running(_settings(services, shared_nats_url, database_url)) as running,
-    ):
+@pytest.fixture(scope="session")
+async def shared(
+    services: str, postgres_dsn: str, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Shared]:
+    async with AsyncExitStack() as stack:
+        nats_url = await _nats(services, tmp_path_factory.mktemp("nats"), stack)
+        database_url = await stack.enter_async_context(_database(postgres_dsn, f"TEMPLATE {template}"))
+        running = await stack.enter_async_context(app.running(_settings(services, nats_url, database_url)))
         await running.until_ready()
-        yield Shared(running, shared_nats_url, database_url)
+        yield Shared(running, nats_url, database_url)
+
+
+def _is_shared(request: pytest.FixtureRequest) -> bool:
+    # An external server has one set of streams, which other tests remove.
+    is_marked = request.node.get_closest_marker("shared_service") is not None
+    return is_marked and request.config.getoption("--services") != "external"
+
+
+def _shared(request: pytest.FixtureRequest) -> Shared:
+    found: Shared = request.getfixturevalue("shared")
+    return found
 
 
 @pytest.fixture

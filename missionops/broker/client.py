@@ -6,21 +6,20 @@ from typing import Any
 import nats.errors
 from nats.aio.client import Client
 
-from missionops.broker.client_patch import permissions, read_loop, reply_subjects
+from missionops.broker.client_patch import installation, permissions
 
 _FLUSH_TIME = 1
 
 
 class GuardedClient(Client):
-    """A client that no message can end (nats_guard), and that answers to inboxes alone (nats_replies)."""
+    """A client whose read loop no message can end, and that sends responses to inboxes only (client_patch)."""
 
     def __init__(self) -> None:
         super().__init__()
-        read_loop.install(self)
-        reply_subjects.guard(self)
+        installation.install(self)
 
     async def connect(self, *arguments: Any, **options: Any) -> None:
-        """Connect, and remember from then on what NATS refuses this client (nats_refusal)."""
+        """Connect, and remember from then on what NATS does not permit this client."""
         await super().connect(*arguments, **options)
         permissions.of(self)
 

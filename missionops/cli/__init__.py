@@ -1,4 +1,4 @@
-"""The command line: what commands there are, and the program. A command's module is imported when it is asked for."""
+"""The command line: its commands, and the program. A command's module is imported when the command is run."""
 
 import sys
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from typer.core import TyperCommand
 
 import missionops
 from missionops import errors
-from missionops.cli.commands import options
+from missionops.cli.commands import parsing
 from missionops.cli.output import terminal
 
 _COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
@@ -23,21 +23,21 @@ _COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "ingest-telemetry": (
             "telemetry:ingest_telemetry", "Publish a file of snapshots as one spacecraft's telemetry.",
         ),
-        "list-telemetry": ("telemetry:list_telemetry", "List what a spacecraft reported, newest first."),
-        "analyze-telemetry": ("telemetry:analyze_telemetry", "Check stored telemetry against the limits of today."),
+        "list-telemetry": ("telemetry:list_telemetry", "List the snapshots of a spacecraft, newest first."),
+        "analyze-telemetry": ("telemetry:analyze_telemetry", "Check stored telemetry against the limits in force now."),
         "list-anomalies": (
             "anomalies:list_anomalies",
-            "List anomalies as they were found, newest first; with --from and --to oldest first.",
+            "List anomalies, newest first; with both --from and --to oldest first.",
         ),
-        "watch": ("watch:watch", "Watch anomalies, or anything else, live."),
+        "watch": ("watch:watch", "Watch anomalies, or any other messages, live."),
     },
     "Spacecraft": {
-        "list-spacecraft": ("spacecraft:list_spacecraft", "List the spacecraft there are."),
+        "list-spacecraft": ("spacecraft:list_spacecraft", "List the registered spacecraft."),
         "get-spacecraft": (
-            "spacecraft:get_spacecraft", "Show one spacecraft: its registration, and which config is in force.",
+            "spacecraft:get_spacecraft", "Show one spacecraft: its registration, and its config in force.",
         ),
-        "status": ("spacecraft:status", "Show how a spacecraft does, and whether it is watched at all."),
-        "register": ("spacecraft:register", "Register a spacecraft, or change what it is called."),
+        "status": ("spacecraft:status", "Show the status of a spacecraft, and whether it is monitored at all."),
+        "register": ("spacecraft:register", "Register a spacecraft, or change its name and its mission type."),
         "get-config": ("config:get_config", "Show the limits in force for a spacecraft, or an earlier version."),
         "set-config": ("config:set_config", "Put limits in force for a spacecraft, in place of all that it had."),
         "check-config": ("config:check_config", "Show which limits judge telemetry, and why the others do not."),
@@ -48,24 +48,21 @@ _COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "Events and documents": {
         "list-events": ("events:list_events", "List mission events, newest first."),
         "record-event": ("events:record_event", "Record that something happened."),
-        "search-docs": ("documents:search_docs", "Search the documents, the best match first."),
+        "search-docs": ("documents:search_docs", "Search the documents, best match first."),
         "get-doc": ("documents:get_doc", "Show a document."),
         "create-doc": ("documents:create_doc", "Publish a document."),
     },
-    "Made-up missions": {
+    "Simulated missions": {
         "seed-demo-data": (
-            "simulate:seed_demo_data", "Fill in the past of four made-up missions: spacecraft, limits and telemetry.",
+            "simulate:seed_demo_data", "Publish the past of four simulated missions: spacecraft, limits and telemetry.",
         ),
-        "seed-demo-docs": ("simulate:seed_demo_docs", "Publish the documents of the four made-up missions."),
-        "simulate": ("simulate:simulate", "Fly made-up missions live, until Ctrl-C."),
+        "seed-demo-docs": ("simulate:seed_demo_docs", "Publish the documents of the four simulated missions."),
+        "simulate": ("simulate:simulate", "Simulate missions live, until Ctrl-C."),
     },
     "Operate": {
         "serve": ("service:serve", "Run the service against the NATS and the PostgreSQL that settings name."),
-        "migrate": (
-            "service:migrate",
-            "Bring the schema of the database up to date, under a lock; what is applied already stays as it is.",
-        ),
-        "health": ("health:health", "Show whether the service does its work, and what keeps it from it."),
+        "migrate": ("service:migrate", "Bring the schema of the database up to date."),
+        "health": ("health:health", "Show whether the service handles telemetry, and if not, why."),
         "dead-letters": ("dead_letters:app", "List, show and replay telemetry that could not be stored."),
         "tokens": (
             "tokens:app",
@@ -76,8 +73,8 @@ _COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
 """By panel of the help and by name: the function or the group, as `module:name`, and its summary."""
 
 
-class _Program(options.Group):
-    """Lists its commands by their summaries, and loads the one that is asked for."""
+class _Program(parsing.Group):
+    """Lists its commands by their summaries, and imports only the module of the one that is run."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -88,22 +85,21 @@ class _Program(options.Group):
                 self.add_command(TyperCommand(name, help=summary, rich_help_panel=panel))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        name, command, rest = super().resolve_command(ctx, args)
-        return name, command and self._loaded(command.name), rest
-
-    def _loaded(self, name: Any) -> Any:
-        module, _, attribute = self._places[name].partition(":")
+        name, listed, rest = super().resolve_command(ctx, args)
+        if listed is None or listed.name is None:
+            return name, listed, rest
+        module, _, attribute = self._places[listed.name].partition(":")
         found = getattr(import_module(f"missionops.cli.commands.{module}"), attribute)
         if not isinstance(found, typer.Typer):
             function, found = found, typer.Typer(add_completion=False)
-            found.command(name, cls=options.Command)(function)
-        return typer.main.get_command(found)
+            found.command(listed.name, cls=parsing.Command)(function)
+        return name, typer.main.get_command(found), rest
 
 
 app = typer.Typer(
     name="missionops",
     cls=_Program,
-    help="Takes in spacecraft telemetry over NATS, checks it against limits and tells the right people at once.",
+    help="Receives spacecraft telemetry over NATS, checks it against limits and publishes anomalies at once.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
@@ -111,7 +107,7 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """The `missionops` program: a fault of ours or of the caller's is one sentence and exit code 1."""
+    """The `missionops` program: every expected error is one sentence and exit code 1."""
     terminal.prepare()
     try:
         app()
@@ -134,4 +130,4 @@ def _missionops(
         bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """What every command has in common: nothing, so far."""
+    """Options of the program itself."""

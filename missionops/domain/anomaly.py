@@ -20,6 +20,11 @@ class Severity(StrEnum):
     HIGH = "HIGH"
     CRITICAL = "CRITICAL"
 
+    def and_above(self) -> tuple["Severity", ...]:
+        """This severity and those that are worse."""
+        order = tuple(Severity)
+        return order[order.index(self) :]
+
 
 class Limit(msgspec.Struct, frozen=True, gc=False):
     """The limit that was broken."""

@@ -1,4 +1,4 @@
-"""What the service may do on embedded servers: as much as in production, by the very files that say so there."""
+"""Rights of the service on embedded servers: the same as in production, from the same files."""
 
 from collections.abc import Mapping
 from importlib import resources
@@ -10,11 +10,12 @@ SERVICE = "service"
 """The service's user of NATS."""
 MIGRATOR = "mission_migrator"
 APP = "mission_app"
+READER = "mission_reader"
 NO_PASSWORDS: Mapping[str, str] = MappingProxyType({})
 
 
 def nats_users(password: str) -> str:
-    """Configuration by which the service has a user with this password; whoever gives no name may do everything."""
+    """Configuration of nats-server with a user for the service; a client without a user may do everything."""
     return f"""{_deployed("nats-roles.conf")}
 authorization {{
   users: [

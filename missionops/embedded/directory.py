@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import json
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
@@ -17,7 +18,7 @@ from missionops.embedded import postgres
 MARKER = "missionops.json"
 LOCK = "lock"
 LAYOUT = {"layout": 1, "postgres": postgres.MAJOR}
-NOT_OURS_BUT_HARMLESS = {LOCK, "lost+found"}
+HARMLESS = {LOCK, "lost+found"}
 RELEASE_SECONDS = 10.0
 POLL_SECONDS = 0.05
 
@@ -26,8 +27,8 @@ POLL_SECONDS = 0.05
 class DataDirectory:
     """A directory that is ours alone for as long as it is open.
 
-    `lock` is the open file that says so. Servers inherit it: while one of them lives, nobody else opens the directory.
-    `remove` is what disappears with us.
+    `lock` is an open file with a lock on it. Servers inherit it: while one of them lives, no other process can open the
+    directory. `remove` are the directories that are removed when our process ends.
     """
 
     path: Path
@@ -43,6 +44,17 @@ class DataDirectory:
     def postgres(self) -> Path:
         """The database."""
         return self.path / "postgres"
+
+    def secret(self, name: str) -> str:
+        """A password that is made once, and kept in a file that only this user may read."""
+        file = self.path / name
+        try:
+            return file.read_text().strip()
+        except FileNotFoundError:
+            password = secrets.token_urlsafe()
+            file.touch(mode=0o600)
+            file.write_text(f"{password}\n")
+            return password
 
     @classmethod
     @asynccontextmanager
@@ -69,7 +81,7 @@ class DataDirectory:
 
 
 def _admit(path: Path) -> Path:
-    """Touches nothing that might be somebody else's."""
+    """The absolute path of a directory that is ours, empty or new; changes nothing in any other."""
     path = path.absolute()
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -79,8 +91,12 @@ def _admit(path: Path) -> Path:
     except OSError as error:
         raise errors.SetupError(f"{path} cannot be opened ({error.strerror}): name another directory.") from None
     if MARKER in present:
-        _check_owner(path)
-    elif present - NOT_OURS_BUT_HARMLESS:
+        # As root we could open another user's directory, and would leave files in it that this user cannot open.
+        if (owner := (path / MARKER).stat().st_uid) != os.geteuid():
+            raise errors.SetupError(
+                f"{path} belongs to the user with id {owner}: start as that user, or name another one."
+            )
+    elif present - HARMLESS:
         raise errors.SetupError(
             f"{path} is not empty and not a data directory of missionops: name an empty or a new one."
         )
@@ -89,43 +105,32 @@ def _admit(path: Path) -> Path:
     return path
 
 
-def _check_owner(path: Path) -> None:
-    # As root we could open another user's directory, and would leave files in it that this user cannot open.
-    if (owner := (path / MARKER).stat().st_uid) != os.geteuid():
-        raise errors.SetupError(f"{path} belongs to the user with id {owner}: start as that user, or name another one.")
-
-
 async def _lock(path: Path) -> int:
+    """The open file whose lock makes the directory ours; waits for the servers of a process that is gone."""
     descriptor = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    deadline = asyncio.get_running_loop().time() + RELEASE_SECONDS
     try:
-        await _acquire(path, descriptor)
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                holder = os.pread(descriptor, 32, 0).decode().strip()
+            if _is_alive(holder):
+                raise errors.SetupError(  # noqa: TRY301 - the descriptor is closed below
+                    f"{path} is in use by process {holder}: stop it, or name another directory."
+                )
+            if asyncio.get_running_loop().time() > deadline:
+                raise errors.SetupError(  # noqa: TRY301 - as above
+                    f"{path} is still in use by the servers of process {holder}, which is gone: stop them."
+                )
+            await asyncio.sleep(POLL_SECONDS)
         os.truncate(descriptor, 0)
         os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
     except BaseException:
         os.close(descriptor)
         raise
     return descriptor
-
-
-async def _acquire(path: Path, descriptor: int) -> None:
-    deadline = asyncio.get_running_loop().time() + RELEASE_SECONDS
-    while not _try_lock(descriptor):
-        holder = os.pread(descriptor, 32, 0).decode().strip()
-        if _is_alive(holder):
-            raise errors.SetupError(f"{path} is in use by process {holder}: stop it, or name another directory.")
-        if asyncio.get_running_loop().time() > deadline:
-            raise errors.SetupError(
-                f"{path} is still in use by the servers of process {holder}, which is gone: stop them."
-            )
-        await asyncio.sleep(POLL_SECONDS)
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _is_alive(pid: str) -> bool:
@@ -139,10 +144,14 @@ def _is_alive(pid: str) -> bool:
 
 
 def _mark(path: Path) -> None:
+    """Write the marker, or check the one that is there."""
     marker = path / MARKER
     if not marker.exists():
         marker.write_text(json.dumps(LAYOUT) + "\n")
-    found = _layout(marker)
+    try:
+        found = json.loads(marker.read_text())
+    except ValueError:
+        found = "unreadable"
     if found != LAYOUT:
         raise errors.SetupError(f"{path} was made by another version ({found}, not {LAYOUT}): name another directory.")
     version = path / "postgres" / "PG_VERSION"
@@ -150,10 +159,3 @@ def _mark(path: Path) -> None:
         raise errors.SetupError(
             f"{path} holds data of PostgreSQL {major}, not {postgres.MAJOR}: name another directory."
         )
-
-
-def _layout(marker: Path) -> object:
-    try:
-        return json.loads(marker.read_text())
-    except ValueError:
-        return "unreadable"

@@ -1,4 +1,4 @@
-"""The operating system's account that runs PostgreSQL, which refuses to be run by root."""
+"""The user of the operating system that runs PostgreSQL, which refuses to be run by root."""
 
 import os
 import pwd
@@ -9,14 +9,14 @@ from missionops import errors
 
 
 class OsUser(NamedTuple):
-    """Whom a server runs as."""
+    """The user that a server runs as."""
 
     user: int
     group: int
 
     @classmethod
     def unprivileged(cls, data: Path) -> "OsUser | None":
-        """Who may run PostgreSQL on these data: None is us; for root, their owner or an account without rights."""
+        """The user that runs PostgreSQL on these data: None for our own; for root, their owner or `nobody`."""
         if os.geteuid() != 0:
             return None
         if data.exists() and (owner := data.stat()).st_uid != 0:

@@ -1,15 +1,16 @@
-"""A real PostgreSQL on a Unix socket that only its own user and we can reach."""
+"""A real PostgreSQL on a Unix socket that only its own user and we can reach, and for readers on a TCP port."""
 
 import asyncio
 import fcntl
 import os
 import shutil
+import socket
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 from urllib.parse import quote
 
 import asyncpg
@@ -21,19 +22,30 @@ from missionops.embedded.process import Process
 from missionops.embedded.server import Server
 
 MAJOR = 18
-PORT = 5432  # Names the socket's file; nothing listens on TCP.
+PORT = 5432  # Names the socket's file, also where nothing listens on TCP.
 SUPERUSER = "postgres"
 SOCKET_DIRECTORY_MAX = 70  # A socket's whole path is limited to about 100 bytes.
+LOOPBACK = "127.0.0.1"
 RELEASE_SECONDS = 10.0
 NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 # Safe against the crash of a process still, and not of the machine; without synchronous_commit it would be neither.
 CARELESS = {"fsync": "off", "full_page_writes": "off"}
 
 
+class TcpReader(NamedTuple):
+    """The one user that may connect over TCP, from this machine and to one database."""
+
+    user: str
+    database: str
+    port: int
+
+
 class PostgresServer(Server):
     """PostgreSQL with its cluster in `data`, made at the first start; reached through `dsn`, which outlives restarts.
 
-    Not `durable` is for tests: faster, and a crash of the machine spoils the data.
+    Not `durable` is for tests: faster, and a crash of the machine spoils the data. With a `reader` it also listens on
+    the loopback interface, for that user alone. `socket_link` becomes a link to the directory of the socket, so that
+    its address is the same after each start.
     """
 
     name: ClassVar[str] = "PostgreSQL"
@@ -44,12 +56,17 @@ class PostgresServer(Server):
         *,
         durable: bool = True,
         settings: Mapping[str, str] = NO_SETTINGS,
+        reader: TcpReader | None = None,
+        socket_link: Path | None = None,
         pass_fds: Sequence[int] = (),
         remove: Sequence[Path] = (),
     ) -> None:
         super().__init__(data, pass_fds=pass_fds, remove=remove)
         self._durable = durable
         self._settings = settings
+        self._reader = reader
+        self._port = reader.port if reader else PORT
+        self._socket_link = socket_link
         self._sockets: Path | None = None
         self._program: PostgresBinaries | None = None
 
@@ -58,7 +75,13 @@ class PostgresServer(Server):
         if not self._sockets:
             raise RuntimeError(f"{self.name} was not started")
         # The port is named because PGPORT would fill the gap.
-        return f"postgresql://{user}@/{quote(database)}?host={quote(str(self._sockets))}&port={PORT}"
+        return f"postgresql://{user}@/{quote(database)}?host={quote(str(self._sockets))}&port={self._port}"
+
+    def lasting_dsn(self, database: str) -> str | None:
+        """The address of a database through the link; None without one, or if its path is too long for a socket."""
+        if not self._socket_link or len(str(self._socket_link)) > SOCKET_DIRECTORY_MAX:
+            return None
+        return self.dsn(database).replace(quote(str(self._sockets)), quote(str(self._socket_link)))
 
     async def start(self) -> None:
         """Returns when it accepts connections, after recovery from a crash if there was one."""
@@ -66,6 +89,7 @@ class PostgresServer(Server):
         if not (self.directory / "PG_VERSION").exists():
             await self._initialise(account)
         lock = await self._lock()
+        self._write_access_rules()
         try:
             _forget_dead_postmaster(self.directory)
             self.process = self._launch("postgres", self._options(), self.directory, account, pass_fds=(lock,))
@@ -94,9 +118,14 @@ class PostgresServer(Server):
         self._sockets = self._sockets or Path(tempfile.mkdtemp(prefix="missionops-", dir=_temporary()))
         # Made afresh under its old name: a killed server's socket is still in it.
         _make_private(self._sockets, account)
+        if self._socket_link:
+            self._socket_link.unlink(missing_ok=True)
+            self._socket_link.symlink_to(self._sockets)
         return account
 
     def _tidy(self) -> None:
+        if self._socket_link:
+            self._socket_link.unlink(missing_ok=True)
         if self._sockets:
             shutil.rmtree(self._sockets, ignore_errors=True)
         if self._program:
@@ -119,8 +148,8 @@ class PostgresServer(Server):
 
     def _options(self) -> list[str]:
         settings = {
-            "listen_addresses": "",
-            "port": str(PORT),
+            "listen_addresses": LOOPBACK if self._reader else "",
+            "port": str(self._port),
             "unix_socket_directories": str(self._sockets),
             **({} if self._durable else CARELESS),
             **self._settings,
@@ -140,6 +169,21 @@ class PostgresServer(Server):
             pass_fds=(*self._pass_fds, *pass_fds),
             remove=(*self._remove, self._sockets, *self._program.copies),
         )
+
+    def _write_access_rules(self) -> None:
+        """Trust everyone on the socket, which only this user can reach; on TCP only the reader, with a password."""
+        rules = ["local all all trust"]
+        if self._reader:
+            rules.append(f"host {self._reader.database} {self._reader.user} {LOOPBACK}/32 scram-sha-256")
+        (self.directory / "pg_hba.conf").write_text("\n".join(rules) + "\n")
+
+    def _refusal(self, process: Process) -> errors.SetupError:
+        if self._reader and "could not bind" in process.log_tail():
+            return errors.SetupError(
+                f"Port {self._port} is in use: stop the program that listens there, or choose another port for "
+                "PostgreSQL (0 takes a free one)."
+            )
+        return super()._refusal(process)
 
     async def _lock(self) -> int:
         """Locks the data for the server and every process of it: a killed one's last child may still be writing."""
@@ -165,6 +209,14 @@ class PostgresServer(Server):
             return False  # It is not listening yet, or recovering.
         await connection.close()
         return True
+
+
+def free_port() -> int:
+    """A TCP port on which nothing listens now."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+    return port
 
 
 def _name_for(data: Path, account: OsUser | None) -> str:

@@ -1,4 +1,4 @@
-"""PostgreSQL's programs, where the account that runs them can reach them."""
+"""PostgreSQL's programs, where the user that runs them can reach them."""
 
 import importlib.util
 import shutil
@@ -33,7 +33,7 @@ class PostgresBinaries:
         return self.root / "pginstall" / "bin" / name
 
     def runs_for(self, account: OsUser) -> bool:
-        """Tries it: modes, access lists and mount options all have a say."""
+        """Whether that user can run them, found out by trying: modes, access lists and mount options all count."""
         try:
             subprocess.run(  # noqa: S603 - the program we found
                 [self.path("postgres"), "--version"],
@@ -50,18 +50,18 @@ class PostgresBinaries:
         return True
 
     def copy(self) -> "PostgresBinaries":
-        """What runs and cannot be changed by that account, in a place that all can read."""
-        place = Path(tempfile.mkdtemp(prefix="missionops-postgres-", dir="/tmp"))
-        root = place / PACKAGE
+        """A copy that every user can run and that user cannot change."""
+        directory = Path(tempfile.mkdtemp(prefix="missionops-postgres-", dir="/tmp"))
+        root = directory / PACKAGE
         for part in NEEDED:
             _copy(self.root / "pginstall" / part, root / "pginstall" / part)
-        # initdb finds its libraries by this directory's place relative to its own.
+        # initdb finds its libraries by the position of this directory relative to its own.
         libraries = self.root.with_name(f"{PACKAGE}.libs")
         if libraries.exists():
-            _copy(libraries, place / libraries.name)
-        for path in (place, *place.rglob("*")):
+            _copy(libraries, directory / libraries.name)
+        for path in (directory, *directory.rglob("*")):
             path.chmod(0o755)
-        return PostgresBinaries(root, (place,))
+        return PostgresBinaries(root, (directory,))
 
     def remove(self) -> None:
         """Removes the copy, if it is one."""

@@ -1,4 +1,4 @@
-"""A server's process, run by a keeper that ends it with us."""
+"""A server's process, run by a supervisor that ends it when our own process ends."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ class Process:
     """One run of a server: launched at once, stopped by `stop`, by `kill`, or by the end of our own process.
 
     `pass_fds` stay open in the server for as long as any process of it lives.
-    `remove` are directories that the keeper removes if we die before we can.
+    `remove` are directories that the supervisor removes if our process dies before it can.
     """
 
     def __init__(
@@ -45,8 +45,24 @@ class Process:
         ]
         if account:
             options += [f"--user={account.user}", f"--group={account.group}"]
-        self._keeper = self._launch([*options, "--", *map(str, command)], pass_fds)
-        self._loop.add_reader(self._output, self._hear)
+        arguments = [*options, "--", *map(str, command)]
+        descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            self._log_start = os.fstat(descriptor).st_size
+            # Not asyncio's subprocess: its transport sends SIGKILL to the supervisor when it is closed or collected.
+            self._supervisor = subprocess.Popen(  # noqa: S603 - our own script
+                [sys.executable, "-I", "-S", supervisor.__file__, *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=descriptor,
+                cwd="/",
+                env=_environment(),
+                pass_fds=tuple(pass_fds),
+                start_new_session=True,  # Ctrl-C in our terminal is for our own process alone.
+            )
+        finally:
+            os.close(descriptor)
+        self._loop.add_reader(self._output, self._on_output)
 
     async def started(self) -> int:
         """The server's process id, once it runs."""
@@ -66,7 +82,7 @@ class Process:
         return self._exited.result() if self._exited.done() else None
 
     async def wait(self) -> int:
-        """Waits until the server has ended, for whatever reason, and says its exit code."""
+        """Waits until the server has ended, for any reason; returns its exit code."""
         return await asyncio.shield(self._exited)
 
     async def exited_within(self, seconds: float) -> bool:
@@ -75,8 +91,10 @@ class Process:
 
     async def stop(self) -> None:
         """Ends it in order; by force when it does not comply within three seconds."""
-        if self._keeper.stdin and not self._keeper.stdin.closed:
-            self._ask_to_stop()
+        request = self._supervisor.stdin
+        if request and not request.closed:
+            with contextlib.suppress(BrokenPipeError):  # It ended by itself just now.
+                os.write(request.fileno(), b".")
         await self.wait()
 
     async def kill(self) -> None:
@@ -92,48 +110,24 @@ class Process:
             log.seek(max(start, end - TAIL_BYTES))
             return "\n".join(log.read().decode(errors="replace").splitlines()[-lines:])
 
-    def _launch(self, arguments: Sequence[str], pass_fds: Sequence[int]) -> "subprocess.Popen[bytes]":
-        # Not asyncio's subprocess: its transport sends SIGKILL when it is closed or collected, to the keeper of all.
-        descriptor = os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
-            self._log_start = os.fstat(descriptor).st_size
-            return subprocess.Popen(  # noqa: S603 - our own script
-                [sys.executable, "-I", "-S", supervisor.__file__, *arguments],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=descriptor,
-                cwd="/",
-                env=_environment(),
-                pass_fds=tuple(pass_fds),
-                start_new_session=True,  # Ctrl-C in our terminal is for us alone.
-            )
-        finally:
-            os.close(descriptor)
-
     @property
     def _output(self) -> int:
-        assert self._keeper.stdout  # noqa: S101 - we asked for a pipe
-        return self._keeper.stdout.fileno()
+        assert self._supervisor.stdout  # noqa: S101 - we asked for a pipe
+        return self._supervisor.stdout.fileno()
 
-    def _hear(self) -> None:
-        if said := os.read(self._output, 64):
-            self._pid.set_result(int(said))
+    def _on_output(self) -> None:
+        """Take the process id; the end of the output is the end of the supervisor."""
+        if text := os.read(self._output, 64):
+            self._pid.set_result(int(text))
             return
         self._loop.remove_reader(self._output)
-        self._close(self._keeper.wait())
-
-    def _close(self, code: int) -> None:
-        for pipe in (self._keeper.stdin, self._keeper.stdout):
+        code = self._supervisor.wait()
+        for pipe in (self._supervisor.stdin, self._supervisor.stdout):
             if pipe:
                 pipe.close()
         if code < 0 and self._pid.done():
-            self._signal(self._pid.result())  # The keeper itself was killed: nobody else would end its server.
+            self._signal(self._pid.result())  # The supervisor itself was killed: nothing else would end its server.
         self._exited.set_result(code)
-
-    def _ask_to_stop(self) -> None:
-        assert self._keeper.stdin  # noqa: S101 - we asked for a pipe
-        with contextlib.suppress(BrokenPipeError):  # It ended by itself just now.
-            os.write(self._keeper.stdin.fileno(), b".")
 
     def _signal(self, pid: int) -> None:
         with contextlib.suppress(ProcessLookupError):  # It ended by itself just now.

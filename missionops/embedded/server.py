@@ -39,7 +39,7 @@ class Server(ABC):
         await self._running.kill()
 
     async def died(self) -> str:
-        """Waits until it has ended, and says so in one sentence, with the last line of its log."""
+        """Waits until it has ended; returns one sentence about it, with the last line of its log."""
         process = self._running
         code = await process.wait()
         return f"{self.name} ended with code {code}; the last line of {self.log}: {process.log_tail(1)}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from missionops.embedded import access
 from missionops.embedded.directory import DataDirectory
 from missionops.embedded.nats import NatsServer
-from missionops.embedded.postgres import NO_SETTINGS, PostgresServer
+from missionops.embedded.postgres import LOOPBACK, NO_SETTINGS, PostgresServer, TcpReader, free_port
 
 DATABASE = "missionops"
 
@@ -21,7 +21,9 @@ class Servers:
     nats: NatsServer
     postgres: PostgresServer
     service_password: str
-    """Of the user `rights.SERVICE` of NATS."""
+    """Of the user `access.SERVICE` of NATS."""
+    reader_database_url: str | None = None
+    """Our database on the loopback interface, to be read with a password; None where it listens on its socket only."""
 
     @property
     def nats_url(self) -> str:
@@ -30,21 +32,21 @@ class Servers:
 
     @property
     def database_url(self) -> str:
-        """Our database, for people, who may do everything."""
-        return self.postgres.dsn(DATABASE)
+        """Our database, for people, who may do everything; the same after each start where that is possible."""
+        return self.postgres.lasting_dsn(DATABASE) or self.postgres.dsn(DATABASE)
 
     @property
     def migrator_database_url(self) -> str:
-        """Our database for whoever changes its schema."""
+        """The database with the rights of the migrator, which owns the schema."""
         return self.postgres.dsn(DATABASE, access.MIGRATOR)
 
     @property
     def service_database_url(self) -> str:
-        """Our database for the service."""
+        """The database with the rights of the service."""
         return self.postgres.dsn(DATABASE, access.APP)
 
     async def died(self) -> str:
-        """Waits until either ends, and says which, with the last line of its log; cancel it before you stop them."""
+        """Waits until one of them ends; returns one sentence about it. Cancel it before you stop them."""
         watches = [asyncio.create_task(server.died()) for server in (self.nats, self.postgres)]
         try:
             done, _ = await asyncio.wait(watches, return_when=asyncio.FIRST_COMPLETED)
@@ -59,11 +61,15 @@ async def running(
     directory: DataDirectory,
     *,
     nats_port: int = 0,
+    postgres_port: int | None = None,
     sync_interval: str = "1s",
     durable: bool = True,
     settings: Mapping[str, str] = NO_SETTINGS,
 ) -> AsyncIterator[Servers]:
-    """Starts both on the directory, and stops them at the end: NATS first, so that nothing more comes in."""
+    """Starts both on the directory, and stops them at the end: NATS first, so that nothing more comes in.
+
+    With a `postgres_port`, 0 for a free one, PostgreSQL also listens on the loopback interface for the reader.
+    """
     lock, remove = (directory.lock,), directory.remove
     password = secrets.token_urlsafe()
     nats = NatsServer(
@@ -74,20 +80,31 @@ async def running(
         pass_fds=lock,
         remove=remove,
     )
-    postgres = PostgresServer(directory.postgres, durable=durable, settings=settings, pass_fds=lock, remove=remove)
+    reader = None if postgres_port is None else TcpReader(access.READER, DATABASE, postgres_port or free_port())
+    reader_password = await asyncio.to_thread(directory.secret, "reader-password") if reader else None
+    postgres = PostgresServer(
+        directory.postgres,
+        durable=durable,
+        settings=settings,
+        reader=reader,
+        socket_link=directory.path / "socket",
+        pass_fds=lock,
+        remove=remove,
+    )
     async with AsyncExitStack() as stop:
         stop.push_async_callback(postgres.stop)
         stop.push_async_callback(nats.stop)
-        await _start(nats, postgres)
-        yield Servers(nats, postgres, password)
+        await _start(nats, postgres, {"reader": reader_password} if reader_password else access.NO_PASSWORDS)
+        reader_url = reader and f"postgresql://{reader.user}:{reader_password}@{LOOPBACK}:{reader.port}/{DATABASE}"
+        yield Servers(nats, postgres, password, reader_url)
 
 
-async def _start(nats: NatsServer, postgres: PostgresServer) -> None:
+async def _start(nats: NatsServer, postgres: PostgresServer, passwords: Mapping[str, str]) -> None:
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(nats.start())
             await postgres.start()
             await postgres.create_database(DATABASE)
-            await access.create_roles(postgres.dsn(DATABASE))
+            await access.create_roles(postgres.dsn(DATABASE), passwords)
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from None

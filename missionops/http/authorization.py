@@ -1,4 +1,4 @@
-"""Who asks over HTTP, and whether he may."""
+"""Authentication and authorization of requests over HTTP."""
 
 from starlette.requests import Request as HttpRequest
 
@@ -15,22 +15,28 @@ _NO_TOKEN = "A token is needed, in the header `Authorization: Bearer …`; `miss
 
 
 class Authorization:
-    """Lets everyone in where there are no tokens, and else their bearers alone."""
+    """Admits every caller where there are no tokens, otherwise only callers with a valid token."""
 
     def __init__(self, tokens: Tokens | None) -> None:
         self._tokens = tokens
 
     @property
     def is_open(self) -> bool:
-        """Whether nobody is asked who he is."""
+        """Whether no token is needed."""
         return self._tokens is None
 
     async def admit(self, request: HttpRequest, role: Role) -> Caller | HttpResponse:
-        """Whoever asks for what needs a role, or why he may not."""
+        """The caller, if the token has at least `role`; otherwise the response that refuses the request."""
+        token = _bearer_token(request)
         try:
-            caller = await self._caller(request)
+            if self._tokens is None:
+                caller = access.OVER_OPEN_HTTP
+            elif token is None:
+                raise Unauthenticated(_NO_TOKEN)  # noqa: TRY301 - answered below, like a token that is not valid
+            else:
+                caller = await self._tokens.caller(token)
         except Unauthenticated as error:
-            return response.unauthenticated(dispatch.refusal(error), is_shown=_shown(request) is not None)
+            return response.unauthenticated(dispatch.refusal(error), is_shown=token is not None)
         except Unavailable as error:
             return response.failed(ErrorResponse(error.status, error.code, str(error)))
         if caller.role.includes(role):
@@ -39,23 +45,15 @@ class Authorization:
         return response.failed(dispatch.refusal(refusal))
 
     async def admit_to_whole(self, request: HttpRequest, role: Role) -> Caller | HttpResponse:
-        """The same for what is about the whole service, which whoever is limited to some spacecraft does not see."""
+        """The same for what concerns the whole service, which a token limited to some spacecraft may not see."""
         caller = await self.admit(request, role)
         if isinstance(caller, HttpResponse) or caller.spacecraft is None:
             return caller
         refusal = Forbidden(f"This is about all spacecraft, and the token {caller.name} is limited to some.")
         return response.failed(dispatch.refusal(refusal))
 
-    async def _caller(self, request: HttpRequest) -> Caller:
-        if self._tokens is None:
-            return access.OVER_OPEN_HTTP
-        shown = _shown(request)
-        if shown is None:
-            raise Unauthenticated(_NO_TOKEN)
-        return await self._tokens.caller(shown)
 
-
-def _shown(request: HttpRequest) -> str | None:
-    """The token that a request shows."""
-    scheme, _, shown = request.headers.get("authorization", "").partition(" ")
-    return shown.strip() if scheme.lower() == "bearer" else None
+def _bearer_token(request: HttpRequest) -> str | None:
+    """The token in a request, if there is one."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None

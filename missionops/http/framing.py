@@ -1,8 +1,8 @@
-"""Where one request ends and the next begins, by the letter of RFC 9112.
+"""Where one request ends and the next begins, strictly by RFC 9112.
 
 h11 is lenient: a line may end in LF alone or be folded, and of Content-Length beside Transfer-Encoding it takes one.
-Whoever stands before the service and reads it another way would pass on one request where we see two. What can be
-read in two ways is therefore refused.
+A proxy that reads such a request in another way would pass on one request where we see two (request smuggling). What
+can be read in two ways is therefore refused.
 """
 
 import re
@@ -21,12 +21,12 @@ class StrictConnection(h11.Connection):
         self._receive_buffer = _StrictBuffer()
 
     def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
-        """As h11 has it, and RemoteProtocolError for a request whose length is said in two ways (6.1)."""
+        """As in h11; RemoteProtocolError also for a request that gives its length in two ways (6.1)."""
         event = super().next_event()
         if isinstance(event, h11.Request):
             names = {name for name, _ in event.headers}
             if b"transfer-encoding" in names and (b"content-length" in names or event.http_version < b"1.1"):
-                raise h11.RemoteProtocolError("the length of the request is said in two ways")
+                raise h11.RemoteProtocolError("the request gives its length in two ways")
         return event
 
 

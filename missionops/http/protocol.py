@@ -1,4 +1,4 @@
-"""HTTP on one connection, for a bounded time: uvicorn alone waits for ever for a head, and for a reader of answers."""
+"""HTTP on one connection, with time limits: uvicorn alone waits for ever for a head, and for a slow reader."""
 
 import asyncio
 from typing import Any
@@ -12,11 +12,11 @@ from missionops.http.framing import StrictConnection
 HEAD_SECONDS = 10.0
 """From the first moment of a connection, or the first byte after an answer, to the last of a request's head."""
 READ_SECONDS = 10.0
-"""For a client to take what was written, some 64 KB, before it is cut off."""
+"""Seconds for a client to receive what was written, some 64 KB, before it is disconnected."""
 ANSWER_SECONDS = 60.0
-"""For a client to take a whole answer; one has 8 MB at most."""
+"""Seconds for a client to receive a whole response of at most 8 MB."""
 HEAD_BYTES = 16 << 10
-"""Of a head that is not complete; one that came at once may be as long as what is read at once."""
+"""Of a head that is not complete; one that arrives in one piece may be as long as what is read at once."""
 
 
 class BoundedProtocol(H11Protocol):
@@ -32,17 +32,17 @@ class BoundedProtocol(H11Protocol):
         self._connections = connections
 
     def abort(self) -> None:
-        """End it at once."""
+        """Disconnect at once."""
         self.transport.abort()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
-        """A client is there: now it has to say something."""
+        """A client has connected: now it has to send a request."""
         super().connection_made(transport)
         self._connections.opened(self, self.loop.time())
         self._watch_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is gone."""
+        """The client has disconnected."""
         self._connections.closed(self)
         super().connection_lost(exc)
         self._stop_head_timer()
@@ -50,12 +50,12 @@ class BoundedProtocol(H11Protocol):
         self._stop_answer_timer()
 
     def data_received(self, data: bytes) -> None:
-        """A part of a head, or of a body, which has its own time."""
+        """A part of a head has arrived, or of a body, which has a time limit of its own."""
         super().data_received(data)
         self._watch_head()
 
     def on_response_complete(self) -> None:
-        """What was sent ahead is handled now; else uvicorn waits a few seconds for more."""
+        """A request that was sent ahead is handled now; otherwise uvicorn waits a few seconds for one."""
         self._stop_answer_timer()
         super().on_response_complete()
         self._note_turn()
@@ -63,20 +63,20 @@ class BoundedProtocol(H11Protocol):
             self._watch_head()
 
     def pause_writing(self) -> None:
-        """More is written than the client has taken."""
+        """More is written than the client has received."""
         super().pause_writing()
         self._connections.stalls(self, self.loop.time())
         self._answer_timer = self._answer_timer or self.loop.call_later(ANSWER_SECONDS, self.transport.abort)
         self._read_timer = self._read_timer or self.loop.call_later(READ_SECONDS, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """It has taken nearly all."""
+        """The client has received nearly all."""
         super().resume_writing()
         self._connections.goes_on(self)
         self._stop_read_timer()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what cannot be read, unless an answer is under way, into which nothing can be put."""
+        """Refuse what cannot be read, unless a response is being sent, in which nothing can be inserted."""
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
             super().send_400_response(msg)
         else:

@@ -1,4 +1,4 @@
-"""Requests of HTTP, from path, query and body, as the operations know them."""
+"""Requests to operations, from the path, query and body of an HTTP request."""
 
 import msgspec
 from starlette.requests import Request as HttpRequest
@@ -14,8 +14,8 @@ MAX_BYTES = 8_000_000
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-def asked(operation: Operation, route: Route, request: HttpRequest, body: bytes, caller: Caller) -> Request:
-    """What a request asks of an operation; InvalidRequest names what is wrong with it."""
+def parse(operation: Operation, route: Route, request: HttpRequest, body: bytes, caller: Caller) -> Request:
+    """The request to an operation; InvalidRequest names what is wrong with it."""
     path = dict(request.path_params)
     fields = _fields(request, path)
     headers = _headers(request)
@@ -58,7 +58,7 @@ def _fields(request: HttpRequest, path: dict[str, str]) -> dict[str, str]:
         if name in fields:
             raise refused(name, "is given more than once")
         if name in path:
-            raise refused(name, "stands in the path already")
+            raise refused(name, "is in the path already")
         fields[name] = value
     return fields
 
@@ -74,7 +74,7 @@ class _Addressed(msgspec.Struct, rename="camel"):
 
 
 def _taken(body: bytes) -> tuple[str | None, bytes]:
-    """A body's `spacecraftId`, and the body without it: over NATS it stands in the subject."""
+    """The `spacecraftId` of a body, and the body without it: over NATS it is in the subject."""
     spacecraft_id = request_parsing.from_body(body, _Addressed).spacecraft_id
     try:
         rest = _decode_object(utf8(body).strip() or b"{}")

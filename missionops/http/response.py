@@ -1,4 +1,4 @@
-"""Answers over HTTP: bodies and errors as the contract has them, sent in pieces to whoever reads slowly."""
+"""Responses over HTTP: bodies and errors, sent in pieces so that a slow reader does not hold them whole."""
 
 from http import HTTPStatus
 
@@ -12,11 +12,11 @@ from missionops.operations.operation import Response, Route
 JSON = "application/json"
 
 _PIECE = 64 << 10
-_LATER = {"Retry-After": "2"}
+_RETRY = {"Retry-After": "2"}
 
 
 class HttpResponse(StarletteResponse):
-    """A response that waits for its reader; `protocol` closes one who takes too long."""
+    """A response that is sent as fast as the client reads; `protocol` disconnects one that is too slow."""
 
     media_type = JSON
 
@@ -31,7 +31,7 @@ class HttpResponse(StarletteResponse):
 
 
 def reply(answer: Response | ErrorResponse, route: Route) -> HttpResponse:
-    """What an operation said, as HTTP says it."""
+    """The response of an operation over HTTP."""
     if isinstance(answer, ErrorResponse):
         return failed(answer)
     headers = {pagination.CURSOR_HEADER: answer.cursor} if answer.cursor else None
@@ -40,14 +40,14 @@ def reply(answer: Response | ErrorResponse, route: Route) -> HttpResponse:
 
 
 def failed(failure: ErrorResponse, headers: dict[str, str] | None = None) -> HttpResponse:
-    """A failure; its code is the status. What is unavailable now may be there a little later."""
+    """An error with its status; one that may pass soon has the header Retry-After."""
     if failure.status == HTTPStatus.SERVICE_UNAVAILABLE:
-        headers = (headers or {}) | _LATER
+        headers = (headers or {}) | _RETRY
     return HttpResponse(failure.body, failure.status, headers)
 
 
 def unauthenticated(failure: ErrorResponse, *, is_shown: bool) -> HttpResponse:
-    """The answer to whom nobody knows; `is_shown`: he showed a token, which does not count (RFC 6750)."""
+    """The response to a caller without a valid token; `is_shown`: the request has one, not a valid one (RFC 6750)."""
     return failed(failure, {"WWW-Authenticate": 'Bearer error="invalid_token"' if is_shown else "Bearer"})
 
 
@@ -58,6 +58,6 @@ INTERNAL = ErrorResponse(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "The serv
 
 
 def wrong_method(method: str, allowed: str) -> HttpResponse:
-    """The answer to a method that a path does not have."""
+    """The response to a method that a path does not have."""
     message = f"{method} is not allowed here; allowed: {allowed}."
     return failed(ErrorResponse(HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", message), {"Allow": allowed})

@@ -15,7 +15,7 @@ from missionops.domain.access import Caller
 from missionops.http import request_body
 from missionops.http import response as responses
 from missionops.http.authorization import Authorization
-from missionops.http.request import MAX_BYTES, asked
+from missionops.http.request import MAX_BYTES, parse
 from missionops.http.response import HttpResponse
 from missionops.http.slots import SMALL, Slots, held
 from missionops.operations import dispatch, intake
@@ -104,7 +104,7 @@ class Endpoint:
         return await dispatch.dispatch(
             self._operation,
             self._context,
-            lambda: asked(self._operation, self._route, request, body, caller)._replace(max_bytes=max_bytes),
+            lambda: parse(self._operation, self._route, request, body, caller)._replace(max_bytes=max_bytes),
             deadline=timer.deadline,
         )
 

@@ -30,32 +30,32 @@ _MINUTE = 60.0
 
 
 class _OnceAMinute(logging.Filter):
-    """Lets a warning about a connection pass once a minute: anyone can cause as many as he has connections."""
+    """Lets a warning about a connection pass once a minute: any client can cause one with each connection."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._said: dict[str, float] = {}
+        self._logged: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether it is said."""
+        """Whether the record is logged."""
         if record.levelno != logging.WARNING:
             return True
-        is_said = record.created - self._said.get(record.msg, 0) < _MINUTE
-        if not is_said:
-            self._said[record.msg] = record.created
-        return not is_said
+        is_recent = record.created - self._logged.get(record.msg, 0) < _MINUTE
+        if not is_recent:
+            self._logged[record.msg] = record.created
+        return not is_recent
 
 
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Any:
-        """Signals are the whole process's business, not the HTTP server's."""
+        """The process handles signals, not the HTTP server."""
         yield
 
 
 @asynccontextmanager
 async def served(settings: Settings, context: Context, metrics: Metrics) -> AsyncIterator[str]:
-    """Serve HTTP for the time of a block; yields its URL. Unfit if the port cannot be had."""
+    """Serve HTTP for the time of a block; yields its URL. SetupError if the port cannot be had."""
     check(settings)
     host = settings.http_host
     listener = _bind(host, settings.http_port)
@@ -94,11 +94,13 @@ async def served(settings: Settings, context: Context, metrics: Metrics) -> Asyn
 
 
 def check(settings: Settings) -> None:
-    """Unfit if the service would answer other machines without asking them who they are."""
-    if settings.http_auth == "off" and not _is_loopback(_place(settings.http_host, settings.http_port)):
+    """SetupError if the service would answer other machines without authentication."""
+    if settings.http_auth == "off" and not (
+        ip_address(_resolve(settings.http_host, settings.http_port).address[0]).is_loopback
+    ):
         raise SetupError(
-            f"HTTP on {settings.http_host} would answer whoever reaches it: set MISSIONOPS_HTTP_AUTH to tokens "
-            "(`missionops tokens create` makes them), or to proxy if one before it asks everyone who he is, or "
+            f"HTTP on {settings.http_host} would answer every machine that reaches it: set MISSIONOPS_HTTP_AUTH to "
+            "tokens (`missionops tokens create` makes them), or to proxy if a proxy before it authenticates all, or "
             "MISSIONOPS_HTTP_HOST to 127.0.0.1."
         )
 
@@ -113,23 +115,19 @@ class _ListenAddress(NamedTuple):
     address: Any
 
 
-def _place(host: str, port: int) -> _ListenAddress:
+def _resolve(host: str, port: int) -> _ListenAddress:
     try:
         return _ListenAddress(*socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0])
     except OSError as error:
         raise _cannot_listen(host, port, error) from error
 
 
-def _is_loopback(place: _ListenAddress) -> bool:
-    return ip_address(place.address[0]).is_loopback
-
-
 def _bind(host: str, port: int) -> socket.socket:
-    place = _place(host, port)
+    address = _resolve(host, port)
     try:
-        listener = socket.socket(place.family, place.kind, place.protocol)
+        listener = socket.socket(address.family, address.kind, address.protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(place.address)
+        listener.bind(address.address)
         listener.listen(_BACKLOG)
     except OSError as error:
         raise _cannot_listen(host, port, error) from error

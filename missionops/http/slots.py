@@ -1,7 +1,7 @@
-"""Room for requests and their answers: what each may hold in memory is bounded, and so is how many of its kind do.
+"""Slots for requests and memory for responses: how many of each kind there may be at once.
 
-Kinds do not wait for each other: whoever sends slowly keeps nobody from asking, and whoever reads slowly keeps nobody
-from being answered.
+The kinds do not wait for each other: clients that send slowly do not delay queries, and clients that read slowly do not
+delay other responses.
 """
 
 import asyncio
@@ -12,17 +12,17 @@ from missionops.http.connections import Connections
 from missionops.operations.operation import Route
 
 SMALL = 512 << 10
-"""Bytes of an answer that many may hold at once; who needs more asks again where there is room for it."""
+"""Bytes of a response that many may hold at once; a larger one is made again in a slot for large ones."""
 
 _QUERIES = 16
 _LARGE = 1
-"""Answers of up to 8 MB that are being made."""
+"""Responses of up to 8 MB that are being made."""
 _SENT = 24 << 20
-"""Bytes of answers that are on their way to those who asked."""
+"""Bytes of responses that are being sent."""
 _KEPT_FOR_SMALL = 4 << 20
 """Of these."""
 _SMALL_BODIES = 64
-"""Bodies that `body.is_small`, each waiting for seconds while the database is away; likewise the larger ones."""
+"""Requests with a body that `request_body.is_small`; they may wait for seconds while the database is away."""
 _BODIES = 16
 """Of up to 1 MB."""
 _HEAVY = 4
@@ -32,7 +32,7 @@ _PAUSE = 0.1
 
 
 class Slots:
-    """Who may work, and who may have how many bytes."""
+    """The slots and the memory of one HTTP server."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
@@ -45,7 +45,7 @@ class Slots:
         self._is_sent = asyncio.Event()
 
     def of(self, route: Route, *, is_small: bool) -> asyncio.Semaphore:
-        """Where a request of this route waits for its turn; `is_small`: its body is, and is there already."""
+        """The slots for requests of this route; `is_small`: its body is small and has arrived."""
         if route.method == "GET":
             return self._queries
         if is_small:
@@ -54,12 +54,12 @@ class Slots:
 
     @property
     def of_large(self) -> asyncio.Semaphore:
-        """Where one waits whose answer will be larger than SMALL."""
+        """The slots for requests whose response is larger than SMALL."""
         return self._large
 
     @contextlib.contextmanager
     def sent(self, size: int) -> Iterator[None]:
-        """Memory for an answer until it is sent."""
+        """Memory for a response until it is sent."""
         self._sent += size
         try:
             yield
@@ -68,9 +68,9 @@ class Slots:
             self._is_sent.set()
 
     async def room_to_send(self, size: int, deadline: float) -> None:
-        """Wait until there is memory for an answer; TimeoutError if there is none before the deadline.
+        """Wait until there is memory for a response; TimeoutError if there is none before the deadline.
 
-        Where there is none, whoever has taken nothing of an answer for longest is closed.
+        Meanwhile the client that has received nothing for longest is disconnected.
         """
         most = _SENT if size <= SMALL else _SENT - _KEPT_FOR_SMALL
         async with asyncio.timeout_at(deadline):
@@ -84,7 +84,7 @@ class Slots:
 
 @contextlib.asynccontextmanager
 async def held(slots: asyncio.Semaphore, deadline: float) -> AsyncIterator[None]:
-    """One of these; TimeoutError if there is none before the deadline."""
+    """One slot for the time of a block; TimeoutError if none is free before the deadline."""
     async with asyncio.timeout_at(deadline):
         await slots.acquire()
     try:

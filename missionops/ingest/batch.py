@@ -1,7 +1,7 @@
 """A batch: the messages that arrived while earlier ones were in flight, decoded; stored as a whole or not at all."""
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import date, timedelta
 from typing import NamedTuple, TypeAlias
@@ -104,8 +104,12 @@ class Batch:
         """Messages between those of the batch that the stream no longer had."""
         self.last: Delivery | None = None
 
-    def add(self, delivery: Delivery) -> None:
-        """Decode a message, and add its snapshots and its dead letters."""
+    def add(self, delivery: Delivery) -> Iterable[None]:
+        """Decode a message, and add its snapshots and its dead letters.
+
+        The caller has to iterate to the end, and may do other work at each step: one message may hold ten thousand
+        bad snapshots. Of nearly all messages the one snapshot is added at once, and there is no step.
+        """
         self.missing += delivery.sequence - self.sequence - 1
         self.sequence, self.time, self.last = delivery.sequence, delivery.time, delivery
         self.messages += 1
@@ -114,23 +118,26 @@ class Batch:
         spacecraft_id = delivery.spacecraft_id
         if spacecraft_id and encoding and (known := self._decoder.read(spacecraft_id, delivery.body, encoding)):
             self._add_entry(BatchEntry(known, delivery, 0))
-            return
-        found: Snapshot | Fault
-        for item, found in enumerate(self._decode(delivery, spacecraft_id, encoding)):
-            if isinstance(found, Fault):
-                self.letters.append(DeadLetter(found, delivery))
+            return ()
+        return self._add_each(delivery, spacecraft_id, encoding)
+
+    def _add_each(
+        self, delivery: Delivery, spacecraft_id: str | None, encoding: decoder.Encoding | None
+    ) -> Iterator[None]:
+        found: Iterable[Snapshot | Fault]
+        if encoding is None:
+            found = [Fault("malformed", "headers: cannot be read", None, delivery.body)]
+        elif spacecraft_id is None:
+            found = [Fault("invalid", telemetry_subject.fault(delivery.stored_subject), None, delivery.body)]
+        else:
+            found = self._decoder.decode_each(spacecraft_id, delivery.body, encoding)
+        for item, result in enumerate(found):
+            if isinstance(result, Fault):
+                self.letters.append(DeadLetter(result, delivery))
                 self.weight += _FAULT_WEIGHT
             else:
-                self._add_entry(BatchEntry(found, delivery, item))
-
-    def _decode(
-        self, delivery: Delivery, spacecraft_id: str | None, encoding: decoder.Encoding | None
-    ) -> list[Snapshot | Fault]:
-        if encoding is None:
-            return [Fault("malformed", "headers: cannot be read", None, delivery.body)]
-        if spacecraft_id is None:
-            return [Fault("invalid", telemetry_subject.fault(delivery.stored_subject), None, delivery.body)]
-        return self._decoder.decode(spacecraft_id, delivery.body, encoding)
+                self._add_entry(BatchEntry(result, delivery, item))
+            yield
 
     def _add_entry(self, entry: BatchEntry) -> None:
         snapshot = entry.snapshot

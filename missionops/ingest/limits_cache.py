@@ -55,7 +55,7 @@ class LimitsCache:
         self._old = _Generation()
 
     async def in_force(self, connection: Connection, spacecraft_ids: AbstractSet[str]) -> dict[str, IngestConfig]:
-        """The config in force now for each of `spacecraft_ids`: its version, and what is said of the clock.
+        """The config in force now for each of `spacecraft_ids`: its version, and how far the clock may be ahead.
 
         A spacecraft that is not registered yet is registered.
         """

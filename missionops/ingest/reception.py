@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-from missionops.domain import timestamp
 from missionops.ingest.batch import Batch, BatchEntry
 from missionops.store.reception import Reception
 
@@ -23,11 +22,6 @@ def newest_timestamp(entries: Sequence[BatchEntry], ahead: float) -> int | None:
 def receptions(batch: Batch, newest: Mapping[str, int | None]) -> list[Reception]:
     """What `batch` received last of each of its spacecraft, by `newest_timestamp` of what was stored."""
     return [
-        Reception(
-            spacecraft_id,
-            timestamp.from_microseconds(entry.received),
-            entry.snapshot.timestamp,
-            None if (time := newest.get(spacecraft_id)) is None else timestamp.from_microseconds(time),
-        )
+        Reception(spacecraft_id, entry.received, entry.snapshot.identity[1], newest.get(spacecraft_id))
         for spacecraft_id, entry in batch.last_received.items()
     ]

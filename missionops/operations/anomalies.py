@@ -1,33 +1,59 @@
 """Anomalies that were found when their snapshots came in."""
 
 from collections.abc import AsyncIterator
+from collections.abc import Set as AbstractSet
 
 import msgspec
 
 from missionops.domain.access import Role
-from missionops.domain.anomaly import Anomaly
+from missionops.domain.anomaly import Anomaly, Severity
 from missionops.operations import pagination, request_parsing
 from missionops.operations.operation import Context, Operation, Request, Response, Route
 from missionops.operations.pagination import PageItem
 from missionops.operations.request_parsing import Limit, Moment
-from missionops.store import anomalies
-from missionops.store.anomalies import AnomalyCursor, ListedAnomaly
+from missionops.store import anomalies, anomaly_search
+from missionops.store.anomalies import AnomalyCursor
+from missionops.store.anomaly_search import AnomalyFilter, AnomalySearchCursor
+from missionops.store.database import Connection
 
 
-class AnomalyListRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """How many, newest first."""
+class AnomalyListRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """How many, newest first, and which: each filter that is given has to hold."""
 
     limit: Limit = 20
     cursor: str | None = None
+    min_severity: Severity | None = None
+    parameter: str | None = None
+    start: Moment | None = msgspec.field(name="from", default=None)
+    end: Moment | None = msgspec.field(name="to", default=None)
 
 
-async def list_newest(context: Context, asked: Request) -> Response:
-    """Stored anomalies, newest first."""
-    request: AnomalyListRequest = asked.request
-    before = pagination.read(request.cursor, AnomalyCursor)
+async def list_newest(context: Context, request: Request) -> Response:
+    """Stored anomalies of one spacecraft, newest first."""
+    return await _list(context, request, {request.spacecraft_id})
+
+
+async def search(context: Context, request: Request) -> Response:
+    """Stored anomalies of all spacecraft that the caller may see, newest first."""
+    return await _list(context, request, request.caller.spacecraft)
+
+
+async def _list(context: Context, request: Request, spacecraft_ids: AbstractSet[str] | None) -> Response:
+    wanted: AnomalyListRequest = request.request
+    chosen = AnomalyFilter(
+        None if spacecraft_ids is None else sorted(spacecraft_ids),
+        wanted.min_severity.and_above() if wanted.min_severity else None,
+        wanted.parameter,
+        request_parsing.between(wanted.start, wanted.end),
+    )
+    before = pagination.read(wanted.cursor, AnomalySearchCursor)
+
+    async def items(connection: Connection) -> AsyncIterator[PageItem]:
+        async for row in anomaly_search.newest(connection, chosen, before, wanted.limit + 1):
+            yield PageItem(row.body, (row.timestamp, row.id, row.snapshot_id, row.spacecraft_id))
+
     async with context.database.transaction() as connection:
-        rows = anomalies.newest(connection, asked.spacecraft_id, before, request.limit + 1)
-        return await pagination.page(_items(rows), request.limit, asked.max_bytes)
+        return await pagination.page(items(connection), wanted.limit, request.max_bytes)
 
 
 class TimelineRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -38,25 +64,28 @@ class TimelineRequest(msgspec.Struct, forbid_unknown_fields=True):
     cursor: str | None = None
 
 
-async def timeline(context: Context, asked: Request) -> Response:
+async def timeline(context: Context, request: Request) -> Response:
     """Stored anomalies, oldest first."""
-    request: TimelineRequest = asked.request
-    between = request_parsing.between(request.start, request.end)
-    after = pagination.read(request.cursor, AnomalyCursor)
+    wanted: TimelineRequest = request.request
+    between = request_parsing.between(wanted.start, wanted.end)
+    after = pagination.read(wanted.cursor, AnomalyCursor)
+
+    async def items(connection: Connection) -> AsyncIterator[PageItem]:
+        async for row in anomalies.oldest(connection, request.spacecraft_id, between, after, pagination.MAX_ITEMS + 1):
+            yield PageItem(row.body, (row.timestamp, row.id, row.snapshot_id))
+
     async with context.database.transaction() as connection:
-        rows = anomalies.oldest(connection, asked.spacecraft_id, between, after, pagination.MAX_ITEMS + 1)
-        return await pagination.page(_items(rows), pagination.MAX_ITEMS, asked.max_bytes)
-
-
-async def _items(rows: AsyncIterator[ListedAnomaly]) -> AsyncIterator[PageItem]:
-    async for row in rows:
-        yield PageItem(row.body, (row.timestamp, row.id, row.snapshot_id))
+        return await pagination.page(items(connection), pagination.MAX_ITEMS, request.max_bytes)
 
 
 OPERATIONS = (
     Operation(
         "anomalies.list", "Stored anomalies, newest first", Role.READER, AnomalyListRequest, list[Anomaly], list_newest,
         (Route("GET", "/anomalies"),),
+    ),
+    Operation(
+        "anomalies.search", "Stored anomalies of all spacecraft, newest first", Role.READER, AnomalyListRequest,
+        list[Anomaly], search, (Route("GET", "/anomalies/search"),), about_spacecraft=False,
     ),
     Operation(
         "anomalies.timeline", "Stored anomalies of a time, oldest first", Role.READER, TimelineRequest, list[Anomaly],

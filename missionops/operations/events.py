@@ -1,4 +1,4 @@
-"""Events: what happened, told by people and by the service itself."""
+"""Mission events: what happened, recorded by people and by the service itself."""
 
 import hashlib
 import uuid
@@ -18,10 +18,11 @@ from missionops.operations import pagination, request_parsing
 from missionops.operations.operation import Context, Operation, Request, Response, Route
 from missionops.operations.pagination import PageItem, TimeCursor
 from missionops.operations.request_parsing import Limit, Moment, refused
-from missionops.store import events, outbox
+from missionops.store import event_search, events, outbox
 from missionops.store.database import Connection
+from missionops.store.event_search import EventFilter
 
-_MAX_BYTES = 256 << 10  # of metadata; an event is told as one message, and a page of events is held at once
+_MAX_BYTES = 256 << 10  # of metadata; an event is published as one message, and a page of events is in memory at once
 
 _encode = msgspec.json.Encoder().encode
 _canonical = msgspec.json.Encoder(order="deterministic").encode
@@ -46,25 +47,25 @@ class RecordRequest(msgspec.Struct, forbid_unknown_fields=True):
     id: _Id | None = None
 
 
-async def record(context: Context, asked: Request) -> Response:
-    """Record an event. The same again, by id or by time and content, changes nothing and is answered the same."""
-    request: RecordRequest = asked.request
-    if request.id is not None and not identifier.is_id(request.id):
+async def record(context: Context, request: Request) -> Response:
+    """Record an event. The same again, by id or by time and content, changes nothing and gets the same response."""
+    wanted: RecordRequest = request.request
+    if wanted.id is not None and not identifier.is_id(wanted.id):
         raise refused("id", f"must be {identifier.RULE}")
-    at = request_parsing.at(request.timestamp, "timestamp")
+    at = request_parsing.at(wanted.timestamp, "timestamp")
     event = Event(
-        request.id or f"ev_{uuid.uuid4().hex}",
-        asked.spacecraft_id,
+        wanted.id or f"ev_{uuid.uuid4().hex}",
+        request.spacecraft_id,
         at or datetime.now(UTC),
-        request.type,
-        request.severity,
-        request.message,
-        _metadata(request.metadata),
+        wanted.type,
+        wanted.severity,
+        wanted.message,
+        _metadata(wanted.metadata),
     )
-    if request.id is None and at is not None:
+    if wanted.id is None and at is not None:
         event = msgspec.structs.replace(event, id=_derived_id(event))
     async with context.database.transaction() as connection:
-        if await tell(connection, event, recorded_by=asked.caller.name):
+        if await tell(connection, event, recorded_by=request.caller.name):
             return Response(_encode(event))
         known = await events.get(connection, event.id)
     # Asked again without a time, it is the same event, though `now` is another.
@@ -76,7 +77,7 @@ async def record(context: Context, asked: Request) -> Response:
 async def tell(connection: Connection, event: Event, *, recorded_by: str | None) -> bool:
     """Write an event and have it published, in the caller's transaction; False if its id is taken.
 
-    `recorded_by` is who says that it happened; None is the service itself.
+    `recorded_by` is the name of the caller who reports it; None is the service itself.
     """
     if not await events.add(connection, event, recorded_by):
         return False
@@ -118,26 +119,55 @@ def _refuse_unkept(value: Any, path: str) -> None:
             _refuse_unkept(inner, f"{path}.{index}")
 
 
-class EventListRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """How many, newest first."""
+class EventListRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """How many, newest first, and which: each filter that is given has to hold."""
 
     limit: Limit = 20
     cursor: str | None = None
+    start: Moment | None = msgspec.field(name="from", default=None)
+    end: Moment | None = msgspec.field(name="to", default=None)
+    types: list[EventType] | None = None
+    min_severity: Severity | None = None
+    q: (
+        Annotated[str, Meta(max_length=4096, description="What the message contains, in upper or lower case.")] | None
+    ) = None
 
 
-async def list_newest(context: Context, asked: Request) -> Response:
-    """Events of one spacecraft, newest first; of `_fleet` those that are about no one of them."""
-    request: EventListRequest = asked.request
-    before = pagination.read(request.cursor, TimeCursor)
+async def list_newest(context: Context, request: Request) -> Response:
+    """Events of one spacecraft, newest first; of `_fleet` those that belong to no single spacecraft."""
+    is_of_fleet = request.spacecraft_id == spacecraft.FLEET
+    return await _list(context, request, None if is_of_fleet else request.spacecraft_id, is_of_fleet=is_of_fleet)
+
+
+async def search(context: Context, request: Request) -> Response:
+    """Events of all spacecraft that the caller may see, newest first.
+
+    A caller that is limited to some spacecraft does not see those that belong to no single spacecraft.
+    """
+    visible = request.caller.spacecraft
+    return await _list(context, request, None if visible is None else sorted(visible), is_of_fleet=False)
+
+
+async def _list(
+    context: Context, request: Request, of_spacecraft: str | list[str] | None, *, is_of_fleet: bool
+) -> Response:
+    wanted: EventListRequest = request.request
+    chosen = EventFilter(
+        of_spacecraft,
+        is_of_fleet,
+        wanted.types,
+        wanted.min_severity.and_above() if wanted.min_severity else None,
+        wanted.q,
+        request_parsing.between(wanted.start, wanted.end),
+    )
+    before = pagination.read(wanted.cursor, TimeCursor)
+
+    async def items(connection: Connection) -> AsyncIterator[PageItem]:
+        async for event in event_search.newest(connection, chosen, before, wanted.limit + 1):
+            yield PageItem(_encode(event), (event.timestamp, event.id))
+
     async with context.database.transaction() as connection:
-        whose = None if asked.spacecraft_id == spacecraft.FLEET else asked.spacecraft_id
-        rows = events.newest(connection, whose, before, request.limit + 1)
-        return await pagination.page(_items(rows), request.limit, asked.max_bytes)
-
-
-async def _items(rows: AsyncIterator[Event]) -> AsyncIterator[PageItem]:
-    async for row in rows:
-        yield PageItem(_encode(row), (row.timestamp, row.id))
+        return await pagination.page(items(connection), wanted.limit, request.max_bytes)
 
 
 OPERATIONS = (
@@ -147,5 +177,9 @@ OPERATIONS = (
     Operation(
         "events.list", "Events, newest first", Role.READER, EventListRequest, list[Event], list_newest,
         (Route("GET", "/events"),), about_fleet=True,
+    ),
+    Operation(
+        "events.search", "Events of all spacecraft, newest first", Role.READER, EventListRequest, list[Event], search,
+        (Route("GET", "/events/search"),), about_spacecraft=False,
     ),
 )  # fmt: skip

@@ -1,12 +1,14 @@
 """What an operation is: one kind of request, whichever way it comes in."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
 from missionops.domain.access import Caller, Role
+from missionops.domain.dead_letter import DeadLetter, DeadLetterSummary
 from missionops.ingest.status import IngestStatus
 from missionops.operations.compiled_limits import CompiledRules
 from missionops.store.database import Database
@@ -25,6 +27,24 @@ class Stream(Protocol):
         """Publish messages, each with its spacecraft's id; returns the last one's sequence once the stream has all."""
 
 
+class DeadLetters(Protocol):
+    """The stream that keeps dead letters. All methods raise Unavailable if it cannot be reached."""
+
+    async def newest(
+        self, spacecraft_ids: AbstractSet[str] | None, before: int | None, count: int
+    ) -> Sequence[DeadLetterSummary]:
+        """The newest letters before a sequence, newest first; of these spacecraft, or with None all."""
+
+    async def get(self, sequence: int) -> DeadLetter | None:
+        """One letter; None if there is none with this sequence."""
+
+    async def publish(self, letter: DeadLetter) -> None:
+        """Publish a letter again as telemetry; returns once the stream of telemetry has acknowledged it."""
+
+    async def delete(self, sequence: int) -> None:
+        """Delete a letter; nothing happens if it is gone already."""
+
+
 class Context(NamedTuple):
     """What an operation may use."""
 
@@ -34,6 +54,7 @@ class Context(NamedTuple):
     progress: IngestStatus
     stream: Stream
     rules: CompiledRules
+    dead_letters: DeadLetters
 
 
 class Request(NamedTuple):
@@ -72,7 +93,7 @@ class Route(NamedTuple):
 
     method: Method
     path: str
-    """With `{spacecraftId}` or `{documentId}` where they stand in the path."""
+    """With a field of the request in braces, as `{spacecraftId}`, where it stands in the path."""
     status: int = 200
     pending_status: int | None = None
     """The status of a response that is pending; None where none can be."""

@@ -1,6 +1,16 @@
 """Every operation that can be requested."""
 
-from missionops.operations import anomalies, config_check, configs, documents, events, health, spacecraft, telemetry
+from missionops.operations import (
+    anomalies,
+    config_check,
+    configs,
+    dead_letters,
+    documents,
+    events,
+    health,
+    spacecraft,
+    telemetry,
+)
 from missionops.operations.operation import Operation
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -10,6 +20,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *anomalies.OPERATIONS,
     *spacecraft.OPERATIONS,
     *events.OPERATIONS,
+    *dead_letters.OPERATIONS,
     *documents.OPERATIONS,
     *health.OPERATIONS,
 )

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
@@ -40,9 +40,13 @@ def from_body(body: bytes, kind: type[R]) -> R:
 
 
 def from_fields(fields: Mapping[str, str], kind: type[R]) -> R:
-    """The request in the fields of a query string."""
+    """The request in the fields of a query string; the items of a list stand between commas."""
+    values: dict[str, str | list[str]] = dict(fields)
+    for field in msgspec.structs.fields(kind):
+        if field.encode_name in fields and _is_list(field.type):
+            values[field.encode_name] = fields[field.encode_name].split(",")
     try:
-        request = msgspec.convert(dict(fields), type=kind, strict=False)
+        request = msgspec.convert(values, type=kind, strict=False)
     except msgspec.ValidationError as error:
         _refuse(str(error))
     for field in msgspec.structs.fields(kind):
@@ -51,6 +55,10 @@ def from_fields(fields: Mapping[str, str], kind: type[R]) -> R:
             raise refused(field.encode_name, "must be a whole number")
     refuse_nul(dict(fields))
     return request
+
+
+def _is_list(kind: Any) -> bool:
+    return get_origin(kind) is list or any(get_origin(choice) is list for choice in get_args(kind))
 
 
 def spacecraft_id(text: str, *, or_fleet: bool = False) -> str:

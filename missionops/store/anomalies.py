@@ -147,41 +147,6 @@ class AnomalyCursor(NamedTuple):
 
 
 _FIRST = AnomalyCursor(timestamp.EARLIEST, "", "")
-_PAST = AnomalyCursor(timestamp.LATEST + timedelta(microseconds=1), "", "")
-
-# The primary key gives the order of time; only those of one time are sorted by id, which is no column.
-_NEWEST_RECENT = """
-SELECT "timestamp", label, snapshot_id, body
-FROM app.anomaly CROSS JOIN LATERAL (SELECT (snapshot_id || ':' || parameter || ':' || kind) COLLATE "C") AS _ (label)
-WHERE spacecraft_id = $1 AND "timestamp" >= '{since}' AND "timestamp" <= $2
-    AND ("timestamp", label, snapshot_id) < ($2, $3, $4)
-ORDER BY "timestamp" DESC, label DESC, snapshot_id DESC LIMIT $5
-"""
-
-_NEWEST_OLDER = """
-SELECT "timestamp", label, snapshot_id, body
-FROM app.anomaly CROSS JOIN LATERAL (SELECT (snapshot_id || ':' || parameter || ':' || kind) COLLATE "C") AS _ (label)
-WHERE spacecraft_id = $1 AND "timestamp" < '{since}' AND "timestamp" <= $2
-    AND ("timestamp", label, snapshot_id) < ($2, $3, $4)
-ORDER BY "timestamp" DESC, label DESC, snapshot_id DESC LIMIT $5
-"""
-
-
-async def newest(
-    connection: Connection, spacecraft_id: str, before: AnomalyCursor | None, count: int
-) -> AsyncIterator[ListedAnomaly]:
-    """Anomalies before a cursor, newest first."""
-    since = partitions.recent_since()
-    cursor = before or _PAST
-    if cursor.timestamp >= since:
-        async for row in rows.rows(connection, _NEWEST_RECENT.format(since=since), spacecraft_id, *cursor, count):
-            count -= 1
-            yield ListedAnomaly(*row)
-    if count > 0:
-        await connection.execute(partitions.PLAN_ONCE)
-        async for row in rows.rows(connection, _NEWEST_OLDER.format(since=since), spacecraft_id, *cursor, count):
-            yield ListedAnomaly(*row)
-
 
 _OLDEST = """
 SELECT "timestamp", label, snapshot_id, body

@@ -125,7 +125,7 @@ _IS_CURRENT = "SELECT epoch = $2 FROM app.checkpoint WHERE partition = $1"
 
 
 async def is_current(connection: Connection, lease: Lease) -> bool:
-    """Whether nobody has claimed the partition since."""
+    """Whether no other instance has claimed the partition since."""
     return bool(await connection.fetchval(_IS_CURRENT, lease.partition, lease.epoch))
 
 

@@ -37,6 +37,7 @@ _OUTAGES = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
+    asyncpg.InternalClientError,
 )
 
 _PORT = 5432
@@ -50,7 +51,7 @@ _SETTINGS = {
     "application_name": "missionops",
     "timezone": "UTC",
     "jit": "off",  # nothing here runs long enough to win back what compiling costs
-    "lock_timeout": "10s",  # nothing waits for somebody else without an end
+    "lock_timeout": "10s",  # no session waits for another without an end
 }
 
 # asyncpg asks the server about a type when it first meets it, which takes long on a busy machine: the array types of

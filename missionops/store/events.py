@@ -1,21 +1,13 @@
 """Events in and out of their table."""
 
-from collections.abc import AsyncIterator, Iterable
-from datetime import datetime, timedelta
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
-from missionops.domain import timestamp
 from missionops.domain.anomaly import Severity
 from missionops.domain.event import Event, EventType
-from missionops.store import rows
 from missionops.store.database import Connection
-
-Cursor = tuple[datetime, str]
-"""A position in the order of time, then id."""
-
-_PAST: Cursor = (timestamp.LATEST + timedelta(microseconds=1), "")
 
 
 def event(row: Iterable[Any]) -> Event:
@@ -50,27 +42,3 @@ async def get(connection: Connection, identifier: str) -> Event | None:
     """One event."""
     row = await connection.fetchrow(_GET, identifier)
     return event(row) if row else None
-
-
-_NEWEST = """
-SELECT id, spacecraft_id, "timestamp", type, severity, message, metadata FROM app.event
-WHERE spacecraft_id = $1 AND ("timestamp", id) < ($2, $3)
-ORDER BY "timestamp" DESC, id DESC LIMIT $4
-"""
-
-
-# `spacecraft_id` in ORDER BY lets the index give the order: to the planner IS NULL is no equality.
-_NEWEST_OF_FLEET = """
-SELECT id, spacecraft_id, "timestamp", type, severity, message, metadata FROM app.event
-WHERE spacecraft_id IS NULL AND ("timestamp", id) < ($1, $2)
-ORDER BY spacecraft_id DESC, "timestamp" DESC, id DESC LIMIT $3
-"""
-
-
-async def newest(
-    connection: Connection, spacecraft_id: str | None, before: Cursor | None, count: int
-) -> AsyncIterator[Event]:
-    """Events of one spacecraft, or of the fleet as a whole, before a cursor, newest first."""
-    query, arguments = (_NEWEST_OF_FLEET, ()) if spacecraft_id is None else (_NEWEST, (spacecraft_id,))
-    async for row in rows.rows(connection, query, *arguments, *(before or _PAST), count):
-        yield event(row)

@@ -109,7 +109,7 @@ async def _apply_next(
 ) -> Migration | None:
     """Apply the first that is missing; None where none is."""
     async with connection.transaction():
-        # One at a time, by a lock that nobody can take who may not change this table.
+        # One at a time, by a lock that only a role that may change this table can take.
         await connection.execute(f"SET LOCAL lock_timeout = '{_OTHERS_TIME}s'")
         await connection.execute("LOCK TABLE app.migration IN SHARE ROW EXCLUSIVE MODE")
         await connection.execute(_GUARD)
@@ -173,7 +173,7 @@ async def _missing(
 
 @asynccontextmanager
 async def _with_rights(connection: "asyncpg.Connection[asyncpg.Record]") -> AsyncIterator[None]:
-    """SetupError, saying whose right it is, where the schema may not be changed by this user."""
+    """SetupError, naming the user that may, where this user may not change the schema."""
     try:
         yield
     except (asyncpg.InsufficientPrivilegeError, asyncpg.ReadOnlySQLTransactionError) as error:

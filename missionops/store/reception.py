@@ -8,19 +8,22 @@ from missionops.store.database import Connection
 
 
 class Reception(NamedTuple):
-    """What was received of a spacecraft last."""
+    """What was received of a spacecraft last; times in microseconds since 1970."""
 
     spacecraft_id: str
-    last_received_at: datetime
-    last_received_timestamp: datetime
-    """The timestamp of that snapshot."""
-    last_timestamp: datetime | None
-    """The newest timestamp that is not ahead of the clock."""
+    received: int
+    timestamp: int
+    """Of that snapshot."""
+    newest_timestamp: int | None
+    """Of all that were received with it and are not ahead of the clock."""
 
 
+# Times as numbers: asyncpg takes longer to encode a time than the server to update its row.
 _NOTE = """
 INSERT INTO app.reception AS r (spacecraft_id, last_received_at, last_received_timestamp, last_timestamp)
-SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[])
+SELECT spacecraft_id, timestamptz 'epoch' + received * interval '1 microsecond',
+       timestamptz 'epoch' + stamped * interval '1 microsecond', timestamptz 'epoch' + newest * interval '1 microsecond'
+FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS _ (spacecraft_id, received, stamped, newest)
 ON CONFLICT (spacecraft_id) DO UPDATE
 SET last_received_at = EXCLUDED.last_received_at, last_received_timestamp = EXCLUDED.last_received_timestamp,
     last_timestamp = greatest(r.last_timestamp, EXCLUDED.last_timestamp)

@@ -7,6 +7,8 @@ import msgspec
 
 from missionops.wire.fault import Faulty
 
+MAX_ITEMS = 10_000
+
 _json_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _msgpack_items = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 
@@ -28,19 +30,29 @@ def is_msgpack_array(body: bytes) -> bool:
 
 
 def of_json_array(body: bytes) -> list[bytes]:
-    """The bytes of each item."""
+    """The bytes of each item; Faulty if there are more than `MAX_ITEMS`, or it is no array."""
     try:
-        return [bytes(item) for item in _json_items(body)]
+        items = _json_items(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _of_odd_json_array(body)
+    if len(items) > MAX_ITEMS:
+        raise _too_many(str(len(items)))
+    return [*map(bytes, items)]
 
 
 def of_msgpack_array(body: bytes) -> list[bytes]:
-    """The bytes of each item."""
+    """The bytes of each item; Faulty if there are more than `MAX_ITEMS`, or it is no array."""
     try:
-        return [bytes(item) for item in _msgpack_items(body)]
+        items = _msgpack_items(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _of_odd_msgpack_array(body)
+    if len(items) > MAX_ITEMS:
+        raise _too_many(str(len(items)))
+    return [*map(bytes, items)]
+
+
+def _too_many(count: str) -> Faulty:
+    return Faulty("too_large", f"body: {count} snapshots, at most {MAX_ITEMS} may come in one message")
 
 
 def json_array(parts: Sequence[bytes]) -> bytes:
@@ -54,10 +66,10 @@ def msgpack_array(parts: Sequence[bytes]) -> bytes:
 
 
 def _of_odd_json_array(body: bytes) -> list[bytes]:
-    """The items of an array that was refused whole though the fault may be one item's.
+    """The items of an array that was refused whole, though the fault may be in one item.
 
-    NaN, half a surrogate pair, deep nesting: cut at the commas of the first level, looking at brackets alone. One step
-    for each comma, the rest in C: whoever sends what nobody can read shall not keep the others waiting.
+    NaN, half a surrogate pair, deep nesting: it is cut at the commas of the first level, by brackets alone. That is one
+    step for each comma and the rest in C, as a publisher of nonsense must not keep all others waiting.
     """
     structure = _without_strings(body).rstrip(_WHITE_SPACE)
     start = stop = body.index(b"[") + 1
@@ -77,6 +89,8 @@ def _of_odd_json_array(body: bytes) -> list[bytes]:
             found.append(body[start:stop].strip(_WHITE_SPACE))
             if not found[-1]:
                 raise _no_array()
+            if len(found) > MAX_ITEMS:
+                raise _too_many(f"more than {MAX_ITEMS}")
             start = stop + 1
         stop += 1
     if depth:
@@ -98,14 +112,18 @@ def _without_strings(body: bytes) -> bytes:
 
 
 def _nesting(shape: bytes) -> tuple[int, int]:
-    """How much deeper one is after some brackets, and the least on the way."""
+    """By how much some brackets change the depth, and the least change on the way."""
     depths = list(accumulate((1 if bracket == _OPEN else -1 for bracket in shape), initial=0))
     return depths[-1], min(depths)
 
 
 def _of_odd_msgpack_array(body: bytes) -> list[bytes]:
-    """The items of an array that was refused whole though the fault may be one item's, found by their lengths alone."""
+    """The items of an array that was refused whole, though the fault may be in one item; found by their lengths."""
     count, at = _msgpack_head(body, 0)
+    if count > len(body) - at:
+        raise Faulty("malformed", "body: not MessagePack: it ends too early")
+    if count > MAX_ITEMS:
+        raise _too_many(str(count))
     found = []
     for _ in range(count):
         start, pending = at, 1

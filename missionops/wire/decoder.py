@@ -6,7 +6,7 @@ what is wrong.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Annotated, NamedTuple
 
@@ -21,7 +21,7 @@ from missionops.wire.fault import Fault, Faulty
 from missionops.wire.schema_decoder import SchemaDecoder, SchemaDecoders
 from missionops.wire.text import utf8
 
-MAX_ITEMS = 10_000
+MAX_ITEMS = array_items.MAX_ITEMS
 
 _REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, Faulty)
 _EARLIEST, _LATEST = map(timestamp.to_microseconds, (timestamp.EARLIEST, timestamp.LATEST))
@@ -64,6 +64,7 @@ class Encoding(NamedTuple):
     strict: strict_decoder.Codec
     is_array: Callable[[bytes], bool]
     items: Callable[[bytes], list[bytes]]
+    """The bytes of each item of an array."""
     array: Callable[[Sequence[bytes]], bytes]
     """The body that holds these items."""
 
@@ -112,23 +113,22 @@ class Decoder:
 
     def decode(self, spacecraft_id: str, body: bytes, encoding: Encoding) -> list[Snapshot | Fault]:
         """The snapshots of one body, and a fault for each part that is none, in the body's order."""
+        return [*self.decode_each(spacecraft_id, body, encoding)]
+
+    def decode_each(self, spacecraft_id: str, body: bytes, encoding: Encoding) -> Iterator[Snapshot | Fault]:
+        """The same one by one, so that an event loop gets to other work between two of ten thousand bad ones."""
         try:
             plain = utf8(body) if encoding is JSON else body
-            if not encoding.is_array(plain):
-                return [self._snapshot(spacecraft_id, plain, encoding)]
-            items = encoding.items(plain)
+            is_array = encoding.is_array(plain)
+            items = encoding.items(plain) if is_array else [plain]
         except Faulty as faulty:
-            return [Fault(faulty.code, faulty.reason, None, body)]
-        if len(items) > MAX_ITEMS:
-            reason = f"body: {len(items)} snapshots, at most {MAX_ITEMS} may come in one message"
-            return [Fault("too_large", reason, None, body)]
-        found: list[Snapshot | Fault] = []
+            yield Fault(faulty.code, faulty.reason, None, body)
+            return
         for index, item in enumerate(items):
             try:
-                found.append(self._snapshot(spacecraft_id, item, encoding))
+                yield self._snapshot(spacecraft_id, item, encoding)
             except Faulty as faulty:
-                found.append(Fault(faulty.code, faulty.reason, index, item))
-        return found
+                yield Fault(faulty.code, faulty.reason, *((index, item) if is_array else (None, body)))
 
     def _snapshot(self, spacecraft_id: str, body: bytes, encoding: Encoding) -> Snapshot:
         if known := self.read(spacecraft_id, body, encoding):

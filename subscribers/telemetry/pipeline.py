@@ -16,6 +16,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from datetime import date
 from enum import Enum
+from itertools import chain
 from typing import NamedTuple, TypeAlias
 
 import asyncpg
@@ -181,10 +182,10 @@ class Pipeline:
         """Decode what has arrived, up to what one transaction may hold."""
         batch, pause = Batch(after, self._decoder, self._anomaly_weights), _PAUSE_WEIGHT
         while batch.weight < self._budget.weight and (delivery := self._consumer.take()):
-            batch.add(delivery)
-            if batch.weight > pause:
-                await asyncio.sleep(0)  # requests and heartbeats go on while a large batch is decoded
-                pause = batch.weight + _PAUSE_WEIGHT
+            for _ in chain(batch.add(delivery), (None,)):
+                if batch.weight > pause:
+                    await asyncio.sleep(0)  # requests and heartbeats go on while a large batch is decoded
+                    pause = batch.weight + _PAUSE_WEIGHT
         await self._consumer.ask_for_more()
         return batch
 

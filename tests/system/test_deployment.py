@@ -85,8 +85,11 @@ async def test_dead_letters_are_the_operators(place: Place, production_nats: Nat
     until(lambda: letters(operator) == [1], "the dead letter")
     assert letters(auditor) == [1]
     refused = place.run("dead-letters", "list", **publisher).sentence
-    assert "may not publish to $JS.API.STREAM.INFO.DEADLETTERS" in refused
-    assert "may not publish to telemetry.SC-001" in place.run("dead-letters", "replay", "1", **auditor).sentence
+    assert "may not publish to missionops.deadletters.list" in refused
+    assert (
+        "may not publish to missionops.deadletters.replay"
+        in place.run("dead-letters", "replay", "1", **auditor).sentence
+    )
     assert place.run("dead-letters", "replay", "1", **operator).code == 0
     until(lambda: letters(operator) == [2], "the letter to go, and come back as bad as it was")
     assert serving.stop().code == 0

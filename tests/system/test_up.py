@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -154,3 +155,61 @@ def test_how_one_comes_to_another_nats_does_not_matter_to_its_own(place: Place) 
     up = place.up("--ephemeral", **elsewhere, MISSIONOPS_NATS_TLS_FIRST="true")
     assert installed.get(f"{up.http}/health/ready")[0] == 200
     assert "of-another" not in up.err
+
+
+async def test_postgres_can_be_read_over_tcp_with_a_password_and_by_nobody_else(place: Place) -> None:
+    data = place.work / "data"
+    up = place.up("--data-dir", data, "--postgres-port", "0")
+    publish(place, up, 3)
+    await until_stored(up, 3)
+    reader, database = up.addresses["reader"], up.database
+    assert reader in up.err
+    connection = await asyncpg.connect(reader)
+    try:
+        assert await connection.fetchval("SELECT count(*) FROM app.telemetry") == 3
+        with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+            await connection.execute("DELETE FROM app.telemetry")
+    finally:
+        await connection.close()
+    address = urlsplit(reader)
+    place_on_tcp = f"{address.hostname}:{address.port}{address.path}"
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await asyncpg.connect(f"postgresql://{address.username}:wrong@{place_on_tcp}")
+    for user in ("postgres", "mission_app"):
+        with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError):
+            await asyncpg.connect(f"postgresql://{user}:{address.password}@{place_on_tcp}")
+    assert up.stop().code == 0
+    place.until_nothing_runs()
+
+    again = place.up("--data-dir", data, "--postgres-port", str(address.port))
+    assert again.addresses["reader"] == reader
+    assert again.database == database.replace("port=5432", f"port={address.port}")
+    occupied = place.run(
+        "up", "--ephemeral", "--nats-port", "0", "--http-port", "0", "--postgres-port", str(address.port)
+    )
+    assert f"Port {address.port} is in use" in occupied.sentence
+    assert again.stop().code == 0
+
+
+async def test_the_address_of_the_database_is_the_same_after_each_start(place: Place) -> None:
+    addresses = []
+    for _ in range(2):
+        up = place.up()
+        addresses.append(up.database)
+        assert await stored(up) == 0
+        assert up.stop().code == 0
+        place.until_nothing_runs()
+    assert addresses[0] == addresses[1]
+
+
+async def test_the_demo_stays_up_and_is_replayed_once(place: Place) -> None:
+    up = place.up("--demo")
+    assert "The service found exactly what the mission's own fault detection found." in up.out
+    assert await stored(up) == 36_950
+    assert up.stop().code == 0
+    place.until_nothing_runs()
+
+    up = place.up("--demo")
+    assert "The 36,950 snapshots of OPS-SAT-1 are stored already: nothing is replayed." in up.err
+    assert await stored(up) == 36_950
+    assert up.stop().code == 0

@@ -1,5 +1,5 @@
-# ruff: noqa: SLF001 - what its own parser calls, and nothing else of the client's, is called here
-"""What a NATS server sends, taken apart: in place of nats-py's own parser, with the interface that its client uses.
+# ruff: noqa: SLF001 - it calls the methods of the client that nats-py's own parser calls, and no others
+"""The parser of what a NATS server sends: in place of nats-py's own, with the interface that its client uses.
 
 nats-py 2.16 matches six patterns one after the other, cuts its buffer for every message, builds an object, and hands
 it through a queue to a task: more work than all that happens to a snapshot before the database. Here a message is a
@@ -22,14 +22,14 @@ _MESSAGES = frozenset({b"MSG", b"HMSG"})
 _UNKNOWN = "nats: unknown protocol"
 
 
-class _Begun:
-    """What was read of something that is not whole yet."""
+class _Partial:
+    """What was read of a message or line that has not arrived whole."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
         self._length = 0
         self.needed = 0
-        """How long it will be, where that is known: nobody looks at a large message for each piece of it."""
+        """How long it will be, where that is known: a large message is not parsed again for each piece of it."""
 
     def whole(self, piece: bytes) -> bytes | None:
         """All that was read, if it may be whole now."""
@@ -52,35 +52,35 @@ class _Begun:
 
 
 class Parser:
-    """Takes what was read, in whatever pieces, and calls the client or a sink for each message that is whole."""
+    """Takes what was read, in any pieces, and calls the client or a sink for each message that is whole."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._begun = _Begun()
+        self._partial = _Partial()
         self.sinks: dict[bytes, Sink] = {}
         """By the number of their subscription; called in the order of arrival."""
 
     def reset(self) -> None:
-        """Forget what was begun: it was said on another connection."""
-        self._begun = _Begun()
+        """Forget what has not arrived whole: it came over another connection."""
+        self._partial = _Partial()
 
     async def parse(self, data: bytes = b"") -> None:
-        """Take what was read; ProtocolError if no server of NATS speaks like that."""
-        begun = self._begun
-        whole = begun.whole(data)
+        """Take what was read; ProtocolError if it is not the protocol of NATS."""
+        partial = self._partial
+        whole = partial.whole(data)
         if whole is None:
             return
-        taken = await self._take(whole, begun)
-        begun.keep(whole[taken:])
+        taken = await self._take(whole, partial)
+        partial.keep(whole[taken:])
 
-    async def _take(self, data: bytes, begun: _Begun) -> int:
-        """Take all that is whole, until a reset; how far that is. One piece: a call would cost as much as each step."""
+    async def _take(self, data: bytes, partial: _Partial) -> int:
+        """Take all that is whole, until a reset; returns where that ends. A call would cost as much as a step."""
         at = 0
-        while (end := data.find(_END, at)) >= 0 and self._begun is begun:
+        while (end := data.find(_END, at)) >= 0 and self._partial is partial:
             words = data[at:end].split(b" ")  # MSG subject number [reply] size; HMSG …: size of the headers, size
             if words[0] not in _MESSAGES:
                 at = end + 2
-                await self._heed(words)
+                await self._handle(words)
                 continue
             try:
                 begin = body = end + 2
@@ -91,7 +91,7 @@ class Parser:
             except (ValueError, IndexError):
                 raise ProtocolError(_UNKNOWN) from None
             if len(data) < after + 2:
-                begun.needed = after + 2 - at
+                partial.needed = after + 2 - at
                 break
             at = after + 2
             block = data[begin:body] if body > begin else None
@@ -101,8 +101,8 @@ class Parser:
                 await self._client._process_msg(int(number), words[1], reply, data[body:after], block or b"")
         return at
 
-    async def _heed(self, words: Sequence[bytes]) -> None:
-        """What is no message."""
+    async def _handle(self, words: Sequence[bytes]) -> None:
+        """Handle a line of the protocol that is not a message."""
         match words:
             case [b"PING", *_]:
                 await self._client._process_ping()

@@ -1,7 +1,6 @@
-"""What NATS refuses a user: it says so on the connection, and to whoever waits for an answer it says nothing.
+"""What NATS does not permit a user: it reports that on the connection only, and a request just gets no response.
 
-So what was refused is remembered for each client, and those who wait ask for it: at once where they wait by
-`unless_refused`.
+So each refusal is remembered for its client, and a request that waits by `unless_refused` ends once it is refused.
 """
 
 import asyncio
@@ -23,7 +22,7 @@ T = TypeVar("T")
 
 
 class Refusals:
-    """What one connection was refused; in lower case, as nats-py hands it on."""
+    """What one connection was not permitted; in lower case, as nats-py reports it."""
 
     def __init__(self, inboxes: str) -> None:
         self._prefix = inboxes
@@ -32,17 +31,17 @@ class Refusals:
         self._subscribe: dict[str, None] = {}
         self._waiting: dict[asyncio.Future[str], str] = {}
 
-    def heed(self, error: Exception) -> None:
-        """Remember it, if it is a refusal, and tell those who wait."""
-        said = str(error).lower()
+    def note(self, error: Exception) -> None:
+        """Remember an error of the connection if it is a refusal, and end the requests that it concerns."""
+        text = str(error).lower()
         for pattern, subjects in ((_PUBLISH, self._publish), (_SUBSCRIBE, self._subscribe)):
-            if found := pattern.search(said):
+            if found := pattern.search(text):
                 subjects[found[1]] = None
                 if len(subjects) > _REMEMBERED:
                     del subjects[next(iter(subjects))]
-                self._tell(found[1], is_publish=pattern is _PUBLISH)
+                self._end_waiting(found[1], is_publish=pattern is _PUBLISH)
 
-    def _tell(self, subject: str, *, is_publish: bool) -> None:
+    def _end_waiting(self, subject: str, *, is_publish: bool) -> None:
         for future, wanted in self._waiting.items():
             if future.done():
                 continue
@@ -52,17 +51,17 @@ class Refusals:
                 future.set_result(self._inbox_sentence())
 
     def of_publish(self, subject: str) -> str | None:
-        """Why nothing is published to this subject; None if nothing is known against it."""
+        """Why nothing is published to this subject; None if it is not known to be refused."""
         return publish_sentence(subject) if subject.lower() in self._publish else None
 
     def of_subscription(self, subject: str) -> str | None:
-        """Why nothing is heard on this subject; None if nothing is known against it."""
+        """Why nothing arrives on this subject; None if it is not known to be refused."""
         if subject.lower() in self._subscribe:
             return f"NATS refuses it: the user may not listen to {subject}."
         return None
 
     def of_replies(self) -> str | None:
-        """Why no reply is heard; None if nothing is known against it."""
+        """Why no response arrives; None if inboxes are not known to be refused."""
         if any(subject.startswith(self._inboxes) for subject in self._subscribe):
             return self._inbox_sentence()
         return None
@@ -73,8 +72,8 @@ class Refusals:
             "user may listen to in MISSIONOPS_NATS_INBOX_PREFIX."
         )
 
-    async def heard(self, subject: str) -> str:
-        """Wait until a publish to this subject is refused, or an inbox for its reply."""
+    async def refusal(self, subject: str) -> str:
+        """Wait until publishing to this subject is refused, or the inbox for the response; returns the sentence."""
         future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._waiting[future] = subject
         try:
@@ -87,43 +86,43 @@ _of: WeakKeyDictionary[Client, Refusals] = WeakKeyDictionary()
 
 
 def publish_sentence(subject: str) -> str:
-    """What there is to say of a subject that may not be published to."""
+    """The sentence for a subject that this user may not publish to."""
     return f"NATS refuses it: the user may not publish to {subject}."
 
 
 def of(client: Client) -> Refusals:
-    """What `client` was refused since this was first called for it."""
+    """What `client` was not permitted since this was first called for it."""
     if client not in _of:
-        _of[client] = _listening(client)
+        _of[client] = _watched(client)
     return _of[client]
 
 
-def _listening(client: Client) -> Refusals:
+def _watched(client: Client) -> Refusals:
     refusals = Refusals(client.new_inbox().rpartition(".")[0])
-    before = client._error_cb  # noqa: SLF001 - nats-py takes it only when connecting, which may be others' business
+    before = client._error_cb  # noqa: SLF001 - nats-py takes it only when it connects, which FastStream may do
 
-    async def hear(error: Exception) -> None:
-        refusals.heed(error)
+    async def on_error(error: Exception) -> None:
+        refusals.note(error)
         await before(error)
 
-    client._error_cb = hear  # noqa: SLF001 - likewise
+    client._error_cb = on_error  # noqa: SLF001 - see above
     return refusals
 
 
-async def unless_refused(client: Client, subject: str, answer: Coroutine[Any, Any, T]) -> T:
-    """The answer to what is published on `subject`; Unfit as soon as NATS refuses to take or to answer it."""
+async def unless_refused(client: Client, subject: str, response: Coroutine[Any, Any, T]) -> T:
+    """The response to a request on `subject`; SetupError as soon as NATS refuses the request or its inbox."""
     refusals = of(client)
-    asking, refused = asyncio.ensure_future(answer), asyncio.ensure_future(refusals.heard(subject))
+    waiting, refused = asyncio.ensure_future(response), asyncio.ensure_future(refusals.refusal(subject))
     try:
-        await asyncio.wait({asking, refused}, return_when=asyncio.FIRST_COMPLETED)
-        if not asking.done():
+        await asyncio.wait({waiting, refused}, return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done():
             raise SetupError(refused.result())
-        return await asking
+        return await waiting
     except nats.errors.TimeoutError:
         if reason := refusals.of_replies():
             raise SetupError(reason) from None
         raise
     finally:
-        for task in (asking, refused):
+        for task in (waiting, refused):
             task.cancel()
-        await asyncio.wait({asking, refused})
+        await asyncio.wait({waiting, refused})

@@ -3,13 +3,13 @@
 nats-py 2.16 parses header blocks and subjects inside the task that reads the socket. A header block that does not
 begin with `NATS/1.0`, a status line that is not UTF-8, a subject that is not UTF-8 or that holds a vertical tab or a
 form feed (the server lets them through) ends that task with `is_connected` still true, and the redelivery ends the
-next one. So its parser and private methods of a client are replaced here; the version is pinned in
-pyproject.toml, and tests/integration/dead_letters/test_dead_letters.py sends each of these.
+next one. So its parser and private methods of a client are replaced here; installation.py refuses other versions, and
+tests/integration/dead_letters/test_dead_letters.py sends each of these.
 
-It also swallows a cancellation that meets a publish, and before Python 3.12 `asyncio.wait_for` swallows one that meets
-the answer, so that whoever was asked to end would go on: the methods that wait for the server heed it
-(tests/integration/broker/test_cancellation.py). And the answer to a flush that was given up ends the task, too, when it
-comes after all (tests/integration/broker/test_connection.py).
+It also swallows a cancellation during a publish, and before Python 3.12 `asyncio.wait_for` swallows one that comes with
+the response, so that a cancelled task would go on: the methods that wait for the server raise it again
+(tests/integration/broker/test_cancellation.py). And the response to a flush that was given up ends the read loop when
+it arrives late (tests/integration/broker/test_connection.py).
 """
 
 import asyncio
@@ -42,27 +42,27 @@ def install(client: Client) -> None:
         except UnicodeDecodeError:
             return Msg(client, headers.text(subject), headers.text(reply), data, given, _sid=sid)
 
-    process_pong = client._process_pong  # noqa: SLF001 - likewise
+    process_pong = client._process_pong  # noqa: SLF001 - see the module's docstring
 
     async def guarded_pong() -> None:
-        pongs = client._pongs  # noqa: SLF001 - likewise
-        if pongs and pongs[0].done():  # nobody waits for it any more
+        pongs = client._pongs  # noqa: SLF001 - see the module's docstring
+        if pongs and pongs[0].done():  # whoever waited for it has given up
             pongs[0] = asyncio.get_running_loop().create_future()
         await process_pong()
 
     for name in _WAITING:
-        setattr(client, name, _heeding(getattr(client, name)))
-    client._ps = Parser(client)  # type: ignore[assignment] # noqa: SLF001 - likewise
+        setattr(client, name, _cancellable(getattr(client, name)))
+    client._ps = Parser(client)  # type: ignore[assignment] # noqa: SLF001 - see the module's docstring
     client._process_pong = guarded_pong  # type: ignore[method-assign] # noqa: SLF001
     client._process_headers = guarded_headers  # type: ignore[method-assign,assignment] # noqa: SLF001
     client._build_message = guarded_message  # type: ignore[method-assign,assignment] # noqa: SLF001
 
 
-def _heeding(method: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+def _cancellable(method: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
     """`method`, cancelled whenever the task that waits for it is."""
 
     @wraps(method)
-    async def heeding(*arguments: P.args, **named: P.kwargs) -> T:
+    async def cancellable(*arguments: P.args, **named: P.kwargs) -> T:
         task = asyncio.current_task()
         before = task.cancelling() if task else 0
         result = await method(*arguments, **named)
@@ -70,17 +70,17 @@ def _heeding(method: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
             raise asyncio.CancelledError
         return result
 
-    return heeding
+    return cancellable
 
 
 def divert(client: Client, subscription: Subscription, sink: Sink) -> None:
-    """Let `sink` take what comes for a subscription, at once and in order, in place of its queue and callback."""
+    """Have `sink` called for each message of a subscription, at once and in order, past its queue and callback."""
     _sinks(client)[b"%d" % subscription._id] = sink  # noqa: SLF001 - nats-py does not show the number
 
 
 def release(client: Client, subscription: Subscription) -> None:
-    """Let go of a subscription's sink."""
-    _sinks(client).pop(b"%d" % subscription._id, None)  # noqa: SLF001 - likewise
+    """End what `divert` began."""
+    _sinks(client).pop(b"%d" % subscription._id, None)  # noqa: SLF001 - see the module's docstring
 
 
 def _sinks(client: Client) -> dict[bytes, Sink]:

@@ -1,4 +1,4 @@
-"""Telemetry out to the stream: each snapshot until the stream has it, or until it is known why it never will."""
+"""Publishing telemetry: each snapshot until the stream acknowledges it, or until it is known why it never will."""
 
 import asyncio
 import itertools
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 WINDOW = 1024
 TICK_SECONDS = 0.05
-ANSWER_SECONDS = 3.0
-"""How long one try waits for its answer."""
-TRIES = 6
+ACKNOWLEDGE_SECONDS = 3.0
+"""How long one attempt waits for its acknowledgement."""
+ATTEMPTS = 6
 PAUSE_SECONDS = (0.2, 0.4, 0.8, 1.6, 3.2)
-"""Before another try where no stream listens: a server that has just started has its streams a moment later."""
-FIRST_TRIES = 3
-"""Where nothing was answered yet, it is more likely that there is no stream at all."""
+"""Before another attempt where no stream takes it: a server that has just started has its streams a moment later."""
+FIRST_ATTEMPTS = 3
+"""Where nothing was acknowledged yet, it is more likely that there is no stream at all."""
 FORBIDDEN_SECONDS = 0.5
-"""How long one is unanswered before a complaint of the server, which ignores case, is taken for its own."""
+"""How long a snapshot waits before an error of the server about its subject, which ignores case, is taken for it."""
 
 _NO_RESPONDERS = "503"
 
@@ -39,33 +39,33 @@ class PublishOutcome(NamedTuple, Generic[Mark]):
     """What became of one snapshot."""
 
     mark: Mark
-    """What the caller knows it by."""
+    """By what the caller recognises it."""
     refusal: str | None
     """Why the stream does not have it; None if it has."""
 
 
 class _Publish(NamedTuple, Generic[Mark]):
-    """A snapshot on its way, and what has been tried."""
+    """A published snapshot that is not acknowledged, and the attempts so far."""
 
     subject: str
     body: bytes
     mark: Mark
-    tries: int
+    attempts: int
     first_sent: float
     due: float
-    """When it is sent again if nothing was heard."""
+    """When it is published again unless it is acknowledged."""
 
 
 class BulkPublisher(Generic[Mark]):
-    """Publishes snapshots on `telemetry.<id>`, many at once, and says of each what became of it.
+    """Publishes snapshots on `telemetry.<id>`, many at once, and reports what became of each.
 
-    Sending one again is harmless: the service knows a snapshot by its content. So whatever is not answered, as across
-    a restart of the server, is sent again. Where nothing is answered at all any more it gives up: Unavailable.
+    Publishing one again is harmless: the service recognises a snapshot by its content. So whatever is not acknowledged,
+    as across a restart of the server, is published again. Unavailable where nothing is acknowledged any more.
     """
 
     def __init__(self, client: "Client", settled: Callable[[PublishOutcome[Mark]], None], window: int = WINDOW) -> None:
         self._client = client
-        self._settled = settled
+        self._on_settled = settled
         self._window = window
         self._inbox = client.new_inbox()
         self._tokens = itertools.count()
@@ -73,28 +73,28 @@ class BulkPublisher(Generic[Mark]):
         self._room = asyncio.Event()
         self._wake_at = 0
         self._clock = asyncio.get_running_loop().time
-        self._last_answer = 0.0
+        self._last_acknowledged = 0.0
         self._failure: errors.Unavailable | None = None
 
     async def __aenter__(self) -> Self:
-        self._answers: Subscription = await self._client.subscribe(f"{self._inbox}.*", cb=self._hear)
+        self._acknowledgements: Subscription = await self._client.subscribe(f"{self._inbox}.*", cb=self._receive)
         self._watch = asyncio.create_task(self._resend())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Waits for the last answers, unless an error is on its way."""
+        """Wait for the last acknowledgements, unless the block has failed."""
         try:
             if kind is None:
                 await self.finish()
         finally:
             self._watch.cancel()
             if not self._client.is_closed:
-                await self._answers.unsubscribe()
+                await self._acknowledgements.unsubscribe()
 
     async def publish(self, spacecraft_id: str, body: bytes, mark: Mark) -> None:
-        """Sends one snapshot, as soon as few enough others are unanswered; `settled` is called later."""
+        """Publish one snapshot once few enough others wait for their acknowledgement; `settled` is called later."""
         if not spacecraft.is_id(spacecraft_id):
             raise errors.InvalidRequest(f"{spacecraft_id!r} is no spacecraft id: {spacecraft.ID_RULE}")
         # Woken when a quarter is free, not at each answer: far fewer turns of the loop.
@@ -103,7 +103,7 @@ class BulkPublisher(Generic[Mark]):
         await self._send(_Publish(f"telemetry.{spacecraft_id}", body, mark, 0, now, now))
 
     async def finish(self) -> None:
-        """Returns when all are settled."""
+        """Wait until all are settled."""
         await self._until_pending(0, wake_at=0)
 
     async def _until_pending(self, bound: int, wake_at: int) -> None:
@@ -116,42 +116,39 @@ class BulkPublisher(Generic[Mark]):
 
     async def _send(self, publish: _Publish[Mark]) -> None:
         token = str(next(self._tokens))
-        self._pending[token] = publish._replace(tries=publish.tries + 1, due=self._clock() + ANSWER_SECONDS)
+        self._pending[token] = publish._replace(attempts=publish.attempts + 1, due=self._clock() + ACKNOWLEDGE_SECONDS)
         try:
             await self._client.publish(publish.subject, publish.body, f"{self._inbox}.{token}")
         except nats.errors.MaxPayloadError:
             self._settle(token, f"larger than the {self._client.max_payload} bytes that the server takes")
         except nats.errors.OutboundBufferLimitError:
-            pass  # The server is away; it is sent again when it is back.
+            pass  # The server is away; the snapshot is published again when it is back.
         except nats.errors.ConnectionClosedError:
             self._fail("the connection to NATS is gone")
 
-    async def _hear(self, answer: "Msg") -> None:
+    async def _receive(self, answer: "Msg") -> None:
         token = answer.subject.rpartition(".")[2]
         if answer.headers and answer.headers.get("Status") == _NO_RESPONDERS:
-            self._unheard(token)
+            publish = self._pending.get(token)
+            if publish and publish.attempts < (ATTEMPTS if self._last_acknowledged else FIRST_ATTEMPTS):
+                self._pending[token] = publish._replace(due=self._clock() + PAUSE_SECONDS[publish.attempts - 1])
+            elif publish:
+                self._give_up(token, publish, f"no stream takes {publish.subject}")
             return
-        self._last_answer = self._clock()
+        self._last_acknowledged = self._clock()
         self._settle(token, _refusal(answer.data))
 
     def _settle(self, token: str, refusal: str | None) -> None:
         publish = self._pending.pop(token, None)
         if publish is None:
-            return  # Answered twice: it had been sent again.
-        self._settled(PublishOutcome(publish.mark, refusal))
+            return  # Acknowledged twice: it had been published again.
+        self._on_settled(PublishOutcome(publish.mark, refusal))
         if len(self._pending) <= self._wake_at:
             self._room.set()
 
-    def _unheard(self, token: str) -> None:
-        publish = self._pending.get(token)
-        if publish and publish.tries < (TRIES if self._last_answer else FIRST_TRIES):
-            self._pending[token] = publish._replace(due=self._clock() + PAUSE_SECONDS[publish.tries - 1])
-        elif publish:
-            self._give_up(token, publish, f"no stream takes {publish.subject}")
-
     def _give_up(self, token: str, publish: _Publish[Mark], reason: str) -> None:
-        """One that others overtook is refused by itself; if none was answered since, it is not about this one."""
-        if self._last_answer >= publish.first_sent:
+        """Refuse it if others were acknowledged since it was published; else the fault is not its own, and all fail."""
+        if self._last_acknowledged >= publish.first_sent:
             self._settle(token, reason)
         else:
             self._fail(reason)
@@ -163,7 +160,7 @@ class BulkPublisher(Generic[Mark]):
         self._room.set()
 
     async def _resend(self) -> None:
-        """Sends again what is due, and all that was under way when the connection was lost."""
+        """Publish again what is due, and everything that was not acknowledged when the connection was lost."""
         reconnects = self._client.stats["reconnects"]
         while not self._failure:
             await asyncio.sleep(TICK_SECONDS)
@@ -171,9 +168,9 @@ class BulkPublisher(Generic[Mark]):
             if self._client.is_closed:
                 self._fail("the connection to NATS is gone")
             elif self._client.is_connected:
-                lost = reconnects != self._client.stats["reconnects"]
+                is_new_connection = reconnects != self._client.stats["reconnects"]
                 reconnects = self._client.stats["reconnects"]
-                await self._resend_due(everything=lost)
+                await self._resend_due(everything=is_new_connection)
 
     async def _resend_due(self, *, everything: bool) -> None:
         now = self._clock()
@@ -181,14 +178,16 @@ class BulkPublisher(Generic[Mark]):
         for token, publish in due:
             if token not in self._pending:
                 continue
-            if publish.tries >= TRIES and not everything:
-                self._give_up(token, publish, self._silence(now - publish.first_sent))
+            if publish.attempts >= ATTEMPTS and not everything:
+                reason = f" (NATS says: {self._client.last_error})" if self._client.last_error else ""
+                seconds = now - publish.first_sent
+                self._give_up(token, publish, f"no acknowledgement within {seconds:.0f} s{reason}")
                 continue
             del self._pending[token]
-            await self._send(publish._replace(tries=0 if everything else publish.tries))
+            await self._send(publish._replace(attempts=0 if everything else publish.attempts))
 
     def _refuse_forbidden(self) -> None:
-        """A server that forbids a subject answers on the connection, not to the publish."""
+        """A server that forbids a subject reports it on the connection, not as a response to the message."""
         refusals = permissions.of(self._client)
         if reason := refusals.of_replies():
             self._fail(reason.rstrip("."))
@@ -198,20 +197,16 @@ class BulkPublisher(Generic[Mark]):
             if reason and publish.first_sent < sent_before:
                 self._settle(token, reason.rstrip("."))
 
-    def _silence(self, seconds: float) -> str:
-        said = f" (NATS says: {self._client.last_error})" if self._client.last_error else ""
-        return f"no acknowledgement within {seconds:.0f} s{said}"
-
 
 def _refusal(answer: bytes) -> str | None:
-    """Why the stream refused; None if it has the snapshot."""
+    """Why the stream refused the snapshot; None if it has it."""
     if answer.startswith(b'{"stream":') and b'"error"' not in answer:
         return None
     try:
-        said = json.loads(answer)
-        error = said.get("error") or {}
+        acknowledgement = json.loads(answer)
+        error = acknowledgement.get("error") or {}
     except (ValueError, AttributeError):
-        return "the answer is no JetStream acknowledgement"
-    if not error and "stream" in said:
+        return "the response is no JetStream acknowledgement"
+    if not error and "stream" in acknowledgement:
         return None
     return f"the stream refused it: {error.get('description', 'without a reason')}"

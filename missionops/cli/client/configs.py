@@ -1,8 +1,9 @@
 """A spacecraft's configs: requests about them, and what a person is shown of the replies."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from rich import box
@@ -10,10 +11,14 @@ from rich.console import Console
 from rich.table import Table
 
 from missionops import errors
-from missionops.cli.client import connection, files, pagination
+from missionops.cli.client import files
+from missionops.cli.client.pagination import Pages
+from missionops.cli.client.service import Service
 from missionops.cli.output import tables, terminal
 from missionops.domain import config_document, limits, number
 from missionops.wire.text import utf8, utf16
+
+T = TypeVar("T")
 
 _COLOURS = {"critLow": "red", "warnLow": "yellow", "warnHigh": "yellow", "critHigh": "red"}
 _MOST_LINES = 40
@@ -31,55 +36,51 @@ class ConfigVersion(msgspec.Struct, rename="camel"):
     warnings: list[dict[str, str]] = []
 
 
-async def get(spacecraft_id: str, version: int | None, server_url: str) -> bytes:
+def get(service: Service, spacecraft_id: str, version: int | None) -> bytes:
     """The service's reply about a version of a config, the one in force if none is given."""
-    subject = f"missionops.config.get.{spacecraft_id}"
-    try:
-        return await pagination.answer(subject, {"version": version}, server_url)
-    except errors.NotFound as error:
-        raise _not_found(error, spacecraft_id) from None
+    with _advice(spacecraft_id):
+        return service.request(f"missionops.config.get.{spacecraft_id}", {"version": version})
 
 
-async def find(spacecraft_id: str, server_url: str) -> ConfigVersion | None:
+def find(service: Service, spacecraft_id: str) -> ConfigVersion | None:
     """The config in force, if there is one."""
     try:
-        return decode(await get(spacecraft_id, None, server_url))
+        return decode(get(service, spacecraft_id, None))
     except errors.NotFound:
         return None
 
 
-async def put(spacecraft_id: str, document: bytes, headers: Mapping[str, str], server_url: str) -> bytes:
-    """Put a config in force; the service's reply."""
-    async with connection.connected(server_url) as client:
-        return await connection.request(client, f"missionops.config.set.{spacecraft_id}", document, headers)
-
-
-async def versions(spacecraft_id: str, limit: int, server_url: str) -> pagination.CollectedPages:
+def versions(service: Service, spacecraft_id: str, limit: int) -> Pages:
     """The versions of a spacecraft's config, newest first."""
-    try:
-        return await pagination.collect(f"missionops.config.versions.{spacecraft_id}", {}, server_url, at_most=limit)
-    except errors.NotFound as error:
-        raise _not_found(error, spacecraft_id) from None
+    with _advice(spacecraft_id):
+        return service.list(f"missionops.config.versions.{spacecraft_id}", {}, at_most=limit)
 
 
-async def check(spacecraft_id: str, server_url: str) -> bytes:
+def check(service: Service, spacecraft_id: str) -> bytes:
     """The service's reply about what each rule does."""
+    with _advice(spacecraft_id):
+        return service.request(f"missionops.config.check.{spacecraft_id}")
+
+
+@contextmanager
+def _advice(spacecraft_id: str) -> Iterator[None]:
+    """Where there is no config, say how to set one."""
     try:
-        return await pagination.answer(f"missionops.config.check.{spacecraft_id}", {}, server_url)
+        yield
     except errors.NotFound as error:
-        raise _not_found(error, spacecraft_id) from None
-
-
-def _not_found(error: errors.NotFound, spacecraft_id: str) -> errors.NotFound:
-    return errors.NotFound(f"{error}: `missionops set-config {spacecraft_id} --file PATH` sets one.")
+        raise errors.NotFound(f"{error}: `missionops set-config {spacecraft_id} --file PATH` sets one.") from None
 
 
 def decode(reply: bytes) -> ConfigVersion:
     """A reply about one version; Unavailable if something else replied."""
+    return _converted(msgspec.json.decode(reply), ConfigVersion)
+
+
+def _converted(reply: Any, kind: type[T]) -> T:
     try:
-        return msgspec.json.decode(reply, type=ConfigVersion)
-    except msgspec.DecodeError as error:
-        raise errors.Unavailable(f"The reply is not a config ({error}): is another program listening there?") from None
+        return msgspec.convert(reply, kind)
+    except msgspec.ValidationError as error:
+        raise errors.Unavailable(f"The reply is unexpected ({error}): is another program listening there?") from None
 
 
 def read(file: Path) -> bytes:
@@ -111,8 +112,9 @@ def is_without_limits(document: bytes, spacecraft_id: str) -> bool:
     return True
 
 
-def show(found: ConfigVersion) -> None:
+def show(reply: Any) -> None:
     """The limits as a table, and what else the config holds."""
+    found = _converted(reply, ConfigVersion)
     console = Console(highlight=False)
     since = f"{found.updated_at[:19].replace('T', ' ')} UTC"
     title = f"{found.spacecraft_id}: config version {found.version}, since {since}, source {found.source}"
@@ -134,8 +136,9 @@ def show(found: ConfigVersion) -> None:
         terminal.result(terminal.printable(f"Also in this config: {', '.join(others)} (see --json)."))
 
 
-def show_set(before: ConfigVersion | None, after: ConfigVersion) -> None:
+def show_set(before: ConfigVersion | None, reply: Any) -> None:
     """What is watched now, what changed against the config that was in force before, and what checks nothing."""
+    after = _converted(reply, ConfigVersion)
     old = before.config if before else {}
     now, then = config_document.count_limits(after.config), config_document.count_limits(old)
     terminal.result(
@@ -200,12 +203,9 @@ class _Check(msgspec.Struct):
     unruled: list[str]
 
 
-def show_check(reply: bytes) -> None:
+def show_check(reply: Any) -> None:
     """What each rule does as a table, those that check nothing first, and the parameters without a rule."""
-    try:
-        found = msgspec.json.decode(reply, type=_Check)
-    except msgspec.DecodeError as error:
-        raise errors.Unavailable(f"The reply is no check ({error}): is another program listening there?") from None
+    found = _converted(reply, _Check)
     rows = []
     for rule in sorted(found.rules, key=lambda rule: rule.why is None):
         last = "" if rule.last_timestamp is None else tables.value_text(rule.last_value)
@@ -220,10 +220,10 @@ def show_check(reply: bytes) -> None:
         terminal.result(terminal.printable(f"Reported without a rule: {shown}{more}"))
 
 
-async def unchecked(spacecraft_id: str, server_url: str) -> str | None:
+def unchecked(service: Service, spacecraft_id: str) -> str | None:
     """A sentence that names the rules that check nothing, if there are any."""
     try:
-        found = msgspec.json.decode(await check(spacecraft_id, server_url), type=_Check)
+        found = msgspec.json.decode(check(service, spacecraft_id), type=_Check)
     except errors.NotFound:
         return None
     idle = [f"{rule.parameter} ({rule.why})" for rule in found.rules if rule.why]

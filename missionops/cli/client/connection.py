@@ -1,11 +1,11 @@
-"""A command's connection to NATS: quick to say that nobody is there, patient once somebody was."""
+"""A command's connection to NATS: a server that cannot be reached is reported soon, one that goes away is awaited."""
 
 import asyncio
+import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 import nats.errors
@@ -16,8 +16,8 @@ from missionops import errors, settings
 from missionops.broker import options
 from missionops.broker.client import GuardedClient
 from missionops.broker.client_patch import permissions
-from missionops.cli.client import server as server_option
 
+DEFAULT_URL = "nats://127.0.0.1:4222"
 CONNECT_SECONDS = 2
 REPLY_SECONDS = 6.0
 RECONNECT_PAUSE_SECONDS = 0.25
@@ -55,8 +55,8 @@ async def connected(
 ) -> AsyncIterator[Client]:
     """A client that is connected to `server` as the settings say; Unavailable in one sentence if it cannot be."""
     if not server.strip(" ,"):
-        raise errors.SetupError(f"{server!r} is no NATS URL such as {server_option.DEFAULT}: give one with --server.")
-    access = settings.read_access(nats_url=server_option.DEFAULT).model_copy(update={"nats_url": server})
+        raise errors.SetupError(f"{server!r} is no NATS URL such as {DEFAULT_URL}: give one with --server.")
+    access = settings.read_access(nats_url=DEFAULT_URL).model_copy(update={"nats_url": server})
     async with connected_as(access, reconnect_tries=reconnect_tries, on_error=on_error) as client:
         yield client
 
@@ -65,10 +65,22 @@ async def connected(
 async def connected_as(
     access: settings.NatsAccess, *, reconnect_tries: int = RECONNECT_TRIES, on_error: ErrorCallback | None = None
 ) -> AsyncIterator[Client]:
-    """A client that is connected just as `access` says; Unavailable likewise."""
+    """A client that is connected exactly as `access` says; Unavailable in one sentence if it cannot be."""
     client = GuardedClient()
-    await _connect(client, access, on_error)
-    # Nobody there at the start is the user's to mend; a server that goes away later is waited for.
+    failures: list[Exception] = []
+
+    async def note_error(error: Exception) -> None:
+        failures.append(error)
+        if on_error and client.is_connected:
+            await on_error(error)
+
+    given: dict[str, Any] = {"max_reconnect_attempts": 1, "reconnect_time_wait": 0.05, **options.options(access)}
+    try:
+        async with asyncio.timeout(2 * CONNECT_SECONDS + 1):
+            await client.connect(name="missionops", connect_timeout=CONNECT_SECONDS, error_cb=note_error, **given)
+    except (nats.errors.Error, OSError, TimeoutError, ValueError) as error:
+        raise _unreachable(access.nats_url, [*failures, error]) from None
+    # A user can mend an address at which no server is; a server that goes away later is waited for.
     client.options["max_reconnect_attempts"] = reconnect_tries
     client.options["reconnect_time_wait"] = RECONNECT_PAUSE_SECONDS
     try:
@@ -121,47 +133,23 @@ def raise_error_of(reply: bytes) -> None:
     raise errors.MissionopsError(f"The service failed ({error.code}): {error.message}")
 
 
-async def _connect(client: Client, access: settings.NatsAccess, on_error: ErrorCallback | None) -> None:
-    said: list[Exception] = []
-
-    async def hear(error: Exception) -> None:
-        said.append(error)
-        if on_error and client.is_connected:
-            await on_error(error)
-
-    given: dict[str, Any] = {"max_reconnect_attempts": 1, "reconnect_time_wait": 0.05, **options.options(access)}
-    try:
-        async with asyncio.timeout(2 * CONNECT_SECONDS + 1):
-            await client.connect(
-                name="missionops",
-                connect_timeout=CONNECT_SECONDS,
-                error_cb=hear,
-                **given,
-            )
-    except (nats.errors.Error, OSError, TimeoutError, ValueError) as error:
-        raise _unreachable(access.nats_url, [*said, error]) from None
-
-
-def _unreachable(server: str, said: list[Exception]) -> errors.MissionopsError:
-    address = ", ".join(_without_password(url.strip()) for url in server.split(","))
-    if broken := next((error for error in said if isinstance(error, ssl.SSLError)), None):
+def _unreachable(servers: str, failures: list[Exception]) -> errors.MissionopsError:
+    """Why no connection came about, and what the user can do about it."""
+    urls = [url.strip() for url in servers.split(",")]
+    address = ", ".join(re.sub("//[^/]*@", "//", url) for url in urls)  # without a password
+    if broken := next((error for error in failures if isinstance(error, ssl.SSLError)), None):
         return errors.SetupError(
             f"NATS at {address} cannot be trusted, or does not trust us ({broken.reason or broken}): see "
             "MISSIONOPS_NATS_CA_FILE, MISSIONOPS_NATS_CERT_FILE and MISSIONOPS_NATS_KEY_FILE."
         )
-    everything = " ".join(map(str, said)).lower()
-    if "authorization" in everything or "authentication" in everything:
+    reasons = " ".join(map(str, failures)).lower()
+    if "authorization" in reasons or "authentication" in reasons:
         return errors.SetupError(
-            f"NATS at {address} refuses this user: set MISSIONOPS_NATS_USER and MISSIONOPS_NATS_PASSWORD, or the way "
-            "in that it asks for; the README names them all."
+            f"NATS at {address} refuses this user: set MISSIONOPS_NATS_USER and MISSIONOPS_NATS_PASSWORD, or another "
+            "way to log in; the README names them all."
         )
-    if "invalid connect url" in everything or "port could not be cast" in everything or "out of range" in everything:
-        return errors.SetupError(f"{address!r} is no NATS URL such as nats://127.0.0.1:4222: give one with --server.")
+    if "invalid connect url" in reasons or "port could not be cast" in reasons or "out of range" in reasons:
+        return errors.SetupError(f"{address!r} is no NATS URL such as {DEFAULT_URL}: give one with --server.")
     return errors.Unavailable(
         f'Cannot reach NATS at {address}: start it with "missionops up", or name another server with --server.'
     )
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    return url.replace(f"{parts.netloc.rpartition('@')[0]}@", "") if "@" in parts.netloc else url

@@ -1,4 +1,4 @@
-"""A file that a command is given, whole; `-` is standard input."""
+"""A file that a command is given, read as a whole; `-` is standard input."""
 
 import errno
 from pathlib import Path
@@ -8,7 +8,7 @@ from missionops.cli.client.snapshot_reader import STANDARD_INPUT
 
 
 def read(path: Path) -> bytes:
-    """What is in the file; InvalidRequest in one sentence if it cannot be read."""
+    """The content of the file; InvalidRequest in one sentence if it cannot be read."""
     try:
         # By its descriptor: Python has no sys.stdin where standard input is closed.
         with open(0 if path == STANDARD_INPUT else path, "rb", closefd=path != STANDARD_INPUT) as file:
@@ -19,5 +19,5 @@ def read(path: Path) -> bytes:
 
 
 def name(path: Path) -> str:
-    """How a person knows the file."""
+    """The file's name in messages."""
     return "Standard input" if path == STANDARD_INPUT else str(path)

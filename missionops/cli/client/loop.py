@@ -1,4 +1,4 @@
-"""Where a command's asynchronous part runs: on the faster loop where the platform has it."""
+"""Runs the asynchronous part of a command, on the faster event loop where the platform has it."""
 
 import asyncio
 import signal
@@ -18,12 +18,12 @@ T = TypeVar("T")
 
 
 def run(command: Coroutine[Any, Any, T]) -> T:
-    """Runs a command's asynchronous part to its end."""
+    """Run a command's asynchronous part to its end."""
     with asyncio.Runner(loop_factory=_new_event_loop) as runner:
         return runner.run(command)
 
 
 def run_until_stopped(command: Coroutine[Any, Any, None]) -> None:
-    """The same for what stays: SIGTERM is its regular end, and Ctrl-C ends it as it ends every command."""
+    """The same for a command that stays up: SIGTERM ends it regularly, and Ctrl-C as it ends every command."""
     if run(signals.until_stopped(command)) == signal.SIGINT:
         raise KeyboardInterrupt

@@ -36,7 +36,7 @@ _NO_SPACECRAFT = "nobody"
 
 
 class FileEntry(NamedTuple):
-    """One snapshot as it stands in the file, checked, and whose it is."""
+    """One snapshot as it is written in the file, checked, and the id of its spacecraft."""
 
     place: int
     """Its line, or its item in an array, from 1."""
@@ -45,7 +45,7 @@ class FileEntry(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """One that would never be stored, and why."""
+    """An item that would never be stored, and why."""
 
     place: int
     reason: str
@@ -59,14 +59,14 @@ _owner = msgspec.json.Decoder(_Owner).decode
 
 
 class SnapshotBatch(NamedTuple):
-    """What one piece of the file holds, and where in the file it ends."""
+    """The snapshots in one piece of the file, and the position in the file after them."""
 
     items: list[FileEntry | Refusal]
     position: int
 
 
 class _Source:
-    """A file whose beginning can be looked at; a read waits for no more than it needs, as from a slow pipe."""
+    """A file whose beginning is known before it is read; a read waits for no more than it needs, as of a slow pipe."""
 
     def __init__(self, file: FileIO) -> None:
         self._file = file
@@ -77,11 +77,11 @@ class _Source:
 
     @property
     def position(self) -> int:
-        """How many bytes were read from here."""
+        """How many bytes were read from this object."""
         return self._taken - len(self._rest)
 
     def read(self, size: int) -> bytes:
-        """What is there, at most `size` bytes; of a header, which gzip reads in small pieces, all of it."""
+        """The bytes that are available, at most `size`; all of them for a header, which gzip reads in small pieces."""
         needed, size = size if size <= _HEADER else 1, min(size, self._most)
         while len(self._rest) < needed and (more := self._file.read(CHUNK)):
             self._rest += more
@@ -91,7 +91,7 @@ class _Source:
 
 
 class OpenedFile:
-    """An open file of snapshots, of `size` bytes; None if nobody can know, as from a pipe."""
+    """An open file of snapshots; `size` is its length in bytes, None where it is unknown, as of a pipe."""
 
     def __init__(self, file: FileIO, path: Path, size: int | None, time_column: str | None = None) -> None:
         self._file = file
@@ -103,23 +103,23 @@ class OpenedFile:
 
     @property
     def unit(self) -> str:
-        """What a place counts: a line, or an item where the file is an array."""
+        """What a snapshot's place counts: a line, or an item where the file is an array."""
         return self._texts.unit
 
     @property
     def is_array(self) -> bool:
-        """Whether the file is a JSON array, which may be empty for good reason."""
+        """Whether the file is a JSON array, which may rightly be empty."""
         return self.unit == "item"
 
     @property
     def notes(self) -> list[str]:
-        """What whoever sends the file should know about it, a sentence each; complete at its end."""
+        """What the user should know about the file, one sentence each; complete once the file is read."""
         return self._texts.notes
 
     def batches(self, spacecraft_id: str | None) -> Iterator[SnapshotBatch]:
-        """What each piece that was read holds, so that what comes slowly through a pipe is not waited for.
+        """The snapshots piece by piece as they are read, so that what comes slowly through a pipe does not wait.
 
-        A snapshot that names no spacecraft is of `spacecraft_id`, and none may name another.
+        A snapshot that names no spacecraft belongs to `spacecraft_id`; one that names another is refused.
         """
         place = 0
         try:
@@ -144,9 +144,9 @@ class OpenedFile:
 
 @contextlib.contextmanager
 def opened(path: Path, time_column: str | None = None) -> Iterator[OpenedFile]:
-    """The recording in a file, or on standard input for `-`; with a time column it is CSV."""
+    """The snapshots in a file, or on standard input for `-`; with a time column the file is CSV."""
     try:
-        # Unbuffered: a thread may wait here in vain for as long as it likes without holding anything of Python's.
+        # Unbuffered: a thread that waits here for input holds no lock of Python's.
         file = FileIO(0, closefd=False) if path == STANDARD_INPUT else FileIO(path)
     except OSError as error:
         raise errors.InvalidRequest(f"{path} cannot be read: {error.strerror}.") from None
@@ -156,8 +156,8 @@ def opened(path: Path, time_column: str | None = None) -> Iterator[OpenedFile]:
         yield OpenedFile(file, path, size, time_column)
 
 
-async def read(recording: OpenedFile, spacecraft_id: str | None) -> AsyncIterator[SnapshotBatch]:
-    """The recording's batches, while the event loop goes on with other work."""
+async def read(opened: OpenedFile, spacecraft_id: str | None) -> AsyncIterator[SnapshotBatch]:
+    """The file's batches, while the event loop goes on with other work."""
     loop = asyncio.get_running_loop()
     batches: asyncio.Queue[SnapshotBatch | Exception | None] = asyncio.Queue()
     room = threading.Semaphore(AHEAD)
@@ -165,16 +165,16 @@ async def read(recording: OpenedFile, spacecraft_id: str | None) -> AsyncIterato
     def work() -> None:
         last: Exception | None = None
         try:
-            for batch in recording.batches(spacecraft_id):
+            for batch in opened.batches(spacecraft_id):
                 room.acquire()
                 loop.call_soon_threadsafe(batches.put_nowait, batch)
         except Exception as error:  # noqa: BLE001 - raised again where it is awaited
             last = error
-        with contextlib.suppress(RuntimeError):  # The loop is closed: nobody waits any more.
+        with contextlib.suppress(RuntimeError):  # The loop is closed, and nothing waits any more.
             loop.call_soon_threadsafe(batches.put_nowait, last)
 
-    # A daemon, and so not asyncio.to_thread: one that waits on a pipe must not keep the process alive after Ctrl-C.
-    threading.Thread(target=work, name="replay", daemon=True).start()
+    # A daemon thread, so not asyncio.to_thread: one that waits on a pipe must not keep the process alive after Ctrl-C.
+    threading.Thread(target=work, name="snapshot reader", daemon=True).start()
     while isinstance(batch := await batches.get(), SnapshotBatch):
         yield batch
         room.release()
@@ -182,33 +182,25 @@ async def read(recording: OpenedFile, spacecraft_id: str | None) -> AsyncIterato
         raise batch
 
 
-def _checked(piece: Piece, spacecraft_id: str | None) -> FileEntry | Refusal:
-    """The snapshot in a text if the service would take it."""
+def _checked(piece: Piece, spacecraft_id: str | None) -> FileEntry | Refusal:  # noqa: PLR0911 - one for each fault
+    """The snapshot in a text if the service would store it."""
     place, text, fault = piece
-    named = None if fault else _owner_of(text)
-    owner = named or spacecraft_id
-    if reason := fault or _refusal(text, owner):
-        return Refusal(place, reason)
+    if fault:
+        return Refusal(place, fault)
+    try:
+        named = _owner(text).spacecraft_id
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        named = None  # Decoding it as telemetry names the fault.
+    owner = named if named and isinstance(named, str) else spacecraft_id
+    if owner is not None and not spacecraft.is_id(owner):
+        return Refusal(place, f"spacecraftId: must be {spacecraft.ID_RULE}")
+    if array_items.is_json_array(text):
+        return Refusal(place, "body: an array where a snapshot should be: one on each line, or all in one array")
+    [decoded] = decoder.decode(owner or _NO_SPACECRAFT, text)
+    if isinstance(decoded, Fault):
+        return Refusal(place, decoded.reason)
     if owner is None:
         return Refusal(place, "spacecraftId: there is none, and none was given for the whole file")
     if spacecraft_id and owner != spacecraft_id:
         return Refusal(place, f"spacecraftId: the file says {owner}, and the command says {spacecraft_id}")
     return FileEntry(place, owner, text)
-
-
-def _refusal(text: bytes, owner: str | None) -> str | None:
-    """Why the service would not take a text as the telemetry of a spacecraft."""
-    if owner is not None and not spacecraft.is_id(owner):
-        return f"spacecraftId: must be {spacecraft.ID_RULE}"
-    if array_items.is_json_array(text):
-        return "body: an array where a snapshot should be: one on each line, or all in one array"
-    [said] = decoder.decode(owner or _NO_SPACECRAFT, text)
-    return said.reason if isinstance(said, Fault) else None
-
-
-def _owner_of(text: bytes) -> str | None:
-    try:
-        owner = _owner(text).spacecraft_id
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None  # Decoding it as telemetry says what is wrong.
-    return owner if isinstance(owner, str) else None

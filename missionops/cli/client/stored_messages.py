@@ -1,4 +1,4 @@
-"""What a stream keeps of a subject since a time, in the order in which it came."""
+"""The messages of a subject that a stream keeps since a time, oldest first."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -23,6 +23,11 @@ def stream_of(subject: str) -> str:
         f"--since shows what a stream keeps of anomalies.*, events.* and deadletters.>, and none keeps {subject}; "
         "stored telemetry is shown by `missionops list-telemetry`."
     )
+
+
+def is_kept(subject: str) -> bool:
+    """Whether a stream keeps what is published on `subject` to be read again."""
+    return subject.partition(".")[0] in _STREAMS
 
 
 def since(client: Client, subject: str, start: datetime) -> AsyncIterator[StoredMessage]:

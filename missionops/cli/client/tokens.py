@@ -1,4 +1,4 @@
-"""Tokens in the database, as the commands make and show them."""
+"""Tokens in the database, as the commands create and show them."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -32,39 +32,39 @@ class Shown(msgspec.Struct, rename="camel"):
     state: str
 
     def sentence(self) -> str:
-        """What it is, for a person."""
+        """One sentence about it."""
         end = f" until {self.until()} UTC" if self.expires_at else ""
         return f"Token {self.name}: {self.role} for {self.about()}{end}."
 
     def about(self) -> str:
-        """Whose it is."""
+        """The spacecraft that it is limited to."""
         if self.spacecraft is None:
             return "all spacecraft"
         more = f" and {len(self.spacecraft) - _FEW:,} more" if len(self.spacecraft) > _FEW else ""
         return ", ".join(self.spacecraft[:_FEW]) + more
 
     def until(self) -> str:
-        """When it ends by itself."""
+        """When it expires."""
         return f"{self.expires_at:%Y-%m-%d %H:%M:%S}" if self.expires_at else "never"
 
 
 async def create(
     name: str, role: Role, spacecraft: Sequence[str] | None, expires_at: datetime | None
 ) -> tuple[str, Shown]:
-    """Make a token: its text, which nobody sees again, and what it is."""
+    """Create a token: its text, which is shown only now, and its description."""
     async with _transaction() as connection:
         issued = await tokens.issue(connection, name, role, spacecraft, expires_at)
     return str(issued.token), _shown(issued.stored)
 
 
 async def listed() -> list[Shown]:
-    """All tokens there ever were, by name."""
+    """All tokens ever created, by name."""
     async with _transaction() as connection:
         return [_shown(stored) for stored in await stored_tokens.every(connection)]
 
 
 async def revoke(name: str) -> bool:
-    """Revoke a token; False if it was before."""
+    """Revoke a token; False if it was revoked before."""
     async with _transaction() as connection:
         return await tokens.revoke(connection, name)
 
@@ -78,17 +78,10 @@ async def _transaction() -> AsyncIterator[Connection]:
                 yield connection
         except asyncpg.InsufficientPrivilegeError as error:
             raise errors.SetupError(
-                f"PostgreSQL lets the user of MISSIONOPS_DATABASE_URL not do this: {error}."
+                f"PostgreSQL does not permit this to the user of MISSIONOPS_DATABASE_URL: {error}."
             ) from None
 
 
 def _shown(stored: StoredToken) -> Shown:
-    return Shown(*stored, _state(stored))
-
-
-def _state(stored: StoredToken) -> str:
-    if stored.revoked_at is not None:
-        return "revoked"
-    if stored.expires_at is not None and stored.expires_at <= datetime.now(UTC):
-        return "expired"
-    return "in force"
+    is_expired = stored.expires_at is not None and stored.expires_at <= datetime.now(UTC)
+    return Shown(*stored, "revoked" if stored.revoked_at else "expired" if is_expired else "in force")

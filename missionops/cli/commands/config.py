@@ -1,15 +1,17 @@
 """`missionops get-config`, `set-config`, `check-config` and `list-configs`: a spacecraft's limits."""
 
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from missionops import errors
-from missionops.cli.client import configs, loop, pagination, server
+from missionops.cli.client import configs
 from missionops.cli.commands import options
-from missionops.cli.output import tables, terminal
+from missionops.cli.commands.show import show, show_list
+from missionops.cli.output import tables
 from missionops.domain import config_document
 
 _File = Annotated[
@@ -36,7 +38,7 @@ def get_config(
     *,
     version: _Version = None,
     as_json: options.Json = False,
-    server_url: server.Server = server.DEFAULT,
+    service: options.Server = options.DEFAULT_SERVER,
 ) -> None:
     """Show the limits in force for a spacecraft, or an earlier version.
 
@@ -44,11 +46,7 @@ def get_config(
 
     missionops get-config SC-001 --version 3 --json | jq .config > limits.json
     """
-    reply = loop.run(configs.get(spacecraft_id, version, server_url))
-    if as_json:
-        terminal.json(reply)
-    else:
-        configs.show(configs.decode(reply))
+    show(configs.get(service, spacecraft_id, version), as_json, configs.show)
 
 
 def set_config(
@@ -60,7 +58,7 @@ def set_config(
     reason: _Reason = None,
     yes: _Yes = False,
     as_json: options.Json = False,
-    server_url: server.Server = server.DEFAULT,
+    service: options.Server = options.DEFAULT_SERVER,
 ) -> None:
     """Put limits in force for a spacecraft, in place of all that it had.
 
@@ -75,19 +73,16 @@ def set_config(
         raise typer.BadParameter("Give either --file PATH or --version N, an earlier version.")
     if reason is not None and not reason.isprintable():
         raise typer.BadParameter("--reason has to be one line of text.")
-    document = configs.read(file) if file else loop.run(configs.get(spacecraft_id, version, server_url))
-    before = loop.run(configs.find(spacecraft_id, server_url))
+    document = configs.read(file) if file else configs.get(service, spacecraft_id, version)
+    before = configs.find(service, spacecraft_id)
     if not yes and configs.is_without_limits(document, spacecraft_id):
         _confirm(spacecraft_id, config_document.count_limits(before.config) if before else 0)
         if if_version is None:
             if_version = before.version if before else 0  # what the question was about
     headers = {"Missionops-If-Version": None if if_version is None else str(if_version), "Missionops-Reason": reason}
     given = {name: value for name, value in headers.items() if value is not None}
-    reply = loop.run(configs.put(spacecraft_id, document, given, server_url))
-    if as_json:
-        terminal.json(reply)
-    else:
-        configs.show_set(before, configs.decode(reply))
+    reply = service.request(f"missionops.config.set.{spacecraft_id}", document, given)
+    show(reply, as_json, partial(configs.show_set, before))
 
 
 def _confirm(spacecraft_id: str, now: int) -> None:
@@ -104,7 +99,10 @@ def _confirm(spacecraft_id: str, now: int) -> None:
 
 
 def check_config(
-    spacecraft_id: options.Spacecraft, *, as_json: options.Json = False, server_url: server.Server = server.DEFAULT
+    spacecraft_id: options.Spacecraft,
+    *,
+    as_json: options.Json = False,
+    service: options.Server = options.DEFAULT_SERVER,
 ) -> None:
     """Show which limits judge telemetry, and why the others do not.
 
@@ -112,11 +110,7 @@ def check_config(
 
       missionops check-config SC-001
     """
-    reply = loop.run(configs.check(spacecraft_id, server_url))
-    if as_json:
-        terminal.json(reply)
-    else:
-        configs.show_check(reply)
+    show(configs.check(service, spacecraft_id), as_json, configs.show_check)
 
 
 def list_configs(
@@ -124,20 +118,25 @@ def list_configs(
     *,
     limit: options.Limit = options.DEFAULT_LIMIT,
     as_json: options.Json = False,
-    server_url: server.Server = server.DEFAULT,
+    service: options.Server = options.DEFAULT_SERVER,
 ) -> None:
     """List the versions of a spacecraft's limits: who set them, when and why.
 
     missionops list-configs SC-001
     """
-    found = loop.run(configs.versions(spacecraft_id, limit, server_url))
-    if as_json:
-        pagination.print_json(found)
-    else:
+
+    def render(found: Any) -> None:
         rows = [
-            (str(item["version"]), item["updatedAt"][:19].replace("T", " "), item["source"], item["by"] or "",
-             item["reason"] or "")
-            for item in found.decoded()
-        ]  # fmt: skip
+            (
+                str(item["version"]),
+                item["updatedAt"][:19].replace("T", " "),
+                item["source"],
+                item["by"] or "",
+                item["reason"] or "",
+            )
+            for item in found
+        ]
         tables.plain(("version", "since (UTC)", "source", "by", "reason"), rows, right=("version",))
-    pagination.say_rest(found, f"{spacecraft_id} has no config.")
+
+    found = configs.versions(service, spacecraft_id, limit)
+    show_list(found, as_json, render, f"{spacecraft_id} has no config.")

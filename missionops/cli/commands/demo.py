@@ -9,8 +9,8 @@ from missionops.cli.demo import run
 def demo() -> None:
     """See it all work on ESA's own telemetry, in a minute.
 
-    Starts its own servers, replays half a year of the satellite OPS-SAT-1, and compares the anomalies that come out
-    with the mission's own fault log. Leaves nothing behind.
+    Starts its own servers, replays half a year of the satellite OPS-SAT-1, and compares the anomalies that the service
+    finds with the mission's own fault log. Leaves nothing behind; `missionops up --demo` does the same and stays up.
 
       missionops demo
     """

@@ -1,17 +1,28 @@
 """`missionops list-events` and `record-event`."""
 
+from functools import partial
 from typing import Annotated
 
 import msgspec
 import typer
 
-from missionops.cli.client import loop, pagination, server
 from missionops.cli.commands import options
+from missionops.cli.commands.show import show, show_list
 from missionops.cli.output import tables, terminal
 from missionops.domain import spacecraft
 from missionops.domain.anomaly import Severity
 from missionops.domain.event import EventType
 
+_Types = Annotated[
+    list[EventType] | None,
+    typer.Option(
+        "--type",
+        metavar="TYPE",
+        case_sensitive=False,
+        help=f"Only events of this type; repeat it for more: {', '.join(EventType)}.",
+    ),
+]
+_Search = Annotated[str | None, typer.Option("--search", metavar="TEXT", help="Only events whose message contains it.")]
 _Message = Annotated[str, typer.Argument(metavar="MESSAGE", help="What happened, in a sentence.")]
 _Type = Annotated[
     EventType, typer.Option("--type", metavar="TYPE", case_sensitive=False, help=f"One of {', '.join(EventType)}.")
@@ -32,25 +43,29 @@ _Id = Annotated[
 
 
 def list_events(
-    spacecraft_id: options.SpacecraftOrFleet,
+    spacecraft_id: options.SomeSpacecraftOrFleet = None,
     *,
     limit: options.Limit = options.DEFAULT_LIMIT,
+    types: _Types = None,
+    min_severity: options.MinSeverity = None,
+    search: _Search = None,
+    start: options.From = None,
+    end: options.To = None,
     as_json: options.Json = False,
-    server_url: server.Server = server.DEFAULT,
+    service: options.Server = options.DEFAULT_SERVER,
 ) -> None:
     """List mission events, newest first.
 
-    missionops list-events --spacecraft-id SC-001
+    missionops list-events --type CONTACT_LOST --type MODE_CHANGE --from -7d
 
-    missionops list-events --spacecraft-id _fleet --limit 100 --json
+    missionops list-events --spacecraft-id SC-001 --limit 100 --json
     """
-    found = loop.run(pagination.collect(f"missionops.events.list.{spacecraft_id}", {}, server_url, at_most=limit))
-    if as_json:
-        pagination.print_json(found)
-    elif found.items:
-        tables.events(found.decoded())
-    nothing = "about no one spacecraft" if spacecraft_id == spacecraft.FLEET else f"of {spacecraft_id}"
-    pagination.say_rest(found, f"No events {nothing} are recorded.")
+    subject = f"missionops.events.list.{spacecraft_id}" if spacecraft_id else "missionops.events.search"
+    request = {"types": types, "minSeverity": min_severity, "q": search, "from": start, "to": end}
+    found = service.list(subject, request, at_most=limit)
+    nothing = "of no single spacecraft " if spacecraft_id == spacecraft.FLEET else f"of {spacecraft_id} "
+    render = partial(tables.events, with_spacecraft=spacecraft_id is None)
+    show_list(found, as_json, render, f"No events {nothing if spacecraft_id else ''}are recorded for that.")
 
 
 def record_event(
@@ -63,7 +78,7 @@ def record_event(
     metadata: _Metadata = None,
     event_id: _Id = None,
     as_json: options.Json = False,
-    server_url: server.Server = server.DEFAULT,
+    service: options.Server = options.DEFAULT_SERVER,
 ) -> None:
     """Record that something happened.
 
@@ -74,24 +89,18 @@ def record_event(
         "severity": severity.value,
         "message": message,
         "timestamp": timestamp,
-        "metadata": _object(metadata),
+        "metadata": None if metadata is None else _json_object(metadata),
         "id": event_id,
     }
-
-    reply = loop.run(pagination.answer(f"missionops.events.record.{spacecraft_id}", request, server_url))
-    if as_json:
-        terminal.json(reply)
-    else:
-        terminal.result(f"{spacecraft_id}: event {msgspec.json.decode(reply)['id']} recorded")
+    reply = service.request(f"missionops.events.record.{spacecraft_id}", request)
+    show(reply, as_json, lambda event: terminal.result(f"{spacecraft_id}: event {event['id']} recorded"))
 
 
-def _object(metadata: str | None) -> msgspec.Raw | None:
-    """As it was written; the service reads it."""
-    if metadata is None:
-        return None
+def _json_object(text: str) -> msgspec.Raw:
+    """The text as it is, for the service to decode; refused if it is no JSON object."""
     try:
-        if isinstance(msgspec.json.decode(metadata), dict):
-            return msgspec.Raw(metadata.encode())
+        if isinstance(msgspec.json.decode(text), dict):
+            return msgspec.Raw(text.encode())
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         pass
-    raise typer.BadParameter(f"--metadata {metadata!r} is no JSON object.")
+    raise typer.BadParameter(f"--metadata {text!r} is no JSON object.")

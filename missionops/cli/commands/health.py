@@ -3,24 +3,20 @@
 import msgspec
 import typer
 
-from missionops.cli.client import loop, pagination, server
 from missionops.cli.commands import options
-from missionops.cli.output import tables, terminal
+from missionops.cli.commands.show import show
+from missionops.cli.output import tables
 
 
-def health(*, as_json: options.Json = False, server_url: server.Server = server.DEFAULT) -> None:
-    """Show whether the service does its work, and what keeps it from it.
+def health(*, as_json: options.Json = False, service: options.Server = options.DEFAULT_SERVER) -> None:
+    """Show whether the service handles telemetry, and if not, why.
 
-    Ends with code 0 if it is ready, else with 1; where several run, one of them answers for itself.
+    Ends with exit code 0 if it is ready, else with 1. Where several instances run, one of them responds for itself.
 
       missionops health
 
       missionops health --json | jq .ingest.lag
     """
-    reply = loop.run(pagination.answer("missionops.health", {}, server_url))
-    found = msgspec.json.decode(reply)
-    if as_json:
-        terminal.json(reply)
-    else:
-        tables.health(found)
-    raise typer.Exit(0 if found["status"] == "ready" else 1)
+    reply = service.request("missionops.health")
+    show(reply, as_json, tables.health)
+    raise typer.Exit(0 if msgspec.json.decode(reply)["status"] == "ready" else 1)

@@ -5,15 +5,13 @@ from typing import Annotated
 
 import typer
 
-from missionops.cli.client import loop, publish_file, publish_snapshot, server
+from missionops.cli.client import loop, publish_file, publish_snapshot
 from missionops.cli.commands import options
 from missionops.domain import spacecraft
 
 _Spacecraft = Annotated[
     str | None,
-    typer.Argument(
-        metavar="SPACECRAFT", help="Whose telemetry it is; not needed for a file whose snapshots name their own."
-    ),
+    typer.Argument(metavar="SPACECRAFT", help="The spacecraft's id; not needed for a file whose snapshots name it."),
 ]
 _Parameters = Annotated[
     list[str] | None,
@@ -21,14 +19,14 @@ _Parameters = Annotated[
         "--param",
         "-p",
         metavar="NAME=VALUE",
-        help="One parameter; repeat it for more. A JSON number, true or false, else a string.",
+        help="One parameter; repeat it for more. VALUE is a JSON number, true or false, else a string.",
     ),
 ]
 _Timestamp = Annotated[
     str | None, typer.Option(metavar="TIME", help="RFC 3339 with an offset, as 2025-01-01T00:00:00Z; now if not given.")
 ]
 _Id = Annotated[
-    str | None, typer.Option("--id", metavar="ID", help="The snapshot's own id; made from its content if not given.")
+    str | None, typer.Option("--id", metavar="ID", help="The snapshot's id; derived from its content if not given.")
 ]
 _File = Annotated[
     Path | None,
@@ -40,7 +38,7 @@ _File = Annotated[
     ),
 ]
 _Rate = Annotated[
-    float | None, typer.Option(metavar="N", help="At most N snapshots a second; as fast as it goes if not given.")
+    float | None, typer.Option(metavar="N", help="At most N snapshots a second; as fast as possible if not given.")
 ]
 
 
@@ -52,14 +50,14 @@ def publish(  # noqa: PLR0917 - Typer's options, given by name
     file: _File = None,
     time_column: options.TimeColumn = None,
     rate: _Rate = None,
-    server_url: server.Server = server.DEFAULT,
+    service: options.Server = options.DEFAULT_SERVER,
 ) -> None:
     """Publish telemetry: one snapshot, or a file of them.
 
-    Each is acknowledged by the stream, or named with the reason why not. Sending one again stores nothing new.
+    Each is acknowledged by the stream, or reported with the reason why not. Sending one again stores nothing new.
 
-    Programs that publish with a Nats-Msg-Id of their own begin it with the spacecraft's id: for 100 ms the stream drops
-    a message whose id it has seen, of whichever spacecraft it is.
+    A program that publishes with a Nats-Msg-Id of its own begins it with the spacecraft's id: for 100 ms the stream
+    drops a message whose id it has seen, whichever spacecraft it belongs to.
 
       missionops publish SC-001 --param temp=42 --param mode=CRUISE
 
@@ -72,14 +70,18 @@ def publish(  # noqa: PLR0917 - Typer's options, given by name
     if rate is not None and not rate > 0:
         raise typer.BadParameter("--rate must be above 0.")
     if file is not None:
-        all_taken = loop.run(publish_file.publish(file, spacecraft_id, rate, time_column, server_url))
+        all_taken = loop.run(publish_file.publish(file, spacecraft_id, rate, time_column, service))
         raise typer.Exit(0 if all_taken else 1)
 
-    assert spacecraft_id is not None  # noqa: S101 - _check_usage saw to it
-    body = publish_snapshot.encode(
-        spacecraft_id, dict(_pair(text) for text in parameters or ()), timestamp, snapshot_id
-    )
-    loop.run(publish_snapshot.publish(spacecraft_id, body, server_url))
+    assert spacecraft_id is not None  # noqa: S101 - _check_usage has checked it
+    values: dict[str, str] = {}
+    for text in parameters or ():
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise typer.BadParameter(f"--param {text!r} is not NAME=VALUE.")
+        values[name] = value
+    body = publish_snapshot.encode(spacecraft_id, values, timestamp, snapshot_id)
+    loop.run(publish_snapshot.publish(spacecraft_id, body, service))
 
 
 def _check_usage(
@@ -99,14 +101,7 @@ def _check_usage(
     if file is None and for_files:
         raise typer.BadParameter(f"{for_files} goes with --file.")
     if file is None and spacecraft_id is None:
-        raise typer.BadParameter("Say whose telemetry it is: missionops publish SC-001 --param temp=42.")
+        raise typer.BadParameter("Name the spacecraft: missionops publish SC-001 --param temp=42.")
     names = [text.partition("=")[0] for text in parameters or ()]
     if twice := {name for name in names if names.count(name) > 1}:
         raise typer.BadParameter(f"--param {min(twice)} is there twice.")
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not name or not equals:
-        raise typer.BadParameter(f"--param {text!r} is not NAME=VALUE.")
-    return name, value

@@ -3,18 +3,15 @@
 import re
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from missionops import app, errors, logs, settings
-from missionops import local as stack
+from missionops import app, errors, local, logs, settings
 from missionops.cli.client import loop
+from missionops.cli.demo import run
 from missionops.cli.output import terminal
 from missionops.store import migrate as migrations
-
-if TYPE_CHECKING:
-    from missionops.settings import Settings
 
 _DATA = Path(".missionops")
 
@@ -29,6 +26,17 @@ NatsPort = Annotated[
 HttpPort = Annotated[
     int, typer.Option("--http-port", min=0, max=65535, metavar="PORT", help="The port for HTTP; 0 picks a free one.")
 ]
+PostgresPort = Annotated[
+    int | None,
+    typer.Option(
+        "--postgres-port",
+        min=0,
+        max=65535,
+        metavar="PORT",
+        help="Also offer PostgreSQL on this port, read only and with a password, as for Grafana; 0 picks a free one.",
+    ),
+]
+Demo = Annotated[bool, typer.Option("--demo", help="Replay the demo's telemetry, unless it is stored already.")]
 ReadyFile = Annotated[
     Path | None,
     typer.Option(
@@ -41,16 +49,19 @@ def up(
     data_dir: DataDir = None,
     *,
     ephemeral: Ephemeral = False,
+    demo: Demo = False,
     nats_port: NatsPort = 4222,
     http_port: HttpPort = 8000,
+    postgres_port: PostgresPort = None,
     ready_file: ReadyFile = None,
 ) -> None:
     """Start NATS, PostgreSQL and the service on this machine, and stay up until Ctrl-C.
 
-    Nothing else needs to be installed. Everything listens on this machine alone.
+    Nothing else needs to be installed. Everything listens on this machine only.
 
     Examples:
       missionops up
+      missionops up --demo --postgres-port 5432
       missionops up --data-dir /srv/mission --nats-port 4333
       missionops up --ephemeral --ready-file /tmp/ready.json
     """
@@ -59,25 +70,27 @@ def up(
             "--ephemeral keeps nothing, and --data-dir says where data is kept: give one of them."
         )
     logs.configure(settings.read())
-    loop.run_until_stopped(_up(None if ephemeral else data_dir or _DATA, nats_port, http_port, ready_file))
+    directory = None if ephemeral else data_dir or _DATA
 
+    async def stay_up() -> None:
+        with ExitStack() as start:
+            start.enter_context(logs.held())  # the addresses come first
+            async with local.running(directory, nats_port, http_port, postgres_port) as running:
+                addresses = running.addresses
+                terminal.note("missionops is up. Ctrl-C stops it.")
+                terminal.note(f"  NATS      {addresses['nats']}")
+                terminal.note(f"  HTTP      {addresses['http']}")
+                terminal.note(f"  Database  {addresses['database']}")
+                if "reader" in addresses:
+                    terminal.note(f"  Read only {addresses['reader']}")
+                terminal.note(f"  Data      {directory.absolute() if directory else 'is deleted at the end'}")
+                if demo:
+                    await run.run_in(running)
+                with local.ready_file(ready_file, addresses):
+                    start.close()
+                    raise errors.SetupError(await running.failed())
 
-async def _up(directory: Path | None, nats_port: int, http_port: int, ready_file: Path | None) -> None:
-    with ExitStack() as start:
-        start.enter_context(logs.held())  # the addresses come first
-        async with stack.running(directory, nats_port, http_port) as running:
-            with stack.ready_file(ready_file, running.addresses):
-                _announce(running.addresses, directory)
-                start.close()
-                raise errors.SetupError(await running.failed())
-
-
-def _announce(addresses: dict[str, str], directory: Path | None) -> None:
-    terminal.note("missionops is up. Ctrl-C stops it.")
-    terminal.note(f"  NATS      {addresses['nats']}")
-    terminal.note(f"  HTTP      {addresses['http']}")
-    terminal.note(f"  Database  {addresses['database']}")
-    terminal.note(f"  Data      {directory.absolute() if directory else 'is thrown away at the end'}")
+    loop.run_until_stopped(stay_up())
 
 
 def serve() -> None:
@@ -90,20 +103,21 @@ def serve() -> None:
     """
     given = settings.read()
     logs.configure(given)
-    loop.run_until_stopped(_serve(given))
 
+    async def stay_up() -> None:
+        async with app.running(given) as service:
+            await service.until_ready()
+            nats = re.sub("//[^@/,]*@", "//", given.nats_url)  # without a password
+            terminal.note(f"missionops serves {nats}, HTTP on {service.http_url}. Ctrl-C stops it.")
+            raise errors.SetupError(await service.failed())
 
-async def _serve(given: "Settings") -> None:
-
-    async with app.running(given) as service:
-        await service.until_ready()
-        nats = re.sub("//[^@/,]*@", "//", given.nats_url)  # without a password
-        terminal.note(f"missionops serves {nats}, HTTP on {service.http_url}. Ctrl-C stops it.")
-        raise errors.SetupError(await service.failed())
+    loop.run_until_stopped(stay_up())
 
 
 def migrate() -> None:
-    """Bring the schema of the database up to date, under a lock; what is applied already stays as it is.
+    """Bring the schema of the database up to date.
+
+    Each migration is applied once, and several processes may run this at the same time: a lock makes them wait.
 
     Example:
       MISSIONOPS_DATABASE_URL=postgresql://owner@db/missionops missionops migrate

@@ -1,12 +1,14 @@
-"""`missionops seed-demo-data`, `seed-demo-docs` and `simulate`: four made-up missions."""
+"""`missionops seed-demo-data`, `seed-demo-docs` and `simulate`: four simulated missions."""
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import msgspec
 import typer
 
-from missionops.cli.client import loop, server
+from missionops.cli.client import loop
 from missionops.cli.commands import options
+from missionops.cli.commands.show import show
 from missionops.cli.output import tables, terminal
 from missionops.cli.simulate import documents, live
 from missionops.cli.simulate import seed as history
@@ -18,7 +20,6 @@ _TEN_YEARS = 5_256_000
 def _list_faults(wanted: bool) -> None:  # noqa: FBT001 - Typer's callback
     if not wanted:
         return
-
     rows = [
         (profile.spacecraft_id, fault.name, fault.symptom) for profile in fleet.PROFILES for fault in profile.faults
     ]
@@ -26,21 +27,13 @@ def _list_faults(wanted: bool) -> None:  # noqa: FBT001 - Typer's callback
     raise typer.Exit
 
 
-def _complete_profile(begun: str) -> list[str]:
-
-    names = (profile.spacecraft_id for profile in fleet.PROFILES)
-    return [name for name in names if name.lower().startswith(begun.lower())]
+def _completed(begun: str, names: Iterable[str]) -> list[str]:
+    return sorted({name for name in names if name.lower().startswith(begun.lower())})
 
 
-def _complete_fault(begun: str) -> list[str]:
-
-    names = {fault.name for profile in fleet.PROFILES for fault in profile.faults}
-    return sorted(name for name in names if name.startswith(begun))
-
-
-_Minutes = Annotated[int, typer.Argument(metavar="MINUTES", min=1, max=_TEN_YEARS, help="How long a history.")]
+_Minutes = Annotated[int, typer.Argument(metavar="MINUTES", min=1, max=_TEN_YEARS, help="The length of the history.")]
 _Interval = Annotated[
-    int, typer.Argument(metavar="INTERVAL_SECONDS", min=1, max=86_400, help="From one snapshot to the next.")
+    int, typer.Argument(metavar="INTERVAL_SECONDS", min=1, max=86_400, help="Seconds from one snapshot to the next.")
 ]
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Send nothing; with --json print the snapshots, one a line.")]
 _Seed = Annotated[int, typer.Option("--seed", metavar="N", help="The same seed and times give the same values.")]
@@ -52,19 +45,21 @@ _Fault = Annotated[
     typer.Option(
         "--fault",
         metavar="NAME[@t+SECONDS]",
-        autocompletion=_complete_fault,
-        help="Break something so many seconds after the start; repeat it for more. PROFILE/NAME breaks it in one only.",
+        autocompletion=lambda incomplete: _completed(
+            incomplete, (fault.name for profile in fleet.PROFILES for fault in profile.faults)
+        ),
+        help="A fault that begins so many seconds after the start; repeat it for more. PROFILE/NAME: in that mission.",
     ),
 ]
 _ListFaults = Annotated[
     bool, typer.Option("--list-faults", callback=_list_faults, is_eager=True, help="Show all faults, and exit.")
 ]
-_Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace documents that were changed since.")]
+_Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace documents that were changed since then.")]
 _Profiles = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="PROFILE",
-        autocompletion=_complete_profile,
+        autocompletion=lambda incomplete: _completed(incomplete, (profile.spacecraft_id for profile in fleet.PROFILES)),
         help="Sat-Imager-001, GNSS-Nav-Alpha, GEO-Comms-01, Cube-001; all four if none is given.",
     ),
 ]
@@ -86,9 +81,9 @@ def seed_demo_data(
     faults: _Fault = None,
     _list_faults: _ListFaults = False,
     as_json: options.Json = False,
-    server_url: server.Server = server.DEFAULT,
+    service: options.Server = options.DEFAULT_SERVER,
 ) -> None:
-    """Fill in the past of four made-up missions: spacecraft, limits and telemetry.
+    """Publish the past of four simulated missions: spacecraft, limits and telemetry.
 
     A history that ends now, or at --end; sent twice with the same --end and --seed, it is stored once.
 
@@ -100,7 +95,7 @@ def seed_demo_data(
     """
     planned = history.plan(minutes, interval_seconds, end, seed, faults or ())
     if not dry_run:
-        raise typer.Exit(0 if loop.run(history.publish(planned, server_url, as_json=as_json)) else 1)
+        raise typer.Exit(0 if loop.run(history.publish(planned, service, as_json=as_json)) else 1)
     if as_json:
         history.show(planned)
     else:
@@ -111,20 +106,17 @@ def seed_demo_docs(
     *,
     overwrite: _Overwrite = False,
     as_json: options.Json = False,
-    server_url: server.Server = server.DEFAULT,
+    service: options.Server = options.DEFAULT_SERVER,
 ) -> None:
-    """Publish the documents of the four made-up missions.
+    """Publish the documents of the four simulated missions.
 
     missionops seed-demo-docs --overwrite
     """
-    published = loop.run(documents.publish(server_url, overwrite=overwrite))
-    if as_json:
-        told = [{"documentId": one.document_id, "kept": one.kept} for one in published]
-        terminal.json(msgspec.json.encode(told))
-        return
-    rows = [(one.document_id, one.title, "kept as it was" if one.kept else "published") for one in published]
-    tables.plain(("document", "title", ""), rows)
-    if any(one.kept for one in published):
+    published = loop.run(documents.publish(service, overwrite=overwrite))
+    rows = [(one.document_id, one.title, "kept as it was" if one.is_kept else "published") for one in published]
+    reply = msgspec.json.encode([{"documentId": one.document_id, "kept": one.is_kept} for one in published])
+    show(reply, as_json, lambda _: tables.plain(("document", "title", ""), rows))
+    if not as_json and any(one.is_kept for one in published):
         terminal.note("Some had been changed and were kept: --overwrite replaces them.")
 
 
@@ -136,11 +128,11 @@ def simulate(
     faults: _Fault = None,
     _list_faults: _ListFaults = False,
     count: _Count = None,
-    server_url: server.Server = server.DEFAULT,
+    service: options.Server = options.DEFAULT_SERVER,
 ) -> None:
-    """Fly made-up missions live, until Ctrl-C.
+    """Simulate missions live, until Ctrl-C.
 
-    Each is registered; its limits are put in force unless it has some.
+    Each mission is registered, and its limits are put in force unless it has some.
 
       missionops simulate
 
@@ -148,4 +140,4 @@ def simulate(
     """
     chosen = fleet.find(profiles or ())
     injections = fleet.inject(faults or (), chosen)
-    loop.run_until_stopped(live.simulate(chosen, rate, seed, injections, count, server_url))
+    loop.run_until_stopped(live.simulate(live.Simulation(chosen, rate, seed, injections, count), service))

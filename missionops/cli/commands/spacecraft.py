@@ -2,73 +2,78 @@
 
 from typing import Annotated, Any
 
-import msgspec
 import typer
 
 from missionops import errors
-from missionops.cli.client import loop, pagination, registry, server
+from missionops.cli.client import loop, pagination
+from missionops.cli.client.pagination import Pages
+from missionops.cli.client.service import Service
 from missionops.cli.commands import options
+from missionops.cli.commands.show import show, show_list
 from missionops.cli.output import tables, terminal
 
-_Limit = Annotated[int, typer.Option("--limit", "-l", min=1, metavar="N", help="At most so many, by id.")]
-_Name = Annotated[str | None, typer.Option("--name", metavar="TEXT", help="What people call it.")]
+_Limit = Annotated[int, typer.Option("--limit", "-l", min=1, metavar="N", help="At most N, ordered by id.")]
+_Name = Annotated[str | None, typer.Option("--name", metavar="TEXT", help="The spacecraft's name.")]
 _MissionType = Annotated[
-    str | None, typer.Option("--mission-type", metavar="TEXT", help="What it is for, as LEO imaging.")
+    str | None, typer.Option("--mission-type", metavar="TEXT", help="The kind of its mission, as LEO imaging.")
 ]
 
 
 def list_spacecraft(
-    *, limit: _Limit = 100, as_json: options.Json = False, server_url: server.Server = server.DEFAULT
+    *, limit: _Limit = 100, as_json: options.Json = False, service: options.Server = options.DEFAULT_SERVER
 ) -> None:
-    """List the spacecraft there are.
+    """List the registered spacecraft.
 
     missionops list-spacecraft
 
     missionops list-spacecraft --limit 10000 --json | jq -r '.[].spacecraftId'
     """
-    found = loop.run(registry.collect(limit, server_url))
-    if as_json:
-        terminal.json(msgspec.json.encode(found.items))
-    elif found.items:
-        tables.spacecraft(msgspec.json.decode(item) for item in found.items)
-    if not found.items:
-        terminal.note("No spacecraft is registered: its first telemetry or config registers it.")
-    elif found.total > len(found.items):
-        terminal.note(f"{len(found.items):,} of {found.total:,}: --limit shows more.")
+
+    async def collect(service: Service) -> tuple[list[Any], int]:
+        async with service.connected() as client:
+            return await pagination.collect_spacecraft(client, limit)
+
+    items, total = loop.run(collect(service))
+    nothing = "No spacecraft is registered: its first telemetry or config registers it."
+    show_list(Pages(items, has_more=False), as_json, tables.spacecraft, nothing)
+    if total > len(items):
+        terminal.note(f"{len(items):,} of {total:,}: --limit shows more.")
 
 
 def get_spacecraft(
-    spacecraft_id: options.Spacecraft, *, as_json: options.Json = False, server_url: server.Server = server.DEFAULT
+    spacecraft_id: options.Spacecraft,
+    *,
+    as_json: options.Json = False,
+    service: options.Server = options.DEFAULT_SERVER,
 ) -> None:
-    """Show one spacecraft: its registration, and which config is in force.
+    """Show one spacecraft: its registration, and its config in force.
 
     missionops get-spacecraft SC-001
 
     missionops get-spacecraft SC-001 --json | jq .config
     """
-    reply = _answer(f"missionops.spacecraft.get.{spacecraft_id}", {}, server_url)
-    if as_json:
-        terminal.json(reply)
-        return
-
-    tables.registration(msgspec.json.decode(reply))
+    show(service.request(f"missionops.spacecraft.get.{spacecraft_id}"), as_json, tables.registration)
 
 
 def status(
-    spacecraft_id: options.Spacecraft, *, as_json: options.Json = False, server_url: server.Server = server.DEFAULT
+    spacecraft_id: options.Spacecraft,
+    *,
+    as_json: options.Json = False,
+    service: options.Server = options.DEFAULT_SERVER,
 ) -> None:
-    """Show how a spacecraft does, and whether it is watched at all.
+    """Show the status of a spacecraft, and whether it is monitored at all.
 
     missionops status SC-001
     """
-    reply = _answer(f"missionops.spacecraft.status.{spacecraft_id}", {}, server_url)
-    found = msgspec.json.decode(reply)
-    if as_json:
-        terminal.json(reply)
-    elif found["monitoring"] == "UNKNOWN":
-        raise errors.NotFound(f"No spacecraft {spacecraft_id} is known: nothing of it was received or registered.")
-    else:
+
+    def render(found: Any) -> None:
+        if found["monitoring"] == "UNKNOWN":
+            raise errors.NotFound(
+                f"No spacecraft {spacecraft_id} is known: it sent no telemetry and is not registered."
+            )
         tables.status(found)
+
+    show(service.request(f"missionops.spacecraft.status.{spacecraft_id}"), as_json, render)
 
 
 def register(
@@ -77,22 +82,16 @@ def register(
     name: _Name = None,
     mission_type: _MissionType = None,
     as_json: options.Json = False,
-    server_url: server.Server = server.DEFAULT,
+    service: options.Server = options.DEFAULT_SERVER,
 ) -> None:
-    """Register a spacecraft, or change what it is called.
+    """Register a spacecraft, or change its name and its mission type.
 
     missionops register SC-001 --name "First light" --mission-type "LEO imaging"
     """
+
+    def render(registered: Any) -> None:
+        given = [terminal.printable(text) for text in (registered["name"], registered["missionType"]) if text]
+        terminal.result(f"{spacecraft_id} registered{': ' if given else ''}{', '.join(given)}")
+
     request = {"name": name, "missionType": mission_type}
-    reply = _answer(f"missionops.spacecraft.register.{spacecraft_id}", request, server_url)
-    if as_json:
-        terminal.json(reply)
-        return
-    said = msgspec.json.decode(reply)
-    told = ", ".join(terminal.printable(text) for text in (said["name"], said["missionType"]) if text)
-    terminal.result(f"{spacecraft_id} registered{f': {told}' if told else ''}")
-
-
-def _answer(subject: str, request: dict[str, Any], server_url: str) -> bytes:
-
-    return loop.run(pagination.answer(subject, request, server_url))
+    show(service.request(f"missionops.spacecraft.register.{spacecraft_id}", request), as_json, render)

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from missionops.cli.client import analysis, configs, loop, pagination, publish_file, server
+from missionops.cli.client import analysis, configs, loop, publish_file
 from missionops.cli.commands import options
+from missionops.cli.commands.show import show, show_list
 from missionops.cli.output import tables, terminal
 
 _File = Annotated[
@@ -18,9 +19,7 @@ _File = Annotated[
         help="Snapshots as JSON (lines or an array) or CSV with a header, plain or gzip; - is standard input.",
     ),
 ]
-_Snapshots = Annotated[
-    int, typer.Option("--limit", "-l", min=1, max=1000, metavar="N", help="So many snapshots, the newest ones.")
-]
+_Snapshots = Annotated[int, typer.Option("--limit", "-l", min=1, max=1000, metavar="N", help="The newest N snapshots.")]
 
 
 def list_telemetry(
@@ -30,22 +29,17 @@ def list_telemetry(
     start: options.From = None,
     end: options.To = None,
     as_json: options.Json = False,
-    server_url: server.Server = server.DEFAULT,
+    service: options.Server = options.DEFAULT_SERVER,
 ) -> None:
-    """List what a spacecraft reported, newest first.
+    """List the snapshots of a spacecraft, newest first.
 
     missionops list-telemetry --spacecraft-id SC-001
 
     missionops list-telemetry --spacecraft-id SC-001 --from 2025-01-01T00:00:00Z --limit 5000 --json
     """
     request = {"from": start, "to": end}
-    subject = f"missionops.telemetry.list.{spacecraft_id}"
-    found = loop.run(pagination.collect(subject, request, server_url, at_most=limit))
-    if as_json:
-        pagination.print_json(found)
-    elif found.items:
-        tables.telemetry(found.decoded())
-    pagination.say_rest(found, f"No telemetry of {spacecraft_id} is stored for that.")
+    found = service.list(f"missionops.telemetry.list.{spacecraft_id}", request, at_most=limit)
+    show_list(found, as_json, tables.telemetry, f"No telemetry of {spacecraft_id} is stored for that.")
 
 
 def analyze_telemetry(
@@ -55,9 +49,9 @@ def analyze_telemetry(
     start: options.From = None,
     end: options.To = None,
     as_json: options.Json = False,
-    server_url: server.Server = server.DEFAULT,
+    service: options.Server = options.DEFAULT_SERVER,
 ) -> None:
-    """Check stored telemetry against the limits of today.
+    """Check stored telemetry against the limits in force now.
 
     The newest --limit snapshots; or with --from and --to all between them, oldest first.
 
@@ -66,15 +60,12 @@ def analyze_telemetry(
       missionops analyze-telemetry --spacecraft-id SC-001 --from 2025-01-01T00:00:00Z --to 2025-01-02T00:00:00Z
     """
     request = {"limit": limit, "from": start, "to": end}
-    subject = f"missionops.telemetry.analyze.{spacecraft_id}"
-    found = loop.run(pagination.collect(subject, request, server_url, by_limit=False))
-    if as_json:
-        pagination.print_json(found)
-    elif found.items:
-        tables.anomalies(found.decoded())
-    else:
-        terminal.note(loop.run(analysis.why_nothing(spacecraft_id, start, end, server_url)))
-    if not as_json and (unchecked := loop.run(configs.unchecked(spacecraft_id, server_url))):
+    found = service.list(f"missionops.telemetry.analyze.{spacecraft_id}", request, by_limit=False)
+    if as_json or found.items:
+        show(found.body, as_json, tables.anomalies)
+    if not as_json and not found.items:
+        terminal.note(analysis.why_nothing(service, spacecraft_id, start, end))
+    if not as_json and (unchecked := configs.unchecked(service, spacecraft_id)):
         terminal.note(terminal.printable(unchecked))
 
 
@@ -83,12 +74,12 @@ def ingest_telemetry(
     file: _File,
     *,
     time_column: options.TimeColumn = None,
-    server_url: server.Server = server.DEFAULT,
+    service: options.Server = options.DEFAULT_SERVER,
 ) -> None:
     """Publish a file of snapshots as one spacecraft's telemetry.
 
-    Each is acknowledged by the stream, or named with the reason why not.
+    Each snapshot is acknowledged by the stream, or reported with the reason why not.
 
       missionops ingest-telemetry --spacecraft-id SC-001 --file telemetry.ndjson
     """
-    raise typer.Exit(0 if loop.run(publish_file.publish(file, spacecraft_id, None, time_column, server_url)) else 1)
+    raise typer.Exit(0 if loop.run(publish_file.publish(file, spacecraft_id, None, time_column, service)) else 1)

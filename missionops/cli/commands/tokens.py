@@ -1,25 +1,23 @@
-"""`missionops tokens`: who may do what over HTTP."""
+"""`missionops tokens`: the tokens for HTTP."""
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import msgspec
 import typer
 
 from missionops import errors
 from missionops.cli.client import loop, tokens
-from missionops.cli.commands import options
+from missionops.cli.commands import options, parsing
+from missionops.cli.commands.show import show
 from missionops.cli.output import tables, terminal
 from missionops.domain import timestamp
 from missionops.domain.access import Role
 
-if TYPE_CHECKING:
-    from missionops.cli.client.tokens import Shown
-
 app = typer.Typer(
     name="tokens",
-    cls=options.Group,
+    cls=parsing.Group,
     add_completion=False,
     help="Create, list and revoke tokens for HTTP, in the database that MISSIONOPS_DATABASE_URL names.",
     no_args_is_help=True,
@@ -29,21 +27,24 @@ app = typer.Typer(
 _SPAN = re.compile(r"([1-9][0-9]{0,3})([mhd])")
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
-_Name = Annotated[str, typer.Argument(metavar="NAME", help="What the audit calls its bearer.")]
+_Name = Annotated[str, typer.Argument(metavar="NAME", help="The token's name, by which the audit names its bearer.")]
 _Role = Annotated[
-    Role, typer.Option("--role", help="reader asks; operator also reports; admin also decides what is watched.")
+    Role,
+    typer.Option(
+        "--role", help="reader: read; operator: also report telemetry and events; admin: also set limits and register."
+    ),
 ]
 _Spacecraft = Annotated[
     list[str] | None,
-    typer.Option("--spacecraft-id", metavar="SPACECRAFT", help="Only this one; given again, this one too."),
+    typer.Option("--spacecraft-id", metavar="SPACECRAFT", help="Only this spacecraft; repeat it for more."),
 ]
 _Expires = Annotated[
-    str | None, typer.Option("--expires", metavar="WHEN", help="In 90d, 12h, 30m, or at a time in RFC 3339.")
+    str | None, typer.Option("--expires", metavar="WHEN", help="After 90d, 12h or 30m, or at a time in RFC 3339.")
 ]
-_All = Annotated[bool, typer.Option("--all", help="Also those that expired or were revoked.")]
+_All = Annotated[bool, typer.Option("--all", help="Also tokens that expired or were revoked.")]
 
 
-@app.command("create", cls=options.Command)
+@app.command("create", cls=parsing.Command)
 def create_token(
     name: _Name,
     *,
@@ -52,39 +53,40 @@ def create_token(
     expires: _Expires = None,
     as_json: options.Json = False,
 ) -> None:
-    """Create a token and print it, this once: only a hash of it is kept.
+    """Create a token and print it, this once: only its hash is stored.
 
     missionops tokens create grafana --role reader --expires 90d
 
     missionops tokens create ground-station --role operator --spacecraft-id SC-001 --spacecraft-id SC-002
     """
-    until = _until(expires)
+    until = None if expires is None else _time(expires)
     text, created = loop.run(tokens.create(name, role, spacecraft_id or None, until))
-    if as_json:
-        terminal.json(msgspec.json.encode({**msgspec.to_builtins(created), "token": text}))
-        return
-    terminal.note(f"{created.sentence()} It is shown this once:")
-    terminal.result(text)
+
+    def render(_: object) -> None:
+        terminal.note(f"{created.sentence()} It is shown this once:")
+        terminal.result(text)
+
+    show(msgspec.json.encode({**msgspec.to_builtins(created), "token": text}), as_json, render)
 
 
-@app.command("list", cls=options.Command)
+@app.command("list", cls=parsing.Command)
 def list_tokens(*, everything: _All = False, as_json: options.Json = False) -> None:
     """List the tokens in force.
 
     missionops tokens list --all
     """
     found = [token for token in loop.run(tokens.listed()) if everything or token.state == "in force"]
-    if as_json:
-        terminal.json(msgspec.json.encode(found))
-    elif found:
-        _print(found)
+    if as_json or found:
+        rows = [(each.name, each.role, each.about(), each.until(), each.state) for each in found]
+        columns = ("token", "role", "spacecraft", "expires (UTC)", "state")
+        show(msgspec.json.encode(found), as_json, lambda _: tables.plain(columns, rows))
     else:
         terminal.note("There are no tokens." if everything else "There are no tokens in force.")
 
 
-@app.command("revoke", cls=options.Command)
+@app.command("revoke", cls=parsing.Command)
 def revoke_token(name: _Name) -> None:
-    """Revoke a token for good: within seconds nothing takes it any more.
+    """Revoke a token for good: within seconds it is refused everywhere.
 
     missionops tokens revoke grafana
     """
@@ -92,9 +94,8 @@ def revoke_token(name: _Name) -> None:
     terminal.note(f"Token {name} is revoked." if is_new else f"Token {name} was revoked before.")
 
 
-def _until(expires: str | None) -> datetime | None:
-    if expires is None:
-        return None
+def _time(expires: str) -> datetime:
+    """The time that --expires names."""
     if span := _SPAN.fullmatch(expires):
         return datetime.now(UTC) + int(span[1]) * _UNITS[span[2]]
     try:
@@ -102,9 +103,3 @@ def _until(expires: str | None) -> datetime | None:
     except timestamp.InvalidTimestamp:
         message = f"--expires is {expires!r}, which is neither like 90d, 12h or 30m nor a time in RFC 3339."
         raise errors.InvalidRequest(message) from None
-
-
-def _print(tokens: "list[Shown]") -> None:
-
-    rows = ((each.name, each.role, each.about(), each.until(), each.state) for each in tokens)
-    tables.plain(("token", "role", "spacecraft", "expires (UTC)", "state"), rows)

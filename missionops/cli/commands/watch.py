@@ -4,21 +4,21 @@ from typing import Annotated
 
 import typer
 
-from missionops.cli.client import loop, server, subscription
-from missionops.cli.commands import times
+from missionops.cli.client import loop, subscription
+from missionops.cli.commands import options, times
 from missionops.cli.output import message_line, terminal
 
 _Subject = Annotated[
     str,
-    typer.Argument(
-        metavar="SUBJECT", help="What to listen to: anomalies.SC-001, telemetry.*, events.*, deadletters.> …"
-    ),
+    typer.Argument(metavar="SUBJECT", help="The subject: anomalies.SC-001, telemetry.*, events.*, deadletters.> …"),
 ]
 _Json = Annotated[bool, typer.Option("--json", help="Print each message as one line of JSON, and nothing else.")]
 _Since = Annotated[
     str | None,
     typer.Option(
-        "--since", metavar="TIME", help="First what the stream keeps since then: 10m, 2h, 2025-01-01T00:00:00Z, today."
+        "--since",
+        metavar="TIME",
+        help="First the messages that the stream keeps since then: 10m, 2h, 2025-01-01T00:00:00Z, today.",
     ),
 ]
 _Count = Annotated[int | None, typer.Option("--count", "-n", min=1, metavar="N", help="Stop after N messages.")]
@@ -30,12 +30,12 @@ def watch(
     as_json: _Json = False,
     count: _Count = None,
     since: _Since = None,
-    server_url: server.Server = server.DEFAULT,
+    service: options.Server = options.DEFAULT_SERVER,
 ) -> None:
-    """Watch anomalies, or anything else, live.
+    """Watch anomalies, or any other messages, live.
 
     Shows what is published from now on, until Ctrl-C; with --since first what the stream keeps since then.
-    What comes again with the same Nats-Msg-Id is shown once.
+    A message that is published again with the same Nats-Msg-Id is shown once.
 
       missionops watch anomalies.SC-001
 
@@ -50,4 +50,4 @@ def watch(
         else:
             terminal.result(message_line.as_line(received))
 
-    loop.run(subscription.listen(subject, show, count, times.ago(since) if since else None, server_url))
+    loop.run(subscription.listen(subject, show, count, times.ago(since) if since else None, service))

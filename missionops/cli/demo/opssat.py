@@ -1,4 +1,4 @@
-"""The demo without its terminal: the recording, the mission's own fault log, and how well anomalies match it."""
+"""The demo's data: the telemetry, the mission's own fault log, and how well anomalies match it."""
 
 import csv
 from collections import Counter, defaultdict
@@ -15,7 +15,7 @@ from missionops.domain import timestamp
 SPACECRAFT = "OPS-SAT-1"
 SNAPSHOTS = 36_950
 END_OF_LOG = datetime(2020, 12, 1, tzinfo=UTC)
-"""The log covers November 2020; the recording goes on to May 2021."""
+"""The log covers November 2020; the telemetry goes on to May 2021."""
 
 _SAMPLES = Path(str(resources.files("missionops"))) / "samples"
 RECORDING = _SAMPLES / "opssat1.ndjson.gz"
@@ -40,7 +40,7 @@ class FoundAnomaly(msgspec.Struct, rename="camel", gc=False):
 
 
 class Device(NamedTuple):
-    """An optical device that must be off while the sun shines into it, and the anomalies that say so."""
+    """An optical device that must be off while the sun shines into it, and the anomalies that report this."""
 
     name: str
     label: str
@@ -56,7 +56,7 @@ DEVICES = (
 
 
 class Comparison(NamedTuple):
-    """One device's moments in the mission's log against those of our anomalies."""
+    """One device's times in the mission's log against those of our anomalies."""
 
     device: Device
     logged: int
@@ -66,49 +66,51 @@ class Comparison(NamedTuple):
 
     @property
     def is_exact(self) -> bool:
-        """Whether both say the same."""
+        """Whether both are the same."""
         return not self.missed and not self.extra
 
 
 class ReceivedAnomalies:
-    """The anomalies that came over NATS."""
+    """The anomalies that were received over NATS."""
 
     def __init__(self) -> None:
         self.count = 0
         self.severities: Counter[str] = Counter()
-        self.moments: defaultdict[tuple[str, str], set[datetime]] = defaultdict(set)
+        self.times: defaultdict[tuple[str, str], set[datetime]] = defaultdict(set)
         self._ids: set[tuple[str, str]] = set()
 
     @property
     def repeated(self) -> int:
-        """How many came more than once: none should."""
+        """How many were received more than once: none should be."""
         return self.count - len(self._ids)
 
     def add(self, anomaly: FoundAnomaly) -> None:
-        """Keeps what the comparison needs."""
+        """Keep what the comparison needs."""
         self.count += 1
         self.severities[anomaly.severity] += 1
         self._ids.add((anomaly.timestamp, anomaly.id))
-        self.moments[anomaly.parameter, anomaly.kind].add(timestamp.parse(anomaly.timestamp))
+        self.times[anomaly.parameter, anomaly.kind].add(timestamp.parse(anomaly.timestamp))
 
 
 def read_log(path: Path = LOG) -> Mapping[str, set[datetime]]:
-    """The moments of each label in the mission's fault-detection log."""
-    moments: defaultdict[str, set[datetime]] = defaultdict(set)
+    """The times of each label in the mission's fault-detection log."""
+    times: defaultdict[str, set[datetime]] = defaultdict(set)
     with path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            moments[row["label"]].add(timestamp.parse(row["timestamp"]))
-    return moments
+            times[row["label"]].add(timestamp.parse(row["timestamp"]))
+    return times
 
 
 def compare(
-    log: Mapping[str, set[datetime]], heard: ReceivedAnomalies, devices: Iterable[Device] = DEVICES
+    log: Mapping[str, set[datetime]], received: ReceivedAnomalies, devices: Iterable[Device] = DEVICES
 ) -> list[Comparison]:
-    """Device by device, over the time that the log covers."""
-    return [_compare(device, log.get(device.label, set()), heard) for device in devices]
-
-
-def _compare(device: Device, logged: set[datetime], heard: ReceivedAnomalies) -> Comparison:
-    said = set().union(*(heard.moments.get((device.parameter, kind), set()) for kind in device.kinds))
-    found = {at for at in said if at < END_OF_LOG}
-    return Comparison(device, len(logged), len(found & logged), len(logged - found), len(found - logged))
+    """Compare device by device, over the time that the log covers."""
+    comparisons = []
+    for device in devices:
+        logged = log.get(device.label, set())
+        reported = set().union(*(received.times.get((device.parameter, kind), set()) for kind in device.kinds))
+        found = {time for time in reported if time < END_OF_LOG}
+        comparisons.append(
+            Comparison(device, len(logged), len(found & logged), len(logged - found), len(found - logged))
+        )
+    return comparisons

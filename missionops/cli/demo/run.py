@@ -1,11 +1,11 @@
-"""The demo, from its first server to its last table."""
+"""The demo: ESA's telemetry replayed through a running service, and the anomalies compared with the mission's log."""
 
 import asyncio
 import contextlib
 import logging
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 import asyncpg
 import msgspec
@@ -18,20 +18,24 @@ from missionops.cli.client import connection, snapshot_reader
 from missionops.cli.client.bulk_publisher import BulkPublisher, PublishOutcome
 from missionops.cli.demo import opssat, summary
 from missionops.cli.demo.screen import Screen, State, screen
+from missionops.cli.output import terminal
 
 POLL_SECONDS = 0.2
 START_SECONDS = 60.0
 PATIENCE_SECONDS = 20.0
-"""Without anything new stored or heard, the demo ends with what there is."""
+"""When nothing was stored or received for so long, the demo ends with what it has."""
 TERMINATED = 128 + signal.SIGTERM
 
-_COUNTS = "SELECT (SELECT count(*) FROM app.telemetry), (SELECT count(*) FROM app.anomaly)"
+_COUNTS = """
+SELECT (SELECT count(*) FROM app.telemetry WHERE spacecraft_id = $1),
+       (SELECT count(*) FROM app.anomaly WHERE spacecraft_id = $1)
+"""
 
 _decode = msgspec.json.Decoder(opssat.FoundAnomaly).decode
 
 
 async def run() -> bool:
-    """Runs it all; whether the service found exactly what the mission did."""
+    """Run the demo on servers of its own, without keeping data; whether the service found what the mission did."""
     task = asyncio.current_task()
     assert task  # noqa: S101 - we run in one
     is_terminated = False
@@ -43,98 +47,128 @@ async def run() -> bool:
 
     # As with Ctrl-C: the servers are stopped in order and nothing is left behind.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminate)
-    logging.basicConfig(level=logging.ERROR)  # What the service says of itself would run through the picture.
+    logging.basicConfig(level=logging.ERROR)  # The service's log lines would be printed across the progress bars.
     logging.getLogger("nats").setLevel(logging.CRITICAL)
+    began = time.monotonic()
+    summary.introduce()
     try:
-        return await _run()
+        async with contextlib.AsyncExitStack() as exits:
+            try:
+                async with asyncio.timeout(START_SECONDS):
+                    running = await exits.enter_async_context(local.running(None))
+            except TimeoutError:
+                raise errors.Unavailable(f"The service was not ready within {START_SECONDS:.0f} s.") from None
+            terminal.result(f"NATS, PostgreSQL and the service are running ({time.monotonic() - began:.1f} s)")
+            result = await _replay(running.addresses)
+        is_exact = summary.conclude(result._replace(total_seconds=time.monotonic() - began))
+        summary.show_next_steps()
     except asyncio.CancelledError:
         if not is_terminated:
             raise
         raise typer.Exit(TERMINATED) from None
+    return is_exact
 
 
-async def _run() -> bool:
+async def run_in(running: local.LocalService) -> None:
+    """Run the demo in a service that stays up; nothing is replayed where its telemetry is stored already."""
     began = time.monotonic()
+    database = await asyncpg.connect(running.addresses["database"])
+    try:
+        stored, _ = await _counts(database)
+    finally:
+        await database.close()
+    if stored >= opssat.SNAPSHOTS:
+        terminal.note(f"The {stored:,} snapshots of {opssat.SPACECRAFT} are stored already: nothing is replayed.")
+        return
     summary.introduce()
-    async with _stack() as addresses, _connected(addresses["nats"]) as client:
-        summary.step(f"NATS, PostgreSQL and the service are running ({time.monotonic() - began:.1f} s)")
+    logging.disable(logging.WARNING)  # The service's log lines would be printed across the progress bars.
+    try:
+        result = await _replay(running.addresses)
+    finally:
+        logging.disable(logging.NOTSET)
+    if stored:
+        terminal.note(
+            f"{stored:,} of these snapshots were stored before, and their anomalies are not published again: the "
+            "comparison with the mission's log needs an empty data directory."
+        )
+        return
+    summary.conclude(result._replace(total_seconds=time.monotonic() - began))
+
+
+async def _replay(addresses: Mapping[str, str]) -> summary.Result:
+    """Put the limits in force, publish the telemetry, and wait for its anomalies."""
+    # Without the user that the environment names, which is one of another server.
+    access = settings.read_access(**settings.ANYBODY, nats_url=addresses["nats"])
+    async with connection.connected_as(access) as client:
         await connection.request(client, f"missionops.config.set.{opssat.SPACECRAFT}", opssat.LIMITS.read_bytes())
-        summary.step(f"{opssat.SPACECRAFT}'s limits are in force")
+        terminal.result(f"{opssat.SPACECRAFT}'s limits are in force")
         database = await asyncpg.connect(addresses["database"])
         try:
-            result = await _Course(client, database).run()
+            return await _Replay(client, database).run()
         finally:
             await database.close()
-    result = result._replace(total_seconds=time.monotonic() - began)
-    return summary.conclude(result)
 
 
-def _connected(server: str) -> contextlib.AbstractAsyncContextManager[Client]:
-    """As nobody in particular: what the environment says is about another server."""
-    return connection.connected_as(settings.read_access(**settings.ANYBODY, nats_url=server))
+async def _counts(database: "asyncpg.Connection[asyncpg.Record]") -> tuple[int, int]:
+    """How many snapshots and anomalies of the demo's spacecraft are stored."""
+    row = await database.fetchrow(_COUNTS, opssat.SPACECRAFT)
+    assert row  # noqa: S101 - counts always return a row
+    return row[0], row[1]
 
 
-@contextlib.asynccontextmanager
-async def _stack() -> AsyncIterator[dict[str, str]]:
-    """All that `missionops up` starts, on data that are thrown away."""
-    async with contextlib.AsyncExitStack() as exits:
-        try:
-            async with asyncio.timeout(START_SECONDS):
-                stack = await exits.enter_async_context(local.running(None))
-        except TimeoutError:
-            raise errors.Unavailable(f"The service was not ready within {START_SECONDS:.0f} s.") from None
-        yield stack.addresses
-
-
-class _Course:
-    """The replay, and what came of it so far."""
+class _Replay:
+    """The replay, and its state so far."""
 
     def __init__(self, client: Client, database: "asyncpg.Connection[asyncpg.Record]") -> None:
         self._client = client
         self._database = database
-        self._heard = opssat.ReceivedAnomalies()
+        self._received = opssat.ReceivedAnomalies()
         self._state = State()
-        self._refused: list[str] = []
 
     async def run(self) -> summary.Result:
-        await self._client.subscribe(f"anomalies.{opssat.SPACECRAFT}", cb=self._hear)
+        async def on_anomaly(message: Msg) -> None:
+            anomaly = _decode(message.data)
+            self._received.add(anomaly)
+            self._state.receive(anomaly)
+
+        _, anomalies_before = await _counts(self._database)
+        await self._client.subscribe(f"anomalies.{opssat.SPACECRAFT}", cb=on_anomaly)
         await self._client.flush()
         began = time.monotonic()
         with screen(opssat.SNAPSHOTS) as shown:
-            async with self._counted(shown):
-                await self._send()
-                await self._until_all_came()
-        return summary.Result(self._state, self._heard, time.monotonic() - began)
+            async with self._counted(shown, anomalies_before):
+                await self._publish()
+                await self._until_complete()
+        return summary.Result(self._state, self._received, time.monotonic() - began)
 
-    async def _send(self) -> None:
-        with snapshot_reader.opened(opssat.RECORDING) as recording:
-            async with BulkPublisher(self._client, self._settle) as publisher:
-                async for batch in snapshot_reader.read(recording, None):
+    async def _publish(self) -> None:
+        refused: list[str] = []
+
+        def settle(outcome: PublishOutcome[int]) -> None:
+            if outcome.refusal:
+                refused.append(f"line {outcome.mark}: {outcome.refusal}")
+
+        with snapshot_reader.opened(opssat.RECORDING) as opened:
+            async with BulkPublisher(self._client, settle) as publisher:
+                async for batch in snapshot_reader.read(opened, None):
                     for item in batch.items:
                         if isinstance(item, snapshot_reader.Refusal):
                             raise errors.SetupError(f"The sample is damaged at line {item.place}: {item.reason}.")
                         await publisher.publish(item.spacecraft_id, item.body, item.place)
                         self._state.sent += 1
-        if self._refused:
-            raise errors.Unavailable(f"{len(self._refused)} snapshots were not taken: {self._refused[0]}.")
-
-    def _settle(self, outcome: PublishOutcome[int]) -> None:
-        if outcome.refusal:
-            self._refused.append(f"line {outcome.mark}: {outcome.refusal}")
-
-    async def _hear(self, message: Msg) -> None:
-        anomaly = _decode(message.data)
-        self._heard.add(anomaly)
-        self._state.hear(anomaly)
+        if refused:
+            raise errors.Unavailable(f"{len(refused)} snapshots were not taken: {refused[0]}.")
 
     @contextlib.asynccontextmanager
-    async def _counted(self, shown: Screen) -> AsyncIterator[None]:
+    async def _counted(self, shown: Screen, anomalies_before: int) -> AsyncIterator[None]:
+        """Count what is stored, and show the state, for the time of a block."""
         owner = asyncio.current_task()
         assert owner  # noqa: S101 - we run in one
 
         async def keep_counting() -> None:
             while True:
-                await self._count()
+                self._state.stored, anomalies = await _counts(self._database)
+                self._state.stored_anomalies = anomalies - anomalies_before
                 shown.show(self._state)
                 await asyncio.sleep(POLL_SECONDS)
 
@@ -152,19 +186,14 @@ class _Course:
             raise
         finally:
             task.cancel()
-            await asyncio.wait([task])  # Awaited itself, it would take a cancellation of ours for its own.
+            await asyncio.wait([task])  # Awaited itself, its cancellation would be taken for one of ours.
             shown.show(self._state)
 
-    async def _count(self) -> None:
-        row = await self._database.fetchrow(_COUNTS)
-        assert row  # noqa: S101 - counts always answer
-        self._state.stored, self._state.stored_anomalies = row
-
-    async def _until_all_came(self) -> None:
-        """Until nothing is missing, or nothing has come for so long that nothing will."""
+    async def _until_complete(self) -> None:
+        """Wait until nothing is missing, or nothing has arrived for so long that nothing will."""
         before, since = (-1, -1), time.monotonic()
         while not self._state.is_complete:
-            now = self._state.stored, self._state.heard
+            now = self._state.stored, self._state.received
             if now != before:
                 before, since = now, time.monotonic()
             elif time.monotonic() - since > PATIENCE_SECONDS:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -14,12 +14,12 @@ from rich.text import Text
 
 from missionops.cli.demo import opssat
 from missionops.cli.output import terminal
+from missionops.cli.output.tables import SEVERITIES
 
 LATEST = 8
 FIRST = 5
 STEP = 10
 REFRESH_PER_SECOND = 8
-STYLES = {"HIGH": "red", "MEDIUM": "yellow"}
 
 
 @dataclass
@@ -29,42 +29,42 @@ class State:
     sent: int = 0
     stored: int = 0
     stored_anomalies: int = 0
-    heard: int = 0
+    received: int = 0
     latest: deque[opssat.FoundAnomaly] = field(default_factory=lambda: deque(maxlen=LATEST))
     first: list[opssat.FoundAnomaly] = field(default_factory=list)
 
     @property
     def is_complete(self) -> bool:
-        """Whether all that was sent is stored, and all anomalies that were stored came."""
-        return bool(self.sent) and self.stored >= self.sent and self.heard >= self.stored_anomalies
+        """Whether all that was sent is stored, and all anomalies that were stored were received."""
+        return bool(self.sent) and self.stored >= self.sent and self.received >= self.stored_anomalies
 
-    def hear(self, anomaly: opssat.FoundAnomaly) -> None:
-        """Counts one, and keeps it for a moment."""
-        self.heard += 1
+    def receive(self, anomaly: opssat.FoundAnomaly) -> None:
+        """Count one anomaly, and keep it for a moment."""
+        self.received += 1
         self.latest.append(anomaly)
         if len(self.first) < FIRST:
             self.first.append(anomaly)
 
 
 class Screen(Protocol):
-    """Where the state is shown."""
+    """Shows the state."""
 
     def show(self, state: State) -> None:
-        """Shows it, if it is time."""
+        """Show the state, if it is time."""
 
 
 @contextmanager
 def screen(total: int) -> Iterator[Screen]:
-    """What fits standard output."""
+    """The screen that fits standard output: bars on a terminal, else a line now and then."""
     console = Console(highlight=False)
     if not console.is_terminal:
         yield _Lines(total)
         return
     with Live(console=console, refresh_per_second=REFRESH_PER_SECOND, transient=True) as live:
-        yield _Picture(live, total)
+        yield _Bars(live, total)
 
 
-class _Picture:
+class _Bars:
     def __init__(self, live: Live, total: int) -> None:
         self._live = live
         self._progress = Progress(
@@ -76,23 +76,14 @@ class _Picture:
     def show(self, state: State) -> None:
         self._progress.update(self._sent, completed=state.sent)
         self._progress.update(self._stored, completed=state.stored)
-        self._live.update(self._picture(state))
-
-    def _picture(self, state: State) -> RenderableType:
-        title = Text(f"\n{state.heard:,} anomalies so far; the latest:", style="bold")
-        return Group(self._progress, title, _latest(state))
-
-
-def _latest(state: State) -> RenderableType:
-    table = Table.grid(padding=(0, 2))
-    for anomaly in state.latest:
-        style = STYLES.get(anomaly.severity, "")
-        table.add_row(
-            Text(_time(anomaly)), Text(anomaly.severity, style=style), Text(anomaly.description), f"{anomaly.value:g}"
-        )
-    for _ in range(LATEST - len(state.latest)):
-        table.add_row("")
-    return table
+        title = Text(f"\n{state.received:,} anomalies so far; the latest:", style="bold")
+        table = Table.grid(padding=(0, 2))
+        for anomaly in state.latest:
+            severity = Text(anomaly.severity, style=SEVERITIES.get(anomaly.severity, ""))
+            table.add_row(Text(_time(anomaly)), severity, Text(anomaly.description), f"{anomaly.value:g}")
+        for _ in range(LATEST - len(state.latest)):
+            table.add_row("")
+        self._live.update(Group(self._progress, title, table))
 
 
 class _Lines:
@@ -111,7 +102,7 @@ class _Lines:
         if percent >= self._percent + STEP:
             self._percent = percent - percent % STEP
             terminal.result(
-                f"{self._percent} %: {state.sent:,} sent, {state.stored:,} stored, {state.heard:,} anomalies"
+                f"{self._percent} %: {state.sent:,} sent, {state.stored:,} stored, {state.received:,} anomalies"
             )
 
 

@@ -13,7 +13,7 @@ from missionops.domain import number
 from missionops.wire import decoder
 
 MOST = 160
-"""Characters of what may be of any length, where no terminal says how many fit."""
+"""Characters of a text of any length, where the output is no terminal."""
 
 _COLOURS = {"LOW": "cyan", "MEDIUM": "yellow", "HIGH": "red", "CRITICAL": "red"}
 _BOLD = {"CRITICAL"}
@@ -21,7 +21,7 @@ _MILLISECONDS = len("2025-01-01 00:00:00.000")
 
 
 class Message(Protocol):
-    """What came live, or lay in a stream."""
+    """A message that arrived, or that a stream keeps."""
 
     @property
     def subject(self) -> str: ...
@@ -34,7 +34,7 @@ class Message(Protocol):
 
 
 def as_json(message: Message) -> bytes:
-    """The body on one line; what is not JSON becomes JSON: MessagePack by its content, all else as a string."""
+    """The body as one line of JSON: MessagePack by its content, anything else that is not JSON as a string."""
     try:
         if decoder.encoding_of(_content_type(message)) is decoder.MSGPACK:
             return msgspec.json.encode(msgspec.msgpack.decode(message.data))
@@ -44,50 +44,49 @@ def as_json(message: Message) -> bytes:
 
 
 def as_line(message: Message) -> str:
-    """Time, whose it is, and what it says."""
+    """One line: the time, the spacecraft, and the content."""
     kind, _, rest = message.subject.partition(".")
     try:
-        body = _decoded(message)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        body = None
-    write = _KINDS.get(kind, _anything)
-    try:
-        return write(message, rest, body)
-    except (AttributeError, LookupError, TypeError, ValueError):
-        return _anything(message, rest, body)  # Anybody may publish anything there.
+        return _WRITERS[kind](message, rest)
+    except (AttributeError, LookupError, TypeError, ValueError, msgspec.DecodeError, RecursionError):
+        # Another kind of message, or one whose content is not what is published on this subject.
+        return _line(_received(message), message.subject, "", message.data.decode("utf-8", "backslashreplace"))
 
 
-def _anomaly(_: Message, spacecraft_id: str, body: Any) -> str:
+def _anomaly(message: Message, spacecraft_id: str) -> str:
+    body = _decoded(message)
     severity, parameter = str(body["severity"]), str(body["parameter"])
     why = str(body["description"]).removeprefix(f"Parameter {parameter} ")
-    said = f"{parameter} {_value(body['value'])} {why}"
-    return _line(_time(body["timestamp"]), spacecraft_id, severity, said, severity)
+    text = f"{parameter} {_value(body['value'])} {why}"
+    return _line(_time(body["timestamp"]), spacecraft_id, severity, text, severity)
 
 
-def _telemetry(_: Message, spacecraft_id: str, body: Any) -> str:
+def _telemetry(message: Message, spacecraft_id: str) -> str:
+    body = _decoded(message)
     first = body[0] if isinstance(body, list) else body
     more = f"(and {len(body) - 1} more)  " if isinstance(body, list) and len(body) > 1 else ""
-    values = " ".join(f"{name}={_quoted(value)}" for name, value in first["parameters"].items())
+    # A text in quotes, so that it is not taken for a number.
+    values = " ".join(
+        f"{name}={msgspec.json.encode(value).decode() if isinstance(value, str) else _value(value)}"
+        for name, value in first["parameters"].items()
+    )
     return _line(_time(first["timestamp"]), spacecraft_id, "", more + values)
 
 
-def _event(_: Message, spacecraft_id: str, body: Any) -> str:
+def _event(message: Message, spacecraft_id: str) -> str:
+    body = _decoded(message)
     severity = str(body["severity"])
     return _line(_time(body["timestamp"]), spacecraft_id, severity, f"{body['type']}: {body['message']}", severity)
 
 
-def _dead_letter(message: Message, source: str, _: Any) -> str:
+def _dead_letter(message: Message, rest: str) -> str:
     headers = message.headers or {}
     item = f"item {headers['Missionops-Item']}: " if "Missionops-Item" in headers else ""
-    said = f"{item}{headers['Missionops-Error']}"
-    return _line(_received(message), source.rpartition(".")[2], headers["Missionops-Error-Code"], said, "MEDIUM")
+    text = f"{item}{headers['Missionops-Error']}"
+    return _line(_received(message), rest.rpartition(".")[2], headers["Missionops-Error-Code"], text, "MEDIUM")
 
 
-def _anything(message: Message, _: str, __: Any) -> str:
-    return _line(_received(message), message.subject, "", message.data.decode("utf-8", "backslashreplace"))
-
-
-_KINDS: Mapping[str, Callable[[Message, str, Any], str]] = {
+_WRITERS: Mapping[str, Callable[[Message, str], str]] = {
     "anomalies": _anomaly,
     "telemetry": _telemetry,
     "events": _event,
@@ -95,9 +94,9 @@ _KINDS: Mapping[str, Callable[[Message, str, Any], str]] = {
 }
 
 
-def _line(time: str, about: str, mark: str, text: str, colour: str = "") -> str:
-    """One line, on a terminal not wider than that."""
-    about, mark = f"{_short(about, MOST):<8}", f"{_short(mark, MOST):<8}" if mark else ""
+def _line(time: str, spacecraft_id: str, mark: str, text: str, colour: str = "") -> str:
+    """One line, not wider than the terminal."""
+    about, mark = f"{_short(spacecraft_id, MOST):<8}", f"{_short(mark, MOST):<8}" if mark else ""
     used = len(time) + len(about) + len(mark) + 2 + bool(mark)
     room = max(shutil.get_terminal_size().columns - used, 20) if sys.stdout.isatty() else MOST
     painted = f" {terminal.paint(mark, _COLOURS.get(colour), bold=colour in _BOLD)}" if mark else ""
@@ -115,7 +114,7 @@ def _content_type(message: Message) -> str | None:
 
 
 def _time(timestamp: object) -> str:
-    """In milliseconds, which are enough to tell one line from another."""
+    """A time in milliseconds, which are enough to tell one line from another."""
     if isinstance(timestamp, datetime):
         timestamp = timestamp.astimezone(UTC).isoformat()
     written = str(timestamp).replace("T", " ").replace("Z", "").replace("+00:00", "")
@@ -123,23 +122,20 @@ def _time(timestamp: object) -> str:
 
 
 def _received(message: Message) -> str:
-    """When the stream took it, or for what comes live now."""
+    """When the stream took the message, or now for one that has just arrived."""
     stored = (message.headers or {}).get("Nats-Time-Stamp")
     return _time(stored) if stored else f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}"[:_MILLISECONDS]
 
 
 def _value(value: object) -> str:
+    if value is None:
+        return "null"
     if isinstance(value, bool):
         return str(value).lower()
     return number.text(value) if isinstance(value, float) else str(value)
 
 
-def _quoted(value: object) -> str:
-    """A text in quotes, so that it is not taken for a number."""
-    return msgspec.json.encode(value).decode() if isinstance(value, str) else _value(value)
-
-
 def _short(text: str, most: int) -> str:
-    """On one line and not longer than `most`."""
+    """A text on one line and not longer than `most`."""
     shown = terminal.printable(text)
     return shown if len(shown) <= most else f"{shown[: most - 1]}…"

@@ -1,4 +1,4 @@
-"""How far a replay is: a bar on a terminal, a line now and then elsewhere; always on standard error."""
+"""The progress of publishing: a bar on a terminal, else a line now and then; always on standard error."""
 
 import time
 from types import TracebackType
@@ -12,11 +12,11 @@ from missionops.cli.output import terminal
 
 PERCENT = 100
 STEP = 10
-"""Per cent from one line to the next where there is no terminal."""
+"""Per cent from one line to the next where the output is no terminal."""
 PAUSE_SECONDS = 1.0
-"""At least from one such line to the next."""
+"""The least time from one such line to the next."""
 PLAIN_SECONDS = 10.0
-"""From line to line where nobody knows how much there is."""
+"""The time from one line to the next where the total is unknown."""
 
 
 class _Rate(ProgressColumn):
@@ -25,7 +25,7 @@ class _Rate(ProgressColumn):
 
 
 class Bar:
-    """Shows `done` snapshots and the `share` of all (None if nobody knows) as often as is good to read."""
+    """Shows how many snapshots are done and their share of all, as often as is good to read."""
 
     def __init__(self, title: str, *, share_is_known: bool) -> None:
         self._console = Console(stderr=True)
@@ -55,17 +55,15 @@ class Bar:
         self._progress.stop()
 
     def show(self, done: int, share: float | None, trouble: str = "") -> None:
-        """Says how far it is, where `trouble` is what it waits for."""
+        """Show the progress; `share` is None where the total is unknown, `trouble` is what it waits for."""
         if self._console.is_terminal:
             self._progress.update(self._task, completed=share or 0, done=done, trouble=trouble)
         elif share is not None:
-            self._show_step(done, int(share * PERCENT))
+            percent = int(share * PERCENT)
+            if percent >= self._next_step and (percent >= PERCENT or time.monotonic() - self._last > PAUSE_SECONDS):
+                self._last = time.monotonic()
+                self._next_step = percent - percent % STEP + STEP
+                terminal.note(f"{self._title}: {percent} %, {done:,} snapshots")
         elif time.monotonic() - self._last > PLAIN_SECONDS:
             self._last = time.monotonic()
             terminal.note(f"{self._title}: {done:,} snapshots")
-
-    def _show_step(self, done: int, percent: int) -> None:
-        if percent >= self._next_step and (percent >= PERCENT or time.monotonic() - self._last > PAUSE_SECONDS):
-            self._last = time.monotonic()
-            self._next_step = percent - percent % STEP + STEP
-            terminal.note(f"{self._title}: {percent} %, {done:,} snapshots")

@@ -1,5 +1,6 @@
-"""What is listed, as tables for people."""
+"""Tables for people."""
 
+import base64
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -8,7 +9,7 @@ import msgspec
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Table
 from rich.text import Text
 
 from missionops.cli.output import terminal
@@ -26,7 +27,7 @@ _MEANINGS = {
 }
 SNIPPET = 100
 LEAST = 16
-"""The width that is left to a column that is folded before the others are folded, too."""
+"""The width that a folded column keeps before the others are folded, too."""
 LEAST_BESIDE_NUMBERS = 8
 PADDING = 3
 
@@ -34,20 +35,27 @@ Item = Mapping[str, Any]
 
 
 def telemetry(snapshots: Iterable[Item]) -> None:
-    """Snapshots with all they say."""
+    """Snapshots with their parameters."""
     table = _table("time (UTC)", "parameters")
     for snapshot in snapshots:
-        table.add_row(_time(snapshot["timestamp"]), _parameters(snapshot["parameters"]))
+        parameters = Text()
+        for name, value in snapshot["parameters"].items():
+            parameters.append(f"{terminal.printable(name)}=", "dim")
+            parameters.append(f"{terminal.printable(value_text(value))}  ")
+        parameters.rstrip()
+        table.add_row(_time(snapshot["timestamp"]), parameters)
     _print(table)
 
 
-def anomalies(found: Iterable[Item]) -> None:
+def anomalies(found: Iterable[Item], *, with_spacecraft: bool = False) -> None:
     """Anomalies with the limits that they break."""
-    table = _table("time (UTC)", "severity", "parameter", "value", "limit", right=("value", "limit"))
+    spacecraft = ["spacecraft"] if with_spacecraft else []
+    table = _table("time (UTC)", *spacecraft, "severity", "parameter", "value", "limit", right=("value", "limit"))
     for anomaly in found:
         limit = anomaly["limit"]
         table.add_row(
             _time(anomaly["timestamp"]),
+            *([_text(anomaly["spacecraftId"])] if with_spacecraft else []),
             _severity(anomaly["severity"]),
             _text(anomaly["parameter"]),
             _text(_value(anomaly["value"])),
@@ -56,31 +64,37 @@ def anomalies(found: Iterable[Item]) -> None:
     _print(table)
 
 
-def events(found: Iterable[Item]) -> None:
+def events(found: Iterable[Item], *, with_spacecraft: bool = False) -> None:
     """Mission events."""
-    table = _table("time (UTC)", "type", "severity", "message")
+    table = _table("time (UTC)", *(["spacecraft"] if with_spacecraft else []), "type", "severity", "message")
     for event in found:
-        told = _text(event["message"])
+        message = _text(event["message"])
         if event.get("metadata"):
             details = msgspec.json.format(msgspec.json.encode(event["metadata"]), indent=0).decode()
-            told.append("\n").append(terminal.printable(_short(details)), "dim")
-        table.add_row(_time(event["timestamp"])[:19], _text(event["type"]), _severity(event["severity"]), told)
+            message.append("\n").append(terminal.printable(_short(details)), "dim")
+        table.add_row(
+            _time(event["timestamp"])[:19],
+            *([_text(event["spacecraftId"] or "")] if with_spacecraft else []),
+            _text(event["type"]),
+            _severity(event["severity"]),
+            message,
+        )
     _print(table)
 
 
 def documents(found: Iterable[Item]) -> None:
-    """Documents, the best match first, with how each begins."""
+    """Documents, best match first, with how each begins."""
     table = _table("document", "about", "title and beginning")
     for document in found:
         body = " ".join(document["body"].split())
-        told = Text.assemble((terminal.printable(document["title"]), "bold"), "\n", terminal.printable(_short(body)))
+        title = Text.assemble((terminal.printable(document["title"]), "bold"), "\n", terminal.printable(_short(body)))
         about = f"{document['spacecraftId'] or 'all'}\n{document['category']}"
-        table.add_row(_text(document["id"]), Text("\n").join(map(_text, about.split("\n"))), told)
+        table.add_row(_text(document["id"]), Text("\n").join(map(_text, about.split("\n"))), title)
     _print(table)
 
 
 def document(found: Item) -> None:
-    """One document, to be read; its lines are broken between words, and not at all where no terminal shows them."""
+    """One document; its lines are broken between words, and not at all where the output is no terminal."""
     console = Console(highlight=False)
     about = ", ".join([found["spacecraftId"] or "all", found["category"], *found["tags"]])
     for line in (found["title"], about, "", *found["body"].splitlines()):
@@ -89,7 +103,7 @@ def document(found: Item) -> None:
 
 
 def spacecraft(found: Iterable[Item]) -> None:
-    """The fleet."""
+    """Registered spacecraft."""
     table = _table("spacecraft", "name", "mission", "config", "registered (UTC)")
     for item in found:
         config = f"version {item['version']}" if item["version"] is not None else "none"
@@ -104,7 +118,7 @@ def spacecraft(found: Iterable[Item]) -> None:
 
 
 def registration(item: Item) -> None:
-    """One of the fleet."""
+    """The registration of one spacecraft."""
     config = f"version {item['version']}, source {item['source']}" if item["version"] is not None else "none"
     rows = {
         "spacecraft": item["spacecraftId"],
@@ -118,7 +132,7 @@ def registration(item: Item) -> None:
 
 
 def health(found: Item) -> None:
-    """What the service says of itself."""
+    """The health of the service."""
     ingest = found["ingest"]
     colour = "green" if found["status"] == "ready" else "red"
     lag = "unknown here" if ingest["lag"] is None else f"{ingest['lag']:,} messages"
@@ -144,38 +158,66 @@ def health(found: Item) -> None:
 
 
 def status(found: Item) -> None:
-    """How one spacecraft does."""
+    """The status of one spacecraft."""
     counts = found["anomalies"]
     last = found["lastTelemetryTimestamp"]
     overall, monitoring, highest = found["overallStatus"], found["monitoring"], found["highestSeverityLast24h"]
-    told = f"{counts['last1h']:,} in 1 h, {counts['last6h']:,} in 6 h, {counts['last24h']:,} in 24 h"
+    numbers = f"{counts['last1h']:,} in 1 h, {counts['last6h']:,} in 6 h, {counts['last24h']:,} in 24 h"
     meaning = _MEANINGS.get(monitoring, "").format(terminal.printable(found["spacecraftId"]))
     rows = {
         "spacecraft": _text(found["spacecraftId"]),
         "status": Text(overall, STATES.get(overall, "")),
         "monitoring": Text(monitoring, STATES.get(monitoring, "")).append(f" {meaning}" if meaning else "", "default"),
         "last telemetry": _text(f"{_time(last)} UTC" if last else "none"),
-        "anomalies": _text(told),
+        "last received": _text(_reception(found["lastReceivedAt"], found["clockOffset"])),
+        "anomalies": _text(numbers),
         "highest severity": _severity(highest) if counts["last24h"] else Text("none in 24 h"),
     }
     _named(rows)
+
+
+def _reception(received_at: str | None, offset: float | None) -> str:
+    """When something was received last, and how far the spacecraft's clock was from that."""
+    if received_at is None or offset is None:
+        return "nothing"
+    return f"{_time(received_at)} UTC, {abs(offset):,.1f} s {'after' if offset >= 0 else 'before'} its timestamp"
 
 
 def letters(found: Iterable[Item]) -> None:
     """Dead letters with their reasons."""
     table = _table("letter", "time (UTC)", "spacecraft", "code", "reason", "bytes", right=("letter", "bytes"))
     for letter in found:
-        headers = letter["headers"]
-        item = f"item {headers['Missionops-Item']}: " if "Missionops-Item" in headers else ""
+        item = "" if letter["item"] is None else f"item {letter['item']}: "
         table.add_row(
             str(letter["sequence"]),
-            _time(letter["time"])[:19],
-            _text(letter["spacecraftId"]),
-            Text(terminal.printable(headers.get("Missionops-Error-Code", "")), "yellow"),
-            _text(f"{item}{headers.get('Missionops-Error', '')}"),
+            _time(letter["at"])[:19],
+            _text(letter["subject"].rpartition(".")[2]),
+            Text(terminal.printable(letter["code"] or ""), "yellow"),
+            _text(f"{item}{letter['error'] or ''}"),
             f"{letter['size']:,}",
         )
     _print(table)
+
+
+def letter(found: Item) -> None:
+    """One dead letter with its headers and its body: MessagePack as JSON, other bytes as Python writes them."""
+    spacecraft_id = found["subject"].rpartition(".")[2]
+    terminal.result(terminal.printable(f"Letter {found['sequence']} of {spacecraft_id}, {_time(found['at'])} UTC"))
+    for name, value in found["headers"].items():
+        terminal.result(terminal.printable(f"{name}: {value}"))
+    text = found["body"]
+    if text is None:
+        body = base64.b64decode(found["bodyBase64"])
+        try:
+            text = f"(MessagePack) {msgspec.json.encode(msgspec.msgpack.decode(body)).decode()}"
+        except (msgspec.DecodeError, RecursionError, TypeError, ValueError):
+            text = repr(body)[2:-1]
+    terminal.result("")
+    for line in text.split("\n"):
+        terminal.result(terminal.printable(line))
+    if found["isCut"]:
+        terminal.note(f"This is only the beginning of {found['size']:,} bytes: GET /dead-letters/{found['sequence']} "
+                      "over HTTP returns all of them.")  # fmt: skip
 
 
 def plain(columns: Iterable[str], rows: Iterable[Iterable[str]], right: Iterable[str] = ()) -> None:
@@ -189,14 +231,14 @@ def plain(columns: Iterable[str], rows: Iterable[Iterable[str]], right: Iterable
 def _table(*columns: str, right: Iterable[str] = ()) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     for column in columns:
-        # What is short stays on its line; only what may be long is folded.
+        # Only columns that may be long are folded.
         is_long = column in {"parameters", "message", "title and beginning", "reason", "symptom", "parameter"}
         table.add_column(column, justify="right" if column in right else "left", overflow="fold", no_wrap=not is_long)
     return table
 
 
 def _named(rows: Mapping[str, Text]) -> None:
-    """Values, each with its name before it."""
+    """Print values, each with its name before it."""
     table = Table(box=box.SIMPLE, show_header=False)
     for name, value in rows.items():
         table.add_row(name, value)
@@ -208,28 +250,23 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 
 def _print(table: Table) -> None:
+    """Print a table; where the terminal is too narrow all columns are folded, those of numbers last."""
     console = Console(highlight=False)
-    if sum(map(_least_width, table.columns)) > console.width:
+    least_widths = []
+    for column in table.columns:
+        width = max(cell_len(line) for cell in (column.header, *column.cells) for line in str(cell).split("\n"))
+        least_widths.append(PADDING + (width if column.no_wrap else min(width, LEAST)))
+    if sum(least_widths) > console.width:
         for column in table.columns:
             column.no_wrap = False
-        _keep_numbers_whole(table, console.width)
+        # Columns of numbers get the width of their longest number, if that leaves the others something.
+        numbers = [column for column in table.columns if column.justify == "right"]
+        longest = [max(cell_len(word) for cell in column.cells for word in str(cell).split()) for column in numbers]
+        others = len(table.columns) - len(numbers)
+        if sum(longest) + PADDING * len(table.columns) + LEAST_BESIDE_NUMBERS * others <= console.width:
+            for column, length in zip(numbers, longest, strict=True):
+                column.min_width = length
     console.print(table, markup=False)
-
-
-def _keep_numbers_whole(table: Table, width: int) -> None:
-    """Gives columns of numbers the width of their longest one, if that leaves the others something."""
-    numbers = [column for column in table.columns if column.justify == "right"]
-    longest = [max(cell_len(word) for cell in column.cells for word in str(cell).split()) for column in numbers]
-    others = len(table.columns) - len(numbers)
-    if sum(longest) + PADDING * len(table.columns) + LEAST_BESIDE_NUMBERS * others <= width:
-        for column, length in zip(numbers, longest, strict=True):
-            column.min_width = length
-
-
-def _least_width(column: Column) -> int:
-    """What a column should have."""
-    width = max(cell_len(line) for cell in (column.header, *column.cells) for line in str(cell).split("\n"))
-    return PADDING + (width if column.no_wrap else min(width, LEAST))
 
 
 def _text(text: str) -> Text:
@@ -240,28 +277,21 @@ def _severity(severity: str) -> Text:
     return Text(terminal.printable(severity), SEVERITIES.get(severity, ""))
 
 
-def _parameters(parameters: Item) -> Text:
-    told = Text()
-    for name, value in parameters.items():
-        told.append(f"{terminal.printable(name)}=", "dim")
-        told.append(f"{terminal.printable(value_text(value))}  ")
-    told.rstrip()
-    return told
-
-
 def _short(text: str) -> str:
-    """The beginning of a long text, to its last whole word; all of it where no terminal shows it."""
+    """The beginning of a long text, to its last whole word; all of it where the output is no terminal."""
     if len(text) <= SNIPPET or not sys.stdout.isatty():
         return text
     return f"{text[:SNIPPET].rpartition(' ')[0] or text[:SNIPPET]} …"
 
 
 def value_text(value: object) -> str:
-    """A value as it came: a text in quotes, so that it is not taken for a number."""
+    """A value as it was received: a text in quotes, so that it is not taken for a number."""
     return msgspec.json.encode(value).decode() if isinstance(value, str) or value is None else _value(value)
 
 
 def _value(value: object) -> str:
+    if value is None:
+        return "null"
     if isinstance(value, bool):
         return str(value).lower()
     return number.text(value) if isinstance(value, float) else str(value)

@@ -1,4 +1,4 @@
-"""What a command and the terminal say to each other: results on standard output, all else on standard error."""
+"""The standard streams of a command: results on standard output, all else on standard error."""
 
 import errno
 import io
@@ -9,17 +9,18 @@ from typing import Any, TextIO
 import typer
 
 from missionops import errors
+from missionops.wire.text import printable as printable  # noqa: PLC0414 - what a terminal shows is made printable by it
 
 INTERRUPTED = 130
 _STREAMS = {0: os.O_WRONLY, 1: os.O_RDONLY, 2: os.O_WRONLY}
-"""How /dev/null is opened in the place of a closed stream: so that reading or writing it fails, if anybody does."""
+"""How /dev/null is opened in place of a closed stream: so that reading or writing it fails."""
 
 
 class _Output(io.FileIO):
-    """Standard output: a reader that is gone is a quiet end, anything else that stops us from writing is an error."""
+    """Standard output: a reader that is gone ends the command quietly, any other failure to write is an error."""
 
     def write(self, data: Any) -> int:
-        """Writes; after a failure all that is still buffered goes nowhere."""
+        """Write; after a failure everything that is still buffered is discarded."""
         try:
             return super().write(data)
         except OSError as error:
@@ -31,10 +32,10 @@ class _Output(io.FileIO):
 
 
 class _Complaints(io.FileIO):
-    """Standard error: where it cannot be written there is nobody to tell, and the work goes on."""
+    """Standard error: where it cannot be written, the work goes on."""
 
     def write(self, data: Any) -> int:
-        """Writes if that is possible."""
+        """Write if that is possible."""
         try:
             return super().write(data)
         except OSError:
@@ -42,9 +43,9 @@ class _Complaints(io.FileIO):
 
 
 def prepare() -> None:
-    """Take over the standard streams, each of which may be closed, full, or without a reader.
+    """Replace the standard streams, each of which may be closed, full, or without a reader.
 
-    A terminal that lacks a character shows another in its place; that is no reason to fail.
+    A character that the terminal lacks is replaced by another.
     """
     for descriptor, mode in _STREAMS.items():
         try:
@@ -64,13 +65,13 @@ def _text(raw: io.FileIO, before: TextIO | None) -> TextIO:
 
 
 def result(line: str) -> None:
-    """One line of what was asked for."""
+    """Print one line of the result."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 
 def json(document: bytes | str) -> None:
-    """One line of JSON: in UTF-8 as JSON always is, whatever the locale says of texts."""
+    """Print one line of JSON, in UTF-8 whatever the locale says."""
     text = document if isinstance(document, str) else document.decode()
     if not hasattr(sys.stdout, "buffer"):  # no stream of bytes, as where a program runs a command in itself
         result(text)
@@ -80,13 +81,13 @@ def json(document: bytes | str) -> None:
 
 
 def note(line: str) -> None:
-    """One line about how it goes."""
+    """Print one line about the work on standard error."""
     sys.stderr.write(line + "\n")
     sys.stderr.flush()
 
 
 def complain(error: errors.MissionopsError) -> None:
-    """What went wrong in one sentence, and each place where a request breaks a rule."""
+    """Print an error in one sentence, and each place where a request breaks a rule."""
     note(f"{paint('Error:', 'red', stream=sys.stderr)} {printable(str(error))}")
     details = error.details if isinstance(error, errors.Refused) else ()
     for detail in details:
@@ -100,12 +101,3 @@ def paint(text: str, colour: str | None, *, stream: Any = None, bold: bool = Fal
     if not stream.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return text
     return typer.style(text, fg=colour, bold=bold or None)
-
-
-def printable(text: str) -> str:
-    """`text` from somewhere else, unable to steer the terminal."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in text)
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode()

@@ -1,10 +1,11 @@
-"""The simulated missions as they are now: published at a rate until stopped."""
+"""The simulated missions live: published at a rate until stopped."""
 
 import asyncio
 import contextlib
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from nats.aio.client import Client
 
@@ -12,6 +13,7 @@ from missionops import errors
 from missionops.cli.client import connection, publish_snapshot
 from missionops.cli.client.bulk_publisher import BulkPublisher
 from missionops.cli.client.publish_file import Tally
+from missionops.cli.client.service import Service
 from missionops.cli.output import terminal
 from missionops.cli.output.progress_bar import Bar
 from missionops.cli.simulate import register, seed
@@ -24,25 +26,37 @@ LAST_SECONDS = 2.0
 """For the last acknowledgements, when it is stopped."""
 
 
-async def simulate(  # noqa: PLR0917 - what one run is made of
-    profiles: Sequence[Profile],
-    rate: float,
-    seed: int,
-    injections: fleet.Injections,
-    count: int | None,
-    server_url: str,
-) -> None:
-    """Publishes `rate` snapshots a second of each mission, `count` of each if that is given."""
+class Simulation(NamedTuple):
+    """What is simulated."""
+
+    profiles: Sequence[Profile]
+    rate: float
+    """Snapshots a second, of each mission."""
+    seed: int
+    injections: fleet.Injections
+    most: int | None
+    """How many snapshots of each mission; None for no end."""
+
+
+async def simulate(simulation: Simulation, service: Service) -> None:
+    """Publish snapshots of the missions until there are enough or it is stopped, and print a summary."""
     tally = Tally("snapshot")
     began = time.monotonic()
-    async with connection.connected(server_url, reconnect_tries=connection.FOR_EVER) as client:
-        for profile in profiles:
-            await register.introduce(client, profile, replace=False)
-        names = ", ".join(profile.spacecraft_id for profile in profiles)
-        terminal.note(f"Simulating {names}, seed {seed}; Ctrl-C ends.")
+    async with connection.connected(service.url, reconnect_tries=connection.FOR_EVER) as client:
+        for profile in simulation.profiles:
+            await register.register(client, profile, replace=False)
+        names = ", ".join(profile.spacecraft_id for profile in simulation.profiles)
+        terminal.note(f"Simulating {names}, seed {simulation.seed}; Ctrl-C ends.")
         began = time.monotonic()
         try:
-            await _Simulation(client, tally, injections).run(profiles, rate, seed, count)
+            async with BulkPublisher(client, tally.settle) as publisher:
+                try:
+                    await _publish(simulation, client, publisher, tally)
+                except asyncio.CancelledError:
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(LAST_SECONDS):
+                            await publisher.finish()
+                    raise
         except errors.Unavailable as error:
             raise publish_snapshot.explained(error) from None
         finally:
@@ -51,62 +65,34 @@ async def simulate(  # noqa: PLR0917 - what one run is made of
             terminal.result(tally.summary(time.monotonic() - began))
 
 
-class _Simulation:
-    """What is sent, and what is told about it."""
-
-    def __init__(self, client: Client, tally: Tally, injections: fleet.Injections) -> None:
-        self._client = client
-        self._tally = tally
-        self._to_come = sorted(
-            (one.seconds, spacecraft_id, one.name) for spacecraft_id, several in injections.items() for one in several
-        )
-        self._injections = injections
-        self._shown = 0.0
-
-    async def run(self, profiles: Sequence[Profile], rate: float, seed: int, count: int | None) -> None:
-        start = datetime.now(UTC)
-        courses = [Course(profile, seed, start, self._injections[profile.spacecraft_id]) for profile in profiles]
-        with Bar("simulation", share_is_known=False) as bar:
-            async with BulkPublisher(self._client, self._tally.settle) as publisher:
-                try:
-                    await self._go_on(courses, publisher, bar, 1 / rate, start, count)
-                except asyncio.CancelledError:
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(LAST_SECONDS):
-                            await publisher.finish()
-                    raise
-
-    async def _go_on(  # noqa: PLR0917 - what one run is made of
-        self,
-        courses: Sequence[Course],
-        publisher: BulkPublisher[int],
-        bar: Bar,
-        pause: float,
-        start: datetime,
-        count: int | None,
-    ) -> None:
-        due, round_ = time.monotonic(), 0
-        while count is None or round_ < count:
+async def _publish(simulation: Simulation, client: Client, publisher: BulkPublisher[int], tally: Tally) -> None:
+    """Publish one snapshot of each mission after the other, at the rate, and announce each fault as it begins."""
+    start = datetime.now(UTC)
+    courses = [
+        Course(profile, simulation.seed, start, simulation.injections[profile.spacecraft_id])
+        for profile in simulation.profiles
+    ]
+    faults = sorted(
+        (injection.seconds, spacecraft_id, injection.name)
+        for spacecraft_id, injections in simulation.injections.items()
+        for injection in injections
+    )
+    due, shown, published = time.monotonic(), 0.0, 0
+    with Bar("simulation", share_is_known=False) as bar:
+        while simulation.most is None or published < simulation.most:
             now = datetime.now(UTC)
-            self._announce((now - start).total_seconds())
+            while faults and faults[0][0] <= (now - start).total_seconds():
+                _, spacecraft_id, name = faults.pop(0)
+                terminal.note(f"{now:%H:%M:%S}  {spacecraft_id}: {name} begins")
             for course in courses:
                 report = course.report(now)
-                await publisher.publish(report.spacecraft_id, seed.encode(report), self._tally.sent + 1)
-                self._tally.send(report.spacecraft_id)
-            round_ += 1
-            self._show(bar)
+                await publisher.publish(report.spacecraft_id, seed.encode(report), tally.sent + 1)
+                tally.send(report.spacecraft_id)
+            published += 1
+            if time.monotonic() - shown > SHOW_SECONDS:
+                shown = time.monotonic()
+                bar.show(tally.acknowledged, None, "" if client.is_connected else "waiting for NATS")
             # From now if we are late: what was missed while the server was away is not made up for in a burst.
-            due = max(due + pause, time.monotonic() - 1)
-            if count is None or round_ < count:
+            due = max(due + 1 / simulation.rate, time.monotonic() - 1)
+            if simulation.most is None or published < simulation.most:
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
-
-    def _announce(self, seconds: float) -> None:
-        """Each fault as it begins."""
-        while self._to_come and self._to_come[0][0] <= seconds:
-            _, spacecraft_id, name = self._to_come.pop(0)
-            terminal.note(f"{datetime.now(UTC):%H:%M:%S}  {spacecraft_id}: {name} begins")
-
-    def _show(self, bar: Bar) -> None:
-        if time.monotonic() - self._shown > SHOW_SECONDS:
-            self._shown = time.monotonic()
-            bar.show(self._tally.acknowledged, None, "" if self._client.is_connected else "waiting for NATS")

@@ -1,4 +1,4 @@
-"""The simulated missions' past: made up, shown or published."""
+"""The past of the simulated missions: simulated, shown or published."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from missionops import errors
-from missionops.cli.client import connection, publish_snapshot
+from missionops.cli.client import publish_snapshot
 from missionops.cli.client.bulk_publisher import BulkPublisher
 from missionops.cli.client.publish_file import Tally
+from missionops.cli.client.service import Service
 from missionops.cli.output import tables, terminal
 from missionops.cli.output.progress_bar import Bar
 from missionops.cli.simulate import register
@@ -18,35 +19,34 @@ from missionops.domain import anomaly, limits, timestamp
 from missionops.domain.snapshot import Snapshot
 from missionops.simulator import course, fleet
 from missionops.simulator.course import Report
-from missionops.simulator.profile import Profile
 
 SHOW_EVERY = 200
 
 
 class Plan(NamedTuple):
-    """What is to be made up."""
+    """The history that is to be simulated."""
 
-    moments: Sequence[datetime]
+    timestamps: Sequence[datetime]
     seed: int
     injections: fleet.Injections
 
     def reports(self) -> Iterator[Report]:
-        """All snapshots, moment after moment."""
+        """All snapshots, in the order of time."""
         courses = [
-            course.history(profile, self.seed, self.moments, self.injections[profile.spacecraft_id])
+            course.history(profile, self.seed, self.timestamps, self.injections[profile.spacecraft_id])
             for profile in fleet.PROFILES
         ]
-        for at_once in zip(*courses, strict=True):
-            yield from at_once
+        for reports in zip(*courses, strict=True):
+            yield from reports
 
     @property
     def size(self) -> int:
         """How many snapshots that is."""
-        return len(self.moments) * len(fleet.PROFILES)
+        return len(self.timestamps) * len(fleet.PROFILES)
 
 
 def plan(minutes: int, interval_seconds: int, end: str | None, seed: int, faults: Sequence[str]) -> Plan:
-    """The plan that a command's arguments say; InvalidRequest if there is none."""
+    """The plan for a command's arguments; InvalidRequest if they make none."""
     count, interval = minutes * 60 // interval_seconds, timedelta(seconds=interval_seconds)
     if not count:
         raise errors.InvalidRequest(f"{minutes} minutes hold no snapshot if there is one each {interval_seconds} s.")
@@ -67,7 +67,7 @@ def plan(minutes: int, interval_seconds: int, end: str | None, seed: int, faults
 
 
 class Judge:
-    """Counts what the missions' own limits will find."""
+    """Counts the anomalies that the missions' own limits will find."""
 
     def __init__(self) -> None:
         self._rules = {profile.spacecraft_id: limits.compile_rules(profile.config) for profile in fleet.PROFILES}
@@ -75,19 +75,19 @@ class Judge:
 
     def add(self, report: Report) -> None:
         time = timestamp.to_microseconds(report.timestamp)
-        said = Snapshot((report.spacecraft_id, time, ""), report.parameters, b"")
-        found = anomaly.judge(said, self._rules[report.spacecraft_id], 0, time)
+        snapshot = Snapshot((report.spacecraft_id, time, ""), report.parameters, b"")
+        found = anomaly.judge(snapshot, self._rules[report.spacecraft_id], 0, time)
         self.counts[report.spacecraft_id] += len(found)
 
 
 def show(planned: Plan) -> None:
     """The snapshots as newline-delimited JSON, as `publish --file` reads them."""
     for report in planned.reports():
-        terminal.json(encode(report, with_owner=True))
+        terminal.json(encode(report, with_spacecraft=True))
 
 
 def preview(planned: Plan) -> None:
-    """What would be published, in numbers."""
+    """A table of what would be published."""
     judge = Judge()
     for report in planned.reports():
         judge.add(report)
@@ -95,18 +95,23 @@ def preview(planned: Plan) -> None:
     terminal.note(f"A dry run: none of these {planned.size:,} snapshots was sent; --json prints them.")
 
 
-async def publish(planned: Plan, server_url: str, *, as_json: bool) -> bool:
-    """Publishes it all and says what became of it; whether all was taken."""
+async def publish(planned: Plan, service: Service, *, as_json: bool) -> bool:
+    """Publish the history and print what became of it; whether all was taken."""
     tally, judge = Tally("snapshot"), Judge()
     began = time.monotonic()
-    async with connection.connected(server_url) as client:
+    async with service.connected() as client:
         versions = {
-            profile.spacecraft_id: await register.introduce(client, profile, replace=True) for profile in fleet.PROFILES
+            profile.spacecraft_id: await register.register(client, profile, replace=True) for profile in fleet.PROFILES
         }
         try:
             with Bar("demo data", share_is_known=True) as bar:
                 async with BulkPublisher(client, tally.settle) as publisher:
-                    await _send(planned, publisher, tally, judge, bar)
+                    for place, report in enumerate(planned.reports(), 1):
+                        judge.add(report)
+                        await publisher.publish(report.spacecraft_id, encode(report), place)
+                        tally.send(report.spacecraft_id)
+                        if place % SHOW_EVERY == 0:
+                            bar.show(tally.acknowledged, place / planned.size)
                 bar.show(tally.acknowledged, 1.0)
         except errors.Unavailable as error:
             raise publish_snapshot.explained(error) from None
@@ -120,40 +125,29 @@ async def publish(planned: Plan, server_url: str, *, as_json: bool) -> bool:
     return not tally.refused
 
 
-async def _send(planned: Plan, publisher: BulkPublisher[int], tally: Tally, judge: Judge, bar: Bar) -> None:
-    for place, report in enumerate(planned.reports(), 1):
-        judge.add(report)
-        await publisher.publish(report.spacecraft_id, encode(report), place)
-        tally.send(report.spacecraft_id)
-        if place % SHOW_EVERY == 0:
-            bar.show(tally.acknowledged, place / planned.size)
-
-
-def encode(report: Report, *, with_owner: bool = False) -> bytes:
-    """A snapshot's body; in a file it has to say whose it is."""
-    owner = {"spacecraftId": report.spacecraft_id} if with_owner else {}
-    return msgspec.json.encode({**owner, "timestamp": report.timestamp, "parameters": report.parameters})
+def encode(report: Report, *, with_spacecraft: bool = False) -> bytes:
+    """A snapshot's body; in a file it names its spacecraft."""
+    named = {"spacecraftId": report.spacecraft_id} if with_spacecraft else {}
+    return msgspec.json.encode({**named, "timestamp": report.timestamp, "parameters": report.parameters})
 
 
 def _table(planned: Plan, judge: Judge, versions: Mapping[str, int]) -> None:
-    terminal.result(f"{len(planned.moments):,} snapshots each, {planned.moments[0]:%Y-%m-%d %H:%M:%S} to "
-                    f"{planned.moments[-1]:%Y-%m-%d %H:%M:%S} UTC, seed {planned.seed}")  # fmt: skip
-    rows = [_row(profile, planned, judge, versions) for profile in fleet.PROFILES]
+    terminal.result(f"{len(planned.timestamps):,} snapshots each, {planned.timestamps[0]:%Y-%m-%d %H:%M:%S} to "
+                    f"{planned.timestamps[-1]:%Y-%m-%d %H:%M:%S} UTC, seed {planned.seed}")  # fmt: skip
+    rows = []
+    for profile in fleet.PROFILES:
+        spacecraft_id = profile.spacecraft_id
+        version = f"version {versions[spacecraft_id]}" if spacecraft_id in versions else "not set"
+        faults = ", ".join(f"{one.name}@t+{one.seconds:.0f}" for one in planned.injections[spacecraft_id]) or "none"
+        rows.append([spacecraft_id, profile.mission_type, version, f"{judge.counts[spacecraft_id]:,}", faults])
     tables.plain(("spacecraft", "mission", "config", "anomalies", "faults"), rows, right=("anomalies",))
-
-
-def _row(profile: Profile, planned: Plan, judge: Judge, versions: Mapping[str, int]) -> list[str]:
-    spacecraft_id = profile.spacecraft_id
-    version = f"version {versions[spacecraft_id]}" if spacecraft_id in versions else "not set"
-    faults = ", ".join(f"{one.name}@t+{one.seconds:.0f}" for one in planned.injections[spacecraft_id]) or "none"
-    return [spacecraft_id, profile.mission_type, version, f"{judge.counts[spacecraft_id]:,}", faults]
 
 
 def _summary(planned: Plan, judge: Judge, versions: Mapping[str, int], tally: Tally) -> dict[str, Any]:
     return {
         "seed": planned.seed,
-        "from": planned.moments[0],
-        "to": planned.moments[-1],
+        "from": planned.timestamps[0],
+        "to": planned.timestamps[-1],
         "sent": tally.sent,
         "acknowledged": tally.acknowledged,
         "refused": tally.refused,
@@ -161,7 +155,7 @@ def _summary(planned: Plan, judge: Judge, versions: Mapping[str, int], tally: Ta
             {
                 "spacecraftId": profile.spacecraft_id,
                 "missionType": profile.mission_type,
-                "snapshots": len(planned.moments),
+                "snapshots": len(planned.timestamps),
                 "anomalies": judge.counts[profile.spacecraft_id],
                 "configVersion": versions[profile.spacecraft_id],
             }

@@ -20,7 +20,7 @@ from missionops.operations.intake import ReportedSnapshot
 from missionops.operations.operation import Operation
 from missionops.wire import decoder
 
-_DESCRIPTION = """Spacecraft telemetry in, anomalies and events out, and everything that can be asked for.
+_DESCRIPTION = """Spacecraft telemetry in, anomalies and events out, and everything that can be requested.
 
 Times are RFC 3339 with an offset, from 1900-01-01 to 2199-12-31 UTC; digits past the microsecond are cut. Requests are
 NATS request/reply in the queue group `missionops`, each answered within 5 s; an empty body is `{}`. The service also
@@ -45,7 +45,12 @@ def document(operations: Sequence[Operation]) -> Schema:
         "channels": _streams(known) | {
             name: channel for operation in operations for name, channel in _request_channels(operation, known)
         },
-        "operations": _stream_operations() | {
+        "operations": {
+            "receiveTelemetry": _operation("receive", "telemetry", "Take in telemetry"),
+            "sendAnomalies": _operation("send", "anomalies", "Publish anomalies"),
+            "sendEvents": _operation("send", "events", "Publish events"),
+            "sendDeadLetters": _operation("send", "deadLetters", "Publish dead letters"),
+        } | {
             operation.name: _request_operation(operation) for operation in operations
         },
         "components": {"schemas": dict(sorted(known.components.items())), "messages": {"error": _error(known)}},
@@ -100,7 +105,7 @@ def _telemetry(known: Schemas) -> Schema:
 _MSG_ID = {
     "Nats-Msg-Id": {
         "type": "string",
-        "description": "The same for the same message: in the stream it is once, a core subscriber may hear it again.",
+        "description": "The same for the same message: the stream has it once, a core subscriber may receive it again.",
     }
 }
 
@@ -114,9 +119,9 @@ def _dead_letter() -> Schema:
             "type": "string", "maxLength": 512, "description": "What is wrong, on one line of ASCII.",
         },
         "Missionops-Stream-Sequence": {
-            "type": "string", "pattern": "^[0-9]+$", "description": "The message's place in the stream TELEMETRY.",
+            "type": "string", "pattern": "^[0-9]+$", "description": "The message's sequence in the stream TELEMETRY.",
         },
-        "Missionops-Item": {"type": "string", "pattern": "^[0-9]+$", "description": "Its place in an array, from 0."},
+        "Missionops-Item": {"type": "string", "pattern": "^[0-9]+$", "description": "Its index in an array, from 0."},
         "Missionops-Items": {
             "type": "string", "pattern": "^[0-9]+$",
             "description": "How many bad items this letter holds, where one holds all that are left.",
@@ -139,15 +144,6 @@ def _dead_letter() -> Schema:
     )  # fmt: skip
 
 
-def _stream_operations() -> Schema:
-    return {
-        "receiveTelemetry": _operation("receive", "telemetry", "Take in telemetry"),
-        "sendAnomalies": _operation("send", "anomalies", "Tell anomalies"),
-        "sendEvents": _operation("send", "events", "Tell events"),
-        "sendDeadLetters": _operation("send", "deadLetters", "Set aside what can never be stored"),
-    }
-
-
 def _operation(action: str, channel: str, summary: str) -> Schema:
     return {"action": action, "channel": {"$ref": f"#/channels/{channel}"}, "summary": summary}
 
@@ -159,13 +155,16 @@ def _request_channels(operation: Operation, known: Schemas) -> Iterable[tuple[st
         headers=_headers(
             {
                 "Missionops-Source": {"type": "string", "maxLength": 128, "default": "manual"},
-                "correlation_id": {"type": "string", "description": "Comes back with the answer."},
+                "correlation_id": {"type": "string", "description": "Comes back with the reply."},
             }
             | {header.name: {**header.schema, "description": header.description} for header in operation.headers}
         ),
     )
     whose = f"A spacecraft: {spacecraft.rule(or_fleet=operation.about_fleet)}."
-    yield operation.name, _channel(_address(operation), operation.summary, {"request": request}, whose)
+    yield (
+        operation.name,
+        _channel(operation.subject.replace("*", "{spacecraftId}"), operation.summary, {"request": request}, whose),
+    )
     yield (
         _reply_channel(operation),
         {
@@ -191,10 +190,6 @@ def _request_operation(operation: Operation) -> Schema:
 
 def _reply_channel(operation: Operation) -> str:
     return f"{operation.name}.reply"
-
-
-def _address(operation: Operation) -> str:
-    return operation.subject.replace("*", "{spacecraftId}")
 
 
 _ANSWER = {

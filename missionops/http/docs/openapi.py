@@ -22,7 +22,7 @@ _SPACECRAFT_ID_OR_FLEET = {"type": "string", "pattern": f"^({spacecraft.ID_PATTE
 _SOURCE = {
     "name": "Missionops-Source",
     "in": "header",
-    "description": "Who says so.",
+    "description": "Where a change comes from; it is kept with it.",
     "schema": {"type": "string", "maxLength": 128, "default": "manual"},
 }
 _CURSOR = {
@@ -43,39 +43,32 @@ _REFUSALS = {
 
 
 class ServiceRoute(NamedTuple):
-    """What the service says of itself at one path."""
+    """A route about the service itself."""
 
     path: str
     summary: str
     role: Role | None
-    """What whoever asks has to be, at least; None where everyone may, and needs no token."""
+    """The role that a caller needs at least; None where everyone may call it, without a token."""
     media_type: str
     reply: Any
-    """The type of what is said; None where it is text."""
+    """The type of the response; None where it is text."""
     to_strangers: Any = None
-    """The type of what is said to those without a token, where it is another."""
+    """The type of the response to callers without a token, where it is another."""
     statuses: Sequence[int] = (200,)
 
 
 def document(offered: Sequence[tuple[Operation, Route]], about: Sequence[ServiceRoute], *, is_open: bool) -> Schema:
-    """The OpenAPI document of some operations at their routes, and of pages; `is_open`: nobody needs a token."""
-    described = _document(offered, about, is_open=is_open)
-    if is_open:
-        return described
-    roles = {f"{route.method} {route.path}": operation.role for operation, route in offered}
-    return security.with_tokens(described, roles | {f"GET {page.path}": page.role for page in about if page.role})
-
-
-def _document(offered: Sequence[tuple[Operation, Route]], about: Sequence[ServiceRoute], *, is_open: bool) -> Schema:
-    replies = [operation.reply for operation, _ in offered]
-    replies += [kind for page in about for kind in (page.reply, page.to_strangers) if kind]
-    known = Schemas({repr(kind): kind for kind in (*replies, *map(_taken, offered), ErrorBody)}.values())
+    """The OpenAPI document of some operations at their routes, and of pages; `is_open`: no caller needs a token."""
+    types = [kind for operation, _ in offered for kind in (operation.reply, schemas.taken(operation))]
+    types += [kind for page in about for kind in (page.reply, page.to_strangers) if kind]
+    known = Schemas({repr(kind): kind for kind in (*types, ErrorBody)}.values())
     paths: dict[str, Schema] = {}
     for operation, route in offered:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(operation, route, known)
     for page in about:
         paths[page.path] = {"get": _page(page, known, is_open=is_open)}
-    return {
+    error = {"application/json": {"schema": known.of(ErrorBody)}}
+    described = {
         "openapi": "3.1.0",
         "info": {
             "title": "missionops", "version": __version__, "description": _DESCRIPTION,
@@ -86,13 +79,15 @@ def _document(offered: Sequence[tuple[Operation, Route]], about: Sequence[Servic
         "paths": dict(sorted(paths.items())),
         "components": {
             "schemas": _used(known.components, paths),
-            "responses": {str(status): _refusal(text, known) for status, text in _REFUSALS.items()},
+            "responses": {
+                str(status): {"description": text, "content": error} for status, text in _REFUSALS.items()
+            },
         },
     }  # fmt: skip
-
-
-def _taken(offer: tuple[Operation, Route]) -> Any:
-    return schemas.taken(offer[0])
+    if is_open:
+        return described
+    roles = {f"{route.method} {route.path}": operation.role for operation, route in offered}
+    return security.with_tokens(described, roles | {f"GET {page.path}": page.role for page in about if page.role})
 
 
 def _tag(operation: Operation) -> str:
@@ -138,7 +133,7 @@ def _parameters(operation: Operation, route: Route, known: Schemas) -> Iterable[
 
 
 def _body(operation: Operation, route: Route, known: Schemas) -> Schema:
-    """What stands in the body: what the operation takes, and whose it is where the path does not say."""
+    """The body: what the operation takes, with the spacecraft's id where the path does not have it."""
     kind = schemas.taken(operation)
     if not operation.about_spacecraft or "{spacecraftId}" in route.path:
         return known.of(kind)
@@ -153,7 +148,7 @@ def _body(operation: Operation, route: Route, known: Schemas) -> Schema:
 def _responses(operation: Operation, route: Route, known: Schemas) -> Schema:
     content = {"application/json": {"schema": known.of(operation.reply)}}
     done: Schema = {
-        "description": "It is done." if route.method != "GET" else "What was asked for.",
+        "description": "It is done." if route.method != "GET" else "The result.",
         "content": content,
     }
     if known.is_continued(operation):
@@ -162,26 +157,18 @@ def _responses(operation: Operation, route: Route, known: Schemas) -> Schema:
     if route.pending_status:
         text = "It is safe in the stream, and will be stored as soon as can be."
         responses[str(route.pending_status)] = {"description": text, "content": content}
-    return responses | {
-        str(status): {"$ref": f"#/components/responses/{status}"} for status in _refused(operation, route)
-    }
-
-
-def _refused(operation: Operation, route: Route) -> Iterable[int]:
-    """The statuses of an operation's refusals."""
     verb = operation.name.rpartition(".")[2]
-    yield HTTPStatus.BAD_REQUEST
+    refusals: list[int] = [HTTPStatus.BAD_REQUEST]
     if verb == "get" or "{" in route.path:
-        yield HTTPStatus.NOT_FOUND
-    if verb in {"create", "record", "set"}:
-        yield HTTPStatus.CONFLICT
+        refusals.append(HTTPStatus.NOT_FOUND)
+    if verb in {"create", "record"}:
+        refusals.append(HTTPStatus.CONFLICT)
     if route.method != "GET":
-        yield from (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
-    yield from (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
-
-
-def _refusal(text: str, known: Schemas) -> Schema:
-    return {"description": text, "content": {"application/json": {"schema": known.of(ErrorBody)}}}
+        refusals += [
+            HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        ]  # fmt: skip
+    refusals += [HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE]
+    return responses | {str(int(status)): {"$ref": f"#/components/responses/{int(status)}"} for status in refusals}
 
 
 def _page(page: ServiceRoute, known: Schemas, *, is_open: bool) -> Schema:

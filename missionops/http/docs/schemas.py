@@ -9,7 +9,8 @@ from missionops.operations.operation import EmptyRequest, Operation
 
 Schema = dict[str, Any]
 
-_PLACE = "#/components/schemas/"
+_PREFIX = "#/components/schemas/"
+_NULL = ("default", None)
 
 
 class ErrorDetail(msgspec.Struct):
@@ -42,7 +43,7 @@ class Schemas:
     def __init__(self, types: Iterable[Any]) -> None:
         kinds = list(types)
         self.components: dict[str, Schema]
-        found, self.components = msgspec.json.schema_components(kinds, ref_template=f"{_PLACE}{{name}}")
+        found, self.components = msgspec.json.schema_components(kinds, ref_template=f"{_PREFIX}{{name}}")
         self._found = dict(zip(map(_key, kinds), found, strict=True))
 
     def of(self, kind: Any) -> Schema:
@@ -52,7 +53,7 @@ class Schemas:
 
     def inside(self, kind: Any) -> Schema:
         """The schema of a named type itself."""
-        name: str = self.of(kind)["$ref"].removeprefix(_PLACE)
+        name: str = self.of(kind)["$ref"].removeprefix(_PREFIX)
         return self.components[name]
 
     def is_continued(self, operation: Operation) -> bool:
@@ -66,17 +67,14 @@ def taken(operation: Operation) -> Any:
 
 
 def fields(schema: Mapping[str, Any]) -> Iterable[tuple[str, Schema, bool]]:
-    """Name, schema and need of each field of an object; where null means nothing given, it is not spoken of."""
+    """Name, schema and need of each field of an object; null as a value that is not given is left out."""
     for name, field in schema["properties"].items():
-        yield name, _without_null(field), name in schema.get("required", ())
-
-
-def _without_null(field: Schema) -> Schema:
-    choices: list[Schema] = [choice for choice in field.get("anyOf", ()) if choice != {"type": "null"}]
-    if len(choices) != 1:
-        return field
-    rest: Schema = {key: value for key, value in field.items() if key != "anyOf" and (key, value) != ("default", None)}
-    return rest | choices[0]
+        choices: list[Schema] = [choice for choice in field.get("anyOf", ()) if choice != {"type": "null"}]
+        if len(choices) == 1:
+            without_null = {key: value for key, value in field.items() if key != "anyOf" and (key, value) != _NULL}
+            yield name, without_null | choices[0], name in schema.get("required", ())
+        else:
+            yield name, field, name in schema.get("required", ())
 
 
 def _key(kind: Any) -> str:

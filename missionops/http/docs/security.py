@@ -1,4 +1,4 @@
-"""What the OpenAPI document says where tokens are needed: which role each operation wants, and how it refuses."""
+"""The part of the OpenAPI document about tokens: which role each operation needs, and how it refuses others."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -9,7 +9,7 @@ from missionops.http.docs.schemas import Schema
 _SCHEME = {
     "type": "http",
     "scheme": "bearer",
-    "description": "A token that `missionops tokens create` made. It has a role (a reader asks; an operator also "
+    "description": "A token that `missionops tokens create` made. It has a role (a reader reads; an operator also "
     "reports telemetry, records events and publishes documents; an admin also registers spacecraft and sets configs), "
     "and may be limited to some spacecraft: listings hold those alone, and what is about others is refused.",
 }
@@ -17,7 +17,7 @@ _BODY = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorBody
 _CHALLENGE = {"WWW-Authenticate": {"description": "`Bearer`, with what is wrong.", "schema": {"type": "string"}}}
 _REFUSALS: Mapping[int, Schema] = {
     HTTPStatus.UNAUTHORIZED: {
-        "description": "There is no token, or none that counts.", "headers": _CHALLENGE, "content": _BODY,
+        "description": "There is no token, or none that is valid.", "headers": _CHALLENGE, "content": _BODY,
     },
     HTTPStatus.FORBIDDEN: {
         "description": "The token's role is too low, or it is limited to other spacecraft.", "content": _BODY,
@@ -28,13 +28,15 @@ _REFUSALS: Mapping[int, Schema] = {
 def with_tokens(document: Schema, roles: Mapping[str, Role]) -> Schema:
     """A document whose operations, by method and path (`GET /metrics`), need a token with a role."""
     references = {str(int(status)): {"$ref": f"#/components/responses/{int(status)}"} for status in _REFUSALS}
-    paths = {
-        path: {
-            method: operation | _needed(operation, references, roles.get(f"{method.upper()} {path}"))
-            for method, operation in methods.items()
-        }
-        for path, methods in document["paths"].items()
-    }
+    paths: Schema = {}
+    for path, methods in document["paths"].items():
+        paths[path] = {}
+        for method, operation in methods.items():
+            if role := roles.get(f"{method.upper()} {path}"):
+                responses = dict(sorted((operation["responses"] | references).items()))
+                paths[path][method] = operation | {"security": [{"token": [role]}], "responses": responses}
+            else:
+                paths[path][method] = operation
     components = document["components"]
     refusals = {str(int(status)): refusal for status, refusal in _REFUSALS.items()}
     responses = dict(sorted((components["responses"] | refusals).items()))
@@ -42,10 +44,3 @@ def with_tokens(document: Schema, roles: Mapping[str, Role]) -> Schema:
         "paths": paths,
         "components": components | {"responses": responses, "securitySchemes": {"token": _SCHEME}},
     }
-
-
-def _needed(operation: Schema, references: Schema, role: Role | None) -> Schema:
-    if role is None:
-        return {}
-    responses = dict(sorted((operation["responses"] | references).items()))
-    return {"security": [{"token": [role]}], "responses": responses}

@@ -39,6 +39,7 @@ READS = {
     "config.get", "config.versions", "config.check", "telemetry.list", "telemetry.analyze", "anomalies.list",
     "anomalies.timeline", "spacecraft.get", "spacecraft.list", "spacecraft.status", "events.list", "docs.get",
     "docs.search", "health",
+    "deadletters.list", "deadletters.get", "anomalies.search", "events.search",
 }  # fmt: skip
 
 
@@ -82,9 +83,8 @@ def _publishable() -> Iterator[str]:
 def _operates(words: Sequence[str], subject: str) -> bool:
     if words[0] in {"missionops", "$SRV"}:
         return True
-    handles_letters = r"\$JS\.API\.(STREAM\.INFO|DIRECT\.GET|STREAM\.MSG\.DELETE)\.DEADLETTERS"
-    looks_back = r"\$JS\.API\.DIRECT\.GET\.(ANOMALIES|EVENTS)"
-    return bool(re.fullmatch(rf"telemetry\.[^.]+|{handles_letters}|{looks_back}", subject))
+    looks_back = r"\$JS\.API\.DIRECT\.GET\.(ANOMALIES|EVENTS|DEADLETTERS)"
+    return bool(re.fullmatch(rf"telemetry\.[^.]+|{looks_back}", subject))
 
 
 def _audits(words: Sequence[str], subject: str) -> bool:
@@ -100,9 +100,10 @@ def _serves(words: Sequence[str], subject: str) -> bool:
     if words[:2] == ["$JS", "ACK"]:
         return words[2:4] == ["TELEMETRY", "missionops-0"]
     reads = "CONSUMER\\.(CREATE|RESET|MSG\\.NEXT)\\.TELEMETRY\\.missionops-0|STREAM\\.MSG\\.GET\\.TELEMETRY"
+    deletes = "STREAM\\.MSG\\.DELETE\\.DEADLETTERS"
     purges = "STREAM\\.PURGE\\.(TELEMETRY|ANOMALIES|DEADLETTERS)"  # of EVENTS, the second witness, nothing
     keeps = f"STREAM\\.(CREATE|INFO)\\.({'|'.join(STREAMS)})|DIRECT\\.GET\\.({'|'.join(STREAMS[1:])})"
-    return words[0] == "_INBOX" or bool(re.fullmatch(rf"\$JS\.API\.({reads}|{purges}|{keeps})", subject))
+    return words[0] == "_INBOX" or bool(re.fullmatch(rf"\$JS\.API\.({reads}|{deletes}|{purges}|{keeps})", subject))
 
 
 def _may_publish(role: str, subject: str) -> bool:
@@ -258,6 +259,11 @@ async def _use(server: Nats, http_url: str, hour: str) -> None:
     await publisher.publish("telemetry.SC-001", b"no snapshot")
     for subscription in (anomalies, letters, events):
         await subscription.next_msg(timeout=10)
+    (letter, *_) = json.loads((await operator.request("missionops.deadletters.list", timeout=5)).data)
+    again = json.dumps({"sequences": [letter["sequence"]]}).encode()
+    result = json.loads((await operator.request("missionops.deadletters.replay", again, timeout=5)).data)
+    assert result["replayed"] == [letter["sequence"]]
+    await letters.next_msg(timeout=10)  # as bad as it was
     await publisher.close()
     assert (await operator.request("$SRV.PING", b"", timeout=5)).data
     await operator.close()

@@ -1,6 +1,5 @@
 """What is not checked says so: `config.check`, the warnings of `config.set`, and `monitoring` in the status."""
 
-import asyncio
 import json
 import time
 from typing import Any
@@ -10,6 +9,7 @@ from nats.aio.client import Client
 
 from missionops.domain.rule_coverage import COUNTED
 from missionops.operations import config_check
+from tests.wait import until_async
 
 SC = "SC-001"
 
@@ -25,9 +25,11 @@ async def report(client: Client, *snapshots: dict[str, Any]) -> None:
     for second, parameters in enumerate(snapshots, known):
         body = {"timestamp": f"2025-01-01T00:{second // 60:02}:{second % 60:02}Z", "parameters": parameters}
         await client.jetstream().publish(f"telemetry.{SC}", json.dumps(body).encode())
-    async with asyncio.timeout(20):
-        while len(await ask(client, f"telemetry.list.{SC}", {"limit": 1000})) < known + len(snapshots):
-            await asyncio.sleep(0.02)
+
+    async def are_stored() -> bool:
+        return len(await ask(client, f"telemetry.list.{SC}", {"limit": 1000})) >= known + len(snapshots)
+
+    await until_async(are_stored, f"{known + len(snapshots)} snapshots")
 
 
 async def limit(client: Client, *names: str) -> Any:
@@ -139,9 +141,11 @@ async def test_what_comes_seldom_is_searched_for(client: Client, database: Any):
     assert [await monitoring(client) for _ in range(2)] == ["PARTIAL"] * 2
     body = {"timestamp": "2025-01-02T00:00:00Z", "parameters": {"rpm": 6100}}
     await client.jetstream().publish(f"telemetry.{SC}", json.dumps(body).encode())
-    async with asyncio.timeout(20):
-        while await monitoring(client) != "ACTIVE":
-            await asyncio.sleep(0.02)
+
+    async def is_active() -> bool:
+        return await monitoring(client) == "ACTIVE"
+
+    await until_async(is_active, "an active monitoring")
 
 
 @pytest.mark.usefixtures("service")

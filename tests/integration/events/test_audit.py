@@ -13,13 +13,10 @@ from nats.aio.client import Client
 
 from missionops import app
 from missionops.app import Service
-from missionops.cli.client import dead_letters
 from missionops.domain.access import Role
-from missionops.errors import Unavailable
 from missionops.operations import tokens
 from missionops.settings import Settings
 from missionops.store import database as databases
-from tests.wait import until_async
 
 AT = "2025-01-01T00:00:00Z"
 FIRST, SECOND = {"parameters": {"temp": {"warnHigh": 45}}}, {"parameters": {}, "notes": "none"}
@@ -174,68 +171,4 @@ async def test_what_is_rolled_back_leaves_none(http: httpx.AsyncClient, database
         await http.post("/docs", json={"id": "battery", "title": "Battery", "body": "Cool it."}),
     ]
     assert [answer.status_code for answer in refused] == [400, 400, 409]
-    assert await database.fetchval("SELECT count(*) FROM app.event") == 1
-
-
-LETTER = json.dumps({"timestamp": AT, "parameters": {"temp": 1}}).encode()
-
-
-@pytest.fixture
-async def letter(service: Service, client: Client) -> int:
-    """A dead letter that may be replayed."""
-    headers = {"Missionops-Error-Code": "refused", "Missionops-Error": "too wide"}
-    return (await client.jetstream().publish("deadletters.telemetry.SC-001", LETTER, headers=headers)).seq
-
-
-async def replay(nats_url: str, letter: int) -> list[dead_letters.Replayed]:
-    settled: list[dead_letters.Replayed] = []
-    await dead_letters.replay([letter], None, settled.append, nats_url)
-    return settled
-
-
-async def left(client: Client) -> int:
-    return (await client.jetstream().stream_info("DEADLETTERS")).state.messages
-
-
-async def test_a_replayed_letter_leaves_an_event_of_what_it_was(nats_url: str, letter: int, client, told, database):
-    assert [done.refusal for done in await replay(nats_url, letter)] == [None]
-    subject, event = await heard(told)
-    assert (subject, event["type"], event["message"]) == ("events.SC-001", "INFO", "Dead letter 1 replayed")
-    metadata = event["metadata"]
-    assert (metadata["action"], metadata["by"], metadata["letter"]) == ("deadLetter.replay", "nats", letter)
-    before, after = metadata["before"], metadata["after"]
-    assert (before["subject"], before["errorCode"], before["error"]) == (
-        "deadletters.telemetry.SC-001", "refused", "too wide",
-    )  # fmt: skip
-    assert (before["bytes"], before["sha256"]) == (len(LETTER), hashlib.sha256(LETTER).hexdigest())
-    assert (after["subject"], after["messageId"][:16]) == ("telemetry.SC-001", "SC-001-replay-1-")
-    assert await left(client) == 0
-    assert await database.fetchval("SELECT recorded_by FROM app.event") == "nats"  # it is its client that says so
-
-
-async def test_a_letter_stays_until_its_event_is_recorded(nats_url: str, letter: int, client, database):
-    async with database.transaction():
-        await database.execute("LOCK TABLE app.event IN ACCESS EXCLUSIVE MODE")
-        with pytest.raises(Unavailable, match="Letter 1 is in TELEMETRY again, and stays here until an event can say"):
-            await replay(nats_url, letter)
-    assert await left(client) == 1
-    await replay(nats_url, letter)
-    assert await left(client) == 0
-    assert await database.fetchval("SELECT count(*) FROM app.event") == 1
-    # The stream may have it twice, as it drops a repeat for a moment only; the database has it once.
-    await until_async(lambda: database.fetchval("SELECT count(*) FROM app.telemetry"), "the snapshot")
-    assert await database.fetchval("SELECT count(*) FROM app.telemetry") == 1
-    assert await left(client) == 0
-
-
-async def test_a_replay_said_twice_is_one_event(nats_url: str, letter: int, client, database, monkeypatch):
-    async def cut_off(box: dead_letters.DeadLetterStream, sequence: int) -> None:
-        raise Unavailable(f"before {sequence} went")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(dead_letters.DeadLetterStream, "delete", cut_off)
-        with pytest.raises(Unavailable, match="before 1 went"):
-            await replay(nats_url, letter)
-    await replay(nats_url, letter)
-    assert await left(client) == 0
     assert await database.fetchval("SELECT count(*) FROM app.event") == 1

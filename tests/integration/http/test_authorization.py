@@ -44,6 +44,11 @@ REQUESTS = {
     "GET /spacecraft/{spacecraftId}/status": Wanted("/spacecraft/A/status"),
     "POST /events": Wanted("/events", body=EVENT),
     "GET /events": Wanted("/events", OF_A),
+    "GET /anomalies/search": Wanted("/anomalies/search"),
+    "GET /events/search": Wanted("/events/search"),
+    "GET /dead-letters": Wanted("/dead-letters"),
+    "GET /dead-letters/{sequence}": Wanted("/dead-letters/1"),
+    "POST /dead-letters/replay": Wanted("/dead-letters/replay", body={"sequences": [1]}),
     "POST /docs": Wanted("/docs", body={"title": "Battery", "body": "Warm it.", "spacecraftId": "A"}),
     "GET /docs/{documentId}": Wanted("/docs/about-a"),
     "GET /docs/search": Wanted("/docs/search", {"q": "battery"}),
@@ -59,9 +64,10 @@ def settings(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-async def admin(clients) -> httpx.AsyncClient:
+async def admin(clients, client) -> httpx.AsyncClient:
     """Somebody who may everything, after there is something of three spacecraft and of no one."""
     http = await clients.holding(Role.ADMIN)
+    await client.jetstream().publish("deadletters.telemetry.A", b"no snapshot")
     for name in "ABC":
         about_it = {"spacecraftId": name}
         await http.put(f"/spacecraft/{name}/config", json=LIMITS)
@@ -212,6 +218,7 @@ async def test_pages_are_the_same_for_whoever_is_limited_to_what_they_are_about(
 
 CHECKED_INSIDE = {
     "spacecraft.list", "docs.create", "docs.get", "docs.search", "telemetry.take", "telemetry.takeBatch",
+    "anomalies.search", "events.search", "deadletters.list", "deadletters.get", "deadletters.replay",
 }  # fmt: skip
 """Operations about no one spacecraft: each looks itself at what a token reaches, as other tests here show."""
 

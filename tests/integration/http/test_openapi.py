@@ -46,11 +46,13 @@ def described(document: Any) -> Iterator[tuple[str, str, Any]]:
             yield method.upper(), path, operation
 
 
+@pytest.mark.shared_service
 async def test_it_is_valid_openapi(document):
     OpenAPIV31SpecValidator(document).validate()
     assert document["openapi"].startswith("3.1.")
 
 
+@pytest.mark.shared_service
 async def test_every_route_is_in_it(document):
     routes = {(method, path) for method, path, _ in described(document)}
     assert routes >= {(route.method, route.path) for operation in OPERATIONS for route in operation.routes}
@@ -66,11 +68,13 @@ async def test_every_route_is_in_it(document):
     }
 
 
+@pytest.mark.shared_service
 async def test_operations_have_ids_of_their_own(document):
     ids = [operation["operationId"] for _, _, operation in described(document)]
     assert len(ids) == len(set(ids))
 
 
+@pytest.mark.shared_service
 async def test_parameters_tell_their_bounds(document):
     def limit(path: str) -> Any:
         return next(
@@ -81,6 +85,7 @@ async def test_parameters_tell_their_bounds(document):
     assert limit("/docs/search") == {"type": "integer", "minimum": 1, "maximum": 50, "default": 10}
 
 
+@pytest.mark.shared_service
 async def test_every_status_is_told(document):
     assert set(document["paths"]["/telemetry"]["post"]["responses"]) == {
         "201", "202", "400", "408", "413", "415", "500", "503",

@@ -193,6 +193,7 @@ async def test_a_batch_larger_than_a_message_goes_in_several(http: httpx.AsyncCl
     assert len(first.json()) == 200
 
 
+@pytest.mark.shared_service
 async def test_every_refusal_has_its_status_and_names_the_field(http: httpx.AsyncClient):
     refusals: tuple[tuple[str, str, Any, int, str], ...] = (
         ("GET", "/telemetry", None, 400, "spacecraftId"),
@@ -237,11 +238,12 @@ async def test_every_refusal_has_its_status_and_names_the_field(http: httpx.Asyn
 
 
 async def test_what_is_not_there_is_named_as_the_contract_says(http: httpx.AsyncClient):
-    for path in ("/", "/nothing", "/telemetry/", "/spacecraft/SC-1/nothing", "/docs/unknown", "/spacecraft/unknown"):
+    for path in ("/nothing", "/telemetry/", "/spacecraft/SC-1/nothing", "/docs/unknown", "/spacecraft/unknown"):
         response = await http.get(path)
         assert (response.status_code, response.json()["error"]["code"]) == (404, "not_found"), path
 
 
+@pytest.mark.shared_service
 async def test_a_method_that_a_path_has_not_is_answered_with_those_it_has(http: httpx.AsyncClient):
     for method, path, allowed in (
         ("DELETE", "/telemetry", "GET, HEAD, POST"),
@@ -255,12 +257,14 @@ async def test_a_method_that_a_path_has_not_is_answered_with_those_it_has(http: 
         assert response.json()["error"]["code"] == "method_not_allowed"
 
 
+@pytest.mark.shared_service
 async def test_head_is_get_without_a_body(http: httpx.AsyncClient):
     head, get = [await http.request(method, "/spacecraft") for method in ("HEAD", "GET")]
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["content-length"] == get.headers["content-length"]
 
 
+@pytest.mark.shared_service
 async def test_a_body_calls_itself_json_or_nothing(http: httpx.AsyncClient):
     async def status(**headers: str) -> int:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -276,6 +280,7 @@ async def test_a_body_calls_itself_json_or_nothing(http: httpx.AsyncClient):
     assert await status(origin="https://elsewhere.example", content_type="application/json") == 200
 
 
+@pytest.mark.shared_service
 @pytest.mark.parametrize(("path", "most"), [("/telemetry", 1 << 20), ("/telemetry/batch", 8 << 20)])
 async def test_a_body_may_be_only_so_large(http: httpx.AsyncClient, path: str, most: int):
     async def unannounced() -> AsyncIterator[bytes]:

@@ -17,7 +17,8 @@ from missionops.app import Service
 from missionops.http.routes import OFFERED
 from missionops.operations.operation import Operation
 from missionops.operations.registry import OPERATIONS
-from tests.conftest import Shared
+
+pytestmark = pytest.mark.shared_service
 
 AT = "2025-01-01T00:00:00Z"
 REFUSALS = {400, 404, 409, 413}
@@ -80,16 +81,6 @@ def each_of(strategy: st.SearchStrategy[Any], examples: int) -> Callable[[Callab
         return settings(given(strategy)(test))
 
     return decorate
-
-
-@pytest.fixture(scope="module")
-def service(shared: Shared) -> Service:
-    return shared.service
-
-
-@pytest.fixture(scope="module")
-def nats_url(shared: Shared) -> str:
-    return shared.nats_url
 
 
 class Asker(NamedTuple):

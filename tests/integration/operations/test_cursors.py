@@ -16,7 +16,8 @@ from missionops.app import Service
 from missionops.operations import pagination
 from missionops.operations.operation import Operation
 from missionops.operations.registry import OPERATIONS
-from tests.conftest import Shared
+
+pytestmark = pytest.mark.shared_service
 
 AT = "2025-01-01T00:00:00Z"
 RANGE = {"from": AT, "to": AT}
@@ -52,16 +53,6 @@ CURSORS = st.one_of(
 )
 
 
-@pytest.fixture(scope="module")
-def service(shared: Shared) -> Service:
-    return shared.service
-
-
-@pytest.fixture(scope="module")
-def nats_url(shared: Shared) -> str:
-    return shared.nats_url
-
-
 def test_there_are_listings():
     assert {"telemetry.list", "telemetry.analyze", "anomalies.list", "events.list"} <= {op.name for op in LISTINGS}
 
@@ -88,8 +79,10 @@ async def test_a_forged_cursor_is_refused_or_a_place(
     assert code in {"200", "400"}, over_nats.data
     if "\ud800" in cursor:  # no query string holds that
         return
-    query = request | {"cursor": cursor} | ({"spacecraftId": "SC-001"} if operation.about_spacecraft else {})
-    over_http = await http.get(operation.routes[0].path, params=query)
+    path = operation.routes[0].path
+    is_in_query = operation.about_spacecraft and "{spacecraftId}" not in path
+    query = request | {"cursor": cursor} | ({"spacecraftId": "SC-001"} if is_in_query else {})
+    over_http = await http.get(path.replace("{spacecraftId}", "SC-001"), params=query)
     assert (str(over_http.status_code), over_http.content) == (code, over_nats.data)
 
 

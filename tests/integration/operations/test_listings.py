@@ -147,6 +147,7 @@ async def test_a_long_analysis_is_cut_and_taken_up_without_a_gap(ask, publish, m
     assert [item["id"] for answer in newest for item in answer] == newest_first
 
 
+@pytest.mark.shared_service
 @pytest.mark.parametrize(
     ("subject", "request_", "path"),
     [

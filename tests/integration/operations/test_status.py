@@ -12,6 +12,7 @@ from missionops.ingest import reception
 from missionops.ingest.batch import BatchEntry, Delivery
 from missionops.store import database as databases
 from missionops.store import reception as stored
+from tests.wait import until_async
 
 SC = "SC-001"
 LIMITS = {"parameters": {"bus_v": {"critLow": 6, "warnLow": 7}}}
@@ -128,9 +129,8 @@ async def test_a_duplicate_was_received_too(ask, publish, client, database):
     first = (await ask(f"spacecraft.status.{SC}"))["lastReceivedAt"]
     body = {"timestamp": at.isoformat(), "parameters": {"bus_v": 4.9}}
     sequence = json.loads((await client.request(f"telemetry.{SC}", json.dumps(body).encode())).data)["seq"]
-    async with asyncio.timeout(10):
-        while await database.fetchval("SELECT sequence FROM app.checkpoint") < sequence:
-            await asyncio.sleep(0.01)
+    handled = "SELECT sequence >= $1 FROM app.checkpoint"
+    await until_async(lambda: database.fetchval(handled, sequence), f"message {sequence}")
     assert (await ask(f"spacecraft.status.{SC}"))["lastReceivedAt"] > first
 
 

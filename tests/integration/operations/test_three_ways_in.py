@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -48,6 +49,14 @@ class Command(NamedTuple):
     """Whether the request is what a file holds."""
 
 
+ANOMALY_FILTERS = {
+    "limit": "--limit", "minSeverity": "--min-severity", "parameter": "--parameter", "from": "--from", "to": "--to",
+}  # fmt: skip
+EVENT_FILTERS = {
+    "limit": "--limit", "types": "--type", "minSeverity": "--min-severity", "q": "--search", "from": "--from",
+    "to": "--to",
+}  # fmt: skip
+
 COMMANDS: Mapping[str, Command] = {
     "config.get": Command("get-config *", {"version": "--version"}),
     "config.set": Command("set-config * --yes", takes_document=True),
@@ -59,7 +68,8 @@ COMMANDS: Mapping[str, Command] = {
     "telemetry.analyze": Command(
         "analyze-telemetry --spacecraft-id *", {"limit": "--limit", "from": "--from", "to": "--to"}
     ),
-    "anomalies.list": Command("list-anomalies --spacecraft-id *", {"limit": "--limit"}),
+    "anomalies.list": Command("list-anomalies --spacecraft-id *", ANOMALY_FILTERS),
+    "anomalies.search": Command("list-anomalies", ANOMALY_FILTERS),
     "anomalies.timeline": Command("list-anomalies --spacecraft-id *", {"from": "--from", "to": "--to"}),
     "spacecraft.register": Command("register *", {"name": "--name", "missionType": "--mission-type"}),
     "spacecraft.get": Command("get-spacecraft *"),
@@ -72,7 +82,13 @@ COMMANDS: Mapping[str, Command] = {
             "metadata": "--metadata", "id": "--id",
         },
     ),
-    "events.list": Command("list-events --spacecraft-id *", {"limit": "--limit"}),
+    "events.list": Command("list-events --spacecraft-id *", EVENT_FILTERS),
+    "events.search": Command("list-events", EVENT_FILTERS),
+    "deadletters.list": Command(
+        "dead-letters list", {"limit": "--limit", "spacecraftId": "--spacecraft-id"},
+    ),
+    "deadletters.get": Command("dead-letters show", {"sequence": ""}),
+    "deadletters.replay": Command("dead-letters replay"),
     "docs.create": Command(
         "create-doc",
         {
@@ -140,7 +156,24 @@ CASES: Mapping[str, list[tuple[str, Any]]] = {
         ("SC-001", {"from": "soon", "to": LATER}),
         ("unknown", {}),
     ],
-    "anomalies.list": [("SC-001", {}), ("SC-001", {"limit": 1}), ("SC-001", {"limit": 1001}), ("unknown", {})],
+    "anomalies.list": [
+        ("SC-001", {}),
+        ("SC-001", {"limit": 1}),
+        ("SC-001", {"limit": 1001}),
+        ("SC-001", {"minSeverity": "MEDIUM", "parameter": "temp", "from": AT}),
+        ("SC-001", {"minSeverity": "WORSE"}),
+        ("SC-001", {"to": AT}),
+        ("unknown", {}),
+    ],
+    "anomalies.search": [
+        ("", {}),
+        ("", {"limit": 2, "minSeverity": "HIGH", "to": LATER}),
+        ("", {"parameter": "none"}),
+        ("", {"from": "soon"}),
+        ("", {"limit": 0}),
+        ("", {"cursor": "none"}),
+        ("", {"spacecraftId": "SC-001"}),
+    ],
     "anomalies.timeline": [("SC-001", {"from": AT, "to": LATER}), ("SC-001", {"from": AT}), ("SC-001", {})],
     "spacecraft.register": [
         ("SC-001", {"name": "One", "missionType": "LEO"}),
@@ -167,6 +200,38 @@ CASES: Mapping[str, list[tuple[str, Any]]] = {
         ("SC-001", {"limit": "x"}),
         ("unknown", {}),
         ("_fleet", {}),
+        ("SC-001", {"types": ["INFO"], "minSeverity": "LOW", "q": "hello", "from": AT, "to": LATER}),
+        ("SC-001", {"types": ["PARTY"]}),
+    ],
+    "events.search": [
+        ("", {}),
+        ("", {"limit": 1}),
+        ("", {"types": ["INFO", "CONFIG_CHANGED"], "limit": 2}),
+        ("", {"q": "nothing like it"}),
+        ("", {"minSeverity": "WORSE"}),
+        ("", {"from": LATER, "to": AT}),
+    ],
+    "deadletters.list": [
+        ("", {}),
+        ("", {"limit": 1}),
+        ("", {"spacecraftId": "SC-001"}),
+        ("", {"spacecraftId": "unknown"}),
+        ("", {"spacecraftId": "a b"}),
+        ("", {"limit": 0}),
+        ("", {"cursor": "none"}),
+    ],
+    "deadletters.get": [
+        ("", {"sequence": 1}),
+        ("", {"sequence": 2}),
+        ("", {"sequence": 999}),
+        ("", {"sequence": 0}),
+        ("", {"sequence": "one"}),
+    ],
+    "deadletters.replay": [
+        ("", {"sequences": [2, 999, 2]}),
+        ("", {"sequences": []}),
+        ("", {"sequences": [0]}),
+        ("", {}),
     ],
     "docs.create": [
         ("", DOCUMENT),
@@ -224,6 +289,12 @@ async def told(service: Service, client: Client) -> None:
         await http.post("/events", json=EVENT | {"spacecraftId": "SC-001"})
         await http.post("/docs", json=DOCUMENT)
         await http.post("/docs", json=DOCUMENT | {"id": "fleet", "spacecraftId": None})
+        # Letter 1 is text; letter 2 is not, and cannot be replayed as its subject names no spacecraft.
+        await client.publish("telemetry.SC-001", b"no snapshot")
+        await client.publish("telemetry._x", b"\x91\xff")
+        async with asyncio.timeout(10):
+            while len((await http.get("/dead-letters")).json()) < 2:
+                await asyncio.sleep(0.02)
 
 
 def test_every_operation_has_cases_and_a_command():
@@ -298,12 +369,13 @@ async def by_nats(client: Client, operation: Operation, spacecraft_id: str, requ
 async def by_http(http: httpx.AsyncClient, route: Route, spacecraft_id: str, request: Any) -> Reply:
     fields = dict(request) if isinstance(request, dict) else request
     path = route.path.replace("{spacecraftId}", spacecraft_id)
-    if "{documentId}" in path:
-        path = path.replace("{documentId}", fields.pop("documentId"))
+    for name in re.findall("{([A-Za-z]+)}", path):
+        path = path.replace(f"{{{name}}}", str(fields.pop(name)))
     if spacecraft_id and "{spacecraftId}" not in route.path:
         fields["spacecraftId"] = spacecraft_id
     if route.method == "GET":
-        response = await http.get(path, params=fields)
+        query = {name: ",".join(value) if isinstance(value, list) else value for name, value in fields.items()}
+        response = await http.get(path, params=query)
     else:
         response = await http.request(route.method, path, json=fields)
     return Reply(response.status_code, response.json(), response.headers.get("missionops-next-cursor"))
@@ -340,7 +412,7 @@ def has_command(operation: Operation, spacecraft_id: str, request: Any) -> bool:
         return True
     if operation.name == "anomalies.list" and request.get("limit", 0) > 1000:
         return False  # which is several pages
-    if operation.name == "anomalies.timeline" and not request:
+    if operation.name == "anomalies.timeline" and len(request) < 2:
         return False  # which is the command of the list
     return request.keys() <= command.fields.keys()
 

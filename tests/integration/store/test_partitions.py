@@ -11,9 +11,10 @@ import pytest
 
 from missionops.domain import timestamp
 from missionops.errors import Unavailable
-from missionops.store import anomalies, partitions, reception, telemetry
+from missionops.store import anomalies, anomaly_search, partitions, reception, telemetry
 from missionops.store import database as databases
 from missionops.store.anomalies import AnomalyRow
+from missionops.store.anomaly_search import AnomalyFilter, AnomalySearchCursor
 
 MONTHS = {date(year, month, 1) for year in range(1900, 2200) for month in range(1, 13)}
 EVER = (timestamp.EARLIEST, timestamp.LATEST)
@@ -228,6 +229,8 @@ async def test_anomalies_have_partitions_where_they_need_them_and_nowhere_else(s
     assert list(await bounds(database)) == ["telemetry_1950s", "telemetry_2025_01", "telemetry_2025_02"]
     rows = await database.fetch("SELECT name::text FROM app.anomaly_partition ORDER BY first")
     assert [row[0] for row in rows] == ["app.anomaly_1950s", "app.anomaly_2025_02"]
+    options = "SELECT reloptions FROM pg_class JOIN pg_am ON pg_am.oid = relam WHERE amname = 'brin'"
+    assert [row[0] for row in await database.fetch(options)] == 3 * [["pages_per_range=8", "autosummarize=on"]]
     assert service.progress.interruptions == 0
 
 
@@ -293,12 +296,17 @@ async def test_a_status_opens_the_partitions_of_three_days(anomaly_plans):
         assert 0 < len(scans(found, "anomaly_")) <= 3
 
 
+def of(spacecraft_id: str) -> AnomalyFilter:
+    """All anomalies of one spacecraft."""
+    return AnomalyFilter([spacecraft_id], None, None, (timestamp.EARLIEST, timestamp.LATEST))
+
+
 async def test_the_newest_anomalies_and_a_timeline_open_few_partitions(anomaly_plans):
     connection, found = anomaly_plans
     lately = (datetime.now(UTC) - timedelta(days=2), datetime.now(UTC))
     for _ in range(8):
         async with connection.transaction():
-            assert len([row async for row in anomalies.newest(connection, "SC-1", None, 20)]) == 20
+            assert len([row async for row in anomaly_search.newest(connection, of("SC-1"), None, 20)]) == 20
         assert 0 < len(scans(found, "anomaly_")) < 50
         async with connection.transaction():
             assert len([row async for row in anomalies.oldest(connection, "SC-1", lately, None, 20)]) == 20
@@ -314,9 +322,9 @@ async def test_older_anomalies_are_listed_after_the_newest(anomaly_plans):
     ]  # fmt: skip
     async with connection.transaction():
         await anomalies.add(connection, old)
-        listed = [row.timestamp.year async for row in anomalies.newest(connection, "OLD", None, 20)]
-        after = anomalies.AnomalyCursor(datetime(1951, 1, 1, tzinfo=UTC), "", "")
-        rest = [row.timestamp.year async for row in anomalies.newest(connection, "OLD", after, 20)]
+        listed = [row.timestamp.year async for row in anomaly_search.newest(connection, of("OLD"), None, 20)]
+        after = AnomalySearchCursor(datetime(1951, 1, 1, tzinfo=UTC), "", "", "")
+        rest = [row.timestamp.year async for row in anomaly_search.newest(connection, of("OLD"), after, 20)]
     assert (listed, rest) == ([2190, datetime.now(UTC).year, 1950], [1950])
 
 

@@ -122,7 +122,7 @@ async def test_a_reader_may_lock_a_table_against_its_removal_and_nothing_else(da
     await _make_a_month(connected, database_url)
     modes = ("ROW SHARE", "ROW EXCLUSIVE", "SHARE UPDATE EXCLUSIVE", "SHARE", "SHARE ROW EXCLUSIVE", "EXCLUSIVE")
     async with connected(database_url, "mission_reader") as reader:
-        for table in ("telemetry", "position", "anomaly", "migration"):
+        for table in ("telemetry", "checkpoint", "anomaly", "migration"):
             for mode in (*modes, "ACCESS EXCLUSIVE"):
                 with pytest.raises(asyncpg.InsufficientPrivilegeError):
                     await reader.execute(f"BEGIN; LOCK TABLE app.{table} IN {mode} MODE")

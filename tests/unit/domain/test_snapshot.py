@@ -5,19 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from missionops.domain import snapshot, timestamp
+from missionops.domain.parameter_set import Value
 
 AT = timestamp.to_microseconds(datetime(2025, 1, 1, tzinfo=UTC))
 
 
 def test_the_text_is_sorted_json_without_white_space():
-    parameters: dict[str, bool | int | float | str | None] = {
-        "b": 1,
-        "a": 1.0,
-        "é": "ü",
-        "B": True,
-        "😀": False,
-        "ﬀ": -0.5,
-    }
+    parameters: dict[str, Value] = {"b": 1, "a": 1.0, "é": "ü", "B": True, "😀": False, "ﬀ": -0.5}
     assert snapshot.text(parameters) == '{"B":true,"a":1.0,"b":1,"é":"ü","ﬀ":-0.5,"😀":false}'.encode()
 
 

@@ -15,7 +15,7 @@ def batch(first: int, *names: object) -> Batch:
     found = Batch(first - 1, Decoder())
     for sequence, name in enumerate(names, start=first):
         body = json.dumps({"timestamp": "2025-01-01T00:00:00Z", "parameters": {}, "id": str(name)}).encode()
-        found.add(Delivery(b"telemetry.0.SC-1", sequence, sequence, body, None, b""))
+        list(found.add(Delivery(b"telemetry.0.SC-1", sequence, sequence, body, None, b"")))
     return found
 
 
@@ -36,7 +36,7 @@ def test_one_spacecraft_s_snapshot_is_no_repeat_of_another_s():
     known.remove_known(batch(1, "a"))
     other = Batch(1, Decoder())
     body = b'{"timestamp":"2025-01-01T00:00:00Z","parameters":{},"id":"a"}'
-    other.add(Delivery(b"telemetry.0.SC-2", 2, 2, body, None, b""))
+    list(other.add(Delivery(b"telemetry.0.SC-2", 2, 2, body, None, b"")))
     known.remove_known(other)
     assert (ids(other), other.duplicates) == (["a"], 0)
 

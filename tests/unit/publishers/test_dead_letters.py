@@ -11,7 +11,8 @@ from publishers.exactly_once import Message
 
 PAYLOAD = 8 << 20
 REASON = (
-    "parameters.temp: must be a number, a string or a boolean, and is something else, of which much can be said " * 9
+    "parameters.temp: must be a number, a string, a boolean or null, and is something else, of which much can be said "
+    * 9
 )
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 import pytest
@@ -83,7 +84,7 @@ PAIRS = st.lists(st.tuples(STRINGS, VALUES), max_size=6)
 SPACES = st.sampled_from(["", " ", "\n", "\t\r\n "])
 
 
-def _plain(value: str) -> object:
+def _plain(value: str) -> Any:
     return None if value in {"NaN", "Infinity", "-Infinity"} else json.loads(value)
 
 

@@ -1,0 +1,75 @@
+"""Stored anomalies of one spacecraft or of many, filtered, newest first."""
+
+from collections.abc import AsyncIterator, Collection
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from missionops.domain import timestamp
+from missionops.domain.anomaly import Severity
+from missionops.store import partitions, rows
+from missionops.store.database import Connection
+from missionops.store.telemetry import Between
+
+
+class AnomalyFilter(NamedTuple):
+    """Which anomalies are wanted."""
+
+    spacecraft_ids: Collection[str] | None
+    """Of these spacecraft; None: of all."""
+    severities: Collection[Severity] | None
+    parameter: str | None
+    between: Between
+
+
+class AnomalySearchCursor(NamedTuple):
+    """A position in the order of time, then id; the other fields separate the few that share both."""
+
+    timestamp: datetime
+    id: str
+    snapshot_id: str
+    spacecraft_id: str
+
+
+class FoundAnomaly(NamedTuple):
+    """A stored anomaly as a list shows it, and its position."""
+
+    timestamp: datetime
+    id: str
+    snapshot_id: str
+    spacecraft_id: str
+    body: bytes
+
+
+_PAST = AnomalySearchCursor(timestamp.LATEST + timedelta(microseconds=1), "", "", "")
+
+# An index gives the order of time: the primary key for one spacecraft, anomaly_by_time for several. Only anomalies of
+# one time are sorted by their id, which is no column.
+_NEWEST = """
+SELECT "timestamp", label, snapshot_id, spacecraft_id, body
+FROM app.anomaly CROSS JOIN LATERAL (SELECT (snapshot_id || ':' || parameter || ':' || kind) COLLATE "C") AS _ (label)
+WHERE {spacecraft} AND "timestamp" {period} AND "timestamp" BETWEEN $2 AND $3 AND "timestamp" <= $4
+    AND ("timestamp", label, snapshot_id, spacecraft_id) < ($4, $5, $6, $7)
+    AND ($8::text[] IS NULL OR severity = ANY ($8)) AND ($9::text IS NULL OR parameter = $9)
+ORDER BY "timestamp" DESC, label DESC, snapshot_id DESC, spacecraft_id DESC LIMIT $10
+"""
+_OF_ONE = "spacecraft_id = $1"
+_OF_SEVERAL = "($1::text[] IS NULL OR spacecraft_id = ANY ($1))"
+
+
+async def newest(
+    connection: Connection, wanted: AnomalyFilter, before: AnomalySearchCursor | None, count: int
+) -> AsyncIterator[FoundAnomaly]:
+    """Anomalies before a cursor, newest first."""
+    is_one = wanted.spacecraft_ids is not None and len(wanted.spacecraft_ids) == 1
+    spacecraft = next(iter(wanted.spacecraft_ids or ())) if is_one else wanted.spacecraft_ids
+    cursor, since, (first, last) = before or _PAST, partitions.recent_since(), wanted.between
+    arguments = spacecraft, first, last, *cursor, wanted.severities, wanted.parameter
+    query = _NEWEST.replace("{spacecraft}", _OF_ONE if is_one else _OF_SEVERAL)
+    if min(cursor.timestamp, last) >= since:
+        async for row in rows.rows(connection, query.format(period=f">= '{since}'"), *arguments, count):
+            count -= 1
+            yield FoundAnomaly(*row)
+    if count > 0 and first < since:
+        await connection.execute(partitions.PLAN_ONCE)
+        async for row in rows.rows(connection, query.format(period=f"< '{since}'"), *arguments, count):
+            yield FoundAnomaly(*row)
