@@ -28,32 +28,32 @@ class AnomalyListRequest(msgspec.Struct, forbid_unknown_fields=True, rename="cam
     end: Moment | None = msgspec.field(name="to", default=None)
 
 
-async def list_newest(context: Context, asked: Request) -> Response:
+async def list_newest(context: Context, request: Request) -> Response:
     """Stored anomalies of one spacecraft, newest first."""
-    return await _list(context, asked, {asked.spacecraft_id})
+    return await _list(context, request, {request.spacecraft_id})
 
 
-async def search(context: Context, asked: Request) -> Response:
+async def search(context: Context, request: Request) -> Response:
     """Stored anomalies of all spacecraft that the caller may see, newest first."""
-    return await _list(context, asked, asked.caller.spacecraft)
+    return await _list(context, request, request.caller.spacecraft)
 
 
-async def _list(context: Context, asked: Request, spacecraft_ids: AbstractSet[str] | None) -> Response:
-    request: AnomalyListRequest = asked.request
-    wanted = AnomalyFilter(
+async def _list(context: Context, request: Request, spacecraft_ids: AbstractSet[str] | None) -> Response:
+    wanted: AnomalyListRequest = request.request
+    chosen = AnomalyFilter(
         None if spacecraft_ids is None else sorted(spacecraft_ids),
-        request.min_severity.and_above() if request.min_severity else None,
-        request.parameter,
-        request_parsing.between(request.start, request.end),
+        wanted.min_severity.and_above() if wanted.min_severity else None,
+        wanted.parameter,
+        request_parsing.between(wanted.start, wanted.end),
     )
-    before = pagination.read(request.cursor, AnomalySearchCursor)
+    before = pagination.read(wanted.cursor, AnomalySearchCursor)
 
     async def items(connection: Connection) -> AsyncIterator[PageItem]:
-        async for row in anomaly_search.newest(connection, wanted, before, request.limit + 1):
+        async for row in anomaly_search.newest(connection, chosen, before, wanted.limit + 1):
             yield PageItem(row.body, (row.timestamp, row.id, row.snapshot_id, row.spacecraft_id))
 
     async with context.database.transaction() as connection:
-        return await pagination.page(items(connection), request.limit, asked.max_bytes)
+        return await pagination.page(items(connection), wanted.limit, request.max_bytes)
 
 
 class TimelineRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -64,18 +64,18 @@ class TimelineRequest(msgspec.Struct, forbid_unknown_fields=True):
     cursor: str | None = None
 
 
-async def timeline(context: Context, asked: Request) -> Response:
+async def timeline(context: Context, request: Request) -> Response:
     """Stored anomalies, oldest first."""
-    request: TimelineRequest = asked.request
-    between = request_parsing.between(request.start, request.end)
-    after = pagination.read(request.cursor, AnomalyCursor)
+    wanted: TimelineRequest = request.request
+    between = request_parsing.between(wanted.start, wanted.end)
+    after = pagination.read(wanted.cursor, AnomalyCursor)
 
     async def items(connection: Connection) -> AsyncIterator[PageItem]:
-        async for row in anomalies.oldest(connection, asked.spacecraft_id, between, after, pagination.MAX_ITEMS + 1):
+        async for row in anomalies.oldest(connection, request.spacecraft_id, between, after, pagination.MAX_ITEMS + 1):
             yield PageItem(row.body, (row.timestamp, row.id, row.snapshot_id))
 
     async with context.database.transaction() as connection:
-        return await pagination.page(items(connection), pagination.MAX_ITEMS, asked.max_bytes)
+        return await pagination.page(items(connection), pagination.MAX_ITEMS, request.max_bytes)
 
 
 OPERATIONS = (

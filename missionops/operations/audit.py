@@ -14,13 +14,13 @@ from missionops.operations import events
 from missionops.store.database import Connection
 
 _SHOWN = 16 << 10
-"""Bytes of what was or is, as JSON; what has more is named by its hash. An event is told as one message."""
+"""Bytes of the value before or after, as JSON; a longer one is given by its hash. An event is one message."""
 
 _encode = msgspec.json.Encoder().encode
 
 
 class Change(NamedTuple):
-    """What somebody has changed."""
+    """A change that somebody has made."""
 
     kind: EventType
     spacecraft_id: str | None
@@ -39,7 +39,7 @@ async def tell(connection: Connection, change: Change) -> None:
 
 
 def between(before: Any, after: Any) -> dict[str, Any]:
-    """What was and what is, as metadata; None stands for what was not there, and bytes are JSON already."""
+    """The values before and after, as metadata; None stands for a value that was not there, bytes are JSON already."""
     return _shown("before", before) | _shown("after", after)
 
 

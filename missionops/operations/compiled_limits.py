@@ -1,4 +1,4 @@
-"""Rules of configs as requests need them: compiled once for each version, in slices, and kept for those who ask next.
+"""Rules of configs as requests need them: compiled once for each version, in slices, and cached.
 
 A document may hold 10,000 rules, which take a tenth of a second to compile: in one piece that would hold up telemetry.
 """
@@ -40,7 +40,7 @@ class InForce:
 
 
 class CompiledRules:
-    """The rules asked for lately. A version never changes, so nothing kept here is ever out of date."""
+    """A cache of the rules that were requested lately. A version never changes, so no entry is ever out of date."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, int], InForce] = {}

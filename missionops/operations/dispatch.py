@@ -15,11 +15,11 @@ from missionops.operations.operation import Context, Operation, Request, Respons
 log = logging.getLogger(__name__)
 
 TIME = 4.5
-"""Seconds; an answer comes within 5 s, its way included."""
+"""Seconds: a response arrives within 5 s, the time on the network included."""
 
 
 class ErrorResponse(msgspec.Struct):
-    """What a caller is told instead of an answer."""
+    """The error that a caller gets."""
 
     status: int
     code: str
@@ -33,7 +33,7 @@ class ErrorResponse(msgspec.Struct):
         return msgspec.json.encode({"error": error})
 
 
-BUSY = ErrorResponse(503, "unavailable", "Too many requests are being answered; try again later.")
+BUSY = ErrorResponse(503, "unavailable", "Too many requests are being handled; try again later.")
 
 
 async def run(
@@ -44,26 +44,27 @@ async def run(
     *,
     deadline: float | None = None,
 ) -> Response:
-    """The answer to what `read` decodes, in time; else the error that `failure` explains. It may wait for `room`.
+    """The response to the request that `read` decodes, within its time; it may wait for `room`.
 
-    It has TIME, or if it came before it was asked for, until `deadline` by the clock of the loop.
+    It has TIME; or, if it arrived earlier, until `deadline` by the clock of the event loop. Every exception that it
+    raises becomes a response by `failure`.
     """
     if deadline is None:
         deadline = asyncio.get_running_loop().time() + TIME
     async with asyncio.timeout_at(deadline), room or nullcontext():
-        asked = read()._replace(deadline=deadline)
-        _check_reach(operation, asked)
-        return await operation.perform(context, asked)
+        request = read()._replace(deadline=deadline)
+        _check_reach(operation, request)
+        return await operation.perform(context, request)
 
 
 def failure(operation: Operation, error: Exception) -> ErrorResponse:
-    """What a caller is told of an error; what is no fault of theirs, and not expected, is logged."""
+    """The response to an error. One that is neither the caller's fault nor expected is logged."""
     if isinstance(error, Refused):
         return refusal(error)
     if isinstance(error, Unavailable):
         return ErrorResponse(error.status, error.code, str(error))
     if isinstance(error, TimeoutError):
-        return ErrorResponse(503, "unavailable", "The answer would take too long; ask for less, or try again later.")
+        return ErrorResponse(503, "unavailable", "The response would take too long; request less, or try again later.")
     log.error("%s failed", operation.name, exc_info=error)
     return ErrorResponse(500, "internal", "The service failed; its log says why.")
 
@@ -76,22 +77,22 @@ async def dispatch(
     *,
     deadline: float | None = None,
 ) -> Response | ErrorResponse:
-    """The answer to what `read` decodes, or why there is none, as in `run`; never an exception."""
+    """The response to the request that `read` decodes, or its error, as in `run`; never an exception."""
     try:
         return await run(operation, context, read, room, deadline=deadline)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the caller is told
+    except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a response
         return failure(operation, error)
 
 
-def _check_reach(operation: Operation, asked: Request) -> None:
-    """Refuse what is about a spacecraft that whoever asks is not limited to, whether or not there is such a one.
+def _check_reach(operation: Operation, request: Request) -> None:
+    """Refuse a spacecraft that the caller's token does not cover, whether or not it is registered.
 
-    Where a request holds other spacecraft, or none, the operation itself looks at them.
+    Where a request names other spacecraft, or none, the operation itself checks them.
     """
-    if operation.about_spacecraft and not asked.caller.reaches(asked.spacecraft_id):
-        raise request_parsing.out_of_reach(asked.caller, asked.spacecraft_id)
+    if operation.about_spacecraft and not request.caller.reaches(request.spacecraft_id):
+        raise request_parsing.out_of_reach(request.caller, request.spacecraft_id)
 
 
 def refusal(error: Refused) -> ErrorResponse:
-    """A refusal as the caller is told it."""
+    """The response to a refusal."""
     return ErrorResponse(error.status, error.code, str(error), [detail._asdict() for detail in error.details])

@@ -48,7 +48,7 @@ class DocumentResponse(msgspec.Struct, rename="camel"):
 
 
 class CreateRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """What to publish; with `overwrite` it takes the place of what has its id."""
+    """What to publish; with `overwrite` it replaces the document that has its id."""
 
     title: Annotated[str, Meta(min_length=1, max_length=512)]
     body: str
@@ -65,47 +65,47 @@ class Created(msgspec.Struct, rename="camel"):
     document_id: str
 
 
-async def create(context: Context, asked: Request) -> Response:
+async def create(context: Context, request: Request) -> Response:
     """Publish a document. The same again under one id changes nothing; other content needs `overwrite`."""
-    request: CreateRequest = asked.request
-    if request.spacecraft_id is not None:
-        request_parsing.spacecraft_id(request.spacecraft_id)
-    _check_reach(asked, request.spacecraft_id)
-    name = f"doc_{uuid.uuid4().hex}" if request.id is None else _checked(request.id, "id")
-    content = DocumentContent(request.spacecraft_id, request.title, request.category, request.tags, request.body)
+    wanted: CreateRequest = request.request
+    if wanted.spacecraft_id is not None:
+        request_parsing.spacecraft_id(wanted.spacecraft_id)
+    _check_reach(request, wanted.spacecraft_id)
+    name = f"doc_{uuid.uuid4().hex}" if wanted.id is None else _checked(wanted.id, "id")
+    content = DocumentContent(wanted.spacecraft_id, wanted.title, wanted.category, wanted.tags, wanted.body)
     _refuse_large(name, content)
     async with context.database.transaction() as connection:
         if published_at := await documents.add(connection, name, content):
-            await audit.tell(connection, _change(asked, None, Published(name, *content, published_at)))
+            await audit.tell(connection, _change(request, None, Published(name, *content, published_at)))
         else:
-            await _replace(connection, asked, name, content)
+            await _replace(connection, request, name, content)
     return Response(_encode(Created(name)))
 
 
-async def _replace(connection: Connection, asked: Request, name: str, content: DocumentContent) -> None:
-    """Let a document take the place of what has its id; the same again changes nothing."""
+async def _replace(connection: Connection, request: Request, name: str, content: DocumentContent) -> None:
+    """Replace the document that has this id; the same content again changes nothing."""
     known = await documents.lock(connection, name)
     if known is not None and known.content == content:
         return
-    if known is not None and not asked.caller.reaches(known.spacecraft_id):
+    if known is not None and not request.caller.reaches(known.spacecraft_id):
         raise Conflict(f"The document id {name} is taken; choose another")  # and not a word about whose it is
-    if known is None or not asked.request.overwrite:
+    if known is None or not request.request.overwrite:
         raise Conflict(f"There is another document with the id {name}; with overwrite it is replaced")
     published_at = await documents.replace(connection, name, content)
-    await audit.tell(connection, _change(asked, known, Published(name, *content, published_at)))
+    await audit.tell(connection, _change(request, known, Published(name, *content, published_at)))
 
 
-def _check_reach(asked: Request, spacecraft_id: str | None) -> None:
-    """Refuse what is about a spacecraft that whoever asks is not limited to, or about no one of them."""
-    if not asked.caller.reaches(spacecraft_id):
-        raise request_parsing.out_of_reach(asked.caller, spacecraft_id)
+def _check_reach(request: Request, spacecraft_id: str | None) -> None:
+    """Refuse a document about a spacecraft, or about none, that the caller's token does not cover."""
+    if not request.caller.reaches(spacecraft_id):
+        raise request_parsing.out_of_reach(request.caller, spacecraft_id)
 
 
-def _change(asked: Request, before: Published | None, after: Published) -> Change:
+def _change(request: Request, before: Published | None, after: Published) -> Change:
     metadata = {
         "documentId": after.id,
         "title": after.title,
-        "by": asked.caller.name,
+        "by": request.caller.name,
         **audit.between(before and DocumentResponse(*before), DocumentResponse(*after)),
     }
     message = f"Document published: {after.title}"
@@ -130,14 +130,14 @@ class GetRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     document_id: _Id
 
 
-async def get(context: Context, asked: Request) -> Response:
+async def get(context: Context, request: Request) -> Response:
     """One document."""
-    request: GetRequest = asked.request
-    name = _checked(request.document_id, "documentId")
+    wanted: GetRequest = request.request
+    name = _checked(wanted.document_id, "documentId")
     async with context.database.transaction() as connection:
         found = await documents.get(connection, name)
-    # What is about no one spacecraft is for everyone to read, also for whoever is limited to some.
-    if found is None or not (found.spacecraft_id is None or asked.caller.reaches(found.spacecraft_id)):
+    # Everyone may read what is about no single spacecraft, also a caller who is limited to some.
+    if found is None or not (found.spacecraft_id is None or request.caller.reaches(found.spacecraft_id)):
         raise NotFound("Document not found")
     return Response(_encode(DocumentResponse(*found)))
 
@@ -151,23 +151,23 @@ class SearchRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     category: str | None = None
 
 
-async def search(context: Context, asked: Request) -> Response:
-    """Documents, best match first: as many as were asked for and fit into one answer."""
-    request: SearchRequest = asked.request
-    if request.spacecraft_id is not None:
-        request_parsing.spacecraft_id(request.spacecraft_id)
-        _check_reach(asked, request.spacecraft_id)
-    about = request.spacecraft_id, request.category
+async def search(context: Context, request: Request) -> Response:
+    """Documents, best match first: as many as were requested and fit into one response."""
+    wanted: SearchRequest = request.request
+    if wanted.spacecraft_id is not None:
+        request_parsing.spacecraft_id(wanted.spacecraft_id)
+        _check_reach(request, wanted.spacecraft_id)
+    about = wanted.spacecraft_id, wanted.category
     async with context.database.transaction() as connection:
-        found = await documents.search(connection, request.q, *about, request.limit, within=asked.caller.spacecraft)
-        fitting = _fitting(found, asked.max_bytes)
-        answer = await pagination.page(_items(connection, fitting), request.limit, asked.max_bytes)
+        found = await documents.search(connection, wanted.q, *about, wanted.limit, within=request.caller.spacecraft)
+        fitting = _fitting(found, request.max_bytes)
+        answer = await pagination.page(_items(connection, fitting), wanted.limit, request.max_bytes)
     is_cut = answer.is_cut or len(fitting) < len(found)
     return Response(answer.body, is_cut=is_cut)  # a search has no cursor: what did not fit is found by a narrower one
 
 
 def _fitting(found: list[FoundDocument], max_bytes: int) -> list[str]:
-    """As many of the best as may fit, so that no more is read than can be answered; at least one."""
+    """As many of the best as may fit, so that no more is read than can be sent; at least one."""
     room, fitting = max_bytes, list[str]()
     for name, size in found:
         room -= size

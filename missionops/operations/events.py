@@ -1,4 +1,4 @@
-"""Events: what happened, told by people and by the service itself."""
+"""Mission events: what happened, recorded by people and by the service itself."""
 
 import hashlib
 import uuid
@@ -22,7 +22,7 @@ from missionops.store import event_search, events, outbox
 from missionops.store.database import Connection
 from missionops.store.event_search import EventFilter
 
-_MAX_BYTES = 256 << 10  # of metadata; an event is told as one message, and a page of events is held at once
+_MAX_BYTES = 256 << 10  # of metadata; an event is published as one message, and a page of events is in memory at once
 
 _encode = msgspec.json.Encoder().encode
 _canonical = msgspec.json.Encoder(order="deterministic").encode
@@ -47,25 +47,25 @@ class RecordRequest(msgspec.Struct, forbid_unknown_fields=True):
     id: _Id | None = None
 
 
-async def record(context: Context, asked: Request) -> Response:
-    """Record an event. The same again, by id or by time and content, changes nothing and is answered the same."""
-    request: RecordRequest = asked.request
-    if request.id is not None and not identifier.is_id(request.id):
+async def record(context: Context, request: Request) -> Response:
+    """Record an event. The same again, by id or by time and content, changes nothing and gets the same response."""
+    wanted: RecordRequest = request.request
+    if wanted.id is not None and not identifier.is_id(wanted.id):
         raise refused("id", f"must be {identifier.RULE}")
-    at = request_parsing.at(request.timestamp, "timestamp")
+    at = request_parsing.at(wanted.timestamp, "timestamp")
     event = Event(
-        request.id or f"ev_{uuid.uuid4().hex}",
-        asked.spacecraft_id,
+        wanted.id or f"ev_{uuid.uuid4().hex}",
+        request.spacecraft_id,
         at or datetime.now(UTC),
-        request.type,
-        request.severity,
-        request.message,
-        _metadata(request.metadata),
+        wanted.type,
+        wanted.severity,
+        wanted.message,
+        _metadata(wanted.metadata),
     )
-    if request.id is None and at is not None:
+    if wanted.id is None and at is not None:
         event = msgspec.structs.replace(event, id=_derived_id(event))
     async with context.database.transaction() as connection:
-        if await tell(connection, event, recorded_by=asked.caller.name):
+        if await tell(connection, event, recorded_by=request.caller.name):
             return Response(_encode(event))
         known = await events.get(connection, event.id)
     # Asked again without a time, it is the same event, though `now` is another.
@@ -77,7 +77,7 @@ async def record(context: Context, asked: Request) -> Response:
 async def tell(connection: Connection, event: Event, *, recorded_by: str | None) -> bool:
     """Write an event and have it published, in the caller's transaction; False if its id is taken.
 
-    `recorded_by` is who says that it happened; None is the service itself.
+    `recorded_by` is the name of the caller who reports it; None is the service itself.
     """
     if not await events.add(connection, event, recorded_by):
         return False
@@ -133,41 +133,41 @@ class EventListRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel
     ) = None
 
 
-async def list_newest(context: Context, asked: Request) -> Response:
+async def list_newest(context: Context, request: Request) -> Response:
     """Events of one spacecraft, newest first; of `_fleet` those that belong to no single spacecraft."""
-    is_of_fleet = asked.spacecraft_id == spacecraft.FLEET
-    return await _list(context, asked, None if is_of_fleet else asked.spacecraft_id, is_of_fleet=is_of_fleet)
+    is_of_fleet = request.spacecraft_id == spacecraft.FLEET
+    return await _list(context, request, None if is_of_fleet else request.spacecraft_id, is_of_fleet=is_of_fleet)
 
 
-async def search(context: Context, asked: Request) -> Response:
+async def search(context: Context, request: Request) -> Response:
     """Events of all spacecraft that the caller may see, newest first.
 
     A caller that is limited to some spacecraft does not see those that belong to no single spacecraft.
     """
-    visible = asked.caller.spacecraft
-    return await _list(context, asked, None if visible is None else sorted(visible), is_of_fleet=False)
+    visible = request.caller.spacecraft
+    return await _list(context, request, None if visible is None else sorted(visible), is_of_fleet=False)
 
 
 async def _list(
-    context: Context, asked: Request, of_spacecraft: str | list[str] | None, *, is_of_fleet: bool
+    context: Context, request: Request, of_spacecraft: str | list[str] | None, *, is_of_fleet: bool
 ) -> Response:
-    request: EventListRequest = asked.request
-    wanted = EventFilter(
+    wanted: EventListRequest = request.request
+    chosen = EventFilter(
         of_spacecraft,
         is_of_fleet,
-        request.types,
-        request.min_severity.and_above() if request.min_severity else None,
-        request.q,
-        request_parsing.between(request.start, request.end),
+        wanted.types,
+        wanted.min_severity.and_above() if wanted.min_severity else None,
+        wanted.q,
+        request_parsing.between(wanted.start, wanted.end),
     )
-    before = pagination.read(request.cursor, TimeCursor)
+    before = pagination.read(wanted.cursor, TimeCursor)
 
     async def items(connection: Connection) -> AsyncIterator[PageItem]:
-        async for event in event_search.newest(connection, wanted, before, request.limit + 1):
+        async for event in event_search.newest(connection, chosen, before, wanted.limit + 1):
             yield PageItem(_encode(event), (event.timestamp, event.id))
 
     async with context.database.transaction() as connection:
-        return await pagination.page(items(connection), request.limit, asked.max_bytes)
+        return await pagination.page(items(connection), wanted.limit, request.max_bytes)
 
 
 OPERATIONS = (

@@ -90,16 +90,16 @@ class _Checked(NamedTuple):
     body: bytes
 
 
-async def take(context: Context, asked: Request) -> Response:
+async def take(context: Context, request: Request) -> Response:
     """Take in one snapshot."""
-    deadline = asked.deadline - _RESERVED
-    body = no_value.as_null(utf8(asked.request))
+    deadline = request.deadline - _RESERVED
+    body = no_value.as_null(utf8(request.request))
     spacecraft_id = request_parsing.from_body(body, _Addressed).spacecraft_id
     if spacecraft_id is UNSET:
         raise refused("spacecraftId", "is required")
     spacecraft_id = _id(spacecraft_id)
-    if not asked.caller.reaches(spacecraft_id):
-        raise request_parsing.out_of_reach(asked.caller, spacecraft_id)
+    if not request.caller.reaches(spacecraft_id):
+        raise request_parsing.out_of_reach(request.caller, spacecraft_id)
     found = _check(spacecraft_id, body)
     if isinstance(found, Fault):
         raise _refusal(found)
@@ -109,10 +109,10 @@ async def take(context: Context, asked: Request) -> Response:
     return Response(_encode(Accepted(found.id)), is_pending=not is_stored)
 
 
-async def take_batch(context: Context, asked: Request) -> Response:
+async def take_batch(context: Context, request: Request) -> Response:
     """Take in many snapshots, or none if one of them is bad."""
-    deadline = asked.deadline - _RESERVED
-    batch = request_parsing.from_body(no_value.as_null(asked.request), _Batch)
+    deadline = request.deadline - _RESERVED
+    batch = request_parsing.from_body(no_value.as_null(request.request), _Batch)
     default = None if batch.spacecraft_id is None else _id(batch.spacecraft_id)
     checked: list[_Checked] = []
     faults: list[Detail] = []
@@ -128,8 +128,8 @@ async def take_batch(context: Context, asked: Request) -> Response:
         count = f"{len(faults)} of {len(batch.snapshots)} snapshots"
         raise InvalidRequest(f"{count}: {faults[0].path} {faults[0].message}", tuple(faults))
     for spacecraft_id in sorted({snapshot.identity[0] for snapshot in checked}):
-        if not asked.caller.reaches(spacecraft_id):
-            raise request_parsing.out_of_reach(asked.caller, spacecraft_id)
+        if not request.caller.reaches(spacecraft_id):
+            raise request_parsing.out_of_reach(request.caller, spacecraft_id)
     is_stored = await _store(context, checked, deadline)
     return Response(_encode(AcceptedCount(len(checked))), is_pending=not is_stored)
 
@@ -218,7 +218,7 @@ def _arrays(bodies: Sequence[bytes], max_bytes: int) -> Iterator[list[bytes]]:
 
 
 async def _until_stored(context: Context, sequence: int, identities: Collection[SnapshotKey]) -> None:
-    """Wait until a query shows the snapshots; the database is asked when it may have them."""
+    """Wait until a query shows the snapshots; the database is queried when it may have them."""
     progress, pause = context.progress, _FIRST_PAUSE
     while True:
         if (progress.role != "owner" or progress.sequence >= sequence) and await _are_stored(context, identities):

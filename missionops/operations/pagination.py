@@ -44,22 +44,22 @@ async def page(items: AsyncIterator[PageItem], limit: int, max_bytes: int) -> Re
 
 
 def read(cursor: str | None, kind: type[T]) -> T | None:
-    """What a cursor says; None where there is none. It is refused if it is not one of ours.
+    """The position that a cursor names; None where there is none. A cursor that is not one of ours is refused.
 
     Anyone can write one: what it holds goes to the database only if the database could have held it.
     """
     if cursor is None:
         return None
     try:
-        place = msgspec.json.decode(base64.urlsafe_b64decode(cursor.encode()), type=kind)
-        _check(place)
+        position = msgspec.json.decode(base64.urlsafe_b64decode(cursor.encode()), type=kind)
+        _check(position)
     except (binascii.Error, ValueError, msgspec.MsgspecError):
         raise refused("cursor", "is none that this service gave out") from None
-    return place
+    return position
 
 
 def _check(value: object) -> None:
-    """ValueError for a text, a time or a number that no row holds, anywhere in a place."""
+    """ValueError for a text, a time or a number that no row holds, anywhere in a position."""
     match value:
         case tuple() | list():
             for inner in value:
@@ -75,12 +75,12 @@ def _check(value: object) -> None:
 
 
 def written(after: Sequence[Any]) -> str:
-    """The cursor that continues after a place."""
+    """The cursor that continues after a position."""
     return base64.urlsafe_b64encode(msgspec.json.encode(after)).decode()
 
 
 class TimeCursor(NamedTuple):
-    """A place in a listing: by time, then by id."""
+    """A position in a listing: by time, then by id."""
 
     timestamp: datetime
     id: str

@@ -44,21 +44,21 @@ class RegistrationResponse(msgspec.Struct, rename="camel"):
     updated_at: Timestamp
 
 
-async def register(context: Context, asked: Request) -> Response:
+async def register(context: Context, request: Request) -> Response:
     """Register a spacecraft, or change its name or mission type."""
-    request: RegisterRequest = asked.request
+    wanted: RegisterRequest = request.request
     async with context.database.transaction() as connection:
-        named = asked.spacecraft_id, request.name, request.mission_type
+        named = request.spacecraft_id, wanted.name, wanted.mission_type
         before, after = await spacecraft.register(connection, *named)
         if before is None or before[:3] != after[:3]:
-            await audit.tell(connection, _change(asked, before, after))
+            await audit.tell(connection, _change(request, before, after))
     return Response(_encode(RegistrationResponse(*after)))
 
 
-def _change(asked: Request, before: Row | None, after: Row) -> Change:
+def _change(request: Request, before: Row | None, after: Row) -> Change:
     metadata = {
         "action": "spacecraft.register",
-        "by": asked.caller.name,
+        "by": request.caller.name,
         **audit.between(before and _named(before), _named(after)),
     }
     message = "Registration changed" if before else "Spacecraft registered"
@@ -83,10 +83,10 @@ class Spacecraft(msgspec.Struct, rename="camel"):
     updated_at: Timestamp
 
 
-async def get(context: Context, asked: Request) -> Response:
+async def get(context: Context, request: Request) -> Response:
     """One spacecraft."""
     async with context.database.transaction() as connection:
-        found = await spacecraft.get(connection, asked.spacecraft_id)
+        found = await spacecraft.get(connection, request.spacecraft_id)
     if found is None:
         raise NotFound("Spacecraft not found")
     return Response(_item(found))
@@ -109,15 +109,15 @@ class SpacecraftList(msgspec.Struct):
     items: list[Spacecraft]
 
 
-async def list_by_id(context: Context, asked: Request) -> Response:
-    """Registered spacecraft; `count` is below `limit` where more would not fit into one answer."""
-    request: SpacecraftListRequest = asked.request
+async def list_by_id(context: Context, request: Request) -> Response:
+    """Registered spacecraft; `count` is below `limit` where more would not fit into one response."""
+    wanted: SpacecraftListRequest = request.request
     items: list[msgspec.Raw] = []
-    room = asked.max_bytes - 200
+    room = request.max_bytes - 200
     is_cut = False
     async with context.database.transaction() as connection:
-        total = await spacecraft.count(connection, asked.caller.spacecraft)
-        async for row in spacecraft.by_id(connection, asked.caller.spacecraft, request.limit, request.offset):
+        total = await spacecraft.count(connection, request.caller.spacecraft)
+        async for row in spacecraft.by_id(connection, request.caller.spacecraft, wanted.limit, wanted.offset):
             item = _item(row)
             room -= len(item) + 1
             is_cut = room < 0 and bool(items)
@@ -125,7 +125,7 @@ async def list_by_id(context: Context, asked: Request) -> Response:
                 break
             items.append(msgspec.Raw(item))
     shown = cast("list[Spacecraft]", items)  # as JSON already
-    return Response(_encode(SpacecraftList(total, len(items), request.limit, request.offset, shown)), is_cut=is_cut)
+    return Response(_encode(SpacecraftList(total, len(items), wanted.limit, wanted.offset, shown)), is_cut=is_cut)
 
 
 def _item(row: Registered) -> bytes:
@@ -166,19 +166,19 @@ _HIGHEST = (Severity.LOW, Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL)
 _OVERALL: tuple[Literal["NOMINAL", "WARNING", "CRITICAL"], ...] = ("NOMINAL", "WARNING", "CRITICAL", "CRITICAL")
 
 
-async def status(context: Context, asked: Request) -> Response:
+async def status(context: Context, request: Request) -> Response:
     """How a spacecraft does."""
-    config = await context.rules.in_force(context.database, asked.spacecraft_id)
+    config = await context.rules.in_force(context.database, request.spacecraft_id)
     async with context.database.transaction() as connection:
-        found = await reception.status(connection, asked.spacecraft_id, datetime.now(UTC))
-        monitoring = await _monitoring(connection, asked.spacecraft_id, found, config)
+        found = await reception.status(connection, request.spacecraft_id, datetime.now(UTC))
+        monitoring = await _monitoring(connection, request.spacecraft_id, found, config)
     offset = None
     if found.last_received_at and found.last_received_timestamp:
         offset = (found.last_received_at - found.last_received_timestamp).total_seconds()
     return Response(
         _encode(
             Status(
-                asked.spacecraft_id,
+                request.spacecraft_id,
                 found.last_timestamp,
                 found.last_received_at,
                 offset,

@@ -49,14 +49,14 @@ class SnapshotListRequest(msgspec.Struct, forbid_unknown_fields=True):
     cursor: str | None = None
 
 
-async def list_newest(context: Context, asked: Request) -> Response:
+async def list_newest(context: Context, request: Request) -> Response:
     """Snapshots, newest first."""
-    request: SnapshotListRequest = asked.request
-    between = request_parsing.between(request.start, request.end)
-    before = pagination.read(request.cursor, TimeCursor)
+    wanted: SnapshotListRequest = request.request
+    between = request_parsing.between(wanted.start, wanted.end)
+    before = pagination.read(wanted.cursor, TimeCursor)
     async with context.database.transaction() as connection:
-        rows = telemetry.newest(connection, asked.spacecraft_id, between, before, request.limit + 1)
-        return await pagination.page(_items(asked.spacecraft_id, rows), request.limit, asked.max_bytes)
+        rows = telemetry.newest(connection, request.spacecraft_id, between, before, wanted.limit + 1)
+        return await pagination.page(_items(request.spacecraft_id, rows), wanted.limit, request.max_bytes)
 
 
 async def _items(spacecraft_id: str, rows: AsyncIterator[StoredSnapshot]) -> AsyncIterator[PageItem]:
@@ -75,7 +75,7 @@ class AnalyzeRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _AnalysisCursor(NamedTuple):
-    """How far an analysis came: the snapshot, its last parameter that was told, and how many snapshots before it."""
+    """How far an analysis came: a snapshot, its last parameter that was listed, and how many snapshots came before."""
 
     timestamp: datetime
     id: str
@@ -83,23 +83,23 @@ class _AnalysisCursor(NamedTuple):
     snapshots: int
 
 
-async def analyze(context: Context, asked: Request) -> Response:
+async def analyze(context: Context, request: Request) -> Response:
     """Anomalies under the config of today."""
-    request: AnalyzeRequest = asked.request
-    if (request.start is None) != (request.end is None):
-        raise refused("to" if request.end is None else "from", "is required: give from and to, or neither")
-    between = request_parsing.between(request.start, request.end)  # refused even where there is nothing to judge
-    reached = pagination.read(request.cursor, _AnalysisCursor)
-    config = await context.rules.in_force(context.database, asked.spacecraft_id)
+    wanted: AnalyzeRequest = request.request
+    if (wanted.start is None) != (wanted.end is None):
+        raise refused("to" if wanted.end is None else "from", "is required: give from and to, or neither")
+    between = request_parsing.between(wanted.start, wanted.end)  # refused even where there is nothing to judge
+    reached = pagination.read(wanted.cursor, _AnalysisCursor)
+    config = await context.rules.in_force(context.database, request.spacecraft_id)
     if config is None:
         return Response(b"[]")
-    analysis = _Analysis(asked.spacecraft_id, config.rules, config.version, reached)
+    analysis = _Analysis(request.spacecraft_id, config.rules, config.version, reached)
     async with context.database.transaction() as connection:
-        items = analysis.items(_chosen(connection, asked.spacecraft_id, request, between, reached))
-        answer = await pagination.page(items, pagination.MAX_ITEMS, asked.max_bytes)
-    if answer.cursor is None and analysis.unseen:
-        return answer._replace(cursor=pagination.written(analysis.unseen))
-    return answer
+        items = analysis.items(_chosen(connection, request.spacecraft_id, wanted, between, reached))
+        response = await pagination.page(items, pagination.MAX_ITEMS, request.max_bytes)
+    if response.cursor is None and analysis.unseen:
+        return response._replace(cursor=pagination.written(analysis.unseen))
+    return response
 
 
 def _chosen(
@@ -110,11 +110,11 @@ def _chosen(
     reached: _AnalysisCursor | None,
 ) -> AsyncIterator[StoredSnapshot]:
     """The snapshots to judge, beginning with the one that was reached; in a range one more than are judged at once."""
-    place = reached and (reached.timestamp, reached.id)
+    cursor = reached and (reached.timestamp, reached.id)
     if request.start is None:
         left = request.limit - (reached.snapshots if reached else 0)
-        return telemetry.newest_from(connection, spacecraft_id, place, max(left, 0))
-    return telemetry.oldest_from(connection, spacecraft_id, between, place, _SCANNED + 1)
+        return telemetry.newest_from(connection, spacecraft_id, cursor, max(left, 0))
+    return telemetry.oldest_from(connection, spacecraft_id, between, cursor, _SCANNED + 1)
 
 
 class _Analysis:
@@ -129,15 +129,17 @@ class _Analysis:
         """The first snapshot that this pass left for the next."""
 
     async def items(self, rows: AsyncIterator[StoredSnapshot]) -> AsyncIterator[PageItem]:
-        """The anomalies of `rows`; those of the first that were told already are left out."""
+        """The anomalies of `rows`; those of the first that an earlier page holds are left out."""
         before = self._reached.snapshots if self._reached else 0
-        told = self._reached
+        reached = self._reached
         scanned = 0
         async for row in rows:
             if scanned == _SCANNED:
                 self.unseen = _AnalysisCursor(row.timestamp, row.id, "", before)
                 return
-            skipped = told.parameter if told and (told.timestamp, told.id) == (row.timestamp, row.id) else ""
+            skipped = (
+                reached.parameter if reached and (reached.timestamp, reached.id) == (row.timestamp, row.id) else ""
+            )
             for found in self._judge(row):
                 if found.parameter > skipped:
                     yield PageItem(_encode(found), _AnalysisCursor(row.timestamp, row.id, found.parameter, before))

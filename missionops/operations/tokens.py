@@ -1,4 +1,4 @@
-"""Tokens: made, listed and revoked by whoever may write to the database, each change with its event."""
+"""Tokens: created, listed and revoked by those who may write to the database, each change with its event."""
 
 import secrets
 from collections.abc import Sequence
@@ -84,7 +84,7 @@ def _checked(name: str, spacecraft: Sequence[str] | None) -> list[str] | None:
     if not identifier.is_id(name):
         raise refused("name", f"must be {identifier.RULE}")
     if name in access.WITHOUT_TOKEN:
-        raise refused("name", f"may not be {name}, which the audit calls whoever asks without a token")
+        raise refused("name", f"may not be {name}, the name in the audit of callers without a token")
     if spacecraft is None:
         return None
     limited = sorted({request_parsing.spacecraft_id(spacecraft_id) for spacecraft_id in spacecraft})
