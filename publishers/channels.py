@@ -1,7 +1,7 @@
-"""What this package publishes, as FastStream publishers: in the broker's list, for whoever asks it.
+"""What this package publishes, as FastStream publishers, so that the broker lists it.
 
 They are declared and not used: one message at a time, without a sequence that the stream must have, is not enough for
-messages that must be there once each and at once (fenced.py).
+messages that must be there once each and at once (exactly_once.py).
 """
 
 from faststream.nats import JStream, NatsBroker

@@ -1,7 +1,7 @@
 """Events on `events.<spacecraftId>`, out of the outbox: each once, in the order in which they were written.
 
-A row leaves the outbox only after the stream has its event, and with it the end of the stream is written down. Whoever
-takes over reads the stream from there and leaves out what it holds, so it does not matter where the last owner died.
+A row leaves the outbox only after the stream has its event, and with it the end of the stream is written down. The
+next owner reads the stream from there and leaves out what it holds, so it does not matter where the last one stopped.
 """
 
 import asyncio
@@ -62,7 +62,7 @@ class EventPublisher:
         """Up to where the stream is certain to hold nothing that waits, while somebody else's messages were seen."""
 
     async def run(self) -> None:
-        """Publish until stopped; Lost if somebody claimed the partition since."""
+        """Publish until stopped; OwnershipLost if another instance has claimed the partition."""
         while not await self._attempt():
             if self._is_stopping:
                 return

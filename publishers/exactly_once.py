@@ -3,8 +3,8 @@
 A stream drops a repeated Nats-Msg-Id only within a window, so that alone is not enough: an owner that was stopped
 after its commit may wake up an hour later. Two things are added. Every batch says which message of each subject it
 believes to be the last (Nats-Expected-Last-Subject-Sequence), so a batch of one who missed something is refused whole.
-And whoever is in doubt - at its start, after a refusal, a time-out, a lost connection - reads the end of the stream
-from the last place it is sure of, and leaves out what is there.
+And a publisher that is in doubt (at its start, after a refusal, a time-out, a lost connection) reads the end of the
+stream from the last sequence that it is sure of, and leaves out what is there.
 
 Others may publish to the same subjects without being owners: an acknowledgement or an answer of the server goes where
 somebody's reply subject says. Each of their messages can cost us an attempt and nothing else: the end of the stream
@@ -79,7 +79,7 @@ class _Held(NamedTuple):
 
 
 class ExactlyOncePublisher:
-    """Publishes to one stream. `is_owner` tells whether we may still speak for our partition.
+    """Publishes to one stream. `is_owner` tells whether we still own our partition.
 
     `count_failure` is called for each batch that the stream refused or did not acknowledge. `room` is asked to make
     way in the stream before each batch, and `relieve` to make room for so many bytes where JetStream itself has none.
@@ -122,13 +122,13 @@ class ExactlyOncePublisher:
 
     @property
     def resume_after(self) -> int:
-        """After which whoever comes next has to read: a former owner's message may be of what nobody decided yet."""
+        """Where the next owner has to read from: after it may lie messages about batches that are not committed yet."""
         return min((held.sequence for held in self._held.values()), default=self.sequence + 1) - 1
 
     async def publish(self, messages: Iterable[Message]) -> None:
         """Publish in order, leaving out what the stream holds; returns once the stream has it all.
 
-        Lost if somebody else speaks for our partition now, Unavailable if the stream goes on refusing.
+        OwnershipLost if another instance owns our partition now, Unavailable if the stream goes on refusing.
         """
         for batch in _batches(messages):
             await self._publish_batch(batch)

@@ -1,4 +1,4 @@
-"""Telemetry into the stream, acknowledged, for those who brought it over HTTP."""
+"""Telemetry that came over HTTP, published to the stream and acknowledged."""
 
 import asyncio
 import json
@@ -44,8 +44,8 @@ class TelemetryPublisher:
             raise Unavailable("No stream takes telemetry now; send it again later.") from None
         except (nats.errors.Error, OSError) as error:
             raise Unavailable("The stream does not acknowledge telemetry now; send it again later.") from error
-        said = json.loads(reply.data)
-        if not said.get("seq"):  # a refusal has one too: 0
-            reason = said.get("error", {}).get("description", "without a reason")
+        acknowledgement = json.loads(reply.data)
+        if not acknowledgement.get("seq"):  # a refusal has one too: 0
+            reason = acknowledgement.get("error", {}).get("description", "without a reason")
             raise Unavailable(f"The stream refuses telemetry: {reason}.")
-        return int(said["seq"])
+        return int(acknowledgement["seq"])

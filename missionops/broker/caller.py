@@ -1,10 +1,10 @@
-"""Who asks over NATS, as far as its server tells.
+"""The caller of a request over NATS, as far as the server reports it.
 
-A request that comes from another account, through a service import, carries the header Nats-Request-Info: the server
+A request from another account, through a service import, carries the header Nats-Request-Info: the server
 writes it, in place of any that the publisher wrote, with the account, and where the import says `share: true` with the
 user and the host. Its reply subject then begins with `_R_.`, which the server refuses to a publisher (nats-server
 2.15: "Permissions Violation for Publish with Reply"). So the header counts where the reply subject does, and a user
-of the service's own account can write what he likes: he stays "nats".
+of the service's own account, who could write anything there, is always "nats".
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _LONGEST = 256
 
 
 class _Info(msgspec.Struct):
-    """What the server writes; it leaves out what it does not tell."""
+    """The header as the server writes it, without the fields that it does not share."""
 
     acc: str
     user: str = ""
@@ -30,7 +30,7 @@ _decode = msgspec.json.Decoder(_Info).decode
 
 
 def caller(reply: str, headers: Mapping[str, str]) -> Caller:
-    """Who asks with this reply subject and these headers: `nats:<account>/<user>@<host>`, or `nats`."""
+    """The caller with this reply subject and these headers: `nats:<account>/<user>@<host>`, or `nats`."""
     if not reply.startswith(_IMPORTED) or REQUEST_INFO not in headers:
         return OVER_NATS
     try:

@@ -44,8 +44,8 @@ def make(
 ) -> Broker:
     """A broker that connects `client` to the servers that `access` names, as the user that it makes us.
 
-    `reconnected` is called when a lost connection is back; `closed`, once or more, when it is over for good, with the
-    last word of NATS. The server ends it for a client that it takes for faulty or no longer knows, and nats-py does
+    `reconnected` is called when a lost connection is back; `closed`, once or more, when it is closed for good, with the
+    last error. The server ends it for a client that it takes for faulty or no longer knows, and nats-py does
     not come back from that.
     """
     last_error, repeats = "", RepeatFilter()
@@ -88,10 +88,12 @@ def make(
 async def connect(broker: Broker, closed: "asyncio.Future[str]") -> Client:
     """Connect the broker's client and return it.
 
-    Waits for a server that is away; Unfit once it is `closed`, which it is for a user whom the server does not know.
+    Waits for a server that is away; SetupError once it is `closed`, as it is for a user that the server does not know.
     """
     connecting = asyncio.create_task(broker.connect())
-    connecting.add_done_callback(lambda task: task.cancelled() or task.exception())  # it has been looked at
+    connecting.add_done_callback(
+        lambda task: task.cancelled() or task.exception()
+    )  # so that asyncio does not report its error as unseen
     try:
         await asyncio.wait((connecting, closed), return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -104,6 +106,6 @@ async def connect(broker: Broker, closed: "asyncio.Future[str]") -> Client:
         raise Unavailable(f"Cannot reach NATS: {str(error) or type(error).__name__}.") from error
 
 
-def _is_final(said: str) -> bool:
-    """Whether the server itself has refused us, in quotes: the attempts to connect end then, and nobody is told."""
-    return said.startswith("nats: '") and "permissions violation" not in said.lower()
+def _is_final(error: str) -> bool:
+    """Whether the server itself has refused us, in quotes: nats-py then ends its attempts to connect without a word."""
+    return error.startswith("nats: '") and "permissions violation" not in error.lower()

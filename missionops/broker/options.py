@@ -1,4 +1,4 @@
-"""What the settings say of NATS, as nats-py's `connect` takes it."""
+"""The settings of NATS as the options that nats-py's `connect` takes."""
 
 import ssl
 from typing import Any
@@ -8,9 +8,9 @@ from missionops.settings import NatsAccess
 
 
 def options(access: NatsAccess) -> dict[str, Any]:
-    """Servers, TLS and the one way in that is set; Unfit if a file does not hold what it should."""
+    """Servers, TLS and the one kind of credentials that is set; SetupError if a file does not hold what it should."""
     _check_keys(access)
-    said = {
+    found = {
         "servers": [url.strip() for url in access.nats_url.split(",")],
         "user": access.nats_user,
         "password": access.nats_password.get_secret_value() if access.nats_password else None,
@@ -21,7 +21,7 @@ def options(access: NatsAccess) -> dict[str, Any]:
         "tls_handshake_first": access.nats_tls_first,
         "inbox_prefix": access.inbox_prefix,
     }
-    return {name: value for name, value in said.items() if value is not None}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def tls(access: NatsAccess) -> ssl.SSLContext | None:
@@ -42,9 +42,9 @@ def tls(access: NatsAccess) -> ssl.SSLContext | None:
 
 
 def _check_keys(access: NatsAccess) -> None:
-    """nats-py would fail on them later, each time it connects, and in words of its own."""
+    """Refuse bad key files now: nats-py would fail on them each time it connects, with less clear messages."""
     if access.nats_nkey_file:
-        import nkeys  # noqa: PLC0415 - the cost of those who have one
+        import nkeys  # noqa: PLC0415 - only for users that have one
 
         try:
             nkeys.from_seed(bytearray(access.nats_nkey_file.read_bytes().strip())).wipe()

@@ -40,7 +40,7 @@ def _wanted(settings: Settings) -> Iterator[dict[str, Any]]:
     window = _nanoseconds(settings.duplicate_window)
     yield {
         "name": TELEMETRY,
-        # Not telemetry.*: what is published on telemetry.SAT.1 would be kept by nobody, and nobody would learn of it.
+        # Not telemetry.*: no stream would keep what is published on telemetry.SAT.1, and its publisher would not know.
         "subjects": ["telemetry.>"],
         # The hash of the whole subject is put before the rest of it, so no publisher can choose it: telemetry.0.SC-1
         # is stored as telemetry.<n>.0.SC-1. One consumer can then read some of the partitions.
@@ -72,7 +72,7 @@ _NEEDED = ("subjects", "subject_transform", "retention", "allow_direct", "allow_
 
 
 async def provision(client: Client, settings: Settings) -> None:
-    """Create the streams that are absent; Unfit names the first that exists and cannot be worked with."""
+    """Create the streams that are absent; SetupError names the first that exists and cannot be used."""
     refuse_old_server(client)
     size = settings.outgoing_max_bytes
     for wanted in _wanted(settings):
@@ -98,7 +98,7 @@ async def warn_of_window(client: Client) -> None:
 
 
 def refuse_old_server(client: Client) -> None:
-    """Unfit if the server lacks what the ingest path is built on."""
+    """SetupError if the server lacks what the ingest path is built on."""
     version = client.connected_server_version
     if (version.major, version.minor) < OLDEST_SERVER:
         oldest = ".".join(map(str, OLDEST_SERVER))
