@@ -50,7 +50,9 @@ def test_the_statements_are_found_by_their_names():
 T = "'2025-01-01Z'"
 ROWS: dict[str, dict[str, str]] = {
     "spacecraft": {"spacecraft_id": "'SC-1'"},
-    "config": {"spacecraft_id": "'SC-0'", "version": "1", "document": "'{}'", "source": "'manual'"},
+    "config": {
+        "spacecraft_id": "'SC-0'", "version": "1", "document": "'{}'", "source": "'manual'", "recorded_by": "'nats'",
+    },
     "parameter_set": {"digest": r"'\x000102030405060708090a0b0c0d0e0f'", "names": "'{temp}'"},
     "spacecraft_parameter_set": {"spacecraft_id": "'SC-1'", "digest": r"'\x000102030405060708090a0b0c0d0e0f'"},
     "telemetry": {
@@ -89,6 +91,8 @@ REFUSED: dict[str, tuple[str, str, list[str]]] = {
     "config_version_check": ("config", "version", ["0"]),
     "config_document_check": ("config", "document", ["'[]'", "'1'"]),
     "config_source_check": ("config", "source", ["''"]),
+    "config_recorded_by_check": ("config", "recorded_by", ["''"]),
+    "config_reason_check": ("config", "reason", ["''", "repeat('x', 1025)"]),
     "parameter_set_digest_check": ("parameter_set", "digest", [r"'\x00'"]),
     "parameter_set_names_check": (
         "parameter_set", "names", ["'{}'", "'{a,NULL}'", "array_fill('a'::text, ARRAY[10001])"],
