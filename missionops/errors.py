@@ -9,8 +9,8 @@ MissionopsError
 │   ├── Conflict        409: it exists already, with other content
 │   └── TooLarge        413
 ├── Unavailable         503: a server is away or too slow; the same request may work later
-├── Unfit               the operator's: settings, a port, a directory, a server or a stream that we cannot work with
-└── Lost                ours to recover: ownership or a place in the stream is gone; start again from the database
+├── SetupError          the operator's: settings, a port, a directory, a server or a stream that we cannot work with
+└── OwnershipLost       ours to recover: ownership or a place in the stream is gone; start again from the database
 """
 
 from typing import ClassVar, NamedTuple

@@ -2,7 +2,9 @@
 
 import json
 import logging
+import math
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,13 +15,37 @@ from missionops.settings import Settings
 _CONTEXT = ("spacecraft", "sequence", "batch", "epoch")
 """What a line is about, where the code that logs it gives it."""
 _MAX_HELD_LINES = 1_000
+_MAX_REMEMBERED = 1_000
+
+
+class RepeatFilter:
+    """Tells what was not logged lately from its repeats, so that a fault that lasts is one line in `seconds`."""
+
+    def __init__(self, seconds: float = 600.0) -> None:
+        self._seconds = seconds
+        self._logged: dict[str, float] = {}
+
+    def is_new(self, text: str) -> bool:
+        """Whether this text is to be logged now."""
+        now = time.monotonic()
+        if now - self._logged.get(text, -math.inf) < self._seconds:
+            return False
+        self._logged.pop(text, None)
+        self._logged[text] = now
+        if len(self._logged) > _MAX_REMEMBERED:
+            del self._logged[next(iter(self._logged))]
+        return True
+
+    def reset(self) -> None:
+        """What lasted is over: should it come again, it is new."""
+        self._logged.clear()
 
 
 class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        time = datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z")
+        at = datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z")
         line: dict[str, object] = {
-            "time": time,
+            "time": at,
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),

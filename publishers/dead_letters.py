@@ -13,6 +13,7 @@ from missionops.ingest.batch import DeadLetter, Delivery
 from missionops.wire import headers as wire_headers
 from missionops.wire.decoder import JSON, MSGPACK, Encoding
 from missionops.wire.headers import is_broken
+from missionops.wire.text import printable
 from publishers.exactly_once import Message
 
 MOST_BYTES = 8_000_000
@@ -139,10 +140,7 @@ def _original(headers: Mapping[str, str] | None) -> Iterator[tuple[str, str]]:
 
 
 def _one_line(reason: str, size: int) -> str:
-    if reason.isascii() and reason.isprintable():
-        return reason[:size]
-    printable = "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in reason)
-    return printable.encode("ascii", "backslashreplace")[:size].decode()
+    return printable(reason).encode("ascii", "backslashreplace")[:size].decode()
 
 
 def _cut(text: str, size: int) -> str:

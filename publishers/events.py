@@ -17,6 +17,7 @@ from nats.aio.client import Client
 from missionops.domain import spacecraft
 from missionops.domain.event import Event
 from missionops.errors import OwnershipLost, Unavailable
+from missionops.logs import RepeatFilter
 from missionops.store import database, outbox
 from missionops.store.checkpoint import Lease
 from missionops.store.database import Connection
@@ -54,7 +55,7 @@ class EventPublisher:
         self._claim = claim
         self._publisher = publisher
         self._provide = provide
-        self._said = ""
+        self._repeats = RepeatFilter()
         self._woken = asyncio.Event()
         self._is_stopping = False
         self._certain: int | None = None
@@ -79,19 +80,17 @@ class EventPublisher:
         except OwnershipLost:
             raise
         except (Unavailable, nats.errors.Error) as error:
-            self._say(logging.WARNING, error)
+            self._log(logging.WARNING, error)
         except Exception as error:  # noqa: BLE001 - whatever it is, events wait in the outbox for the next attempt
-            self._say(logging.WARNING if database.is_outage(error) else logging.ERROR, error)
+            self._log(logging.WARNING if database.is_outage(error) else logging.ERROR, error)
         else:
             return True
         return False
 
-    def _say(self, level: int, error: Exception) -> None:
-        """Once, while every attempt fails in the same words."""
-        said = str(error) or type(error).__name__
-        if said != self._said:
-            self._said = said
-            log.log(level, "events wait in the outbox: %s", said, exc_info=error if level > logging.WARNING else None)
+    def _log(self, level: int, error: Exception) -> None:
+        reason = str(error) or type(error).__name__
+        if self._repeats.is_new(reason):
+            log.log(level, "events wait in the outbox: %s", reason, exc_info=error if level > logging.WARNING else None)
 
     async def _publish_until_stopped(self) -> None:
         limits = {"statement_timeout": "5s", "transaction_timeout": "5s"}

@@ -26,6 +26,7 @@ from nats.aio.client import Client
 from missionops.broker import jetstream
 from missionops.broker.jetstream import ErrorCode
 from missionops.errors import OwnershipLost, Unavailable
+from missionops.logs import RepeatFilter
 from publishers.stream_room import Room
 
 log = logging.getLogger(__name__)
@@ -106,7 +107,7 @@ class ExactlyOncePublisher:
         self._patience = patience
         self._last: dict[str, int] = {}
         self._held: dict[str, _Held] = {}  # by message id, in the order of the stream
-        self._said = ""
+        self._repeats = RepeatFilter()
         self.sequence = 0
         """The end of the stream as far as we know it: all of our own messages up to here are in it."""
 
@@ -165,15 +166,11 @@ class ExactlyOncePublisher:
         except (_UnknownOutcome, Unavailable, OSError, TimeoutError, nats.errors.Error) as doubt:
             if self._count_failure:
                 self._count_failure(self._stream)
-            self._say(len(batch), str(doubt) or type(doubt).__name__)
+            why = str(doubt) or type(doubt).__name__
+            if self._repeats.is_new(why):
+                log.warning("%s: a batch of %d is in doubt: %s", self._stream, len(batch), why)
             return doubt
         return None
-
-    def _say(self, count: int, why: str) -> None:
-        """Once, while every attempt fails in the same words."""
-        if why != self._said:
-            log.warning("%s: a batch of %d is in doubt: %s", self._stream, count, why)
-        self._said = why
 
     async def _settle_doubt(self, batch: Sequence[Message]) -> None:
         if not await self._is_owner():

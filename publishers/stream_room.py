@@ -152,7 +152,7 @@ class Room:
         if not count:
             return
         self._outgoing.note(f"{why}: the oldest messages of {name}, which held the most, were purged.")
-        if self._outgoing.is_news(name):
+        if self._outgoing.repeats.is_new(name):
             log.warning("%s: the %d oldest messages of %s, which held the most, were purged", why, count, name,
                         extra={"spacecraft": name})  # fmt: skip
 
@@ -160,7 +160,7 @@ class Room:
         """Room was wanted and cannot be made."""
         reason = f"No room can be made in the stream {self.stream}: {str(error) or type(error).__name__}"
         self._outgoing.note(reason)
-        if self._outgoing.is_news("no room"):
+        if self._outgoing.repeats.is_new("no room"):
             log.warning("%s", reason)
 
     def _average(self, subject: str) -> float:
@@ -172,9 +172,9 @@ class Room:
         async with self._asking:
             info = await jetstream.stream_info(self._client, self.stream, request)
             dropped = self._outgoing.look(info)
-        if dropped and self._outgoing.is_news("dropped"):
+        if dropped and self._outgoing.repeats.is_new("dropped"):
             log.warning("the stream %s is full and has dropped its %d oldest messages", self.stream, dropped)
-        if not self._outgoing.max_bytes and self._outgoing.is_news("no max_bytes"):
+        if not self._outgoing.max_bytes and self._outgoing.repeats.is_new("no max_bytes"):
             log.warning("%s", unbounded(self.stream))
         return info
 

@@ -20,6 +20,7 @@ from missionops.operations import dispatch
 from missionops.operations.dispatch import ErrorResponse
 from missionops.operations.operation import Operation
 from missionops.operations.request_metrics import RequestMetrics
+from missionops.wire.text import printable
 
 log = logging.getLogger(__name__)
 
@@ -167,7 +168,7 @@ class AdmitRequests(_WithStatistics):
 
 def failure_response(failure: ErrorResponse) -> NatsResponse:
     """An error as NATS services answer it: the contract's body, and the headers of ADR-32."""
-    headers = {ERROR_HEADER: _printable(failure.message), ERROR_CODE_HEADER: str(failure.status)}
+    headers = {ERROR_HEADER: _header_value(failure.message), ERROR_CODE_HEADER: str(failure.status)}
     return NatsResponse(failure.body, headers=JSON | headers)
 
 
@@ -176,7 +177,6 @@ def _error_status(response: NatsResponse | None) -> str | None:
     return response.headers.get(ERROR_CODE_HEADER) if response else None
 
 
-def _printable(message: str) -> str:
+def _header_value(message: str) -> str:
     """A message as one line of printable ASCII, as a header needs it."""
-    printable = "".join(character if character.isprintable() else " " for character in message)
-    return printable.encode("ascii", "backslashreplace")[:512].decode()
+    return printable(message).encode("ascii", "backslashreplace")[:512].decode()

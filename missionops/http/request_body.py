@@ -30,28 +30,26 @@ async def read(request: HttpRequest, max_bytes: int) -> bytes | ErrorResponse:
     too_large = ErrorResponse(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", f"The body may have at most {max_bytes} bytes."
     )
-    if _is_announced_larger(request.headers, max_bytes):
+    announced = request.headers.get("content-length", "")
+    waits = request.headers.get("expect", "").lower() == "100-continue"  # the client sends nothing before we accept
+    if announced.isdecimal() and int(announced) > (max_bytes if waits else max_bytes + _DRAINED):
         return too_large
+
+    pieces: list[bytes] = []
+    size = 0
     try:
         async with asyncio.timeout(_TIME):
-            body = await _collect(request, max_bytes)
+            async for piece in request.stream():
+                size += len(piece)
+                if size > max_bytes + _DRAINED:
+                    break
+                if size <= max_bytes:
+                    pieces.append(piece)
+                else:
+                    pieces.clear()
     except TimeoutError:
         return ErrorResponse(HTTPStatus.REQUEST_TIMEOUT, "timeout", f"The body did not arrive within {_TIME:.0f} s.")
-    return too_large if body is None else body
-
-
-async def _collect(request: HttpRequest, max_bytes: int) -> bytes | None:
-    pieces: list[bytes] | None = []
-    size = 0
-    async for piece in request.stream():
-        size += len(piece)
-        if size > max_bytes:
-            pieces = None
-        if size > max_bytes + _DRAINED:
-            break
-        if pieces is not None:
-            pieces.append(piece)
-    return None if pieces is None else b"".join(pieces)
+    return too_large if size > max_bytes else b"".join(pieces)
 
 
 def _is_json(headers: Headers) -> bool:
@@ -65,12 +63,3 @@ def _is_json(headers: Headers) -> bool:
     if not kind:
         return "origin" not in headers
     return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
-
-
-def _is_announced_larger(headers: Headers, max_bytes: int) -> bool:
-    """Whether the announced length is too large: for a client that waits for 100, or for one to discard it."""
-    announced = headers.get("content-length", "")
-    if not announced.isdecimal():
-        return False
-    asks = headers.get("expect", "").lower() == "100-continue"
-    return int(announced) > (max_bytes if asks else max_bytes + _DRAINED)

@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 
 from prometheus_client import Counter
 
+from missionops.logs import RepeatFilter
+
 FULL = 0.9
 """Of what a stream may hold: from here on room is made in it, and what goes is taken for dropped for its size."""
 
 _SPELL = 600.0
 """Seconds after which the same thing is said again."""
-_SAID = 1_000
 
 
 class _Look(NamedTuple):
@@ -38,7 +39,8 @@ class Outgoing:
         self._purged_since = 0
         self._trouble = ""
         self._troubled_at = 0.0
-        self._said: dict[str, float] = {}
+        self.repeats = RepeatFilter(_SPELL)
+        """What was logged about it lately."""
 
     @property
     def dropped(self) -> int:
@@ -93,15 +95,6 @@ class Outgoing:
     def trouble(self) -> str | None:
         """What was noted last, if it was lately."""
         return self._trouble if self._trouble and time.monotonic() - self._troubled_at < _SPELL else None
-
-    def is_news(self, what: str) -> bool:
-        """Whether this was not said lately; it is, as long as it goes on."""
-        now = time.monotonic()
-        is_news = now - self._said.pop(what, -_SPELL) >= _SPELL
-        self._said[what] = now
-        if len(self._said) > _SAID:
-            del self._said[next(iter(self._said))]
-        return is_news
 
 
 def total(counter: Counter) -> int:

@@ -1,1 +1,1 @@
-"""Made-up missions: telemetry that depends on a seed and on time alone, equal on every machine."""
+"""Simulated missions: telemetry that depends only on a seed and on time, equal on every machine."""

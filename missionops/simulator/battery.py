@@ -1,8 +1,8 @@
-"""A battery between a solar array and what the spacecraft uses: it counts charge, by energy."""
+"""A battery between a solar array and the load of the spacecraft: its charge is counted as energy."""
 
 FULL = 100.0
 _TAPER = 10.0
-"""Per cent below full from where on the charger gives less and less (constant voltage after constant current)."""
+"""Per cent below full at which the charger begins to reduce its current (constant voltage after constant current)."""
 _EFFICIENCY = 0.95
 
 
@@ -16,7 +16,7 @@ class Battery:
         self._capacity_wh = capacity_wh
 
     def advance(self, seconds: float, array_power: float, load: float) -> float:
-        """Takes what is over or gives what is missing; returns the watts that the array gives for it."""
+        """Store the surplus or supply what is missing; returns the watts that the array supplies."""
         surplus = array_power - load
         if surplus > 0:
             surplus *= min((FULL - self.charge) / _TAPER, 1.0)

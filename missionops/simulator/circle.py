@@ -1,4 +1,4 @@
-"""Sine and cosine from additions and multiplications, which every machine rounds alike; libm's (`**` too) differ."""
+"""Sine and cosine by additions and multiplications, which every machine rounds equally; libm's (and `**`) differ."""
 
 import math
 
@@ -26,5 +26,5 @@ def cosine(turns: float) -> float:
 
 
 def fraction(turns: float) -> float:
-    """What is left of an angle without whole turns, from 0 up to 1."""
+    """An angle without its whole turns, from 0 up to 1."""
     return turns - math.floor(turns)

@@ -14,11 +14,11 @@ J2000 = datetime(2000, 1, 1, 12, tzinfo=UTC)
 DIGITS = 6
 LONGEST_STEP = 30.0
 WARM_UP = timedelta(hours=4)
-"""Before the start, so that charge and temperatures are those of a spacecraft that has flown for long."""
+"""Simulated before the start, so that charge and temperatures have settled."""
 
 
 class Report(NamedTuple):
-    """What one spacecraft says at one time."""
+    """What one spacecraft reports at one time."""
 
     spacecraft_id: str
     timestamp: datetime
@@ -39,8 +39,10 @@ class Course:
     def report(self, moment: datetime) -> Report:
         """The snapshot of `moment`, which is not before the last one."""
         self._pass_until(_seconds(moment))
-        said = self._model.report(self._now, self._active())
-        parameters = {name: _rounded(value) for name, value in said.items()}
+        reported = self._model.report(self._now, self._active())
+        parameters = {
+            name: round(value, DIGITS) + 0.0 if isinstance(value, float) else value for name, value in reported.items()
+        }
         return Report(self._profile.spacecraft_id, moment, parameters)
 
     def _pass_until(self, end: float) -> None:
@@ -58,12 +60,12 @@ class Course:
             self._model.advance((end - begin) / steps, self._now, self._active())
 
     def _active(self) -> Active:
-        """The earliest of a name counts."""
+        """The active faults; of several with one name the earliest."""
         return {name: self._now - onset for onset, name in reversed(self._onsets) if onset <= self._now}
 
 
 def moments(end: datetime, count: int, interval: timedelta) -> list[datetime]:
-    """`count` of them, the last at `end`."""
+    """`count` times at an interval, the last of them `end`."""
     return [end - interval * left for left in reversed(range(count))]
 
 
@@ -79,7 +81,3 @@ def history(
 
 def _seconds(moment: datetime) -> float:
     return (moment - J2000).total_seconds()
-
-
-def _rounded(value: Value) -> Value:
-    return round(value, DIGITS) + 0.0 if isinstance(value, float) else value

@@ -1,4 +1,4 @@
-"""Cube-001: a CubeSat of one litre, 420 km up, held by magnetic torquers and heard by radio amateurs."""
+"""Cube-001: a CubeSat of one litre, 420 km up, controlled by magnetic torquers and received by radio amateurs."""
 
 from collections.abc import Mapping
 
@@ -12,11 +12,11 @@ from missionops.simulator.profile import Parameter, Profile
 
 ORBIT = Orbit(EARTH_RADIUS_KM + 420)
 NODE_DAYS = 60.0
-"""In which the plane of an orbit inclined by 51.6° turns once against the sun."""
+"""Days in which the plane of an orbit inclined by 51.6° turns once against the sun."""
 PANEL_WATTS, BUS_WATTS, BEACON_WATTS = 4.4, 1.3, 0.6
 CAPACITY_WH = 9.0
 PASSES = 6
-"""Stations that hear the beacon one after another on each orbit."""
+"""Stations that receive the beacon one after another on each orbit."""
 FLOOR_DBM, NOISE_DBM = -138.0, -126.0
 PAYLOAD_BEGINS, PAYLOAD_ENDS = 0.1, 0.25
 SAFE_DEG, SAFE_CHARGE = 20.0, 35.0

@@ -9,32 +9,32 @@ from missionops.errors import InvalidRequest
 _SYNTAX = re.compile(r"(?:([A-Za-z0-9_-]+)/)?([a-z0-9-]+)(?:@t\+([0-9]{1,9}))?")
 
 Active = Mapping[str, float]
-"""The faults there are now, and for how many seconds there have been."""
+"""The active faults, and for how many seconds each has been active."""
 
 
 class SimulatedFault(NamedTuple):
-    """Something that breaks."""
+    """A fault that a mission can have."""
 
     name: str
     symptom: str
     cause: str
     action: str
     parameters: tuple[str, ...]
-    """Which leave their limits."""
+    """The parameters that leave their limits."""
 
 
 class Injection(NamedTuple):
     """A fault and when it begins."""
 
     spacecraft_id: str | None
-    """None: each spacecraft that can have it."""
+    """None: every spacecraft that can have it."""
     name: str
     seconds: float
-    """After the start."""
+    """Seconds from the start to its beginning."""
 
 
 def parse(text: str) -> Injection:
-    """What `[SPACECRAFT/]NAME[@t+SECONDS]` says; without a time it begins at once."""
+    """The fault that `[SPACECRAFT/]NAME[@t+SECONDS]` names; without a time it begins at once."""
     found = _SYNTAX.fullmatch(text)
     if not found:
         raise InvalidRequest(f"{text!r} is no fault such as battery-cell-short@t+300: NAME@t+SECONDS.")
@@ -42,7 +42,7 @@ def parse(text: str) -> Injection:
 
 
 def ramp(active: Active, name: str, seconds: float = 0.0) -> float:
-    """How far a fault has come: 0 where there is none, rising to 1 within `seconds`."""
+    """The progress of a fault: 0 where it is not active, rising to 1 within `seconds`."""
     since = active.get(name)
     if since is None:
         return 0.0

@@ -1,4 +1,4 @@
-"""All missions there are, and which faults are injected into which."""
+"""All simulated missions, and the faults that are injected into each."""
 
 from collections.abc import Iterable, Mapping
 
@@ -14,7 +14,7 @@ Injections = Mapping[str, tuple[Injection, ...]]
 
 
 def find(names: Iterable[str]) -> tuple[Profile, ...]:
-    """The missions of these spacecraft, in whatever case their ids are written; all where none is named."""
+    """The missions of these spacecraft, their ids in any case; all missions where none is named."""
     known = {profile.spacecraft_id.lower(): profile for profile in PROFILES}
     found = []
     for name in names:
@@ -25,7 +25,7 @@ def find(names: Iterable[str]) -> tuple[Profile, ...]:
 
 
 def inject(texts: Iterable[str], profiles: Iterable[Profile] = PROFILES) -> Injections:
-    """Which spacecraft gets which of the faults in `texts`; InvalidRequest if one of them gets nowhere."""
+    """The faults in `texts` by spacecraft; InvalidRequest if no spacecraft can have one of them."""
     profiles = tuple(profiles)
     parsed = [_known(fault.parse(text), profiles) for text in texts]
     return {profile.spacecraft_id: tuple(one for one in parsed if _concerns(one, profile)) for profile in profiles}

@@ -19,7 +19,7 @@ DRACONIC_DAYS = 351.4
 SIGNAL_DBM = -128.5
 """As the ground receives GPS L1 C/A at least (IS-GPS-200, 3.3.1.6: -158.5 dBW)."""
 STEERING = 7_200.0
-"""Seconds in which the ground steers the clock's bias away."""
+"""Seconds in which the ground corrects the clock's bias."""
 JUMP_NS, JUMP_PPB, JUMP_SETTLES = 1_500.0, 0.25, 3_600.0
 WEAK_DB = 12.0
 
@@ -46,7 +46,7 @@ class _Navigator:
         self._notice(active)
 
     def _notice(self, active: Active) -> None:
-        """A jump is one step of the bias, once."""
+        """Apply a clock jump: one step of the bias, once."""
         if "clock-jump" in active and not self._jumped:
             self._jumped = True
             self._bias_ns += JUMP_NS
@@ -68,7 +68,7 @@ class _Navigator:
 
 
 def _settling(active: Active) -> float:
-    """The frequency after a jump, on its way back."""
+    """The frequency after a jump, while it settles."""
     since = active.get("clock-jump", math.inf)
     return JUMP_PPB * JUMP_SETTLES / (JUMP_SETTLES + since)
 

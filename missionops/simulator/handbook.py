@@ -1,4 +1,4 @@
-"""What operators read about a mission: an overview, its parameters, and what to do when something breaks."""
+"""The documents about a mission: an overview, its parameters, and what to do about each fault."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from missionops.simulator.profile import Parameter, Profile
 
 
 class HandbookPage(NamedTuple):
-    """One page, with an id that stays."""
+    """One document; its id is the same in every version."""
 
     id: str
     spacecraft_id: str
@@ -19,7 +19,7 @@ class HandbookPage(NamedTuple):
 
 
 def documents(profile: Profile) -> Iterator[HandbookPage]:
-    """The pages about one mission."""
+    """The documents about one mission."""
     pages = (
         ("overview", "mission overview", _overview(profile)),
         ("reference", "parameter reference", _reference(profile)),

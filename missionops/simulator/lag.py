@@ -1,4 +1,4 @@
-"""Things that follow slowly."""
+"""Quantities that follow a target slowly."""
 
 
 def toward(value: float, target: float, seconds: float, constant: float) -> float:

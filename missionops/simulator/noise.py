@@ -1,4 +1,4 @@
-"""Chance, reproducible: each parameter of each spacecraft has a stream of its own, so none moves another."""
+"""Reproducible noise: each parameter of each spacecraft has its own random stream, so none changes another."""
 
 import math
 import random
@@ -8,7 +8,7 @@ _UNIFORMS = 12
 
 
 class Noise:
-    """What chance does to one spacecraft."""
+    """The noise of one spacecraft."""
 
     def __init__(self, seed: int, spacecraft_id: str) -> None:
         self._seed = f"{seed}/{spacecraft_id}"
@@ -26,7 +26,7 @@ class Noise:
 
 
 class Walk:
-    """A random walk that is drawn back to 0: an Ornstein-Uhlenbeck process (Gillespie, Phys. Rev. E 54, 2084)."""
+    """A random walk that returns to 0: an Ornstein-Uhlenbeck process (Gillespie, Phys. Rev. E 54, 2084)."""
 
     def __init__(self, noise: Noise, name: str, deviation: float, relaxation: float) -> None:
         self.value = noise.normal(f"{name} at first", deviation)
@@ -36,6 +36,6 @@ class Walk:
         self._relaxation = relaxation
 
     def advance(self, seconds: float) -> None:
-        """Goes on for a time well below `relaxation`."""
+        """Advance by a time well below `relaxation`."""
         share = seconds / self._relaxation
         self.value += self._noise.normal(self._name, self._deviation) * math.sqrt(2 * share) - self.value * share

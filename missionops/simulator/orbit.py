@@ -16,7 +16,7 @@ DAY = 86_400.0
 YEAR_DAYS = 365.25
 
 _OBLIQUITY_SINE = 0.397777
-"""Of 23.4393°, how far the Earth's axis leans."""
+"""Of 23.4393°, the inclination of the Earth's axis."""
 _EQUINOX_DAYS = 79.3
 """From J2000 to the equinox of March."""
 
@@ -32,7 +32,7 @@ class Orbit(NamedTuple):
         return 2 * math.pi * math.sqrt(self.radius_km * self.radius_km * self.radius_km / GRAVITY)
 
     def revolutions(self, at: float) -> float:
-        """How many there were `at` seconds after J2000: whole ones and the phase."""
+        """The revolutions until `at` seconds after J2000: whole ones and the phase."""
         return at / self.period
 
     def is_eclipsed(self, phase: float, beta_sine: float) -> bool:

@@ -1,4 +1,4 @@
-"""A mission: who it is, what it reports within which limits, what can break, and how it behaves."""
+"""A mission: its name, its parameters with their limits, its faults, and the model of its behaviour."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
@@ -10,7 +10,7 @@ from missionops.simulator.noise import Noise
 
 
 class Parameter(NamedTuple):
-    """One thing that is reported."""
+    """One parameter that is reported."""
 
     name: str
     unit: str
@@ -20,7 +20,7 @@ class Parameter(NamedTuple):
 
     @property
     def rule(self) -> dict[str, float]:
-        """The limits that there are, as a config has them."""
+        """Its limits as a rule of a config."""
         return {name: limit for name, limit in zip(limits.NAMES, self.limits, strict=True) if limit is not None}
 
 
@@ -28,10 +28,10 @@ class Model(Protocol):
     """The state of a spacecraft; `at` is in seconds after J2000."""
 
     def advance(self, seconds: float, at: float, active: Active) -> None:
-        """Lets a short time pass, up to `at`."""
+        """Advance by a short time, up to `at`."""
 
     def report(self, at: float, active: Active) -> Mapping[str, Value]:
-        """What the spacecraft says of itself."""
+        """The parameters that the spacecraft reports."""
 
 
 class Profile(NamedTuple):

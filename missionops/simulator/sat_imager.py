@@ -76,7 +76,7 @@ class _Imager:
         return abs(0.018 + self._pointing.value + self._noise.normal("attitude_error_deg", 0.002)) + slewing + lost
 
     def _wheels(self, revolutions: float, active: Active) -> tuple[float, float]:
-        """Gravity gradient once and twice an orbit, drag that adds up; the second wheel does the first one's work."""
+        """Gravity gradient once and twice an orbit, and accumulated drag; wheel 2 takes over when wheel 1 is stuck."""
         stored = 900 * circle.fraction(revolutions / DESATURATION)
         rw1 = 1700 + 500 * circle.sine(revolutions) + stored
         rw2 = -1500 + 420 * circle.sine(2 * revolutions + 0.1) - 0.6 * stored
@@ -91,7 +91,7 @@ def _mode(phase: float) -> str:
 
 
 def _pictures(revolutions: float) -> int:
-    """All there ever were: so many in each pass, one after another."""
+    """The pictures taken so far: a fixed number in each pass, one after another."""
     since_pass = revolutions - int(ORBIT.revolutions(LAUNCH)) - PASS_BEGINS
     done = min(circle.fraction(since_pass) / (PASS_ENDS - PASS_BEGINS), 1.0)
     return max(int(since_pass // 1) * PICTURES + int(done * PICTURES), 0)

@@ -2,6 +2,8 @@
 
 from typing import Literal, NamedTuple
 
+from missionops.wire.text import printable
+
 MAX_SHOWN = 256
 
 Code = Literal["malformed", "invalid", "subject_mismatch", "too_large", "refused"]
@@ -19,8 +21,7 @@ class Fault(NamedTuple):
 
 def shown(text: str) -> str:
     """`text` from outside as it may stand in a reason: cut, and on one line."""
-    cut = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in cut)
+    return printable(text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…")
 
 
 class Faulty(Exception):

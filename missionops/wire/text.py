@@ -3,6 +3,13 @@
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
+def printable(text: str) -> str:
+    """Text from outside on one line, with an escape in place of each character that would steer a terminal or a log."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
 def utf8(body: bytes) -> bytes:
     """The body without the byte order mark that some programs put before UTF-8 and JSON has no place for."""
     return body.removeprefix(BYTE_ORDER_MARK)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from missionops.ingest.batch import DeadLetter
+from missionops.wire.text import printable
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class DeadLetterLog:
         if self._last is None:
             return
         (fault, delivery), batch = self._last
-        token, reason = (_one_line(text) for text in (delivery.spacecraft_id or delivery.subject, fault.reason))
+        token, reason = (printable(text)[:_MOST] for text in (delivery.spacecraft_id or delivery.subject, fault.reason))
         counts = ", ".join(f"{count} {code}" for code, count in sorted(self._codes.items()))
         log.warning(
             "dead letters: %s; the last of %s, sequence %d: %s", counts, token, delivery.sequence, reason,
@@ -44,8 +45,3 @@ class DeadLetterLog:
         self._codes.clear()
         self._last = None
         asyncio.get_running_loop().call_later(_EVERY, self._log_waiting)
-
-
-def _one_line(text: str) -> str:
-    """What a stranger wrote, so that it cannot pass for a line of ours."""
-    return text.encode("unicode_escape").decode()[:_MOST]

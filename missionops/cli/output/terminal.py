@@ -9,6 +9,7 @@ from typing import Any, TextIO
 import typer
 
 from missionops import errors
+from missionops.wire.text import printable as printable  # noqa: PLC0414 - what a terminal shows is made printable by it
 
 INTERRUPTED = 130
 _STREAMS = {0: os.O_WRONLY, 1: os.O_RDONLY, 2: os.O_WRONLY}
@@ -100,12 +101,3 @@ def paint(text: str, colour: str | None, *, stream: Any = None, bold: bool = Fal
     if not stream.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return text
     return typer.style(text, fg=colour, bold=bold or None)
-
-
-def printable(text: str) -> str:
-    """`text` from elsewhere without characters that control the terminal."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
-    )

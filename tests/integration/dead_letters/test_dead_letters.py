@@ -134,9 +134,9 @@ JSON_CASES: dict[str, tuple[bytes, str, str]] = {
     "leap second": (b'{"timestamp":"2016-12-31T23:59:60Z","parameters":{}}', "invalid", "timestamp"),
     "too early": (b'{"timestamp":"1899-12-31T23:59:59Z","parameters":{}}', "invalid", "timestamp"),
     "too late": (b'{"timestamp":"2200-01-01T00:00:00Z","parameters":{}}', "invalid", "timestamp"),
-    "null parameter": (parameters('{"temp":null}'), "invalid", "parameters.temp"),
+    "array as parameter": (parameters('{"temp":[]}'), "invalid", "parameters.temp"),
     "object as parameter": (parameters('{"temp":{}}'), "invalid", "parameters.temp"),
-    "NaN": (parameters('{"temp":NaN}'), "malformed", "body"),
+    "no JSON number": (parameters('{"gone":NaN,"temp":01}'), "malformed", "parameters.temp"),
     "1e400": (parameters('{"temp":1e400}'), "invalid", "parameters.temp"),
     "long integer": (parameters('{"temp":' + "9" * 400 + "}"), "invalid", "parameters.temp"),
     "U+0000 in a value": (parameters('{"temp":"\\u0000"}'), "invalid", "parameters.temp"),
@@ -145,8 +145,8 @@ JSON_CASES: dict[str, tuple[bytes, str, str]] = {
     "not UTF-8": (b'{"timestamp":"' + TIME.encode() + b'","parameters":{"temp":"\xff"}}', "malformed", ""),
     "empty name": (parameters('{"":1}'), "invalid", "parameters"),
     "long name": (parameters(json.dumps({"n" * 257: 1})), "invalid", "parameters"),
-    "name of many lines": (parameters('{"a\\r\\nNats-Rollup: all":null}'), "invalid", "parameters"),
-    "name not ASCII": (parameters('{"Größe \\u2028 \U0001f680":null}'), "invalid", "parameters"),
+    "name of many lines": (parameters('{"a\\r\\nNats-Rollup: all":[]}'), "invalid", "parameters"),
+    "name not ASCII": (parameters('{"Größe \\u2028 \U0001f680":[]}'), "invalid", "parameters"),
     "too many parameters": (parameters(json.dumps({f"p{n}": 1 for n in range(10_001)})), "too_large", "parameters"),
     "too many snapshots": (b"[" + b",".join([b"{}"] * 10_001) + b"]", "too_large", "body"),
     "deep value": (parameters('{"temp":' + "[" * 100_000 + "]" * 100_000 + "}"), "malformed", "deep"),
@@ -169,9 +169,7 @@ MSGPACK_CASES: dict[str, tuple[bytes, str, str]] = {
     "more after it": (packed() + b"\xc0", "malformed", "body"),
     "nil": (b"\xc0", "invalid", "body"),
     "unused byte": (b"\xc1", "malformed", "body"),
-    "NaN": (packed(parameters={"temp": float("nan")}), "invalid", "parameters.temp"),
-    "infinity": (packed(parameters={"temp": float("-inf")}), "invalid", "parameters.temp"),
-    "nil parameter": (packed(parameters={"temp": None}), "invalid", "parameters.temp"),
+    "array as parameter": (packed(parameters={"temp": []}), "invalid", "parameters.temp"),
     "bytes as parameter": (packed(parameters={"temp": b"x"}), "invalid", "parameters.temp"),
     "U+0000 in a value": (packed(parameters={"temp": "\0"}), "invalid", "parameters.temp"),
     "not UTF-8": (packed(parameters={"temp": "xyz"}).replace(b"xyz", b"\xff\xff\xff"), "malformed", "parameters.temp"),
@@ -213,7 +211,7 @@ async def test_every_bad_body_is_a_letter_and_every_good_one_is_stored(service: 
 async def test_a_bad_item_is_a_letter_of_its_own_and_its_neighbours_are_stored(service: Service, client, database):
     items = [good("0"), b'{"timestamp":null}', good("2"), b'{ "parameters" : {"temp":NaN} }', b"7", good("5")]
     await publish(client, "telemetry.SC-1", b" [" + b" ,\n ".join(items) + b"] ", {"Nats-Msg-Id": "json"})
-    packs = [packed(id="p0"), packed(timestamp=None), packed(id="p2"), packed(parameters={"a": float("nan")}), b"\xc3"]
+    packs = [packed(id="p0"), packed(timestamp=None), packed(id="p2"), packed(parameters={"a": []}), b"\xc3"]
     await publish(client, "telemetry.SC-1", b"\x95" + b"".join(packs), {"content-TYPE": "application/x-msgpack"})
     await publish(client, "telemetry.SC-1", b"[]")
     await publish(client, "telemetry.SC-1", b"\x90", MSGPACK)

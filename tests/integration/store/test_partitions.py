@@ -229,6 +229,8 @@ async def test_anomalies_have_partitions_where_they_need_them_and_nowhere_else(s
     assert list(await bounds(database)) == ["telemetry_1950s", "telemetry_2025_01", "telemetry_2025_02"]
     rows = await database.fetch("SELECT name::text FROM app.anomaly_partition ORDER BY first")
     assert [row[0] for row in rows] == ["app.anomaly_1950s", "app.anomaly_2025_02"]
+    options = "SELECT reloptions FROM pg_class JOIN pg_am ON pg_am.oid = relam WHERE amname = 'brin'"
+    assert [row[0] for row in await database.fetch(options)] == 3 * [["pages_per_range=8", "autosummarize=on"]]
     assert service.progress.interruptions == 0
 
 

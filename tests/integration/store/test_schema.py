@@ -1,6 +1,7 @@
 """The schema: every statement of the store fits it, and every rule of it refuses what it is there to refuse."""
 
 import importlib
+import itertools
 import pkgutil
 import re
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import asyncpg
 import pytest
 
 from missionops import store
+from missionops.store import anomaly_search
 from missionops.store import database as databases
 
 _SQL = re.compile(r"\s*(WITH|SELECT|INSERT|UPDATE|DELETE|SET|LOCK|CREATE|DO)\s")
@@ -27,15 +29,39 @@ def _statements() -> Iterator[tuple[str, str]]:
 
 STATEMENTS = dict(_statements())
 
+PARTS: dict[str, dict[str, list[str]]] = {
+    "anomaly_search": {
+        "spacecraft": [anomaly_search._OF_ONE, anomaly_search._OF_SEVERAL],
+        "period": [">= '2025-01-01Z'", "< '2025-01-01Z'"],
+    },
+    "event_search": {
+        "spacecraft": ["spacecraft_id IS NULL", "true", "spacecraft_id = $9", "spacecraft_id = ANY ($9::text[])"],
+        "order": ["", "spacecraft_id DESC, "],
+    },
+}
+"""By module: what stands in the places of a statement that has several forms; in all others only {since} does."""
+
+
+def forms(name: str) -> Iterator[str]:
+    """A statement as it is executed, in each of its forms."""
+    parts = PARTS.get(name.partition(".")[0], {"since": ["2025-01-01Z"]})
+    found = [part for part in parts if f"{{{part}}}" in STATEMENTS[name]]
+    for chosen in itertools.product(*(parts[part] for part in found)):
+        text = STATEMENTS[name]
+        for part, value in zip(found, chosen, strict=True):
+            text = text.replace(f"{{{part}}}", value)
+        yield text
+
 
 async def test_each_statement_of_the_store_can_be_prepared(database_url):
     refused = {}
     async with databases.connected(database_url) as connection:
-        for name, statement in STATEMENTS.items():
-            try:
-                await connection.prepare(statement.replace("{since}", "2025-01-01 00:00:00+00"))
-            except asyncpg.PostgresError as error:
-                refused[name] = str(error)
+        for name in STATEMENTS:
+            for statement in forms(name):
+                try:
+                    await connection.prepare(statement)
+                except asyncpg.PostgresError as error:
+                    refused[name] = f"{error}: {statement}"
     assert refused == {}
 
 

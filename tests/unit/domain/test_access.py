@@ -29,6 +29,8 @@ def test_whoever_only_asks_need_be_no_more_than_a_reader() -> None:
     needed = {operation.name: operation.role for operation in (*OPERATIONS, *intake.OPERATIONS)}
     assert {name: role for name, role in needed.items() if role is not Role.READER} == {
         "config.set": Role.ADMIN,
+        "deadletters.get": Role.ADMIN,
+        "deadletters.replay": Role.ADMIN,
         "spacecraft.register": Role.ADMIN,
         "events.record": Role.OPERATOR,
         "docs.create": Role.OPERATOR,

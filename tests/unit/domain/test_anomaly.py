@@ -85,7 +85,7 @@ def test_only_critical_limits_leave_no_warning():
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("value", [True, False, "1000", "", "NaN"])
+@pytest.mark.parametrize("value", [True, False, "1000", "", "NaN", None])
 def test_booleans_and_strings_are_never_anomalous(value):
     assert kinds(value, critLow=100, critHigh=200) == []
     assert kinds(value, critHigh=-100) == []

@@ -87,4 +87,4 @@ def test_a_stream_that_expires_nothing_is_young_for_ever():
 
 def test_the_same_is_said_once():
     stream = Outgoing()
-    assert [stream.is_news(what) for what in ("SC-1", "SC-1", "SC-2", "SC-1")] == [True, False, True, False]
+    assert [stream.repeats.is_new(what) for what in ("SC-1", "SC-1", "SC-2", "SC-1")] == [True, False, True, False]
