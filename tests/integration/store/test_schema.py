@@ -118,7 +118,7 @@ REFUSED: dict[str, tuple[str, str, list[str]]] = {
     "config_document_check": ("config", "document", ["'[]'", "'1'"]),
     "config_source_check": ("config", "source", ["''"]),
     "config_recorded_by_check": ("config", "recorded_by", ["''"]),
-    "config_reason_check": ("config", "reason", ["''", "repeat('a', 1025)"]),
+    "config_reason_check": ("config", "reason", ["''", "repeat('x', 1025)"]),
     "parameter_set_digest_check": ("parameter_set", "digest", [r"'\x00'"]),
     "parameter_set_names_check": (
         "parameter_set", "names", ["'{}'", "'{a,NULL}'", "array_fill('a'::text, ARRAY[10001])"],
