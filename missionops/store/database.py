@@ -67,10 +67,8 @@ async def prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
 
 def is_outage(error: BaseException) -> bool:
     """Whether an error is PostgreSQL's or the network's, for which one line in the log is enough, and not ours."""
-    if isinstance(error, (asyncpg.InterfaceError, asyncpg.InternalClientError)):
-        # asyncpg has one class for a lost connection and for mistakes of its caller; "operation (2)" is what it says
-        # while it reads the server's reason for ending the connection between two statements.
-        return "connect" in str(error) or "operation (2) is in progress" in str(error)
+    if isinstance(error, asyncpg.InterfaceError):
+        return "connect" in str(error)  # asyncpg has one class for a lost connection and for mistakes of its caller
     return isinstance(error, _OUTAGES)
 
 
