@@ -60,7 +60,8 @@ async def waiting(database: "asyncpg.Connection[asyncpg.Record]") -> int:
 async def test_a_query_that_takes_too_long_is_cancelled_and_said_to_be_unavailable(
     service: Service, client: Client, database
 ):
-    names = [operation.name for operation in OPERATIONS if operation.name != "health"]
+    # Health says what is wrong, and dead letters are read from their stream.
+    names = [one.name for one in OPERATIONS if one.name != "health" and not one.name.startswith("deadletters.")]
     async with locked(database):
         async with httpx.AsyncClient(base_url=service.http_url, timeout=10) as http:
             answers, over_http, _ = await asyncio.gather(
