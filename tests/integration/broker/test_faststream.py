@@ -34,6 +34,7 @@ async def test_it_drops_requests_that_come_while_it_stops(alone: NatsBroker, cli
         return "done"
 
     await alone.start()
+    await (await alone.connect()).flush()  # the server knows of the subscription now
     under_way = asyncio.create_task(client.request("slow", b"", timeout=5))
     await begun.wait()
     stopping = asyncio.create_task(alone.stop())
@@ -61,6 +62,7 @@ async def test_it_lets_requests_wait_where_no_time_runs(alone: NatsBroker, clien
         return "done"
 
     await alone.start()
+    await (await alone.connect()).flush()  # the server knows of the subscription now
     asked = [asyncio.create_task(client.request("slow", b"", timeout=5)) for _ in range(4)]
     for _ in range(10):  # each comes after those, and is answered
         await client.request("quick", b"", timeout=5)
