@@ -123,6 +123,9 @@ async def connected(dsn: str, **settings: str) -> AsyncIterator["asyncpg.Connect
     connection = await connect(dsn, **settings)
     try:
         yield connection
+    except asyncio.CancelledError:
+        connection.terminate()  # whoever cancels cannot wait for a database that may be silent
+        raise
     finally:
         try:
             with contextlib.suppress(*AWAY):  # the block is done, or has raised its own error
