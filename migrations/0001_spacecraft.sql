@@ -43,17 +43,20 @@ CREATE TABLE app.reception (
     last_timestamp          timestamptz            -- the newest timestamp that is not ahead of the clock; null if all are
 ) WITH (fillfactor = 50);
 
--- Names of parameters that were reported for the first time together. Spacecraft of one kind share a set, so that the
--- first contact with a spacecraft costs one row here or none.
+-- Sets of parameter names, each stored once, whichever spacecraft report them. `numbers` of a snapshot has the values in
+-- the order of the names, so a set is never changed and never removed.
 CREATE TABLE app.parameter_set (
-    digest bytea PRIMARY KEY CHECK (octet_length(digest) = 16),  -- of the names
+    id     integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    digest bytea NOT NULL UNIQUE CHECK (octet_length(digest) = 16),  -- of the names
     names  text[] NOT NULL CHECK (cardinality(names) BETWEEN 1 AND 10000 AND array_position(names, NULL) IS NULL)
 );
 
--- The sets whose names a spacecraft has reported. The set is no foreign key: the batch before may have written it and
--- not have committed yet, in which case this one does not commit either.
+CREATE TRIGGER parameter_set_is_history BEFORE UPDATE OR DELETE ON app.parameter_set
+    FOR EACH ROW EXECUTE FUNCTION app.refuse_change();
+
+-- The sets of each spacecraft. Together they hold every name that it has ever reported, up to 10,000.
 CREATE TABLE app.spacecraft_parameter_set (
-    spacecraft_id text COLLATE "C" NOT NULL,
-    digest        bytea NOT NULL CHECK (octet_length(digest) = 16),
-    PRIMARY KEY (spacecraft_id, digest)
+    spacecraft_id    text COLLATE "C" NOT NULL,
+    parameter_set_id integer NOT NULL REFERENCES app.parameter_set,
+    PRIMARY KEY (spacecraft_id, parameter_set_id)
 );

@@ -1,16 +1,62 @@
 -- Telemetry, its anomalies, their partitions, and how far the stream TELEMETRY has been handled.
 
 -- One row for each snapshot. Its spacecraft is no foreign key: the writer registers a spacecraft in the same
--- transaction, and a check for each row would cost more than the row. Parameters are json, not jsonb: kept as judged (an
--- integer exactly, a double in its shortest form) and cheaper to write; `parameters->>'temp'` reads one by name.
-CREATE TABLE app.telemetry (
-    spacecraft_id text COLLATE "C" NOT NULL,
-    "timestamp"   timestamptz NOT NULL CHECK ("timestamp" >= '1900-01-01Z' AND "timestamp" < '2200-01-01Z'),
-    id            text COLLATE "C" NOT NULL CHECK (length(id) BETWEEN 1 AND 128),
-    parameters    json NOT NULL,
-    received_at   timestamptz NOT NULL,
-    PRIMARY KEY (spacecraft_id, "timestamp", id)
+-- transaction, and a check for each row would cost more than the row; for the same reason its parameter set is none.
+-- Columns of a fixed width come first: in this order a row has no padding between them.
+CREATE TABLE app.snapshot (
+    "timestamp"      timestamptz NOT NULL CHECK ("timestamp" >= '1900-01-01Z' AND "timestamp" < '2200-01-01Z'),
+    received_at      timestamptz NOT NULL,
+    config_version   integer NOT NULL CHECK (config_version >= 0),  -- the one that judged it; 0: there was none
+    parameter_set_id integer,         -- which names `numbers` has; null: it has none
+    spacecraft_id    text COLLATE "C" NOT NULL,
+    id               text COLLATE "C" NOT NULL CHECK (length(id) BETWEEN 1 AND 128),
+    numbers          double precision[],  -- in the order of the names; null, or past the end: not reported, or in `others`
+    -- What is no double: texts, booleans, integers past 2^53, null (no value), and numbers whose names are in no set. It is
+    -- json, not jsonb, which has no -0.0 and writes 1e300 as 301 digits.
+    others           json,
+    PRIMARY KEY (spacecraft_id, "timestamp", id),
+    CHECK ((parameter_set_id IS NULL) = (numbers IS NULL))
 ) PARTITION BY RANGE ("timestamp");
+
+-- The parameters of a snapshot as one JSON object, by name.
+CREATE FUNCTION app.parameters(parameter_set_id integer, numbers double precision[], others json) RETURNS json
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+RETURN (
+    SELECT coalesce(json_object_agg(name, value ORDER BY name COLLATE "C"), '{}')
+    FROM (
+        SELECT name, to_json(number) AS value
+        FROM unnest((SELECT names FROM app.parameter_set WHERE id = parameter_set_id), numbers) AS _ (name, number)
+        WHERE number IS NOT NULL
+        UNION ALL
+        SELECT key, value FROM json_each(others)
+    ) AS reported
+);
+
+-- Telemetry for people and Grafana: `parameters->>'temp'` reads one parameter; app.samples is faster over many rows.
+CREATE VIEW app.telemetry AS
+SELECT spacecraft_id, "timestamp", id, app.parameters(parameter_set_id, numbers, others) AS parameters, received_at,
+       nullif(config_version, 0) AS config_version
+FROM app.snapshot;
+
+-- The samples of one parameter between two times, both inclusive, in no order: a number in `number`, a text or a boolean
+-- in `text`, neither where it was reported to have no value. Not STRICT and without settings of its own, so that the
+-- planner writes it into the query that uses it, and partitions outside the range are no part of the plan.
+CREATE FUNCTION app.samples(spacecraft_id text, parameter text, "from" timestamptz, "to" timestamptz)
+RETURNS TABLE ("timestamp" timestamptz, number double precision, text text)
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT "timestamp", coalesce(number, CASE WHEN json_typeof(other) = 'number' THEN (other #>> '{}')::float8 END),
+           CASE WHEN json_typeof(other) IN ('string', 'boolean') THEN other #>> '{}' END
+    FROM (
+        SELECT stored."timestamp", stored.numbers[column_of.position] AS number, stored.others -> samples.parameter AS other
+        FROM app.snapshot AS stored LEFT JOIN (
+            SELECT id, array_position(names, samples.parameter) AS position
+            FROM app.parameter_set JOIN app.spacecraft_parameter_set AS of_spacecraft ON parameter_set_id = id
+            WHERE of_spacecraft.spacecraft_id = samples.spacecraft_id
+        ) AS column_of ON column_of.id = stored.parameter_set_id
+        WHERE stored.spacecraft_id = samples.spacecraft_id AND stored."timestamp" BETWEEN samples."from" AND samples."to"
+    ) AS _
+    WHERE number IS NOT NULL OR other IS NOT NULL
+$$;
 
 -- One row for each parameter of a snapshot that was outside its limits.
 CREATE TABLE app.anomaly (
@@ -58,11 +104,11 @@ FROM (
     SELECT inhparent::regclass AS parent, child.oid, pg_get_expr(child.relpartbound, child.oid) AS bounds,
            inhdetachpending AS is_detaching
     FROM pg_catalog.pg_inherits JOIN pg_catalog.pg_class AS child ON child.oid = inhrelid
-    WHERE inhparent IN ('app.telemetry'::regclass, 'app.anomaly'::regclass)
+    WHERE inhparent IN ('app.snapshot'::regclass, 'app.anomaly'::regclass)
 ) AS _;
 
-CREATE VIEW app.telemetry_partition AS
-SELECT name, first, before, is_detaching FROM app.partition WHERE parent = 'app.telemetry'::regclass;
+CREATE VIEW app.snapshot_partition AS
+SELECT name, first, before, is_detaching FROM app.partition WHERE parent = 'app.snapshot'::regclass;
 
 CREATE VIEW app.anomaly_partition AS
 SELECT name, first, before, is_detaching FROM app.partition WHERE parent = 'app.anomaly'::regclass;
@@ -91,7 +137,7 @@ DECLARE
     name        text;
     number      integer;
 BEGIN
-    IF parent NOT IN ('app.telemetry'::regclass, 'app.anomaly'::regclass) THEN
+    IF parent NOT IN ('app.snapshot'::regclass, 'app.anomaly'::regclass) THEN
         RAISE EXCEPTION '% has no partitions by time', parent USING ERRCODE = 'wrong_object_type';
     END IF;
     IF EXISTS (SELECT FROM unnest(days) AS _ (wanted) WHERE wanted < '1900-01-01' OR wanted > '2199-12-31') THEN

@@ -8,7 +8,7 @@ import asyncpg
 from missionops.errors import Unavailable
 from missionops.store.database import Connection
 
-TELEMETRY = "app.telemetry"
+SNAPSHOT = "app.snapshot"
 ANOMALY = "app.anomaly"
 
 _ENSURE = "SELECT app.ensure_partitions($1::text::regclass, $2::date[], $3)"
