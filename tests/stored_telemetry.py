@@ -1,7 +1,7 @@
 """Snapshots put into the database without the service, for tests of what reads them, and for large amounts of them."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -11,6 +11,7 @@ from missionops.domain import parameter_set
 from missionops.store import partitions
 
 _LARGEST_EXACT = 2**53
+_COLUMNS = "timestamp received_at config_version parameter_set_id spacecraft_id id numbers others".split()
 
 
 async def add_parameter_set(connection: asyncpg.Connection, spacecraft_id: str, names: Sequence[str]) -> int:
@@ -35,7 +36,7 @@ async def add(
     received_at: datetime | None = None,
     config_version: int = 0,
 ) -> None:
-    """Store snapshots. `names` are those of the parameter set: all unless given; of others the values go to `others`."""
+    """Store snapshots. `names` are those of the parameter set, all unless given; values of others go to `others`."""
     every = sorted({name for _, parameters in snapshots for name in parameters} if names is None else set(names))
     set_id = await add_parameter_set(connection, spacecraft_id, every) if every else None
     await partitions.ensure(connection, partitions.SNAPSHOT, {time.date() for time, _ in snapshots})
@@ -86,9 +87,15 @@ FROM generate_series(0, $5 - 1) AS n, LATERAL (SELECT $4::timestamptz + n * $6::
 
 
 async def generate(
-    connection: asyncpg.Connection, spacecraft_id: str, names: Sequence[str], start: datetime, count: int, every: Any
+    connection: asyncpg.Connection,
+    spacecraft_id: str,
+    names: Sequence[str],
+    start: datetime,
+    *,
+    count: int,
+    every: timedelta,
 ) -> None:
-    """Store `count` snapshots of smooth numbers, made in the database, from `start` on and `every` timedelta apart."""
+    """Store `count` snapshots of smooth numbers, made in the database, from `start` on and `every` apart."""
     set_id = await add_parameter_set(connection, spacecraft_id, sorted(names))
     days = {(start + index * every).date() for index in range(0, count, max(1, count // 5000))}
     await partitions.ensure(connection, partitions.SNAPSHOT, days | {(start + count * every).date()})
