@@ -11,7 +11,9 @@ from missionops.domain import parameter_set
 from missionops.store import partitions
 
 _LARGEST_EXACT = 2**53
-_COLUMNS = "timestamp received_at config_version parameter_set_id spacecraft_id id numbers others".split()
+_COLUMNS = (
+    "timestamp", "received_at", "config_version", "parameter_set_id", "spacecraft_id", "id", "numbers", "others",
+)  # fmt: skip
 
 
 async def add_parameter_set(connection: asyncpg.Connection, spacecraft_id: str, names: Sequence[str]) -> int:
@@ -43,16 +45,7 @@ async def add(
     await connection.copy_records_to_table(
         "snapshot",
         schema_name="app",
-        columns=(
-            "timestamp",
-            "received_at",
-            "config_version",
-            "parameter_set_id",
-            "spacecraft_id",
-            "id",
-            "numbers",
-            "others",
-        ),
+        columns=_COLUMNS,
         records=[
             (
                 time,

@@ -12,6 +12,7 @@ from missionops.domain.dead_letter import DeadLetter, DeadLetterSummary
 from missionops.ingest.status import IngestStatus
 from missionops.operations.compiled_limits import CompiledRules
 from missionops.store.database import Database
+from missionops.store.parameter_sets import ParameterNames
 
 Method = Literal["GET", "POST", "PUT"]
 
@@ -55,6 +56,7 @@ class Context(NamedTuple):
     stream: Stream
     rules: CompiledRules
     dead_letters: DeadLetters
+    parameter_names: ParameterNames
 
 
 class Request(NamedTuple):
