@@ -500,7 +500,7 @@ async def test_a_fault_that_is_ours_costs_no_telemetry(service: Service, client,
     await publish(client, "telemetry.SC-1", good("waits"))
 
     await until_async(lambda: service.progress.trouble and not service.progress.is_ready, "a red readiness")
-    await database.execute("ALTER TABLE app.away RENAME TO telemetry")
+    await database.execute("ALTER TABLE app.away RENAME TO snapshot")
     await all_handled(client, database)
     assert await stored_ids(database) == ["waits"]
     assert await letters(client) == []
