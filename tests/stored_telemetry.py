@@ -11,9 +11,16 @@ from missionops.domain import parameter_set
 from missionops.store import partitions
 
 _LARGEST_EXACT = 2**53
-_COLUMNS = (
-    "timestamp", "received_at", "config_version", "parameter_set_id", "spacecraft_id", "id", "numbers", "others",
-)  # fmt: skip
+_COLUMNS = [
+    "timestamp",
+    "received_at",
+    "config_version",
+    "parameter_set_id",
+    "spacecraft_id",
+    "id",
+    "numbers",
+    "others",
+]
 
 
 async def add_parameter_set(connection: asyncpg.Connection, spacecraft_id: str, names: Sequence[str]) -> int:
