@@ -23,6 +23,7 @@ from missionops.http import server as http
 from missionops.http.application import Metrics
 from missionops.ingest.status import IngestStatus
 from missionops.operations.compiled_limits import CompiledRules
+from missionops.operations.fleet import FleetStatus
 from missionops.operations.operation import Context
 from missionops.operations.request_metrics import RequestMetrics
 from missionops.settings import Settings
@@ -89,6 +90,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
             CompiledRules(),
             DeadLetterStream(client),
             ParameterNames(),
+            FleetStatus(),
         )
         requests = RequestRouter(client, context, metrics)
         closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()

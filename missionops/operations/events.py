@@ -81,7 +81,7 @@ async def tell(connection: Connection, event: Event, *, recorded_by: str | None)
     """
     if not await events.add(connection, event, recorded_by):
         return False
-    await outbox.put(connection, event.id)
+    await outbox.put(connection, event)
     return True
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -46,6 +47,13 @@ class DeadLetters(Protocol):
         """Delete a letter; nothing happens if it is gone already."""
 
 
+class FleetReader(Protocol):
+    """Reads the status of every spacecraft; `operations.fleet` has the one there is."""
+
+    async def read(self, context: "Context") -> tuple[datetime, Sequence[Any]]:
+        """All spacecraft, as they are after this was called, and at what time."""
+
+
 class Context(NamedTuple):
     """What an operation may use."""
 
@@ -57,6 +65,7 @@ class Context(NamedTuple):
     rules: CompiledRules
     dead_letters: DeadLetters
     parameter_names: ParameterNames
+    fleet: FleetReader
 
 
 class Request(NamedTuple):
