@@ -2,7 +2,6 @@
 
 import asyncio
 
-
 AT_ONCE = 4
 """Long readings that go on at a time: each holds a connection for most of its time, and its answer in memory."""
 

@@ -38,7 +38,7 @@ class SeriesRequest(msgspec.Struct, forbid_unknown_fields=True):
     cursor: str | None = None
 
 
-class LimitsSpan(msgspec.Struct):
+class JudgedSpan(msgspec.Struct):
     """Between which times a config version judged samples, both inclusive."""
 
     start: Timestamp = msgspec.field(name="from")
@@ -49,7 +49,7 @@ class LimitsSpan(msgspec.Struct):
 class LimitsInForce(msgspec.Struct, rename="camel", omit_defaults=True):
     """A set of limits, and when it judged samples of the range."""
 
-    spans: list[LimitsSpan]
+    spans: list[JudgedSpan]
     crit_low: float | None = None
     warn_low: float | None = None
     warn_high: float | None = None
@@ -234,7 +234,7 @@ def _limits(reading: SeriesReading, name: str, judged: Iterable[VersionSpan]) ->
     return [
         LimitsInForce(
             [
-                LimitsSpan(
+                JudgedSpan(
                     timestamp.from_microseconds(span.first), timestamp.from_microseconds(span.last), span.version
                 )
                 for span in found.spans
