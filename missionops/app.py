@@ -22,6 +22,7 @@ from missionops.health import HealthReporter
 from missionops.http import server as http
 from missionops.http.application import Metrics
 from missionops.ingest.status import IngestStatus
+from missionops.operations import range_reading
 from missionops.operations.compiled_limits import CompiledRules
 from missionops.operations.fleet import FleetStatus
 from missionops.operations.operation import Context
@@ -89,6 +90,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
             TelemetryPublisher(client),
             CompiledRules(),
             DeadLetterStream(client),
+            asyncio.Semaphore(range_reading.AT_ONCE),
             ParameterNames(),
             FleetStatus(),
         )

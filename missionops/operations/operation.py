@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol
@@ -64,6 +65,8 @@ class Context(NamedTuple):
     stream: Stream
     rules: CompiledRules
     dead_letters: DeadLetters
+    readings: AbstractAsyncContextManager[Any]
+    """Held while a long range is read: only a few such readings go on at a time."""
     parameter_names: ParameterNames
     fleet: FleetReader
 

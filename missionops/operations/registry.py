@@ -9,6 +9,7 @@ from missionops.operations import (
     events,
     fleet,
     health,
+    series,
     spacecraft,
     telemetry,
 )
@@ -18,6 +19,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *configs.OPERATIONS,
     *config_check.OPERATIONS,
     *telemetry.OPERATIONS,
+    *series.OPERATIONS,
     *anomalies.OPERATIONS,
     *spacecraft.OPERATIONS,
     *fleet.OPERATIONS,
