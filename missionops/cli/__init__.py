@@ -33,6 +33,7 @@ _COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "watch": ("watch:watch", "Watch anomalies, or any other messages, live."),
     },
     "Spacecraft": {
+        "fleet": ("fleet:fleet", "Show how all spacecraft do, the worst first."),
         "list-spacecraft": ("spacecraft:list_spacecraft", "List the registered spacecraft."),
         "get-spacecraft": (
             "spacecraft:get_spacecraft", "Show one spacecraft: its registration, and its config in force.",

@@ -4,7 +4,8 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Annotated, Literal, NamedTuple, cast, get_args
+from enum import StrEnum
+from typing import Annotated, NamedTuple, cast
 
 import msgspec
 from msgspec import Meta
@@ -20,8 +21,21 @@ from missionops.operations.spacecraft import Monitoring, Status
 from missionops.store import fleet
 from missionops.store.fleet import FleetRow
 
-State = Literal["CRITICAL", "WARNING", "SILENT", "NOT_CONFIGURED", "PARTIAL", "UNKNOWN", "NOMINAL"]
-STATES: tuple[State, ...] = get_args(State)
+
+class State(StrEnum):
+    """The worst of a spacecraft's status, in one word; the worst first."""
+
+    CRITICAL = "CRITICAL"
+    WARNING = "WARNING"
+    SILENT = "SILENT"
+    NOT_CONFIGURED = "NOT_CONFIGURED"
+    PARTIAL = "PARTIAL"
+    UNKNOWN = "UNKNOWN"
+    """It is not known yet whether its rules work: a later request finds out."""
+    NOMINAL = "NOMINAL"
+
+
+STATES = tuple(State)
 
 _MONITORING_SECONDS = 1.0
 """How long one request may look for the rules that do not work; what is left is UNKNOWN until a later one."""
@@ -102,10 +116,9 @@ class FleetStatus:
 
 
 def _craft(row: FleetRow, monitoring: Monitoring) -> _Craft:
-    overall = spacecraft.OVERALL[row.highest]
-    state: State = overall
-    if overall == "NOMINAL" and monitoring != "ACTIVE":
-        state = monitoring
+    state = State(spacecraft.OVERALL[row.highest])
+    if state is State.NOMINAL and monitoring != "ACTIVE":
+        state = State(monitoring)
     return _Craft(STATES.index(state), row, monitoring)
 
 

@@ -37,6 +37,7 @@ REQUESTS = {
     "GET /spacecraft/{spacecraftId}/config/versions": Wanted("/spacecraft/A/config/versions"),
     "GET /spacecraft/{spacecraftId}/config/check": Wanted("/spacecraft/A/config/check"),
     "GET /telemetry": Wanted("/telemetry", OF_A),
+    "GET /telemetry/series": Wanted("/telemetry/series", OF_A | DURING | {"parameters": "temp"}),
     "GET /telemetry/analyze": Wanted("/telemetry/analyze", OF_A),
     "GET /anomalies": Wanted("/anomalies", OF_A),
     "GET /anomalies/timeline": Wanted("/anomalies/timeline", OF_A | DURING),
@@ -224,6 +225,7 @@ async def test_pages_are_the_same_for_whoever_is_limited_to_what_they_are_about(
 CHECKED_INSIDE = {
     "spacecraft.list", "docs.create", "docs.get", "docs.search", "telemetry.take", "telemetry.takeBatch",
     "anomalies.search", "events.search", "deadletters.list", "deadletters.get", "deadletters.replay",
+    "fleet.status",
 }  # fmt: skip
 """Operations about no one spacecraft: each looks itself at what a token reaches, as other tests here show."""
 
