@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 from missionops import __version__
 from missionops.domain.access import Role
 from missionops.domain.timestamp import Timestamp
-from missionops.http import change_stream, pages, response
+from missionops.http import change_stream, operations_page, pages, response
 from missionops.http.authorization import Authorization
 from missionops.http.change_stream import ChangeStream
 from missionops.http.docs import asyncapi, asyncapi_page, openapi
@@ -110,4 +110,4 @@ def routes(
     yield "/openapi.json", "GET", HttpResponse(msgspec.json.encode(openapi_document))
     yield "/asyncapi.json", "GET", HttpResponse(msgspec.json.encode(asyncapi_document))
     yield "/asyncapi", "GET", pages.response(asyncapi_page.html(asyncapi_document))
-    yield "/", "GET", pages.response(pages.home())
+    yield from operations_page.routes()
