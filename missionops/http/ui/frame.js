@@ -33,7 +33,7 @@ export class Frame {
     const theme = h("select", { "aria-label": "Theme", change: () => setTheme(theme.value) }, ...THEMES.map((each) => h("option", { value: each }, each)));
     theme.value = document.documentElement.dataset.theme ?? "system";
     const limited = access.spacecraft ? `, ${access.spacecraft.length} spacecraft` : "";
-    const who = access.name === null ? "open: no token needed" : `${access.name} (${access.role}${limited})`;
+    const who = access.name === null ? "no token needed" : `${access.name} (${access.role}${limited})`;
     const leave = access.auth === "tokens" && h("button", { type: "button", click: () => {
       setToken(null);
       location.reload();
