@@ -11,6 +11,7 @@ import msgspec
 
 from missionops.domain import anomaly
 from missionops.domain.anomaly import Anomaly
+from missionops.domain.roll_up import HOUR
 from missionops.domain.snapshot import SnapshotKey
 from missionops.ingest import bisect_refused, reception
 from missionops.ingest.batch import Batch, BatchEntry, DeadLetter
@@ -60,6 +61,8 @@ class RecordedBatch(NamedTuple):
     """By spacecraft; those without limits are not judged."""
     newest: Mapping[str, int | None]
     """By spacecraft, of what was stored: the newest timestamp that is not ahead of the clock."""
+    hours: AbstractSet[tuple[str, int]]
+    """The spacecraft and the beginnings of the hours that snapshots were added to."""
 
 
 EnsurePartitions: TypeAlias = Callable[[AbstractSet[date]], Awaitable[None]]
@@ -120,6 +123,11 @@ async def record(
         newest={
             spacecraft_id: reception.newest_timestamp(entries, configs[spacecraft_id].clock_ahead)
             for spacecraft_id, entries in by_spacecraft.items()
+        },
+        hours={
+            (spacecraft_id, hour * HOUR)
+            for spacecraft_id, entries in by_spacecraft.items()
+            for hour in {entry.snapshot.identity[1] // HOUR for entry in entries}
         },
     )
 
