@@ -50,9 +50,7 @@ async def _compared(connection: Any, spacecraft_id: str, level: int) -> list[tup
     async with connection.transaction(isolation="repeatable_read"):
         expected = await plain(connection, spacecraft_id, level)
         ever = map(timestamp.to_microseconds, (timestamp.EARLIEST, timestamp.LATEST))
-        stored = {
-            one.start: one async for one in roll_ups.stored(connection, level, spacecraft_id, *ever)
-        }
+        stored = {one.start: one async for one in roll_ups.stored(connection, level, spacecraft_id, *ever)}
         rows = await connection.fetch("SELECT hour FROM app.stale_hour WHERE spacecraft_id = $1", spacecraft_id)
     stale = {timestamp.to_microseconds(row[0]) // max(level, 3_600_000_000) for row in rows}
     starts = sorted(start for start in stored.keys() | expected if start // max(level, 3_600_000_000) not in stale)
@@ -83,11 +81,12 @@ def _violations(anomalies: list[tuple[int, str, str]], start: int, level: int) -
 
 
 def _by_set(snapshots: list[Stored]) -> dict[int, RollUp]:
-    """What is kept of them: nothing if they are too few."""
+    """What is kept of them: nothing if they are too few, or versions too mixed."""
     sets = {snapshot.parameter_set_id for snapshot in snapshots}
     if len(snapshots) < 30 * len(sets):
         return {}
-    return {set_id: _roll_up([one for one in snapshots if one.parameter_set_id == set_id]) for set_id in sorted(sets)}
+    found = {set_id: _roll_up([one for one in snapshots if one.parameter_set_id == set_id]) for set_id in sorted(sets)}
+    return found if all(len(part.runs or ()) <= 50 for part in found.values()) else {}
 
 
 def _roll_up(snapshots: list[Stored]) -> RollUp:

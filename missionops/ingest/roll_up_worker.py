@@ -9,6 +9,8 @@ import logging
 import time
 from collections.abc import Callable
 
+import asyncpg
+
 from missionops.errors import MissionopsError
 from missionops.ingest import roll_up
 from missionops.ingest.marked_hours import MarkedHours
@@ -32,6 +34,8 @@ _IDLE = 5.0
 _LONGEST = "600s"
 _SET_ASIDE = 300.0
 """Seconds for which a spacecraft that could not be rolled up is passed over."""
+
+_EXPECTED = (MissionopsError, asyncpg.LockNotAvailableError)
 
 
 class RollUpWorker:
@@ -119,7 +123,7 @@ class RollUpWorker:
         self._status.count_failure()
         if not self._repeats.is_new(f"{type(error).__name__} {error}"):
             return
-        is_expected = isinstance(error, MissionopsError) or database.is_outage(error)
+        is_expected = isinstance(error, _EXPECTED) or database.is_outage(error)
         log.log(logging.WARNING if is_expected else logging.ERROR, "%s is not rolled up for now: %s",
                 stale.spacecraft_id, error, exc_info=None if is_expected else error,
                 extra={"spacecraft": stale.spacecraft_id})  # fmt: skip

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 import pytest
@@ -20,6 +21,7 @@ from missionops.store import database as databases
 from missionops.store import partitions, roll_ups
 from missionops.store.checkpoint import Lease
 from tests import plain_roll_ups, stored_telemetry
+from tests.wait import until_async
 
 EXAMPLES = 30
 BASE = 20_000 * DAY
@@ -77,11 +79,16 @@ class Mission:
         """Another owner, that knows nothing of the one before, whose worker may still be at work."""
         self._epoch = await self._writer.fetchval("UPDATE app.checkpoint SET epoch = epoch + 1 RETURNING epoch")
         self._marked = MarkedHours()
-        self._worker = RollUpWorker(self._dsn, Lease(0, self._epoch), self._marked, lambda: False, RollUpStatus())
+        self.worker = RollUpWorker(self._dsn, Lease(0, self._epoch), self._marked, lambda: False, RollUpStatus())
+
+    @property
+    def marked(self) -> set[tuple[str, int]]:
+        """The hours that batches rely on."""
+        return self._marked._marked
 
     def work(self) -> "asyncio.Task[None]":
         """Roll up what is due now, beside whatever else goes on."""
-        worker = self._worker
+        worker = self.worker
 
         async def work() -> None:
             async with databases.connected(self._dsn) as connection:
@@ -92,26 +99,32 @@ class Mission:
 
     async def add(self, snapshots: Sequence[Snapshot]) -> None:
         """Store snapshots and mark their hours in one transaction, as a batch does."""
+        async with self.adding(snapshots):
+            await asyncio.sleep(0.001)
+
+    @asynccontextmanager
+    async def adding(self, snapshots: Sequence[Snapshot]) -> AsyncIterator[None]:
+        """The same, committed at the end of the block."""
+        writer = self._writer
         committed = asyncio.Event()
         for table in (partitions.SNAPSHOT, partitions.ANOMALY):
             days = {timestamp.from_microseconds(one.time).date() for one in snapshots}
             await partitions.ensure(self._writer, table, days)
-        async with self._writer.transaction():
-            await self._writer.copy_records_to_table(
+        async with writer.transaction():
+            await writer.copy_records_to_table(
                 "snapshot", schema_name="app", columns=stored_telemetry._COLUMNS, records=map(self._row, snapshots)
             )
             for one in snapshots:
                 if one.is_anomalous:
-                    await self._writer.execute(
+                    await writer.execute(
                         "INSERT INTO app.anomaly VALUES ($1, $2, $3, 'a', 'WARN_HIGH', $4, 1, $2, '{}', 0, 0, 1, 1)",
                         self.spacecraft_id, timestamp.from_microseconds(one.time), one.id,
                         "HIGH" if one.version else "MEDIUM",
                     )  # fmt: skip
-            await asyncio.sleep(0.001)
             hours = {(self.spacecraft_id, one.time // HOUR * HOUR) for one in snapshots}
             if unmarked := self._marked.unmarked(hours, committed):
-                await roll_ups.mark(self._writer, unmarked)
-            await asyncio.sleep(0.001)
+                await roll_ups.mark(writer, unmarked)
+            yield
         committed.set()
 
     def _row(self, one: Snapshot) -> tuple[Any, ...]:
@@ -128,6 +141,27 @@ class Mission:
 async def writer(database_url: str) -> AsyncIterator[Any]:
     async with databases.connected(database_url) as connection:
         yield connection
+
+
+async def stored(dsn: str, mission: Mission) -> dict[int, int]:
+    """How many roll-ups of each size there are."""
+    start, end = map(timestamp.to_microseconds, (timestamp.EARLIEST, timestamp.LATEST))
+    async with databases.connected(dsn) as connection, connection.transaction():
+        return {
+            level: len([one async for one in roll_ups.stored(connection, level, mission.spacecraft_id, start, end)])
+            for level in (MINUTE, HOUR, DAY)
+        }
+
+
+async def until_waiting(dsn: str, count: int) -> None:
+    """Wait until so many sessions of this database wait for a lock."""
+    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with databases.connected(dsn) as connection:
+
+        async def is_so() -> bool:
+            return await connection.fetchval(query) == count
+
+        await until_async(is_so, f"{count} waiting sessions")
 
 
 STEPS = st.lists(st.sampled_from(["add", "add", "add", "work", "wait", "kill", "take over"]), max_size=25)
@@ -166,3 +200,57 @@ async def test_any_order_any_batches_and_any_interruption(database_url, writer, 
         await mission.work()
     assert await writer.fetchval("SELECT count(*) FROM app.stale_hour") == 0
     assert await plain_roll_ups.differences(database_url, mission.spacecraft_id) == []
+
+
+@pytest.fixture
+async def mission(database_url: str, writer: Any) -> AsyncIterator[Mission]:
+    set_ids = [await stored_telemetry.add_parameter_set(writer, "SC", names) for names in (["a", "b", "c"], ["a"])]
+    found = Mission(database_url, set_ids, writer)
+    await found.take_over()
+    yield found
+    await found.settle()
+
+
+def burst(minute: int = 0, count: int = 40) -> list[Snapshot]:
+    """Snapshots of one hour, a second apart."""
+    times = [BASE + minute * MINUTE + index * 1_000_000 for index in range(count)]
+    return [Snapshot(time, f"m{minute}", 1, 0, [1.0], None, is_anomalous=False) for time in times]
+
+
+async def test_a_batch_that_relies_on_a_mark_is_waited_for_before_the_hour_is_read(mission, database_url):
+    await mission.add(burst(0))
+    async with mission.adding(burst(1)):  # its hour is marked already, and it is not committed
+        worker = mission.work()
+        while (mission.spacecraft_id, BASE) in mission.marked:  # until the worker has forgotten the mark
+            await asyncio.sleep(0)
+        await asyncio.wait([worker], timeout=0.2)
+        assert not worker.done()
+    await worker
+    assert await stored(database_url, mission) == {MINUTE: 2, HOUR: 1, DAY: 1}
+    assert await plain_roll_ups.differences(database_url, mission.spacecraft_id) == []
+
+
+async def test_what_a_former_owner_took_is_rolled_up_once_and_what_came_since_stays_stale(
+    mission, database_url, writer
+):
+    await mission.add(burst(0))
+    async with databases.connected(database_url) as holder, holder.transaction():
+        await holder.execute("SELECT FROM app.roll_up_turn FOR UPDATE")
+        former = mission.work()  # knows what is due, and waits for its turn
+        await until_waiting(database_url, 1)
+        await mission.take_over()
+        await mission.add(burst(1))
+        successor = mission.work()
+        await until_waiting(database_url, 2)
+    await asyncio.gather(former, successor)
+    assert await writer.fetchval("SELECT count(*) FROM app.stale_hour") == 0
+    assert await stored(database_url, mission) == {MINUTE: 2, HOUR: 1, DAY: 1}
+    assert await plain_roll_ups.differences(database_url, mission.spacecraft_id) == []
+
+
+async def test_a_former_owner_takes_nothing_any_more(mission, writer):
+    former = mission.worker
+    await mission.take_over()
+    await mission.add(burst(0))
+    await former.roll_up_due(writer)
+    assert await writer.fetchval("SELECT count(*) FROM app.stale_hour") == 1

@@ -9,7 +9,9 @@ from missionops.domain.roll_up import DAY, HOUR, MINUTE, Bucket, Row, RollUpStre
 BASE = 20_000 * DAY
 
 numbers = st.none() | st.lists(st.none() | st.sampled_from([0.0, -0.0, 1.0, 1e300, -5e-324]), max_size=3)
-others = st.none() | st.sampled_from([b'{"m":"A"}', b'{"m":true,"n":9007199254740993}', b'{"n":null}', b'{"n":1.5,"m":2}'])
+others = st.none() | st.sampled_from(
+    [b'{"m":"A"}', b'{"m":true,"n":9007199254740993}', b'{"n":null}', b'{"n":1.5,"m":2}']
+)
 
 
 @st.composite
