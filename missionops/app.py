@@ -22,6 +22,7 @@ from missionops.health import HealthReporter
 from missionops.http import server as http
 from missionops.http.application import Metrics
 from missionops.ingest.status import IngestStatus
+from missionops.operations import range_reading
 from missionops.operations.compiled_limits import CompiledRules
 from missionops.operations.operation import Context
 from missionops.operations.request_metrics import RequestMetrics
@@ -81,7 +82,13 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         telemetry = PartitionWorker(client, owner, settings, status)
         reporter = HealthReporter(client, pool, status, registry)
         context = Context(
-            pool, reporter.health, status, TelemetryPublisher(client), CompiledRules(), DeadLetterStream(client)
+            pool,
+            reporter.health,
+            status,
+            TelemetryPublisher(client),
+            CompiledRules(),
+            DeadLetterStream(client),
+            asyncio.Semaphore(range_reading.AT_ONCE),
         )
         requests = RequestRouter(client, context, metrics)
         closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()

@@ -103,6 +103,11 @@ def compile_valid(document: Mapping[str, Any]) -> Rules:
     return Rules({name: _rule(rule) for name, rule in given.items() if rule and name not in off}, off)
 
 
+def given(rule: Mapping[str, Any]) -> dict[str, float]:
+    """The limits of one parameter's rule, in the order in which they rise; none where it is switched off."""
+    return {} if OFF in rule else {name: rule[name] for name in NAMES if name in rule}
+
+
 def refusal(faults: Sequence[Detail]) -> InvalidRequest:
     """The refusal of a config document with these faults."""
     return InvalidRequest(f"Config refused: {faults[0].path}: {faults[0].message}", tuple(faults))

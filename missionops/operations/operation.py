@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import AbstractAsyncContextManager
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -55,6 +56,8 @@ class Context(NamedTuple):
     stream: Stream
     rules: CompiledRules
     dead_letters: DeadLetters
+    readings: AbstractAsyncContextManager[Any]
+    """Held while a long range is read: only a few such readings go on at a time."""
 
 
 class Request(NamedTuple):
