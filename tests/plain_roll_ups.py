@@ -1,11 +1,9 @@
 """Roll-ups computed plainly, from everything that is stored at once: what the service's own must be equal to."""
 
 from collections import Counter
-from datetime import datetime
 from itertools import groupby
 from typing import Any, NamedTuple
 
-import asyncpg
 import msgspec
 
 from missionops.domain import timestamp

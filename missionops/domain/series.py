@@ -82,6 +82,33 @@ class Bucket(msgspec.Struct, array_like=True, gc=False):
         self.last, self.last_at = later.last, later.last_at
         self.count += later.count
 
+    def joined(self, other: "Bucket") -> "Bucket":
+        """This and another part of the same bucket, whose samples lie between each other in time."""
+        if not (self.count and other.count):
+            early, late = (self, other) if self.count else (other, self)
+            early = msgspec.structs.replace(early, violations=dict(early.violations), versions=list(early.versions))
+            early.add_later(late)
+            return early
+        low = min(self, other, key=lambda one: (one.min, one.min_at))
+        high = min(self, other, key=lambda one: (-one.max, one.max_at))
+        last = max(self, other, key=lambda one: one.last_at)
+        return Bucket(
+            self.count + other.count,
+            min(self.first_at, other.first_at),
+            low.min,
+            low.min_at,
+            high.max,
+            high.max_at,
+            last.last,
+            last.last_at,
+            self.others + other.others,
+            {
+                severity: self.violations.get(severity, 0) + other.violations.get(severity, 0)
+                for severity in self.violations.keys() | other.violations
+            },
+            sorted([*self.versions, *other.versions], key=lambda span: span.first),
+        )
+
 
 def gap_of_samples(times: Collection[int]) -> float | None:
     """Seconds without a sample after which a line breaks: three times the median interval; None without an interval."""

@@ -124,11 +124,7 @@ async def record(
             spacecraft_id: reception.newest_timestamp(entries, configs[spacecraft_id].clock_ahead)
             for spacecraft_id, entries in by_spacecraft.items()
         },
-        hours={
-            (spacecraft_id, hour * HOUR)
-            for spacecraft_id, entries in by_spacecraft.items()
-            for hour in {entry.snapshot.identity[1] // HOUR for entry in entries}
-        },
+        hours=_hours(by_spacecraft),
     )
 
 
@@ -162,6 +158,14 @@ def _row(found: Anomaly, origin: StreamOrigin, sequence: int, number: int) -> An
         sequence,
         number,
     )
+
+
+def _hours(by_spacecraft: Mapping[str, Iterable[BatchEntry]]) -> set[tuple[str, int]]:
+    found: set[tuple[str, int]] = set()
+    for spacecraft_id, entries in by_spacecraft.items():
+        hours = {entry.snapshot.identity[1] // HOUR for entry in entries}
+        found.update((spacecraft_id, hour * HOUR) for hour in hours)
+    return found
 
 
 class _FoundAnomalies:

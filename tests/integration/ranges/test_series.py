@@ -183,6 +183,8 @@ class Hurried:
 
     def note(self) -> None: ...
 
+    def note_roll_ups(self) -> None: ...
+
 
 @pytest.mark.parametrize("is_hurried", [False, True], ids=["whole", "in pages"])
 async def test_it_is_what_a_plain_reading_finds(ask, store, monkeypatch, is_hurried):

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from missionops.domain import roll_up
-from missionops.domain.roll_up import DAY, HOUR, MINUTE, Bucket, Row, RollUpStream
+from missionops.domain.roll_up import DAY, HOUR, MINUTE, Bucket, RollUpStream, Row
 
 BASE = 20_000 * DAY
 
