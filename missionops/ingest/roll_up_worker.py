@@ -29,7 +29,7 @@ _BUSY_SECONDS = 60.0
 _SHORT, _LONG = 0.2, 1.0
 """Seconds of work in a transaction: after less it takes twice as many hours the next time, after more half as many."""
 _MOST_HOURS = 512
-_IDLE = 5.0
+_IDLE = 2.0
 """Seconds between two looks for hours that are due."""
 _LONGEST = "600s"
 _SET_ASIDE = 300.0
