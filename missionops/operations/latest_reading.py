@@ -27,7 +27,6 @@ _SECONDS = 1.0
 """What the search may take; then it begins no other portion."""
 
 _decode = msgspec.json.Decoder(dict[str, Value]).decode
-_decode_value = msgspec.json.Decoder(Value).decode
 
 
 class LatestReading:
@@ -84,9 +83,8 @@ class LatestReading:
             if asyncio.get_running_loop().time() > self._until:
                 return
             search = Search(self._spacecraft_id, between, (), _SCANNED[-1], COUNTED)
-            for found in await latest.of_parameter(connection, search, name):
-                value = found.numbers[0] if found.numbers else None
-                self._note(name, found, value if found.others is None else _decode_value(found.others))
+            found = await latest.of_parameter(connection, search, name)
+            await self._add(connection, found)
 
     async def _add(self, connection: Connection, found: Iterable[Found]) -> None:
         """Note the values of snapshots."""
@@ -95,9 +93,13 @@ class LatestReading:
         if unknown := sets - self._names.keys():
             self._names |= await latest.names_of(connection, unknown)
         for row in rows:
-            for name, value in self._values(row):
-                self._note(name, row, value)
-            await asyncio.sleep(0)
+            stamped, received = map(timestamp.to_microseconds, (row.timestamp, row.received_at))
+            time = self._clock.time(stamped, received)
+            if time <= self._now:
+                report = Report(time, stamped, row.id, received, row.version, None)
+                for name, value in self._values(row):
+                    self._note(name, report, value)
+            await asyncio.sleep(0)  # one may have 10,000 parameters
 
     def _values(self, row: Found) -> Iterable[tuple[str, Any]]:
         if row.numbers is not None and row.parameter_set_id is not None:
@@ -105,15 +107,13 @@ class LatestReading:
         if row.others is not None:
             yield from _decode(row.others).items()
 
-    def _note(self, name: str, row: Found, value: Value) -> None:
+    def _note(self, name: str, report: Report, value: Value) -> None:
+        """Note the value that a snapshot has of a parameter."""
         if value is None or (self._only is not None and name not in self._only):
             return
         found = self.reports.setdefault(name, [])
-        stamped, received = map(timestamp.to_microseconds, (row.timestamp, row.received_at))
-        time = self._clock.time(stamped, received)
-        if time <= self._now:
-            found.append(Report(time, stamped, row.id, received, row.version, value))
-        if len(found) >= COUNTED:
+        found.append(Report(*report[:5], value))
+        if len(found) == COUNTED:
             self.incomplete.discard(name)
 
     def newest(self) -> dict[str, list[Report]]:

@@ -102,19 +102,20 @@ async def names_of(connection: Connection, sets: Collection[int]) -> dict[int, l
 
 # As in _BACKWARDS; but a snapshot counts only if it has the parameter.
 _OF_ONE = """
-SELECT "timestamp", id, received_at, config_version, parameter_set_id, ARRAY[number], other
+SELECT "timestamp", id, received_at, config_version, NULL, NULL,
+       json_build_object($5::text, coalesce(to_json(number), other))
 FROM (
     SELECT portion.*, numbers[position] AS number,
-           CASE WHEN others IS NOT NULL AND numbers[position] IS NULL THEN others -> $5 END AS other
+           CASE WHEN others IS NOT NULL AND numbers[position] IS NULL THEN others -> $5::text END AS other
     FROM (
         SELECT "timestamp", id, received_at, config_version, parameter_set_id, numbers, others FROM app.snapshot
         WHERE spacecraft_id = $1 AND "timestamp" BETWEEN $2 AND $3
         ORDER BY "timestamp" DESC, id DESC LIMIT $4
     ) AS portion
     LEFT JOIN (
-        SELECT id AS parameter_set_id, array_position(names, $5) AS position
+        SELECT id AS parameter_set_id, array_position(names, $5::text) AS position
         FROM app.spacecraft_parameter_set AS of_spacecraft JOIN app.parameter_set ON id = of_spacecraft.parameter_set_id
-        WHERE of_spacecraft.spacecraft_id = $1 AND names @> ARRAY[$5]
+        WHERE of_spacecraft.spacecraft_id = $1 AND names @> ARRAY[$5::text]
     ) AS column_of USING (parameter_set_id)
     OFFSET 0
 ) AS reported
@@ -124,7 +125,7 @@ ORDER BY "timestamp" DESC, id DESC LIMIT $6
 
 
 async def of_parameter(connection: Connection, search: Search, parameter: str) -> list[Found]:
-    """The newest snapshots that have a value of one parameter; `numbers` holds that alone, or `others` does."""
+    """The newest snapshots that have a value of one parameter, which alone is in `others`."""
     await connection.execute(partitions.PLAN_ONCE)
     arguments = search.spacecraft_id, *search.between, search.scanned, parameter, search.found
     return [Found(*row) for row in await connection.fetch(_OF_ONE, *arguments)]
