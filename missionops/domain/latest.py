@@ -14,7 +14,7 @@ _INTERVALS = 3
 _SECOND = 1_000_000
 
 
-class Report(NamedTuple):
+class ReportedValue(NamedTuple):
     """A value of a parameter, in the order of time; times in microseconds since 1970."""
 
     time: int
@@ -28,18 +28,18 @@ class Report(NamedTuple):
     value: Value
 
 
-def newest_first(reports: Iterable[Report]) -> list[Report]:
+def newest_first(reports: Iterable[ReportedValue]) -> list[ReportedValue]:
     """The newest of a parameter's reports, as many as count."""
     return sorted(reports, key=lambda report: report[:3], reverse=True)[:COUNTED]
 
 
-def usual_interval(newest: Sequence[Report]) -> float | None:
+def usual_interval(newest: Sequence[ReportedValue]) -> float | None:
     """The median of the intervals between reports, in seconds; None where there is no interval."""
     intervals = [later.time - earlier.time for later, earlier in pairwise(newest)]
     return median(intervals) / _SECOND if intervals else None
 
 
-def is_stale(newest: Sequence[Report], stale_after: float | None, now: int, *, as_of_then: bool) -> bool | None:
+def is_stale(newest: Sequence[ReportedValue], stale_after: float | None, now: int, *, as_of_then: bool) -> bool | None:
     """Whether the newest report is older than `stale_after` seconds, or else than three usual intervals.
 
     None where nobody can say: without `stale_after` and with fewer than three reports. With `as_of_then` its age counts

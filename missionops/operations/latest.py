@@ -13,7 +13,7 @@ from missionops.domain import limits, number, timestamp
 from missionops.domain.access import Role
 from missionops.domain.anomaly import Severity
 from missionops.domain.clock import Clock
-from missionops.domain.latest import Report
+from missionops.domain.latest import ReportedValue
 from missionops.domain.limits import MAX_NAME
 from missionops.domain.parameter_set import Value
 from missionops.domain.timestamp import InvalidTimestamp, Timestamp
@@ -25,13 +25,13 @@ from missionops.operations.request_parsing import Moment
 from missionops.store import configs
 from missionops.store import latest as stored
 from missionops.store.database import Connection
-from missionops.store.latest import InForce
+from missionops.store.latest import SettingsInForce
 
 _MOST_BYTES = 8_000_000
 _LONGEST = 1e11
 """Seconds by which no two times that are kept differ."""
 _VALUE = {"type": ["number", "string", "boolean", "null"]}
-_UNREGISTERED = InForce(0, 600.0, None)
+_UNREGISTERED = SettingsInForce(0, 600.0, None)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -127,7 +127,11 @@ class _Moment(NamedTuple):
 
 
 async def _shown(
-    connection: Connection, spacecraft_id: str, config: InForce, newest: Mapping[str, list[Report]], moment: _Moment
+    connection: Connection,
+    spacecraft_id: str,
+    config: SettingsInForce,
+    newest: Mapping[str, list[ReportedValue]],
+    moment: _Moment,
 ) -> list[LatestValue]:
     """The newest reports, with what is known of each."""
     versions = {found[0].version for found in newest.values()} | {config.version}
@@ -157,7 +161,7 @@ async def _shown(
 
 def _value(
     name: str,
-    found: list[Report],
+    found: list[ReportedValue],
     judged_by: Mapping[str, Any] | None,
     in_force: Mapping[str, Any],
     anomaly: tuple[str, bytes] | None,
@@ -200,7 +204,7 @@ def _not_after_the_last(time: datetime, seconds: float) -> datetime:
     return timestamp.LATEST if seconds >= left else time + timedelta(seconds=seconds)
 
 
-def _clock(config: InForce) -> Clock:
+def _clock(config: SettingsInForce) -> Clock:
     since = None
     if config.clock_from is not None:
         with contextlib.suppress(InvalidTimestamp):

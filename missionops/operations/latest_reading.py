@@ -10,7 +10,7 @@ import msgspec
 from missionops.domain import latest as reports
 from missionops.domain import timestamp
 from missionops.domain.clock import Clock
-from missionops.domain.latest import COUNTED, Report
+from missionops.domain.latest import COUNTED, ReportedValue
 from missionops.domain.parameter_set import Value
 from missionops.store import latest
 from missionops.store.database import Connection
@@ -41,7 +41,7 @@ class LatestReading:
         self._until = asyncio.get_running_loop().time() + _SECONDS
         self.incomplete: set[str] = set()
         """Parameters of which fewer reports were found than count."""
-        self.reports: dict[str, list[Report]] = {}
+        self.reports: dict[str, list[ReportedValue]] = {}
 
     async def search(self, connection: Connection, last: datetime, latest_possible: datetime) -> None:
         """Search the snapshots up to a timestamp, and those whose timestamp cannot be right.
@@ -96,7 +96,7 @@ class LatestReading:
             stamped, received = map(timestamp.to_microseconds, (row.timestamp, row.received_at))
             time = self._clock.time(stamped, received)
             if time <= self._now:
-                report = Report(time, stamped, row.id, received, row.version, None)
+                report = ReportedValue(time, stamped, row.id, received, row.version, None)
                 for name, value in self._values(row):
                     self._note(name, report, value)
             await asyncio.sleep(0)  # one may have 10,000 parameters
@@ -107,16 +107,16 @@ class LatestReading:
         if row.others is not None:
             yield from _decode(row.others).items()
 
-    def _note(self, name: str, report: Report, value: Value) -> None:
+    def _note(self, name: str, report: ReportedValue, value: Value) -> None:
         """Note the value that a snapshot has of a parameter."""
         if value is None or (self._only is not None and name not in self._only):
             return
         found = self.reports.setdefault(name, [])
-        found.append(Report(*report[:5], value))
+        found.append(ReportedValue(*report[:5], value))
         if len(found) == COUNTED:
             self.incomplete.discard(name)
 
-    def newest(self) -> dict[str, list[Report]]:
+    def newest(self) -> dict[str, list[ReportedValue]]:
         """The newest reports of each parameter, by name."""
         return {name: reports.newest_first(found) for name, found in sorted(self.reports.items()) if found}
 

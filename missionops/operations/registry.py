@@ -11,6 +11,7 @@ from missionops.operations import (
     latest,
     series,
     spacecraft,
+    states,
     telemetry,
 )
 from missionops.operations.operation import Operation
@@ -20,6 +21,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *config_check.OPERATIONS,
     *telemetry.OPERATIONS,
     *series.OPERATIONS,
+    *states.OPERATIONS,
     *latest.OPERATIONS,
     *anomalies.OPERATIONS,
     *spacecraft.OPERATIONS,

@@ -154,7 +154,7 @@ async def anomalies(
     return {number - 1: (severity, limit) for number, severity, limit in rows}
 
 
-class InForce(NamedTuple):
+class SettingsInForce(NamedTuple):
     """What the config in force says of all parameters."""
 
     version: int
@@ -172,7 +172,7 @@ WHERE spacecraft_id = $1 AND (version = config_version OR config_version = 0)
 """
 
 
-async def in_force(connection: Connection, spacecraft_id: str) -> InForce | None:
+async def in_force(connection: Connection, spacecraft_id: str) -> SettingsInForce | None:
     """What is in force now; None for a spacecraft that is not registered."""
     row = await connection.fetchrow(_IN_FORCE, spacecraft_id)
-    return InForce(*row) if row else None
+    return SettingsInForce(*row) if row else None

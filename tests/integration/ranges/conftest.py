@@ -120,3 +120,14 @@ async def add_anomaly(  # noqa: PLR0917
 
 def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+class Hurried:
+    """A pace that ends each page after a few snapshots."""
+
+    count = 7
+    is_over = True
+
+    def __init__(self, _: float) -> None: ...
+
+    def note(self) -> None: ...

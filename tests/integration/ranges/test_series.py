@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from missionops.domain import series
 from missionops.operations import series as operation
-from tests.integration.ranges.conftest import LIMITS, NUMBERS, Snapshot, at, is_number, severity_of
+from tests.integration.ranges.conftest import LIMITS, NUMBERS, Hurried, Snapshot, at, is_number, severity_of
 
 pytestmark = pytest.mark.shared_service
 
@@ -171,17 +171,6 @@ def histories(draw: Any) -> Any:
     known = draw(st.lists(st.sampled_from(NUMBERS), unique=True))
     versions = draw(st.lists(st.integers(0, 3), max_size=4))
     return history, known, min(start, end), max(start, end), draw(st.sampled_from([1, 2, 5, 20, 5000])), versions
-
-
-class Hurried:
-    """A pace that ends each page after a few snapshots."""
-
-    count = 7
-    is_over = True
-
-    def __init__(self, _: float) -> None: ...
-
-    def note(self) -> None: ...
 
 
 @pytest.mark.parametrize("is_hurried", [False, True], ids=["whole", "in pages"])
