@@ -52,16 +52,7 @@ async def add(
     await connection.copy_records_to_table(
         "snapshot",
         schema_name="app",
-        columns=(
-            "timestamp",
-            "received_at",
-            "config_version",
-            "parameter_set_id",
-            "spacecraft_id",
-            "id",
-            "numbers",
-            "others",
-        ),
+        columns=_COLUMNS,
         records=[
             (
                 time,

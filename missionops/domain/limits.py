@@ -76,13 +76,15 @@ def _check(rules: Mapping[str, Rule]) -> Callable[[ParameterValues], bool]:
     absent = UNSET  # found faster than a global
 
     def are_met(values: ParameterValues) -> bool:
-        """The hot loop: every number has to be within its bounds; any other value is judged one by one."""
+        """The hot loop: every number has to be within its bounds."""
         try:
             for low, value, high in zip(lows, get(values), highs):  # noqa: B905 - `get` has one more; strict= is slower
                 if value is not absent and not low <= value <= high:
                     return False
-        except TypeError:  # a text
-            return False
+        except TypeError:  # a text, or no value: neither is judged, and the numbers beside it are
+            for low, value, high in zip(lows, get(values), highs):  # noqa: B905 - as above
+                if (value.__class__ is float or value.__class__ is int) and not low <= value <= high:
+                    return False
         return True
 
     return are_met

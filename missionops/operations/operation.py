@@ -13,6 +13,7 @@ from missionops.domain.dead_letter import DeadLetter, DeadLetterSummary
 from missionops.ingest.status import IngestStatus
 from missionops.operations.compiled_limits import CompiledRules
 from missionops.store.database import Database
+from missionops.store.parameter_sets import ParameterNames
 
 Method = Literal["GET", "POST", "PUT"]
 
@@ -58,6 +59,7 @@ class Context(NamedTuple):
     dead_letters: DeadLetters
     readings: AbstractAsyncContextManager[Any]
     """Held while a long range is read: only a few such readings go on at a time."""
+    parameter_names: ParameterNames
 
 
 class Request(NamedTuple):
