@@ -15,7 +15,7 @@ from missionops.operations.request_parsing import Moment
 from missionops.operations.series import ParameterNames
 from missionops.store import samples, states
 from missionops.store.database import Connection
-from missionops.store.samples import Columns
+from missionops.store.samples import Positions
 from missionops.store.states import StatePortion, StateSearch
 from missionops.store.telemetry import Cursor
 
@@ -105,7 +105,7 @@ class _Reading:
 
     def __init__(self, search: StateSearch, start: datetime, cursor: StatesCursor | None) -> None:
         self._search = search
-        self._where: Columns | None = None
+        self._where: Positions | None = None
         self._spans = 0
         self._bytes = 0
         self.position: Cursor = (cursor.timestamp, cursor.id) if cursor else (start, "")

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from missionops.store.database import Connection
-from missionops.store.samples import Columns
+from missionops.store.samples import Positions
 from missionops.store.telemetry import Cursor
 
 
@@ -94,7 +94,9 @@ _OF_ONE = {
 _FIRST_ARRAY = 8
 
 
-async def runs(connection: Connection, search: StateSearch, where: Columns, after: Cursor, count: int) -> StatePortion:
+async def runs(
+    connection: Connection, search: StateSearch, where: Positions, after: Cursor, count: int
+) -> StatePortion:
     """The runs within the next `count` snapshots after a position; the last of each parameter may go on after them."""
     arguments = search.spacecraft_id, after[0], search.end, after[1], count, list(search.parameters)
     found = await connection.fetch(_RUNS, *arguments, search.size, search.runs + 1)

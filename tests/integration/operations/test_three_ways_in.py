@@ -181,7 +181,6 @@ CASES: Mapping[str, list[tuple[str, Any]]] = {
         ("SC-001", {"at": LATER}),
         ("SC-001", {"at": AT, "parameters": ["temp", "none"]}),
         ("SC-001", {"parameters": ["temp"]}),
-        ("SC-001", {"parameters": []}),
         ("SC-001", {"at": "soon"}),
         ("unknown", {}),
     ],
@@ -443,8 +442,8 @@ def has_command(operation: Operation, spacecraft_id: str, request: Any) -> bool:
         return False  # which is several pages
     if operation.name == "anomalies.timeline" and len(request) < 2:
         return False  # which is the command of the list
-    if operation.name == "telemetry.latest" and request in ({"parameters": []}, {}):
-        return False  # which is all parameters, or a sentence
+    if operation.name == "telemetry.latest" and not request:
+        return False  # of an unknown spacecraft it says a sentence
     if operation.name in {"telemetry.series", "telemetry.states"} and not request.keys() >= command.fields.keys():
         return False  # the command line has defaults of its own
     return request.keys() <= command.fields.keys()
