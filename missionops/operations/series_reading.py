@@ -12,7 +12,7 @@ from missionops.operations.request_parsing import refused
 from missionops.store import configs, rolled_up, samples
 from missionops.store.database import Connection
 from missionops.store.rolled_up import Stretch
-from missionops.store.samples import Columns, Sample, Wanted
+from missionops.store.samples import Positions, Sample, Wanted
 from missionops.store.telemetry import Cursor
 
 _BUCKET_BYTES, _SAMPLE_BYTES = 50, 20
@@ -51,7 +51,7 @@ class SeriesReading:
         """For each parameter, of the samples that are anomalies, by index."""
         self.limits: dict[tuple[int, str], Mapping[str, float]] = {}
         """By version and parameter."""
-        self._where: Columns | None = None
+        self._where: Positions | None = None
         self._snapshots_until = timestamp.to_microseconds(timestamp.EARLIEST)
         """Up to here no roll-ups say what is wanted."""
         for index in range(count if cursor else 0):
@@ -109,7 +109,7 @@ class SeriesReading:
         await self._read_snapshots(connection, self._where, count)
         return True
 
-    async def _read_stretch(self, connection: Connection, where: Columns, stretch: Stretch) -> bool:
+    async def _read_stretch(self, connection: Connection, where: Positions, stretch: Stretch) -> bool:
         """Read a stretch of roll-ups; False if its beginning has to be read from the snapshots."""
         found = await rolled_up.buckets(connection, self.wanted, where, stretch)
         if found is None:
@@ -150,7 +150,7 @@ class SeriesReading:
         else:
             known[number] = later
 
-    async def _read_snapshots(self, connection: Connection, where: Columns, count: int) -> None:
+    async def _read_snapshots(self, connection: Connection, where: Positions, count: int) -> None:
         until = min(self._snapshots_until, timestamp.to_microseconds(self.wanted.end) + 1)
         wanted = self.wanted._replace(end=timestamp.from_microseconds(until - 1))
         portion = await samples.buckets(connection, wanted, where, self.position, count)
@@ -164,7 +164,7 @@ class SeriesReading:
                 few.append(index)
         if few:
             wanted = wanted._replace(parameters=[wanted.parameters[index] for index in few])
-            where = Columns(where.sets, [where.positions[index] for index in few])
+            where = Positions(where.sets, [where.positions[index] for index in few])
             one_by_one = await samples.one_by_one(connection, wanted, where, self.position, count)
             for index, more in zip(few, one_by_one, strict=True):
                 self.samples[index] += more  # type: ignore[operator]

@@ -9,7 +9,7 @@ from missionops.domain import timestamp
 from missionops.domain.roll_up import DAY, HOUR, MINUTE
 from missionops.domain.series import Bucket, VersionSpan
 from missionops.store.database import Connection
-from missionops.store.samples import Columns, Wanted
+from missionops.store.samples import Positions, Wanted
 
 _WORTH = 2_000
 """Snapshots that a stretch of roll-ups has to stand for: to read fewer takes no longer than to find the roll-ups."""
@@ -134,7 +134,7 @@ _FIRST_ARRAY, _BEFORE_COLUMNS, _COLUMNS_EACH = 6, 7, 8
 
 
 async def buckets(
-    connection: Connection, wanted: Wanted, where: Columns, stretch: Stretch
+    connection: Connection, wanted: Wanted, where: Positions, stretch: Stretch
 ) -> list[list[tuple[int, Bucket]]] | None:
     """For each parameter, what each roll-up of a stretch says of it, by its start; None where one is stale by now."""
     each = range(1, len(wanted.parameters) + 1)
