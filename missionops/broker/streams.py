@@ -23,10 +23,10 @@ OLDEST_SERVER = (2, 14)
 """A consumer can be reset to a position since this version."""
 
 _LEAST = 8 << 20
-"""The least max_bytes of a stream that goes out: what the dead letters of one message may hold."""
+"""The least max_bytes of an outgoing stream: what the dead letters of one message may hold."""
 
 PARTITIONS = 16
-"""Of the stream TELEMETRY: in how many parts of its own order it can be read. Fixed when the stream is made."""
+"""The parts of the stream TELEMETRY, each of which can be read in its own order. Fixed when the stream is made."""
 
 TELEMETRY_WINDOW = 0.1
 """Seconds in which TELEMETRY drops a repeated Nats-Msg-Id: the least that the server takes.
@@ -67,7 +67,7 @@ def _wanted(settings: Settings) -> Iterator[dict[str, Any]]:
         }
 
 
-# What the service cannot work without. Sizes, ages, replicas and placement are the operator's.
+# The service cannot work without these. Sizes, ages, replicas and placement are the operator's.
 _NEEDED = ("subjects", "subject_transform", "retention", "allow_direct", "allow_atomic")
 
 
