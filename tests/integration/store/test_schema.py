@@ -35,7 +35,7 @@ PARTS: dict[str, dict[str, list[str]]] = {
 """By module: what stands in the places of a statement that has several forms; in all others only {since} does."""
 
 BUILT = {"rolled_up", "samples", "states"}
-"""Modules that put statements together for any number of parameters: integration/ranges and roll_ups execute them all."""
+"""Modules that make statements for any number of parameters: integration/ranges and roll_ups execute them all."""
 
 
 def forms(name: str) -> Iterator[str]:
