@@ -127,7 +127,7 @@ async def put(context: Context, request: Request) -> Response:
         }
         message = f"Config version {stored.version} in force"
         change = Change(EventType.CONFIG_CHANGED, request.spacecraft_id, stored.updated_at, message, metadata)
-        await audit.tell(connection, change)
+        await audit.record(connection, change)
     return Response(_set_response(stored, warnings, request.max_bytes))
 
 
@@ -180,13 +180,12 @@ async def versions(context: Context, request: Request) -> Response:
     async with context.database.transaction() as connection:
         if await configs.get(connection, request.spacecraft_id) is None:
             raise NotFound("Config not found")
-        records = configs.history(connection, request.spacecraft_id, before, wanted.limit + 1)
-        return await pagination.page(_items(records), wanted.limit, request.max_bytes)
 
+        async def items() -> AsyncIterator[PageItem]:
+            async for record in configs.history(connection, request.spacecraft_id, before, wanted.limit + 1):
+                yield PageItem(_encode(VersionResponse(*record)), _VersionCursor(record.version))
 
-async def _items(records: AsyncIterator[configs.VersionRecord]) -> AsyncIterator[PageItem]:
-    async for record in records:
-        yield PageItem(_encode(VersionResponse(*record)), _VersionCursor(record.version))
+        return await pagination.page(items(), wanted.limit, request.max_bytes)
 
 
 _PATH = "/spacecraft/{spacecraftId}/config"

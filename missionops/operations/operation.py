@@ -1,4 +1,4 @@
-"""What an operation is: one kind of request, whichever way it comes in."""
+"""What an operation is: one kind of request, over NATS or HTTP."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -51,7 +51,7 @@ class Context(NamedTuple):
     database: Database
     health: Callable[[], Awaitable[Any]]
     """The health of the service: a msgspec Struct."""
-    progress: IngestStatus
+    ingest_status: IngestStatus
     stream: Stream
     rules: CompiledRules
     dead_letters: DeadLetters
