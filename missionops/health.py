@@ -114,7 +114,7 @@ class HealthReporter(Collector):
         health, ingest = self._last, self._last.ingest
         yield GaugeMetricFamily("missionops_ready", "Whether telemetry is handled.", health.status == "ready")
         yield GaugeMetricFamily("missionops_nats_up", "Whether NATS is connected.", health.nats == "up")
-        yield GaugeMetricFamily("missionops_database_up", "Whether PostgreSQL answers.", health.database == "up")
+        yield GaugeMetricFamily("missionops_database_up", "Whether PostgreSQL responds.", health.database == "up")
         if ingest.lag is not None and ingest.lag_seconds is not None:
             text = "Messages in the stream that are not handled yet."
             yield GaugeMetricFamily("missionops_lag_messages", text, ingest.lag)

@@ -49,13 +49,13 @@ class EventPublisher:
         self,
         client: Client,
         dsn: str,
-        claim: Lease,
+        lease: Lease,
         publisher: ExactlyOncePublisher,
         provide: Callable[[], Awaitable[None]],
     ) -> None:
         self._client = client
         self._dsn = dsn
-        self._claim = claim
+        self._lease = lease
         self._publisher = publisher
         self._provide = provide
         self._repeats = RepeatFilter()
@@ -72,7 +72,7 @@ class EventPublisher:
                 async with database.connected(self._dsn, **limits) as connection:
                     await connection.add_listener(outbox.CHANNEL, lambda *_: self._woken.set())
                     await self._provide()
-                    await self._publisher.resume(await outbox.mark(connection, self._claim))
+                    await self._publisher.resume(await outbox.mark(connection, self._lease))
                     await self._publish_until_stopped(connection)
             except OwnershipLost:
                 raise
@@ -105,7 +105,7 @@ class EventPublisher:
             self._woken.clear()
             while True:
                 async with connection.transaction():
-                    page = [row async for row in outbox.waiting(connection, self._claim, _PAGE, _PAGE_BYTES)]
+                    page = [row async for row in outbox.waiting(connection, self._lease, _PAGE, _PAGE_BYTES)]
                 if not page:
                     break
                 before = self._publisher.sequence
@@ -116,7 +116,7 @@ class EventPublisher:
                     # empty.
                     self._mark_limit = before
                 mark = self._publisher.sequence if self._mark_limit is None else self._mark_limit
-                await outbox.remove(connection, self._claim, [row.number for row in page], mark)
+                await outbox.remove(connection, self._lease, [row.number for row in page], mark)
             self._mark_limit = None
             if not is_last:
                 with contextlib.suppress(TimeoutError):

@@ -146,7 +146,7 @@ letters = dead_letters.messages(recorded.letters, self._position.at.stream_creat
 await self._dead_letters.publish(letters)
 """
 _EMPTY_OUTBOX = """
-await outbox.remove(connection, self._claim, [row.number for row in page], self._publisher.sequence)
+await outbox.remove(connection, self._lease, [row.number for row in page], self._publisher.sequence)
 """
 
 MUTANTS = (
