@@ -1,4 +1,4 @@
-"""Config documents: from the bytes of a request to the document that is kept."""
+"""Config documents: decoded from the body of a request, and checked."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -19,12 +19,12 @@ class ValidConfig(NamedTuple):
 
     document: Mapping[str, Any]
     body: bytes
-    """The document as it is kept, equal as JSON to what was sent, without the envelope of a response."""
+    """The document as it is stored: equal as JSON to what was sent, without the envelope of a response around it."""
     rules: Rules
 
 
 async def read(body: bytes, spacecraft_id: str) -> ValidConfig:
-    """The config that a request brings; InvalidRequest with the path of every fault."""
+    """The config in the body of a request; InvalidRequest names the path of every fault."""
     try:
         decoded = msgspec.json.decode(utf8(body).strip() or b"{}")
         encoded = _encode(decoded)

@@ -76,20 +76,20 @@ class ConfigResponse(msgspec.Struct, rename="camel"):
 
 
 class Warning(msgspec.Struct):  # noqa: A001 - the field's word, and nothing here warns by Python's
-    """What in a config checks nothing, and why."""
+    """A part of a config that checks nothing, and why."""
 
     path: str
     message: str
 
 
 class ConfigSetResponse(ConfigResponse):
-    """The config in force now, and what in it checks nothing."""
+    """The config in force now, and warnings about the parts of it that check nothing."""
 
     warnings: list[Warning] = []
 
 
 class ConfigGetRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """Which version; the one in force if it is not given."""
+    """The version; the one in force if it is not given."""
 
     version: _Version | None = None
 
@@ -152,7 +152,7 @@ def _set_response(stored: ConfigVersion, warnings: Sequence[Detail], max_bytes: 
 
 
 class VersionsRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """How many, newest first."""
+    """How many versions, newest first."""
 
     limit: Limit = 20
     cursor: str | None = None

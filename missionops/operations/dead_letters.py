@@ -65,7 +65,7 @@ async def list_newest(context: Context, request: Request) -> Response:
 
 
 class DeadLetterRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """Which letter."""
+    """Its sequence in the stream DEADLETTERS."""
 
     sequence: _Sequence
 
@@ -107,7 +107,7 @@ def _whole(letter: DeadLetter, size: int) -> WholeDeadLetter:
 
 
 class ReplayRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """Which letters, each by its sequence."""
+    """The letters to replay, each by its sequence."""
 
     sequences: Annotated[list[_Sequence], Meta(min_length=1, max_length=1000)]
 

@@ -114,7 +114,7 @@ def _checked(name: str, path: str) -> str:
 
 
 class GetRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Which one."""
+    """The id of the document."""
 
     document_id: _Id
 
