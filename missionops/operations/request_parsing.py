@@ -58,7 +58,7 @@ def from_fields(fields: Mapping[str, str], kind: type[R]) -> R:
 
 
 def _is_list(kind: Any) -> bool:
-    return get_origin(kind) is list or any(get_origin(choice) is list for choice in get_args(kind))
+    return get_origin(kind) is list or (get_origin(kind) is not None and any(map(_is_list, get_args(kind))))
 
 
 def spacecraft_id(text: str, *, or_fleet: bool = False) -> str:
