@@ -54,6 +54,13 @@ def bucket(samples: list[tuple[int, int]]) -> Bucket:
     )  # fmt: skip
 
 
+def test_each_version_has_one_span_in_a_bucket_however_many_parts_it_has():
+    known = Bucket(versions=[VersionSpan(1, 0, 4)])
+    known.add_later(Bucket(versions=[VersionSpan(1, 5, 9), VersionSpan(2, 6, 7)]))
+    known.add_later(Bucket(versions=[VersionSpan(2, 8, 12)]))
+    assert known.versions == [VersionSpan(1, 0, 9), VersionSpan(2, 6, 12)]
+
+
 def test_a_bucket_goes_through_a_cursor():
     known = Bucket(2, -5, 1.5, -5, 2.5, 7, 2.5, 7, 1, {"HIGH": 1}, [VersionSpan(3, -5, 7)])
     assert msgspec.json.decode(msgspec.json.encode(known), type=Bucket) == known
