@@ -196,7 +196,7 @@ async def test_anomalies_have_partitions_where_they_need_them_and_nowhere_else(s
     assert [row[0] for row in rows] == ["app.anomaly_1950s", "app.anomaly_2025_02"]
     options = "SELECT reloptions FROM pg_class JOIN pg_am ON pg_am.oid = relam WHERE amname = 'brin'"
     assert [row[0] for row in await database.fetch(options)] == 3 * [["pages_per_range=8", "autosummarize=on"]]
-    assert service.progress.interruptions == 0
+    assert service.ingest_status.interruptions == 0
 
 
 async def test_many_anomalies_of_many_decades_in_one_message_are_stored_at_once(service, client, database, caplog):
@@ -230,8 +230,8 @@ async def test_only_the_tables_that_are_partitioned_by_time_have_partitions_made
 
 async def until_stored(service: Any, count: int) -> None:
     async with asyncio.timeout(20):
-        while service.progress.stored < count:
-            await service.progress.until_moved()
+        while service.ingest_status.stored < count:
+            await service.ingest_status.until_moved()
 
 
 @pytest.fixture

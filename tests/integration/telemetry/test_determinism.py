@@ -159,5 +159,5 @@ async def kept(dsn: str) -> list[list[tuple[object, ...]]]:
     SELECT spacecraft_id, "timestamp", id, received_at, config_version, parameters FROM app.telemetry ORDER BY 1, 2, 3
     """
     anomalies = "SELECT spacecraft_id, body, stream_sequence, number_in_message FROM app.anomaly ORDER BY 3, 4"
-    snapshots = [(*row[:-1], json.loads(row[-1])) for row in await fetch(dsn, telemetry)]
+    snapshots = [(*row[:-1], json.loads(str(row[-1]))) for row in await fetch(dsn, telemetry)]
     return [snapshots, await fetch(dsn, anomalies)]
