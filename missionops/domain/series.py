@@ -63,12 +63,17 @@ class Bucket(msgspec.Struct, array_like=True, gc=False):
     violations: dict[str, int] = {}
     """How many of each severity."""
     versions: list[VersionSpan] = []
-    """The config versions that judged its numbers."""
+    """The config versions that judged its numbers, one span for each."""
 
     def add_later(self, later: "Bucket") -> None:
         """Add another part of the same bucket, all of which comes after this one in the order of samples."""
         self.others += later.others
-        self.versions += later.versions
+        for span in later.versions:
+            known = next((index for index, one in enumerate(self.versions) if one.version == span.version), None)
+            if known is None:
+                self.versions.append(span)
+            else:
+                self.versions[known] = VersionSpan(span.version, self.versions[known].first, span.last)
         for severity, number in later.violations.items():
             self.violations[severity] = self.violations.get(severity, 0) + number
         if not later.count:
