@@ -9,8 +9,10 @@ from missionops.operations import (
     events,
     fleet,
     health,
+    latest,
     series,
     spacecraft,
+    states,
     telemetry,
 )
 from missionops.operations.operation import Operation
@@ -20,6 +22,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *config_check.OPERATIONS,
     *telemetry.OPERATIONS,
     *series.OPERATIONS,
+    *states.OPERATIONS,
+    *latest.OPERATIONS,
     *anomalies.OPERATIONS,
     *spacecraft.OPERATIONS,
     *fleet.OPERATIONS,

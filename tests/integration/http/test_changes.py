@@ -107,7 +107,7 @@ async def test_a_cursor_of_another_instance_begins_anew(service, clients):
 async def test_a_standby_tells_of_what_the_owner_stores(service, settings, client):
     async with app.running(settings) as standby, httpx.AsyncClient(base_url=standby.http_url) as http:
         async with asyncio.timeout(20):
-            while standby.progress.role != "standby":
+            while standby.ingest_status.role != "standby":
                 await asyncio.sleep(0.02)
         async with following(http) as stream:
             await stream.next("pulse")
@@ -119,12 +119,12 @@ async def test_many_spacecraft_at_once_are_any(service, clients, client):
     http = clients.showing(None)
     cursor = (await http.get("/changes")).json()["cursor"]
     names = [f"{'x' * 50}-{n}" for n in range(1_200)]  # more than one notification holds
-    expected = service.progress.stored + len(names)
+    expected = service.ingest_status.stored + len(names)
     body = json.dumps({"timestamp": "2025-01-01T00:00:00Z", "parameters": {}}).encode()
     for name in names:
         await client.publish(f"telemetry.{name}", body)
-    while service.progress.stored < expected:
-        await service.progress.until_moved()
+    while service.ingest_status.stored < expected:
+        await service.ingest_status.until_moved()
     assert (await http.get("/changes", params={"after": cursor})).json()["spacecraft"] is None
 
 

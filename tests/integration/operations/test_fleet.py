@@ -24,11 +24,11 @@ def publish(service, client):
     async def publish(spacecraft_id: str, **parameters) -> None:
         """Publish a snapshot and wait until it is stored."""
         body = {"timestamp": datetime.now(UTC).isoformat(), "parameters": parameters}
-        expected = service.progress.stored + 1
+        expected = service.ingest_status.stored + 1
         await client.request(f"telemetry.{spacecraft_id}", json.dumps(body).encode())
         async with asyncio.timeout(10):
-            while service.progress.stored < expected:
-                await service.progress.until_moved()
+            while service.ingest_status.stored < expected:
+                await service.ingest_status.until_moved()
 
     return publish
 
