@@ -254,3 +254,26 @@ async def test_a_former_owner_takes_nothing_any_more(mission, writer):
     await mission.add(burst(0))
     await former.roll_up_due(writer)
     assert await writer.fetchval("SELECT count(*) FROM app.stale_hour") == 1
+
+
+REBUILDS = (
+    "SELECT app.rebuild_roll_ups($1)",
+    "SELECT app.rebuild_roll_ups($1, to_timestamp($2), to_timestamp($2 + 3600))",
+)
+
+
+@pytest.mark.parametrize("rebuild", REBUILDS, ids=["of all", "of a range"])
+async def test_what_was_changed_by_hand_is_rolled_up_anew(mission, database_url, writer, rebuild):
+    await mission.add([*burst(0), *burst(1), *burst(200)])
+    await mission.work()
+    assert await stored(database_url, mission) == {MINUTE: 3, HOUR: 2, DAY: 1}
+    async with writer.transaction():
+        await writer.execute("DELETE FROM app.snapshot WHERE id = 'm0' AND spacecraft_id = $1", mission.spacecraft_id)
+        await writer.execute(rebuild, mission.spacecraft_id, *([BASE // 1_000_000] if "$2" in rebuild else []))
+    await mission.work()
+    assert await stored(database_url, mission) == {MINUTE: 2, HOUR: 2, DAY: 1}
+    assert await plain_roll_ups.differences(database_url, mission.spacecraft_id) == []
+    await writer.execute("DELETE FROM app.snapshot WHERE spacecraft_id = $1", mission.spacecraft_id)
+    assert await writer.fetchval(REBUILDS[0], mission.spacecraft_id) == 2
+    await mission.work()
+    assert await stored(database_url, mission) == {MINUTE: 0, HOUR: 0, DAY: 0}
