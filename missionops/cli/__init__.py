@@ -52,7 +52,9 @@ _COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "Events and documents": {
         "list-events": ("events:list_events", "List mission events, newest first."),
         "record-event": ("events:record_event", "Record that something happened."),
-        "search-docs": ("documents:search_docs", "Search the documents, best match first."),
+        "search-docs": (
+            "documents:search_docs", "Search the documents, best match first; without words show the newest.",
+        ),
         "get-doc": ("documents:get_doc", "Show a document."),
         "create-doc": ("documents:create_doc", "Publish a document."),
     },

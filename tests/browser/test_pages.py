@@ -112,7 +112,10 @@ async def test_a_lost_link_is_said_and_heals_by_itself(page: Page, client):
     await page.goto("/")
     await expect(page.get_by_text("live", exact=True)).to_be_visible()
     await page.route("**/changes*", lambda route: route.abort())
-    await page.evaluate("performance.now = ((real) => () => real() + 11_000)(performance.now.bind(performance))")
+    later = "performance.now = ((real) => () => real() + 11_000)(performance.now.bind(performance))"
+    while not await page.locator("#banner").is_visible():  # a pulse may come before the page has looked at its clock
+        await page.evaluate(later)
+        await page.evaluate("new Promise((done) => setTimeout(done, 1100))")  # it looks once a second
     await expect(page.locator("#banner")).to_contain_text("LINK LOST")
     await page.unroute("**/changes*")
     await expect(page.locator("#banner")).to_be_hidden(timeout=30_000)

@@ -38,6 +38,8 @@ REQUESTS = {
     "GET /spacecraft/{spacecraftId}/config/check": Wanted("/spacecraft/A/config/check"),
     "GET /telemetry": Wanted("/telemetry", OF_A),
     "GET /telemetry/series": Wanted("/telemetry/series", OF_A | DURING | {"parameters": "temp"}),
+    "GET /telemetry/states": Wanted("/telemetry/states", OF_A | DURING | {"parameters": "temp"}),
+    "GET /telemetry/latest": Wanted("/telemetry/latest", OF_A),
     "GET /telemetry/analyze": Wanted("/telemetry/analyze", OF_A),
     "GET /anomalies": Wanted("/anomalies", OF_A),
     "GET /anomalies/timeline": Wanted("/anomalies/timeline", OF_A | DURING),
