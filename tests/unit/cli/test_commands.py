@@ -37,8 +37,8 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, lin
         "tokens create", "tokens list", "tokens revoke",
         "list-telemetry", "analyze-telemetry", "list-anomalies", "list-events", "search-docs", "get-doc",
         "ingest-telemetry", "seed-demo-data", "seed-demo-docs", "simulate", "fleet", "list-spacecraft",
-        "get-spacecraft", "status", "register", "get-config", "set-config", "check-config", "list-configs", "record-event",
-        "create-doc", "health", "publish", "watch",
+        "get-spacecraft", "status", "register", "get-config", "set-config", "check-config", "list-configs",
+        "record-event", "create-doc", "health", "publish", "watch",
         "dead-letters list", "dead-letters show", "dead-letters replay",
     ],
 )  # fmt: skip
