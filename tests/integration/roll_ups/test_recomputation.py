@@ -43,7 +43,7 @@ class Snapshot(NamedTuple):
 @st.composite
 def telemetry(draw: st.DrawFn) -> list[Snapshot]:
     """Snapshots of one spacecraft: bursts in some minutes and now and then one, over some days, in any order."""
-    found = []
+    found: list[Snapshot] = []
     bursts = st.tuples(st.sampled_from([0, 1, 2, 25, 47, 100_000, -640_000]), st.integers(0, 3), st.integers(1, 70))
     for hour, minute, count in draw(st.lists(bursts, min_size=1, max_size=6)):
         step, version = draw(st.sampled_from([0, 700_000, 2_000_000])), draw(st.integers(0, 2))

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from missionops.operations import series_reading
 from missionops.store import database as databases
-from missionops.store import rolled_up
+from missionops.store import rolled_up, samples
 from tests import plain_roll_ups
 from tests.integration.ranges.conftest import Asker, ask, database, store  # noqa: F401 - fixtures
 from tests.wait import until_async
@@ -38,7 +37,7 @@ def rebuild(database, database_url):  # noqa: F811
 def read(monkeypatch) -> dict[str, int]:
     """How many buckets and how many portions of snapshots were read."""
     counted = {"roll-ups": 0, "snapshots": 0}
-    buckets, snapshots = rolled_up.buckets, series_reading.samples.buckets
+    buckets, snapshots = rolled_up.buckets, samples.buckets
 
     async def counting_buckets(*arguments: Any) -> Any:
         found = await buckets(*arguments)
@@ -50,7 +49,7 @@ def read(monkeypatch) -> dict[str, int]:
         return await snapshots(*arguments)
 
     monkeypatch.setattr(rolled_up, "buckets", counting_buckets)
-    monkeypatch.setattr(series_reading.samples, "buckets", counting_snapshots)
+    monkeypatch.setattr(samples, "buckets", counting_snapshots)
     return counted
 
 

@@ -35,7 +35,8 @@ def by_level(found: list[tuple[int, int, Bucket]]) -> dict[tuple[int, int], Buck
 @given(rows(), st.lists(st.integers(1, 50), min_size=1, max_size=20))
 def test_any_portions_give_what_all_at_once_gives(snapshots, sizes):
     stream = RollUpStream(BASE)
-    found, position, turn = [], 0, 0
+    found: list[tuple[int, int, Bucket]] = []
+    position, turn = 0, 0
     while position < len(snapshots):
         size = sizes[turn % len(sizes)]
         found += stream.add(snapshots[position : position + size])
