@@ -1,0 +1,157 @@
+"""The hot loop: whether values by position meet all rules, as is nearly always so."""
+
+import math
+from collections.abc import Callable, Mapping
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from msgspec import UNSET
+
+from missionops.domain.checks.limit import LimitCheck
+from missionops.domain.checks.state import StateCheck
+from missionops.domain.parameter_set import ParameterValues
+from missionops.domain.rule import Rule, RuleInContext
+from missionops.domain.when import Between, Equals
+
+AreMet = Callable[[Any], bool]
+
+
+def made(kind: type[ParameterValues], rules: Mapping[str, Rule]) -> AreMet:
+    """A function that says whether values of this class are no anomalies; where it is in doubt it says False."""
+    bands: dict[str, LimitCheck] = {}
+    states: dict[str, StateCheck] = {}
+    contexts: dict[str, Rule] = {}
+    for name, attribute in kind.fields.items():
+        if (rule := rules.get(name)) is None:
+            continue
+        if rule.when:
+            contexts[attribute] = rule
+            continue
+        if rule.own.limit:
+            bands[attribute] = rule.own.limit
+        if rule.own.state:
+            states[attribute] = rule.own.state
+    parts = [
+        part
+        for part in (bands and _within(bands), states and _nominal(states), contexts and _in_context(kind, contexts))
+        if part
+    ]
+    if len(parts) == 1:
+        return parts[0]
+
+    def are_met(values: ParameterValues) -> bool:
+        for part in parts:  # noqa: SIM110 - a generator costs as much as a part
+            if not part(values):
+                return False
+        return True
+
+    return are_met
+
+
+def _getter(attributes: Mapping[str, object]) -> Callable[[Any], tuple[Any, ...]]:
+    """Gives the values; the last one twice, as attrgetter of a single name gives no tuple."""
+    names = [*attributes]
+    getter: Callable[[Any], tuple[Any, ...]] = attrgetter(*names, names[-1])
+    return getter
+
+
+def _within(bands: Mapping[str, LimitCheck]) -> AreMet:
+    """Whether every number is within its bounds, whatever else is true of it."""
+    get = _getter(bands)
+    lows, highs = [check.low for check in bands.values()], [check.high for check in bands.values()]
+    absent = UNSET  # found faster than a global
+
+    def are_met(values: ParameterValues) -> bool:
+        try:
+            for low, value, high in zip(lows, get(values), highs):  # noqa: B905 - `get` has one more; strict= is slower
+                if value is not absent and not low <= value <= high:
+                    return False
+        except TypeError:  # a text, or no value: neither is judged, and the numbers beside it are
+            for low, value, high in zip(lows, get(values), highs):  # noqa: B905 - as above
+                if (value.__class__ is float or value.__class__ is int) and not low <= value <= high:
+                    return False
+        return True
+
+    return are_met
+
+
+def _nominal(states: Mapping[str, StateCheck]) -> AreMet:
+    """Whether every state is nominal: a text costs one look into a set."""
+    get = _getter(states)
+    checks = [*states.values()]
+    # The texts of which an anomaly is one, or else none: with `otherwise`, those that are listed as nominal.
+    listed = [
+        frozenset(state for state, level in check.states.items() if bool(level) is not bool(check.otherwise))
+        for check in checks
+    ]
+    are_bad = [not check.otherwise for check in checks]
+    absent = UNSET
+
+    def are_met(values: ParameterValues) -> bool:
+        for value, texts, is_bad, check in zip(get(values), listed, are_bad, checks):  # noqa: B905 - as in _within
+            if value.__class__ is str:
+                if (value in texts) is is_bad:
+                    return False
+            elif value is not absent and (found := check.judge(value)) and found.level:
+                return False
+        return True
+
+    return are_met
+
+
+class _RuleByContext(NamedTuple):
+    """A rule with `when`, its parameters given by attribute."""
+
+    low: float
+    """From here to `high` a number is nominal in every context."""
+    high: float
+    when: tuple[tuple[tuple[tuple[str, Equals | Between], ...], RuleInContext], ...]
+    own: RuleInContext
+
+    def is_met(self, value: Any, values: ParameterValues) -> bool:
+        """Whether a value is nominal beside the other values of its snapshot."""
+        limit, state, *_ = self._in_context(values).checks
+        return not any(check and (found := check.judge(value)) and found.level for check in (limit, state))
+
+    def _in_context(self, values: ParameterValues) -> RuleInContext:
+        for conditions, rule in self.when:
+            for attribute, test in conditions:
+                if not test.holds(getattr(values, attribute)):
+                    break
+            else:
+                return rule
+        return self.own
+
+
+def _in_context(kind: type[ParameterValues], contexts: Mapping[str, Rule]) -> AreMet:
+    """Whether every value is nominal in the context that the others make."""
+    get = _getter(contexts)
+    rules = [_by_attribute(kind, rule) for rule in contexts.values()]
+    lows, highs = [rule.low for rule in rules], [rule.high for rule in rules]
+    absent = UNSET
+
+    def are_met(values: ParameterValues) -> bool:
+        for low, value, high, rule in zip(lows, get(values), highs, rules):  # noqa: B905 - as in _within
+            if value is absent or value is None:
+                continue
+            if (value.__class__ is float or value.__class__ is int) and low <= value <= high:
+                continue
+            if not rule.is_met(value, values):
+                return False
+        return True
+
+    return are_met
+
+
+def _by_attribute(kind: type[ParameterValues], rule: Rule) -> _RuleByContext:
+    everywhere = [rule.own, *(one for _, one in rule.when)]
+    limits = [one.limit for one in everywhere if one.limit]
+    low, high = max((one.low for one in limits), default=-math.inf), min((one.high for one in limits), default=math.inf)
+    if any(one.state and one.state.takes_numbers for one in everywhere):
+        low, high = math.inf, -math.inf
+    when = [
+        (tuple((kind.fields[condition.parameter], condition.test) for condition in context), one)
+        for context, one in rule.when
+        if all(condition.parameter in kind.fields for condition in context)  # else it never holds
+    ]
+    return _RuleByContext(low, high, tuple(when), rule.own)

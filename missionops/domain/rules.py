@@ -1,0 +1,69 @@
+"""Rules: those of a config document, compiled into what judging needs."""
+
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from missionops.domain import rule, rule_check, rule_document, timestamp
+from missionops.domain.episodes.episode import Clock
+from missionops.domain.parameter_set import ParameterValues, Value
+from missionops.domain.rule import Rule
+from missionops.domain.rule_document import OFF
+from missionops.domain.rule_key import microseconds
+
+
+class Rules(dict[str, Rule]):
+    """The rules of one config document that check something, by parameter.
+
+    For each class of parameter values that they meet, a check is made once and kept.
+    """
+
+    def __init__(self, rules: Mapping[str, Rule], off: AbstractSet[str] = frozenset(), clock: Clock = Clock()) -> None:  # noqa: B008 - it never changes
+        super().__init__(rules)
+        self.off = off
+        """Parameters whose rule is switched off."""
+        self.clock = clock
+        self._checks: WeakKeyDictionary[type, Callable[[Any], bool]] = WeakKeyDictionary()
+
+    def are_met(self, values: ParameterValues | dict[str, Value]) -> bool:
+        """Whether no value is an anomaly, as is nearly always so; False may also mean: judge one by one."""
+        if not self:
+            return True
+        kind = values.__class__
+        try:
+            check = self._checks[kind]
+        except KeyError:
+            check = self._checks[kind] = self._make_check(kind)
+        return check(values)
+
+    def _make_check(self, kind: type) -> Callable[[Any], bool]:
+        """The check for one class of values: by position where it is a parameter set; a dict is judged one by one."""
+        if issubclass(kind, ParameterValues):
+            return rule_check.made(kind, self)
+        return lambda _: False
+
+
+def compile_rules(document: Mapping[str, Any]) -> Rules:
+    """The rules of a config document; InvalidRequest with the paths of its faults."""
+    rule_document.refuse_faults(document)
+    return compile_valid(document)
+
+
+def compile_valid(document: Mapping[str, Any]) -> Rules:
+    """The rules of a document that was validated before. A rule without a check is left out."""
+    given: Mapping[str, Mapping[str, Any]] = document.get("parameters", {})
+    off = frozenset(name for name, rule in given.items() if OFF in rule)
+    compiled = {name: rule.compiled(one) for name, one in given.items() if one and name not in off}
+    return Rules({name: one for name, one in compiled.items() if one.checks_something}, off, clock(document))
+
+
+def clock(document: Mapping[str, Any]) -> Clock:
+    """The `clock` of a valid document."""
+    given = document.get("clock", {})
+    ahead, start = Clock()
+    if "ahead" in given:
+        ahead = microseconds(given["ahead"])
+    if "from" in given:
+        start = timestamp.to_microseconds(timestamp.parse(given["from"]))
+    return Clock(ahead, start)
