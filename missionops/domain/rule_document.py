@@ -1,18 +1,18 @@
 """Rules as a config document gives them: their keys, and each fault with its path."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from missionops.domain import checks, identifier, rule_key, when
+from missionops.domain import checks, identifier, parameter_name, rule_key, when
 from missionops.domain.episodes import persistence
-from missionops.domain.rule_key import MAX_NAME, MAX_TEXT, KeyCheck
+from missionops.domain.parameter_name import MAX_NAME, MAX_PARAMETERS
+from missionops.domain.rule_key import MAX_TEXT, KeyCheck
 from missionops.errors import Detail, InvalidRequest
 
 OFF = "off"
 """The key of a rule that checks nothing for now; its value is a text that says why."""
 
-MAX_PARAMETERS = 10_000
 MAX_DOCUMENTS = 16
 MAX_FAULTS = 100
 """How many faults of one document are reported: the response has to fit into a message."""
@@ -89,10 +89,8 @@ def faults(document: Mapping[str, Any]) -> Iterator[Detail]:
 
 def rule_faults(path: str, name: str, rule: object) -> Iterator[Detail]:
     """What is wrong with the rule of one parameter."""
-    if not 1 <= len(name) <= MAX_NAME:
-        yield Detail(path, f"a parameter's name has 1 to {MAX_NAME} characters")
-    elif "\0" in name:
-        yield Detail(path, "a parameter's name may not hold U+0000")
+    if fault := parameter_name.fault(name):
+        yield Detail(path, fault)
     elif not isinstance(rule, dict):
         yield Detail(path, f"must be an object with any of {', '.join(checks.limit.NAMES)}, …")
     else:
@@ -127,6 +125,6 @@ def refuse_faults(document: Mapping[str, Any]) -> None:
         raise refusal(found)
 
 
-def refusal(found: tuple[Detail, ...]) -> InvalidRequest:
+def refusal(found: Sequence[Detail]) -> InvalidRequest:
     """The refusal of a config document with these faults."""
-    return InvalidRequest(f"Config refused: {found[0].path}: {found[0].message}", found)
+    return InvalidRequest(f"Config refused: {found[0].path}: {found[0].message}", tuple(found))

@@ -5,11 +5,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from missionops.domain import number
+from missionops.domain import number, parameter_name
+from missionops.domain.parameter_name import MAX_NAME
 from missionops.domain.severity import Severity
 from missionops.errors import Detail
 
-MAX_NAME = 256
 MAX_TEXT = 4_096
 MAX_SECONDS = 10_000_000_000
 """Longer than from the earliest time to the latest, so that no sum of it with a time overflows."""
@@ -81,7 +81,7 @@ def text(path: str, value: object) -> Faults:
 
 def parameter(path: str, value: object) -> Faults:
     """The name of a parameter."""
-    if not isinstance(value, str) or not 1 <= len(value) <= MAX_NAME or "\0" in value:
+    if not isinstance(value, str) or parameter_name.fault(value):
         yield Detail(path, f"must be the name of a parameter, of 1 to {MAX_NAME} characters")
 
 

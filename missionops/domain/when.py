@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from missionops.domain import number, rule_key
+from missionops.domain.parameter_name import MAX_NAME
 from missionops.domain.parameter_set import Value
 from missionops.errors import Detail
 
@@ -79,7 +80,7 @@ def faults(path: str, given: object) -> rule_key.Faults:
         yield Detail(path, "must be an object that is not empty: a parameter's name → a value, or below and above")
         return
     for parameter, value in given.items():
-        place = f"{path}.{parameter[: rule_key.MAX_NAME]}"
+        place = f"{path}.{parameter[:MAX_NAME]}"
         yield from rule_key.parameter(place, parameter)
         if isinstance(value, dict):
             yield from _range_faults(place, value)

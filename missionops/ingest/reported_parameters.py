@@ -4,7 +4,7 @@ import logging
 from collections.abc import Collection, Iterable
 
 from missionops.domain import parameter_set
-from missionops.domain.limits import MAX_PARAMETERS
+from missionops.domain.parameter_name import MAX_PARAMETERS
 from missionops.ingest.batch import Batch, ParameterKey
 from missionops.store import parameter_sets
 from missionops.store.database import Connection

@@ -7,9 +7,10 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from missionops.domain import config_document as documents
-from missionops.domain import limits
 from missionops.domain.access import Role
 from missionops.domain.event import EventType
+from missionops.domain.parameter_name import MAX_NAME, MAX_PARAMETERS
+from missionops.domain.rule_key import MAX_TEXT
 from missionops.domain.timestamp import Timestamp
 from missionops.errors import Conflict, Detail, NotFound
 from missionops.operations import audit, config_check, config_document, pagination, request_parsing
@@ -31,7 +32,7 @@ _MOST_VERSIONS = (1 << 31) - 1
 _MOST_WARNINGS = 1_000
 _encode = msgspec.json.Encoder().encode
 
-_Name = Annotated[str, Meta(min_length=1, max_length=limits.MAX_NAME)]
+_Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
 _Version = Annotated[int, Meta(ge=1, le=_MOST_VERSIONS)]
 
 
@@ -42,7 +43,7 @@ class RuleSchema(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     warn_low: float | UnsetType = UNSET
     warn_high: float | UnsetType = UNSET
     crit_high: float | UnsetType = UNSET
-    off: Annotated[str, Meta(min_length=1, max_length=limits.MAX_TEXT)] | UnsetType = UNSET
+    off: Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)] | UnsetType = UNSET
     """Why this rule checks nothing for now."""
 
 
@@ -58,7 +59,7 @@ class ClockSchema(msgspec.Struct, forbid_unknown_fields=True):
 class ConfigDocument(msgspec.Struct, rename="camel"):
     """A config document: rules by the names of parameters, and whatever else its author keeps."""
 
-    parameters: Annotated[dict[_Name, RuleSchema], Meta(max_length=limits.MAX_PARAMETERS)] | UnsetType = UNSET
+    parameters: Annotated[dict[_Name, RuleSchema], Meta(max_length=MAX_PARAMETERS)] | UnsetType = UNSET
     clock: ClockSchema | UnsetType = UNSET
     silent_after: Annotated[float, Meta(ge=documents.MIN_SILENT_AFTER, le=documents.MAX_SECONDS)] | UnsetType = UNSET
     """Seconds without telemetry after which the spacecraft is silent."""

@@ -7,8 +7,8 @@ import msgspec
 from msgspec import Meta
 
 from missionops.domain.access import Role
-from missionops.domain.anomaly import Severity
 from missionops.domain.event import EventType
+from missionops.domain.severity import Severity
 from missionops.domain.timestamp import Timestamp
 from missionops.errors import NotFound
 from missionops.operations import audit, config_check

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from missionops.domain import limits, number
-from missionops.simulator.profile import Parameter, Profile
+from missionops.domain import number
+from missionops.simulator.profile import LIMITS, Parameter, Profile
 
 
 class HandbookPage(NamedTuple):
@@ -47,9 +47,7 @@ def _reference(profile: Profile) -> str:
 
 def _line(parameter: Parameter) -> str:
     unit = f" [{parameter.unit}]" if parameter.unit else ""
-    allowed = ", ".join(
-        f"{name} {number.text(parameter.rule[name])}" for name in limits.NAMES if name in parameter.rule
-    )
+    allowed = ", ".join(f"{name} {number.text(parameter.rule[name])}" for name in LIMITS if name in parameter.rule)
     return f"- {parameter.name}{unit}: {parameter.meaning}. Limits: {allowed or 'none'}."
 
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from missionops.domain.episodes.episode import Episode
 from missionops.domain.episodes.fold import BackwardSearch, Fold
+from missionops.domain.episodes.judgement import Judgement
 from missionops.domain.rule_key import KeyCheck
 from missionops.errors import Detail
 
@@ -26,6 +27,8 @@ class Kind(NamedTuple):
     """Where that fold is known, going back from a late reading; the argument is what was found so far."""
     decode: Callable[[bytes], Fold]
     """A fold from its JSON."""
+    suffix: Callable[[Judgement], str] | None = None
+    """What ends the id of an anomaly; None where one snapshot alone makes none."""
 
 
 def no_contradictions(_path: str, _rule: Mapping[str, Any]) -> Iterator[Detail]:

@@ -139,4 +139,4 @@ class Search(LevelSearch):
     fold = Fold
 
 
-KIND = Kind(KEYS, contradictions, compiled, describe, Fold, Search, msgspec.json.Decoder(Fold).decode)
+KIND = Kind(KEYS, contradictions, compiled, describe, Fold, Search, msgspec.json.Decoder(Fold).decode, suffix)

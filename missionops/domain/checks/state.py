@@ -13,6 +13,7 @@ from missionops.domain.episodes import persistence
 from missionops.domain.episodes.judgement import NOMINAL, Judgement
 from missionops.domain.episodes.level_fold import LevelFold, LevelSearch
 from missionops.domain.episodes.persistence import Persistences
+from missionops.domain.parameter_name import MAX_NAME
 from missionops.domain.parameter_set import Value
 from missionops.domain.severity import Severity
 from missionops.errors import Detail
@@ -27,7 +28,7 @@ def _states(path: str, value: object) -> rule_key.Faults:
         yield Detail(path, f"must hold 1 to {MAX_STATES} states")
     else:
         for state, severity in value.items():
-            yield from rule_key.severity_or_null(f"{path}.{state[: rule_key.MAX_NAME]}", severity)
+            yield from rule_key.severity_or_null(f"{path}.{state[:MAX_NAME]}", severity)
 
 
 KEYS: Mapping[str, rule_key.KeyCheck] = {"states": _states, "otherwise": rule_key.severity_or_null}
@@ -92,4 +93,13 @@ def describe(parameter: str, _limit: str, bound: float | str) -> str:
     return f"Parameter {parameter} is {bound}"
 
 
-KIND = Kind(KEYS, contradictions, compiled, describe, LevelFold, LevelSearch, msgspec.json.Decoder(LevelFold).decode)
+KIND = Kind(
+    KEYS,
+    contradictions,
+    compiled,
+    describe,
+    LevelFold,
+    LevelSearch,
+    msgspec.json.Decoder(LevelFold).decode,
+    suffix,
+)

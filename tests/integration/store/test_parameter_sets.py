@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from missionops.domain import parameter_set
-from missionops.domain.limits import MAX_PARAMETERS
+from missionops.domain.parameter_name import MAX_PARAMETERS
 from missionops.ingest import reported_parameters
 from missionops.ingest.batch import Batch
 from missionops.ingest.reported_parameters import ReportedParameters

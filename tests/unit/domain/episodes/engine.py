@@ -8,21 +8,27 @@ from typing import Any
 
 import msgspec
 
-from missionops.domain import checks, rule
+from missionops.domain import checks, config_document, rule
 from missionops.domain.episodes import episode as episodes
 from missionops.domain.episodes.episode import Episode, Facts, Position, Reading
 from missionops.domain.episodes.fold import folded
+from missionops.domain.limits import Rules
 from missionops.domain.recompute.matching import GoesOn, match
 from missionops.domain.recompute.span import Span
-from missionops.domain.rules import Rules
 from tests.unit.domain.episodes.reference import Found, Set, Told
 
 
 def readings(
-    told: Sequence[Told], rules: Mapping[int, Rules], sets: Sequence[Set], parameter: str, kind: int
+    told: Sequence[Told],
+    documents: Mapping[int, Any],
+    rules: Mapping[int, Rules],
+    sets: Sequence[Set],
+    parameter: str,
+    kind: int,
 ) -> list[Reading]:
     """What snapshots and versions mean for one parameter and kind of check, in the order in which they are given."""
-    times = [rules[one.version].clock.time_of(one.timestamp, one.received) for one in told]
+    clocks = {version: config_document.clock(document) for version, document in documents.items()}
+    times = [clocks[one.version].time_of(one.timestamp, one.received) for one in told]
     found = []
     for one, time in zip(told, times, strict=True):
         ruled = rules[one.version].get(parameter)
@@ -136,7 +142,7 @@ def run(
     for parameter in sorted({name for document in documents.values() for name in document.get("parameters", {})}):
         for number, kind in enumerate(rule.KINDS):
             engine = Engine(kind)
-            waiting = readings(told, compiled, sets, parameter, number)
+            waiting = readings(told, documents, compiled, sets, parameter, number)
             random.shuffle(waiting)
             if random.random() < 0.3:
                 waiting.sort(key=lambda one: one.position)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any, NamedTuple
 
-from missionops.domain import rules
+from missionops.domain import limits
 from missionops.errors import InvalidRequest
 from tests.unit.domain.episodes.reference import SECOND, Set, Told
 
@@ -61,13 +61,14 @@ def document(random: Random) -> dict[str, Any]:
         rule = _check_keys(random)
         for _ in range(random.choice((0, 0, 0, 1, 2))):
             context = random.choice(({"q": "RUN"}, {"q": {"above": 5}}, {"q": True}, {"q": 6, "p": 6}))
-            removed = dict.fromkeys(random.sample(("staleAfter", "change", "states", "otherwise"), random.randint(0, 2)))
+            keys = ("staleAfter", "change", "states", "otherwise")
+            removed = dict.fromkeys(random.sample(keys, random.randint(0, 2)))
             rule.setdefault("when", []).append({"if": context, **_check_keys(random), **removed})
         if random.random() < 0.05:
             rule["off"] = "for now"
         found = {"parameters": {"p": rule}, "clock": _some(random, {"ahead": (0, 3, 600)})}
         try:
-            rules.compile_rules(found)
+            limits.compile_rules(found)
         except InvalidRequest:
             continue
         return found

@@ -140,23 +140,27 @@ def judged(items: Sequence[Item], item: Item, parameter: str, check: str) -> tup
     if value is None:
         return None
     if check == "STATE":
-        if is_number(value) and has_check(rule, "LIMIT"):
-            return None
-        text = str(value).lower() if isinstance(value, bool) else str(value)
-        if isinstance(value, float) and value.is_integer():
-            text = str(int(value))  # as ECMAScript prints small ones
-        severity = rule["states"].get(text) if text in rule["states"] else rule.get("otherwise")
-        return (LEVELS[severity], 0) if severity else (0, 0)
+        return None if is_number(value) and has_check(rule, "LIMIT") else (state_level(rule, value), 0)
     if not is_number(value):
         return None
-    if check == "LIMIT":
-        for name, level in LIMITS.items():
-            if name in rule and name.endswith("Low") and value < rule[name]:
-                return level, rule[name] - value
-            if name in rule and name.endswith("High") and value > rule[name]:
-                return level, value - rule[name]
-        return 0, 0
-    return change(items, item, parameter, rule["change"])
+    return band(rule, value) if check == "LIMIT" else change(items, item, parameter, rule["change"])
+
+
+def state_level(rule: Mapping[str, Any], value: Any) -> int:
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, float) and value.is_integer():
+        text = str(int(value))  # as ECMAScript prints small ones
+    severity = rule["states"].get(text) if text in rule["states"] else rule.get("otherwise")
+    return LEVELS[severity] if severity else 0
+
+
+def band(rule: Mapping[str, Any], value: float) -> tuple[int, float]:
+    for name, level in LIMITS.items():
+        if name in rule and name.endswith("Low") and value < rule[name]:
+            return level, rule[name] - value
+        if name in rule and name.endswith("High") and value > rule[name]:
+            return level, value - rule[name]
+    return 0, 0
 
 
 def change(items: Sequence[Item], item: Item, parameter: str, rule: Mapping[str, Any]) -> tuple[int, float]:

@@ -5,7 +5,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from missionops.domain import rules
+from missionops.domain import limits
 from tests.unit.domain.episodes import engine, reference
 from tests.unit.domain.episodes.histories import history
 
@@ -15,6 +15,6 @@ from tests.unit.domain.episodes.histories import history
 def test_any_order_any_batches_and_restarts_at_any_point_give_the_same(seed: int, size: int) -> None:
     random = Random(seed)
     told, documents, sets = history(random, size)
-    compiled = {number: rules.compile_rules(document) for number, document in documents.items()}
+    compiled = {number: limits.compile_rules(document) for number, document in documents.items()}
     found = engine.run(told, documents, sets, compiled, random)
     assert found == reference.episodes(told, documents, sets)
