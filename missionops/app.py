@@ -22,11 +22,13 @@ from missionops.health import HealthReporter
 from missionops.http import server as http
 from missionops.http.application import Metrics
 from missionops.ingest.status import IngestStatus
+from missionops.operations import range_reading
 from missionops.operations.compiled_limits import CompiledRules
 from missionops.operations.operation import Context
 from missionops.operations.request_metrics import RequestMetrics
 from missionops.settings import Settings
 from missionops.store import database, migrate, tokens
+from missionops.store.parameter_sets import ParameterNames
 from publishers import channels
 from publishers.telemetry import TelemetryPublisher
 from subscribers.discovery import DiscoveryRouter
@@ -38,7 +40,7 @@ log = logging.getLogger(__name__)
 _PAUSE = 0.5
 """Seconds between two attempts to reach a PostgreSQL that is away."""
 _MAY_WRITE = """
-SELECT has_table_privilege('app.telemetry', 'INSERT') AND NOT current_setting('default_transaction_read_only')::boolean
+SELECT has_table_privilege('app.snapshot', 'INSERT') AND NOT current_setting('default_transaction_read_only')::boolean
 """
 _COLLECTION_THRESHOLD = 50_000
 """New objects after which the garbage collector looks for cycles. The objects of a batch have none, and the collector
@@ -81,7 +83,14 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         telemetry = PartitionWorker(client, owner, settings, status)
         reporter = HealthReporter(client, pool, status, registry)
         context = Context(
-            pool, reporter.health, status, TelemetryPublisher(client), CompiledRules(), DeadLetterStream(client)
+            pool,
+            reporter.health,
+            status,
+            TelemetryPublisher(client),
+            CompiledRules(),
+            DeadLetterStream(client),
+            asyncio.Semaphore(range_reading.AT_ONCE),
+            ParameterNames(),
         )
         requests = RequestRouter(client, context, metrics)
         closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()

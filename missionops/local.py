@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -50,15 +50,22 @@ class LocalService(NamedTuple):
 
 @asynccontextmanager
 async def running(
-    directory: Path | None, nats_port: int = 0, http_port: int = 0, postgres_port: int | None = None
+    directory: Path | None,
+    nats_port: int = 0,
+    http_port: int = 0,
+    postgres_port: int | None = None,
+    report: Callable[[migrate.Progress], None] = migrate.ignore,
 ) -> AsyncIterator[LocalService]:
-    """Servers and service for the time of a block, with data in `directory`, or without keeping any."""
+    """Servers and service for the time of a block, with data in `directory`, or without keeping any.
+
+    `report` is called while migrations rewrite rows.
+    """
     async with AsyncExitStack() as exits:
         opened = DataDirectory.open(directory) if directory else DataDirectory.ephemeral()
         started = await exits.enter_async_context(
             servers.running(await exits.enter_async_context(opened), nats_port=nats_port, postgres_port=postgres_port)
         )
-        await migrate.apply(started.migrator_database_url)
+        await migrate.apply(started.migrator_database_url, report=report)
         await _forget_dead_owners(started.database_url)
         service = await exits.enter_async_context(app.running(_settings(started, http_port)))
         await service.until_ready()

@@ -112,6 +112,13 @@ async def cloned_database_url(postgres_dsn: str, template: str) -> AsyncIterator
         yield dsn
 
 
+@pytest.fixture(scope="module")
+async def module_database_url(postgres_dsn: str, template: str) -> AsyncIterator[str]:
+    """A migrated database for all tests of a module, which fill it once and only read it."""
+    async with _database(postgres_dsn, f"TEMPLATE {template}") as dsn:
+        yield dsn
+
+
 @pytest.fixture
 async def empty_database_url(postgres_dsn: str) -> AsyncIterator[str]:
     """A database of the test's own with nothing in it."""

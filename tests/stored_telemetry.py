@@ -52,16 +52,7 @@ async def add(
     await connection.copy_records_to_table(
         "snapshot",
         schema_name="app",
-        columns=(
-            "timestamp",
-            "received_at",
-            "config_version",
-            "parameter_set_id",
-            "spacecraft_id",
-            "id",
-            "numbers",
-            "others",
-        ),
+        columns=_COLUMNS,
         records=[
             (
                 time,
@@ -78,7 +69,8 @@ async def add(
 
 
 def _columns(names: Sequence[str], parameters: Mapping[str, Any]) -> tuple[list[float | None] | None, bytes | None]:
-    others = {name: value for name, value in parameters.items() if name not in names or not _is_number(value)}
+    by_position = set(names)
+    others = {name: value for name, value in parameters.items() if name not in by_position or not _is_number(value)}
     numbers = [None if name in others or name not in parameters else float(parameters[name]) for name in names]
     return numbers if names else None, msgspec.json.encode(others) if others else None
 

@@ -25,6 +25,7 @@ _COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         ),
         "list-telemetry": ("telemetry:list_telemetry", "List the snapshots of a spacecraft, newest first."),
         "analyze-telemetry": ("telemetry:analyze_telemetry", "Check stored telemetry against the limits in force now."),
+        "series": ("series:show_series", "Show numbers over time: the samples, or where they are many their extremes."),
         "list-anomalies": (
             "anomalies:list_anomalies",
             "List anomalies, newest first; with both --from and --to oldest first.",

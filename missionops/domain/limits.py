@@ -6,6 +6,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from missionops.domain import rule, rule_check, rule_document
+from missionops.domain.checks.limit import NAMES
 from missionops.domain.parameter_set import ParameterValues, Value
 from missionops.domain.rule import Rule
 from missionops.domain.rule_document import OFF
@@ -34,6 +35,10 @@ class Rules(dict[str, Rule]):
             check = self._checks[kind] = self._make_check(kind)
         return check(values)
 
+    def judges(self, name: str, value: Value) -> bool:
+        """Whether a value of a parameter is one that its rule judges, in some context at least."""
+        return name in self and self[name].judges(value)
+
     def _make_check(self, kind: type) -> Callable[[Any], bool]:
         """The check for one class of values: by position where it is a parameter set; a dict is judged one by one."""
         if issubclass(kind, ParameterValues):
@@ -53,3 +58,8 @@ def compile_valid(document: Mapping[str, Any]) -> Rules:
     off = frozenset(name for name, rule in given.items() if OFF in rule)
     compiled = {name: rule.compiled(one) for name, one in given.items() if one and name not in off}
     return Rules({name: one for name, one in compiled.items() if one.checks_something}, off)
+
+
+def given(document: Mapping[str, Any]) -> dict[str, float]:
+    """The bands of one parameter's rule, in the order in which they rise; none where it is switched off."""
+    return {} if OFF in document else {name: document[name] for name in NAMES if name in document}

@@ -4,6 +4,8 @@ import math
 
 LEAST_INTEGER = -(2**63)
 GREATEST_INTEGER = 2**64 - 1
+_EXACT = 2**53
+"""Up to here a double holds every integer."""
 
 
 def kept(number: float) -> float | None:
@@ -15,6 +17,12 @@ def kept(number: float) -> float | None:
     except OverflowError:
         return None
     return double if math.isfinite(double) else None
+
+
+def plain(number: float) -> float:
+    """The same number, as an integer where a double that holds one exactly is written with `.0`; not -0.0."""
+    is_negative_zero = number == 0 and math.copysign(1, number) < 0
+    return int(number) if abs(number) <= _EXACT and number == int(number) and not is_negative_zero else number
 
 
 def text(number: float) -> str:

@@ -47,6 +47,14 @@ class Rule(NamedTuple):
                 return rule
         return self.own
 
+    def judges(self, value: Value) -> bool:
+        """Whether some check of it, in some context at least, is about such a value."""
+        return any(check.takes(value) for one in self._contexts for check in one.checks if check)
+
+    @property
+    def _contexts(self) -> list[RuleInContext]:
+        return [self.own, *(one for _, one in self.when)]
+
     @property
     def checks_something(self) -> bool:
         """Whether it has any check, in some context at least."""
@@ -54,7 +62,7 @@ class Rule(NamedTuple):
 
     def has(self, kind: int) -> bool:
         """Whether it has a check of a kind (its place in KINDS), in some context at least."""
-        return self.own.checks[kind] is not None or any(rule.checks[kind] is not None for _, rule in self.when)
+        return any(one.checks[kind] is not None for one in self._contexts)
 
 
 def compiled(given: Mapping[str, Any]) -> Rule:

@@ -18,8 +18,6 @@ class Snapshot(msgspec.Struct, gc=False):
 
     identity: SnapshotKey
     values: ParameterValues | dict[str, Value]
-    text: bytes
-    """The parameters as JSON, sorted by name: what is stored."""
 
     @property
     def spacecraft_id(self) -> str:

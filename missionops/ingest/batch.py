@@ -16,7 +16,7 @@ from missionops.wire.fault import Fault
 
 _DAY = 86_400_000_000  # microseconds
 _EPOCH = date(1970, 1, 1)
-_VALUE_LENGTH = 16  # characters of JSON, with its name
+_WEIGHED_BYTES = 32  # of a body count as much as one value: it may hold long texts
 _ROW_WEIGHT = 20  # a row costs the database about as much as twenty parameters in it
 ANOMALY_WEIGHT = 20  # to judge, store and publish one costs about as much as half a row
 _FAULT_WEIGHT = 20  # finding out what is wrong, and a dead letter, cost about as much as a whole snapshot
@@ -57,6 +57,8 @@ class BatchEntry(msgspec.Struct, gc=False):
     snapshot: Snapshot
     delivery: Delivery
     item: int
+    row: bytes = b""
+    """As COPY takes it, once it was written."""
 
     @property
     def received(self) -> int:
@@ -98,8 +100,8 @@ class Batch:
         """Keys that an earlier batch has; they are counted as duplicates."""
         self.last_received: dict[str, BatchEntry] = {}
         """The last snapshot of each spacecraft."""
-        self.reported: dict[tuple[str, ParameterKey], Iterable[str]] = {}
-        """Names of parameters, by spacecraft and by what came together: each once."""
+        self.reported: dict[tuple[str, ParameterKey], Snapshot] = {}
+        """By spacecraft and by which names came together: one of the snapshots that have these."""
         self.missing = 0
         """Messages between those of the batch that the stream no longer had."""
         self.last: Delivery | None = None
@@ -113,7 +115,7 @@ class Batch:
         self.missing += delivery.sequence - self.sequence - 1
         self.sequence, self.time, self.last = delivery.sequence, delivery.time, delivery
         self.messages += 1
-        self.weight += 1
+        self.weight += 1 + len(delivery.body) // _WEIGHED_BYTES
         encoding = decoder.JSON if delivery.block is None else headers.encoding_of(delivery.block)
         spacecraft_id = delivery.spacecraft_id
         if spacecraft_id and encoding and (known := self._decoder.read(spacecraft_id, delivery.body, encoding)):
@@ -146,12 +148,12 @@ class Batch:
         if self._parameter_sets.get(spacecraft_id) is not values.__class__:
             if isinstance(values, ParameterValues):  # all names of a set were reported before it was one
                 self._parameter_sets[spacecraft_id] = values.__class__
-                self.reported[spacecraft_id, values.digest] = values.fields
+                self.reported[spacecraft_id, values.digest] = snapshot
             else:
-                self.reported[spacecraft_id, hash(tuple(values))] = values
-                self.weight += len(values)  # a dict takes several times the memory of its text
+                self.reported[spacecraft_id, hash(tuple(values))] = snapshot
+                self.weight += len(values)  # a dict takes twice the memory
         self.last_received[spacecraft_id] = entry
-        self.weight += _ROW_WEIGHT + len(snapshot.text) // _VALUE_LENGTH
+        self.weight += _ROW_WEIGHT + len(values)
         if self._anomaly_weights:
             self.weight += self._anomaly_weights.get(spacecraft_id, 0)
         if self.entries.setdefault(key, entry) is not entry:

@@ -1,7 +1,7 @@
 """Rows that the database refuses as data, found by halving: all others are stored."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeAlias
 
 import asyncpg
 
@@ -19,6 +19,10 @@ _REFUSED_AS_DATA = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError
 _TAKE_TIME = "SET LOCAL transaction_timeout = 0; SET LOCAL transaction_timeout = '60s'"
 
 
+RowOf: TypeAlias = Callable[[BatchEntry], bytes]
+"""The row of a snapshot, as COPY takes it."""
+
+
 class Refusal(NamedTuple):
     """A row that the database refused, and its reason."""
 
@@ -26,9 +30,9 @@ class Refusal(NamedTuple):
     error: Exception
 
 
-async def try_to_add(connection: Connection, entries: Sequence[BatchEntry]) -> Exception | None:
+async def try_to_add(connection: Connection, entries: Sequence[BatchEntry], row_of: RowOf) -> Exception | None:
     """Store all of `entries` or none; returns why none, if the database refuses one of them as data."""
-    rows = [((s := entry.snapshot).identity, s.text, entry.delivery.time // 1000) for entry in entries]
+    rows = [*map(row_of, entries)]
     # Savepoints by hand: after an error asyncpg's own nested transaction stays open, and thousands inside one another
     # use up the server's locks.
     await connection.execute("SAVEPOINT attempt")
@@ -42,25 +46,25 @@ async def try_to_add(connection: Connection, entries: Sequence[BatchEntry]) -> E
 
 
 async def add(
-    connection: Connection, batch: Batch, entries: Sequence[BatchEntry]
+    connection: Connection, batch: Batch, entries: Sequence[BatchEntry], row_of: RowOf
 ) -> tuple[Sequence[BatchEntry], Sequence[Refusal]]:
     """Store what the database takes of `entries`; returns what was stored, in stream order, and what was refused.
 
     Where it refuses a snapshot, the next one of the batch with the same key is tried.
     """
-    added, refused = await _add_by_halves(connection, entries)
+    added, refused = await _add_by_halves(connection, entries, row_of)
     refusals = [*refused]
     while refused and (entries := batch.next_of(entry.snapshot.identity for entry, _ in refused)):
-        more, refused = await _add_by_halves(connection, entries)
+        more, refused = await _add_by_halves(connection, entries, row_of)
         added = sorted((*added, *more), key=lambda entry: (entry.delivery.sequence, entry.item))
         refusals += refused
     return added, refusals
 
 
 async def _add_by_halves(
-    connection: Connection, entries: Sequence[BatchEntry]
+    connection: Connection, entries: Sequence[BatchEntry], row_of: RowOf
 ) -> tuple[Sequence[BatchEntry], Sequence[Refusal]]:
-    error = await try_to_add(connection, entries)
+    error = await try_to_add(connection, entries, row_of)
     if error is None:
         return entries, []
     constraint = error.constraint_name if isinstance(error, asyncpg.UniqueViolationError) else None
@@ -72,8 +76,8 @@ async def _add_by_halves(
         return [], [Refusal(entries[0], error)]
     await connection.execute(_TAKE_TIME)
     middle = len(entries) // 2
-    first, refused_first = await _add_by_halves(connection, entries[:middle])
-    second, refused_second = await _add_by_halves(connection, entries[middle:])
+    first, refused_first = await _add_by_halves(connection, entries[:middle], row_of)
+    second, refused_second = await _add_by_halves(connection, entries[middle:], row_of)
     return [*first, *second], [*refused_first, *refused_second]
 
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import date
+from functools import partial
 from typing import NamedTuple, TypeAlias
 
 import msgspec
@@ -16,6 +17,7 @@ from missionops.ingest import bisect_refused, reception
 from missionops.ingest.batch import Batch, BatchEntry, DeadLetter
 from missionops.ingest.bisect_refused import Refusal
 from missionops.ingest.limits_cache import InForce, LimitsCache
+from missionops.ingest.parameter_sets import BatchSets
 from missionops.store import anomalies, telemetry
 from missionops.store.anomalies import AnomalyRow, StoredAnomaly
 from missionops.store.configs import IngestConfig
@@ -73,22 +75,24 @@ async def record(
     limits: LimitsCache,
     origin: StreamOrigin,
     *,
+    sets: BatchSets,
     ask_first: bool,
     ensure_partitions: EnsurePartitions,
 ) -> RecordedBatch:
     """Store what is new in `batch`, judge it, and store its anomalies, in the caller's transaction.
 
-    `configs` are those in force, read in this transaction. With `ask_first` the database is asked what
-    it holds already; otherwise only once a COPY has met a repeat, which costs less where there is none. Rows that the
-    database refuses as data are left out and become dead letters.
+    `configs` are those in force, read in this transaction; `sets` the parameter sets to store with. With `ask_first`
+    the database is asked what it holds already; otherwise only once a COPY has met a repeat, which costs less where
+    there is none. Rows that the database refuses as data are left out and become dead letters.
     """
+    row_of = partial(sets.row, configs)
     new: Sequence[BatchEntry] = [*batch.entries.values()]
     added: Sequence[BatchEntry] = new
     refusals: Sequence[Refusal] = []
-    if ask_first or await bisect_refused.try_to_add(connection, new):
+    if ask_first or await bisect_refused.try_to_add(connection, new, row_of):
         stored = await telemetry.stored(connection, batch.entries.keys())
         new = [entry for key, entry in batch.entries.items() if key not in stored]
-        added, refusals = await bisect_refused.add(connection, batch, new)
+        added, refusals = await bisect_refused.add(connection, batch, new, row_of)
 
     by_spacecraft: dict[str, list[BatchEntry]] = {}
     for entry in added:

@@ -12,6 +12,7 @@ import msgspec
 from missionops.domain import config_document
 from missionops.domain.access import Role
 from missionops.domain.limits import Rules
+from missionops.domain.rule import Rule
 from missionops.domain.rule_coverage import COUNTED, RuleCoverage, RuleUse, Why
 from missionops.domain.timestamp import Timestamp
 from missionops.errors import Detail, NotFound
@@ -20,22 +21,21 @@ from missionops.operations.config_document import ValidConfig
 from missionops.operations.operation import Context, EmptyRequest, Operation, Request, Response, Route
 from missionops.store import parameter_sets, telemetry
 from missionops.store.database import Connection, Database
+from missionops.store.parameter_sets import ParameterNames
 
 _LATELY = timedelta(hours=24)
 _MOST_SNAPSHOTS = 20_000
 """Snapshots that are looked through for a parameter that is not among the newest."""
 _SEARCH_PAUSE = 60.0
 """Seconds after such a search before a status makes another one: it takes up to half a second."""
-_MOST_BYTES = 32 << 20
-"""Of parameters that are looked through: with snapshots of more than 32 kB, fewer than 1,000 are."""
+_MOST_VALUES = 2_000_000
+"""Of parameters that are looked through: with snapshots of more than 2,000, fewer than 1,000 are."""
 _WARNING_SECONDS = 2.0
 """What the comparison of a new config with stored telemetry may take."""
 _NEAREST_SECONDS = 0.3
 """What the search for similar names may take; it begins no other name after that."""
 _MOST_COMPARED = 64
 """Characters of a name that are compared with others."""
-
-_decode = msgspec.json.Decoder(dict[str, int | float | str | bool | None]).decode
 
 
 class RuleCheck(msgspec.Struct, rename="camel"):
@@ -65,7 +65,7 @@ async def check(context: Context, request: Request) -> Response:
     rules = config.rules
     async with context.database.transaction() as connection:
         reported = set(await parameter_sets.reported_names(connection, request.spacecraft_id))
-        coverage = await _coverage(connection, request.spacecraft_id, rules, reported)
+        coverage = await _coverage(connection, context.parameter_names, request.spacecraft_id, rules, reported)
     ruled = rules.keys() | rules.off
     checks = []
     for name in sorted(ruled):
@@ -76,7 +76,7 @@ async def check(context: Context, request: Request) -> Response:
 
 
 async def all_rules_work(
-    connection: Connection, spacecraft_id: str, config: InForce, reported: AbstractSet[str]
+    connection: Connection, names: ParameterNames, spacecraft_id: str, config: InForce, reported: AbstractSet[str]
 ) -> bool:
     """Whether `check` finds that every rule works; the newest snapshots are mostly enough to know."""
     rules, now = config.rules, asyncio.get_running_loop().time()
@@ -84,7 +84,7 @@ async def all_rules_work(
         return False
     searches = now > config.searched_at + _SEARCH_PAUSE
     most = _MOST_SNAPSHOTS if searches else COUNTED
-    coverage = await _coverage(connection, spacecraft_id, rules, reported, most=most, is_enough_if_all_work=True)
+    coverage = await _coverage(connection, names, spacecraft_id, rules, reported, most=most, is_enough_if_all_work=True)
     if coverage.snapshots > COUNTED:
         config.searched_at = now
     if not all(coverage.works(name) for name in rules):
@@ -93,17 +93,21 @@ async def all_rules_work(
     return True
 
 
-async def warnings(database: Database, spacecraft_id: str, config: ValidConfig) -> list[Detail]:
+async def warnings(database: Database, names: ParameterNames, spacecraft_id: str, config: ValidConfig) -> list[Detail]:
     """What in a new config checks nothing, as far as stored telemetry shows."""
     given: Mapping[str, object] = config.document.get("parameters", {})
     found = [*config_document.suspicious_keys(config.document)]
-    found += [_warning(name, "has no limit, so nothing is checked") for name, rule in given.items() if not rule]
+    found += [
+        _warning(name, "has no limit, so nothing is checked")
+        for name in given
+        if name not in config.rules and name not in config.rules.off
+    ]
     if not config.rules:
         return found
     try:
         async with asyncio.timeout(_WARNING_SECONDS), database.transaction() as connection:
             reported = set(await parameter_sets.reported_names(connection, spacecraft_id))
-            coverage = await _coverage(connection, spacecraft_id, config.rules, reported)
+            coverage = await _coverage(connection, names, spacecraft_id, config.rules, reported)
     except TimeoutError:
         return [*found, Detail("parameters", "could not be compared with telemetry in time: see config.check")]
     if not reported and not coverage.snapshots:
@@ -116,12 +120,17 @@ async def warnings(database: Database, spacecraft_id: str, config: ValidConfig) 
             meant = f": did you mean {nearest[name]}?" if name in nearest else ""
             found.append(_warning(name, f"was never seen in this spacecraft's telemetry{meant}"))
         elif why in {"text", "no value"} and not coverage.uses[name].last_judged:
-            found.append(_warning(name, f"{_only_seen(coverage.uses[name].last_value)}: limits judge numbers"))
+            found.append(_warning(name, f"{_only_seen(coverage.uses[name].last_value)}: {_judged(config.rules[name])}"))
     return found
 
 
 def _warning(parameter: str, message: str) -> Detail:
     return Detail(f"parameters.{parameter}", message)
+
+
+def _judged(rule: Rule) -> str:
+    """What a rule that met nothing to judge is about."""
+    return "limits judge numbers" if rule.judges(0) else "these states are of texts and booleans"
 
 
 def _only_seen(last_value: object) -> str:
@@ -147,6 +156,7 @@ def _nearest(names: Iterable[str], known: Iterable[str]) -> dict[str, str]:
 
 async def _coverage(
     connection: Connection,
+    names: ParameterNames,
     spacecraft_id: str,
     rules: Rules,
     reported: AbstractSet[str],
@@ -155,19 +165,18 @@ async def _coverage(
     is_enough_if_all_work: bool = False,
 ) -> RuleCoverage:
     """What the rules met among the newest snapshots; older ones are read for reported parameters that are missing."""
-    coverage = RuleCoverage(rules.keys() | rules.off, datetime.now(UTC) - _LATELY)
+    coverage = RuleCoverage(rules.keys() | rules.off, rules.judges, datetime.now(UTC) - _LATELY)
     missing = set(rules.keys() & reported)
     not_working = set(rules)
     size = 0
-    async for row in telemetry.newest_from(connection, spacecraft_id, None, most):
+    async for row in telemetry.newest_from(connection, spacecraft_id, None, most, names=names):
         is_enough = is_enough_if_all_work and not not_working
         size += len(row.parameters)
-        if is_enough or size > _MOST_BYTES or (coverage.snapshots >= COUNTED and not missing):
+        if is_enough or size > _MOST_VALUES or (coverage.snapshots >= COUNTED and not missing):
             break
-        values = _decode(row.parameters)
-        coverage.add(row.timestamp, row.received_at, values)
-        missing.difference_update(values)
-        not_working -= {name for name in not_working & values.keys() if coverage.works_lately(name)}
+        coverage.add(row.timestamp, row.received_at, row.parameters)
+        missing.difference_update(row.parameters)
+        not_working -= {name for name in not_working & row.parameters.keys() if coverage.works_lately(name)}
     return coverage
 
 

@@ -110,7 +110,7 @@ async def put(context: Context, request: Request) -> Response:
     if_version = request_parsing.if_version(request.headers)
     reason = request_parsing.reason(request.headers)
     config = await config_document.read(request.request, request.spacecraft_id)
-    warnings = await config_check.warnings(context.database, request.spacecraft_id, config)
+    warnings = await config_check.warnings(context.database, context.parameter_names, request.spacecraft_id, config)
     new = NewConfig(request.spacecraft_id, config.body, request.source, request.caller.name, reason)
     async with context.database.transaction() as connection:
         stored = await configs.put(connection, new)

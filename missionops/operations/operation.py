@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import AbstractAsyncContextManager
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -12,6 +13,7 @@ from missionops.domain.dead_letter import DeadLetter, DeadLetterSummary
 from missionops.ingest.status import IngestStatus
 from missionops.operations.compiled_limits import CompiledRules
 from missionops.store.database import Database
+from missionops.store.parameter_sets import ParameterNames
 
 Method = Literal["GET", "POST", "PUT"]
 
@@ -55,6 +57,9 @@ class Context(NamedTuple):
     stream: Stream
     rules: CompiledRules
     dead_letters: DeadLetters
+    readings: AbstractAsyncContextManager[Any]
+    """Held while a long range is read: only a few such readings go on at a time."""
+    parameter_names: ParameterNames
 
 
 class Request(NamedTuple):

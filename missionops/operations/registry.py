@@ -8,6 +8,7 @@ from missionops.operations import (
     documents,
     events,
     health,
+    series,
     spacecraft,
     telemetry,
 )
@@ -17,6 +18,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *configs.OPERATIONS,
     *config_check.OPERATIONS,
     *telemetry.OPERATIONS,
+    *series.OPERATIONS,
     *anomalies.OPERATIONS,
     *spacecraft.OPERATIONS,
     *events.OPERATIONS,

@@ -18,6 +18,7 @@ from missionops.operations.operation import Context, EmptyRequest, Operation, Re
 from missionops.operations.request_parsing import Limit
 from missionops.store import parameter_sets, reception, spacecraft
 from missionops.store.database import Connection
+from missionops.store.parameter_sets import ParameterNames
 from missionops.store.reception import StatusFacts
 from missionops.store.spacecraft import Registered
 from missionops.store.spacecraft import Registration as Row
@@ -171,7 +172,7 @@ async def status(context: Context, request: Request) -> Response:
     config = await context.rules.in_force(context.database, request.spacecraft_id)
     async with context.database.transaction() as connection:
         found = await reception.status(connection, request.spacecraft_id, datetime.now(UTC))
-        monitoring = await _monitoring(connection, request.spacecraft_id, found, config)
+        monitoring = await _monitoring(connection, context.parameter_names, request.spacecraft_id, found, config)
     offset = None
     if found.last_received_at and found.last_received_timestamp:
         offset = (found.last_received_at - found.last_received_timestamp).total_seconds()
@@ -192,7 +193,7 @@ async def status(context: Context, request: Request) -> Response:
 
 
 async def _monitoring(
-    connection: Connection, spacecraft_id: str, facts: StatusFacts, config: InForce | None
+    connection: Connection, names: ParameterNames, spacecraft_id: str, facts: StatusFacts, config: InForce | None
 ) -> Monitoring:
     """What it means that no anomaly was found: the first that holds."""
     if not facts.is_registered:
@@ -204,7 +205,7 @@ async def _monitoring(
     reported = set(await parameter_sets.reported_names(connection, spacecraft_id))
     if config is None or reported.isdisjoint(config.rules.keys() | config.rules.off):
         return "NOT_CONFIGURED"
-    works = await config_check.all_rules_work(connection, spacecraft_id, config, reported)
+    works = await config_check.all_rules_work(connection, names, spacecraft_id, config, reported)
     return "ACTIVE" if works else "PARTIAL"
 
 

@@ -11,6 +11,7 @@ from missionops.domain import anomaly, timestamp
 from missionops.domain.access import Role
 from missionops.domain.anomaly import Anomaly
 from missionops.domain.limits import Rules
+from missionops.domain.parameter_set import Value
 from missionops.domain.snapshot import Snapshot as Judged
 from missionops.domain.timestamp import Timestamp
 from missionops.operations import pagination, request_parsing
@@ -18,8 +19,7 @@ from missionops.operations.operation import Context, Operation, Request, Respons
 from missionops.operations.pagination import PageItem, TimeCursor
 from missionops.operations.request_parsing import Limit, Moment, refused
 from missionops.store import telemetry
-from missionops.store.database import Connection
-from missionops.store.telemetry import Between, StoredSnapshot
+from missionops.store.telemetry import StoredSnapshot
 
 _SCANNED = 20_000
 """Snapshots that one request judges; a range with more is continued by the cursor, though nothing may have come."""
@@ -36,8 +36,10 @@ class SnapshotResponse(msgspec.Struct, rename="camel"):
     id: str
     spacecraft_id: str
     timestamp: Timestamp
-    parameters: Annotated[msgspec.Raw, Meta(extra_json_schema=_VALUES)]
+    parameters: Annotated[dict[str, Value], Meta(extra_json_schema=_VALUES)]
     received_at: Timestamp
+    config_version: int | None
+    """The version of the config that judged it; null if there was none."""
 
 
 class SnapshotListRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -55,13 +57,17 @@ async def list_newest(context: Context, request: Request) -> Response:
     between = request_parsing.between(wanted.start, wanted.end)
     before = pagination.read(wanted.cursor, TimeCursor)
     async with context.database.transaction() as connection:
-        rows = telemetry.newest(connection, request.spacecraft_id, between, before, wanted.limit + 1)
+        rows = telemetry.newest(
+            connection, request.spacecraft_id, between, before, wanted.limit + 1, names=context.parameter_names
+        )
         return await pagination.page(_items(request.spacecraft_id, rows), wanted.limit, request.max_bytes)
 
 
 async def _items(spacecraft_id: str, rows: AsyncIterator[StoredSnapshot]) -> AsyncIterator[PageItem]:
     async for row in rows:
-        shown = SnapshotResponse(row.id, spacecraft_id, row.timestamp, msgspec.Raw(row.parameters), row.received_at)
+        shown = SnapshotResponse(
+            row.id, spacecraft_id, row.timestamp, row.parameters, row.received_at, row.config_version
+        )
         yield PageItem(_encode(shown), (row.timestamp, row.id))
 
 
@@ -93,28 +99,22 @@ async def analyze(context: Context, request: Request) -> Response:
     config = await context.rules.in_force(context.database, request.spacecraft_id)
     if config is None:
         return Response(b"[]")
+    cursor = reached and (reached.timestamp, reached.id)
     analysis = _Analysis(request.spacecraft_id, config.rules, config.version, reached)
     async with context.database.transaction() as connection:
-        items = analysis.items(_chosen(connection, request.spacecraft_id, wanted, between, reached))
-        response = await pagination.page(items, pagination.MAX_ITEMS, request.max_bytes)
+        if wanted.start is None:
+            left = wanted.limit - (reached.snapshots if reached else 0)
+            rows = telemetry.newest_from(
+                connection, request.spacecraft_id, cursor, max(left, 0), names=context.parameter_names
+            )
+        else:  # one more than are judged at once
+            rows = telemetry.oldest_from(
+                connection, request.spacecraft_id, between, cursor, _SCANNED + 1, names=context.parameter_names
+            )
+        response = await pagination.page(analysis.items(rows), pagination.MAX_ITEMS, request.max_bytes)
     if response.cursor is None and analysis.unseen:
         return response._replace(cursor=pagination.written(analysis.unseen))
     return response
-
-
-def _chosen(
-    connection: Connection,
-    spacecraft_id: str,
-    request: AnalyzeRequest,
-    between: Between,
-    reached: _AnalysisCursor | None,
-) -> AsyncIterator[StoredSnapshot]:
-    """The snapshots to judge, beginning with the one that was reached; in a range one more than are judged at once."""
-    cursor = reached and (reached.timestamp, reached.id)
-    if request.start is None:
-        left = request.limit - (reached.snapshots if reached else 0)
-        return telemetry.newest_from(connection, spacecraft_id, cursor, max(left, 0))
-    return telemetry.oldest_from(connection, spacecraft_id, between, cursor, _SCANNED + 1)
 
 
 class _Analysis:
@@ -147,9 +147,8 @@ class _Analysis:
             before += 1
 
     def _judge(self, row: StoredSnapshot) -> list[Anomaly]:
-        parameters = msgspec.json.decode(row.parameters)
         time, received = map(timestamp.to_microseconds, (row.timestamp, row.received_at))
-        snapshot = Judged((self._spacecraft_id, time, row.id), parameters, row.parameters)
+        snapshot = Judged((self._spacecraft_id, time, row.id), row.parameters)
         return anomaly.judge(snapshot, self._rules, self._version, received)
 
 

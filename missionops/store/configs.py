@@ -75,6 +75,20 @@ async def document(connection: Connection, spacecraft_id: str, version: int) -> 
     return found
 
 
+_RULES = """
+SELECT version, key, value FROM app.config CROSS JOIN json_each(document -> 'parameters')
+WHERE spacecraft_id = $1 AND version = ANY ($2::integer[]) AND key = ANY ($3::text[])
+"""
+
+
+async def rules(
+    connection: Connection, spacecraft_id: str, versions: Collection[int], parameters: Collection[str]
+) -> dict[tuple[int, str], bytes]:
+    """The rules of some parameters in some versions, as they were set, by version and parameter."""
+    found = await connection.fetch(_RULES, spacecraft_id, list(versions), list(parameters))
+    return {(version, parameter): rule for version, parameter, rule in found}
+
+
 _GET = """
 SELECT config.spacecraft_id, version, document, source, config.updated_at
 FROM app.spacecraft JOIN app.config USING (spacecraft_id)

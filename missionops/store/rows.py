@@ -10,6 +10,7 @@ from missionops.store.database import Connection
 _FIRST_ROWS = 8
 _MOST_ROWS = 64  # of which each may have a megabyte, though those before it had none
 _PORTION_BYTES = 256 << 10
+_NUMBER_BYTES = 32
 
 
 async def rows(connection: Connection, query: str, *arguments: Any) -> AsyncIterator[asyncpg.Record]:
@@ -19,5 +20,14 @@ async def rows(connection: Connection, query: str, *arguments: Any) -> AsyncIter
     while portion := await cursor.fetch(count):
         for row in portion:
             yield row
-        largest = max(sum(len(value) for value in row if isinstance(value, bytes)) for row in portion)
+        largest = max(map(_size, portion))
         count = max(1, min(_MOST_ROWS, 2 * count, _PORTION_BYTES // max(largest, 1)))
+
+
+def _size(row: asyncpg.Record) -> int:
+    """About how many bytes the large values of a row take: JSON, and arrays of numbers."""
+    return sum(
+        len(value) * (_NUMBER_BYTES if isinstance(value, list) else 1)
+        for value in row
+        if isinstance(value, bytes | list)
+    )

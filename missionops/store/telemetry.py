@@ -1,22 +1,18 @@
 """Snapshots in and out of their table."""
 
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache
-from struct import Struct
 from typing import NamedTuple
 
 import asyncpg
+import msgspec
 
-from missionops.domain import timestamp
+from missionops.domain import parameter_set, timestamp
+from missionops.domain.parameter_set import Value
 from missionops.domain.snapshot import SnapshotKey
-from missionops.store import copy, partitions, rows
+from missionops.store import copy, partitions, rows, snapshot_rows
 from missionops.store.database import Connection
-
-Row = tuple[SnapshotKey, bytes, int]
-"""Key, parameters as JSON, and when the snapshot was received, in microseconds since 1970."""
-
-_COLUMNS = ("spacecraft_id", "timestamp", "id", "parameters", "received_at")
+from missionops.store.parameter_sets import ParameterNames
 
 # OFFSET 0 keeps the planner from making a join of it, for which it would read the whole table: each is looked up in its
 # own partition, in a time that does not grow with what is stored. Between $4 and $5, which are known before the first
@@ -25,7 +21,7 @@ _STORED = """
 SELECT spacecraft_id, time, id
 FROM unnest($1::text[], $2::bigint[], $3::text[]) AS wanted (spacecraft_id, time, id)
 WHERE EXISTS (
-    SELECT FROM app.telemetry AS stored
+    SELECT FROM app.snapshot AS stored
     WHERE stored.spacecraft_id = wanted.spacecraft_id AND stored.id = wanted.id
         AND stored."timestamp" = timestamptz 'epoch' + wanted.time * interval '1 microsecond'
         AND stored."timestamp" BETWEEN $4 AND $5
@@ -44,50 +40,22 @@ async def stored(connection: Connection, identities: Collection[SnapshotKey]) ->
     return {(row[0], row[1], row[2]) for row in rows}
 
 
-async def add(connection: Connection, rows: Sequence[Row]) -> None:
-    """Add snapshots that are known to be new; one that is not fails the transaction.
+async def add(connection: Connection, rows: Sequence[bytes]) -> None:
+    """Add snapshots that are known to be new, as `snapshot_rows` writes them; one that is not fails the transaction.
 
     Unavailable where the table has no partition for one of them any more.
     """
     if not rows:
         return
+
+    async def written() -> AsyncIterator[bytes]:
+        yield b"".join((snapshot_rows.HEADER, *rows, snapshot_rows.END))
+
     try:
-        await copy.copy_chunks(connection, "telemetry", _COLUMNS, _written(rows))
+        await copy.copy_chunks(connection, "snapshot", snapshot_rows.COLUMNS, written())
     except asyncpg.CheckViolationError as error:
         partitions.raise_if_missing(error)
         raise
-
-
-# The format of COPY (FORMAT binary): https://www.postgresql.org/docs/18/sql-copy.html. asyncpg's own writing of a row
-# takes three times as long.
-_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-_END = b"\xff\xff"
-_EPOCH = 946_684_800_000_000  # PostgreSQL counts its microseconds from 2000
-_length = Struct("!i").pack
-_time = Struct("!iq").pack
-_time_and_length = Struct("!iqi").pack
-
-
-@lru_cache(maxsize=16_384)
-def _begin(spacecraft_id: str) -> bytes:
-    """How many columns a row has, and the first."""
-    name = spacecraft_id.encode()
-    return len(_COLUMNS).to_bytes(2, "big") + _length(len(name)) + name
-
-
-async def _written(rows: Iterable[Row]) -> AsyncIterator[bytes]:
-    """Rows as COPY takes them."""
-    parts = [_HEADER]
-    for (spacecraft_id, time, id_), parameters, received in rows:
-        own = id_.encode()
-        parts += (
-            _begin(spacecraft_id),
-            _time_and_length(8, time - _EPOCH, len(own)), own,
-            _length(len(parameters)), parameters,
-            _time(8, received - _EPOCH),
-        )  # fmt: skip
-    parts.append(_END)
-    yield b"".join(parts)
 
 
 class StoredSnapshot(NamedTuple):
@@ -95,8 +63,11 @@ class StoredSnapshot(NamedTuple):
 
     id: str
     timestamp: datetime
-    parameters: bytes
     received_at: datetime
+    config_version: int | None
+    """The one that judged it; None where there was none."""
+    parameters: dict[str, Value]
+    """By name, in the order of the names."""
 
 
 Between = tuple[datetime, datetime]
@@ -110,14 +81,14 @@ _FIRST: Cursor = (timestamp.EARLIEST, "")
 _PAST: Cursor = (timestamp.LATEST + timedelta(microseconds=1), "")
 
 _NEWEST_RECENT = """
-SELECT id, "timestamp", parameters, received_at FROM app.telemetry
+SELECT id, "timestamp", received_at, config_version, parameter_set_id, numbers, others FROM app.snapshot
 WHERE spacecraft_id = $1 AND "timestamp" >= '{since}' AND "timestamp" BETWEEN $2 AND least($3::timestamptz, $4)
     AND ("timestamp", id) < ($4, $5)
 ORDER BY "timestamp" DESC, id DESC LIMIT $6
 """
 
 _NEWEST_OLDER = """
-SELECT id, "timestamp", parameters, received_at FROM app.telemetry
+SELECT id, "timestamp", received_at, config_version, parameter_set_id, numbers, others FROM app.snapshot
 WHERE spacecraft_id = $1 AND "timestamp" < '{since}' AND "timestamp" BETWEEN $2 AND least($3::timestamptz, $4)
     AND ("timestamp", id) < ($4, $5)
 ORDER BY "timestamp" DESC, id DESC LIMIT $6
@@ -125,7 +96,13 @@ ORDER BY "timestamp" DESC, id DESC LIMIT $6
 
 
 async def newest(
-    connection: Connection, spacecraft_id: str, between: Between, before: Cursor | None, count: int
+    connection: Connection,
+    spacecraft_id: str,
+    between: Between,
+    before: Cursor | None,
+    count: int,
+    *,
+    names: ParameterNames,
 ) -> AsyncIterator[StoredSnapshot]:
     """Snapshots between two times, newest first, those before a cursor."""
     since = partitions.recent_since()
@@ -133,35 +110,48 @@ async def newest(
     if between[1] >= since:
         async for row in rows.rows(connection, _NEWEST_RECENT.format(since=since), *arguments, count):
             count -= 1
-            yield StoredSnapshot(*row)
+            yield await _read(connection, names, row)
     if count > 0 and between[0] < since:
         await connection.execute(partitions.PLAN_ONCE)
         async for row in rows.rows(connection, _NEWEST_OLDER.format(since=since), *arguments, count):
-            yield StoredSnapshot(*row)
+            yield await _read(connection, names, row)
 
 
 def newest_from(
-    connection: Connection, spacecraft_id: str, cursor: Cursor | None, count: int
+    connection: Connection, spacecraft_id: str, cursor: Cursor | None, count: int, *, names: ParameterNames
 ) -> AsyncIterator[StoredSnapshot]:
     """Snapshots from a cursor on, newest first, the one at the cursor too."""
     if cursor is None:
-        return newest(connection, spacecraft_id, _EVER, None, count)
+        return newest(connection, spacecraft_id, _EVER, None, count, names=names)
     # The id that follows at once: what is before it is at the cursor or before it.
     time, identifier = cursor
-    return newest(connection, spacecraft_id, _EVER, (time, identifier + "\x01"), count)
+    return newest(connection, spacecraft_id, _EVER, (time, identifier + "\x01"), count, names=names)
 
 
 _OLDEST_FROM = """
-SELECT id, "timestamp", parameters, received_at FROM app.telemetry
+SELECT id, "timestamp", received_at, config_version, parameter_set_id, numbers, others FROM app.snapshot
 WHERE spacecraft_id = $1 AND "timestamp" BETWEEN greatest($2::timestamptz, $4) AND $3 AND ("timestamp", id) >= ($4, $5)
 ORDER BY "timestamp", id LIMIT $6
 """
 
 
 async def oldest_from(
-    connection: Connection, spacecraft_id: str, between: Between, cursor: Cursor | None, count: int
+    connection: Connection,
+    spacecraft_id: str,
+    between: Between,
+    cursor: Cursor | None,
+    count: int,
+    *,
+    names: ParameterNames,
 ) -> AsyncIterator[StoredSnapshot]:
     """Snapshots between two times from a cursor on, oldest first, the one at the cursor too."""
     arguments = spacecraft_id, *between, *(cursor or _FIRST), count
     async for row in rows.rows(connection, _OLDEST_FROM, *arguments):
-        yield StoredSnapshot(*row)
+        yield await _read(connection, names, row)
+
+
+async def _read(connection: Connection, names: ParameterNames, row: asyncpg.Record) -> StoredSnapshot:
+    identifier, time, received_at, version, set_id, numbers, others = row
+    of_numbers = await names.of(connection, set_id)
+    values = parameter_set.joined(of_numbers, numbers or (), msgspec.json.decode(others) if others else {})
+    return StoredSnapshot(identifier, time, received_at, version or None, values)

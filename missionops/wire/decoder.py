@@ -151,20 +151,22 @@ def _read(schema: SchemaDecoder, spacecraft_id: str, body: bytes, encoding: Enco
         time = encoding.time(read.timestamp)
     except _REFUSALS:
         return None
-    text = snapshot.text(read.parameters)
-    # U+0000, for which JSON needs a backslash: a character is looked for in a tenth of the time. What else looks like
-    # it is good, and the strict decoder finds that out.
-    if (encoding is MSGPACK or _BACKSLASH in body) and b"\\u0000" in text:
-        return None
-    if encoding is MSGPACK and (nulls := text.count(b"null")):
-        _remove_infinite(read.parameters, nulls)
+    given, text = read.id, b""
+    # A text is made where it is needed: for a derived id, for U+0000, which JSON writes with a backslash, and for NaN
+    # and the like, which MessagePack has. What only looks like U+0000 is good, as the strict decoder finds out.
+    if given is UNSET or encoding is MSGPACK or _BACKSLASH in body:
+        text = snapshot.text(read.parameters)
+        if b"\\u0000" in text:
+            return None
+        if encoding is MSGPACK and (nulls := text.count(b"null")):
+            _remove_infinite(read.parameters, nulls)
     if read.spacecraft_id is not UNSET and read.spacecraft_id != spacecraft_id:
         return None
-    if (given := read.id) is UNSET:
+    if given is UNSET:
         given = snapshot.derived_id(time, text)
     elif "\0" in given:
         return None
-    return Snapshot((spacecraft_id, time, given), read.parameters, text)
+    return Snapshot((spacecraft_id, time, given), read.parameters)
 
 
 def _remove_infinite(parameters: ParameterValues | dict[str, Value], nulls: int) -> None:

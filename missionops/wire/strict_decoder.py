@@ -133,11 +133,11 @@ def decode(spacecraft_id: str, body: bytes, codec: Codec) -> Snapshot:
         raise Faulty("invalid", "parameters: is required")
     time = timestamp.to_microseconds(codec.timestamp(parts.timestamp))
     parameters = _parameters(parts.parameters, codec)
-    text = snapshot.text(parameters)
     given = None if isinstance(parts.id, UnsetType) else _id(_value(parts.id, codec, "id"))
     if not isinstance(parts.spacecraft_id, UnsetType):
         _refuse_other_spacecraft(spacecraft_id, _value(parts.spacecraft_id, codec, "spacecraftId"))
-    return Snapshot((spacecraft_id, time, given or snapshot.derived_id(time, text)), parameters, text)
+    identifier = given or snapshot.derived_id(time, snapshot.text(parameters))
+    return Snapshot((spacecraft_id, time, identifier), parameters)
 
 
 def _parts(body: bytes, codec: Codec) -> _Parts:

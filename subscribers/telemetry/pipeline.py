@@ -27,8 +27,8 @@ from missionops.ingest import reception, record
 from missionops.ingest.batch import ANOMALY_WEIGHT, Batch
 from missionops.ingest.deduplication import RecentSnapshots
 from missionops.ingest.limits_cache import LimitsCache
+from missionops.ingest.parameter_sets import ParameterSets
 from missionops.ingest.record import RecordedBatch, StreamOrigin
-from missionops.ingest.reported_parameters import ReportedParameters
 from missionops.ingest.status import IngestStatus
 from missionops.store import anomalies as stored_anomalies
 from missionops.store import checkpoint, database, partitions
@@ -125,7 +125,7 @@ class Pipeline:
         self._decoder = Decoder()
         self._recent = RecentSnapshots()
         self._limits = LimitsCache()
-        self._reported = ReportedParameters()
+        self._parameter_sets = ParameterSets()
         self._anomaly_weights: dict[str, int] = {}
         """By spacecraft: the weight of the anomalies that its snapshots had lately, on average."""
         self._partitioned_days: set[date] = set()
@@ -222,12 +222,13 @@ class Pipeline:
         async with self.writer() as connection:
             if missing := batch.days - self._partitioned_days:
                 # Outside the transaction: a partition, once made, is there for every batch.
-                await partitions.ensure(connection, partitions.TELEMETRY, missing)
+                await partitions.ensure(connection, partitions.SNAPSHOT, missing)
                 self._partitioned_days |= missing
+            await current.wait_for(Turn.READ_CONFIGS)
+            sets = await self._parameter_sets.prepare(connection, batch)  # likewise
             async with connection.transaction():
-                await current.wait_for(Turn.READ_CONFIGS)
                 configs = await self._limits.in_force(connection, batch.last_received.keys())
-                await self._reported.note(connection, batch)
+                await sets.note(connection)
                 if batch.time - self._pruned_at >= _HOUR:
                     await self._prune_misdated(connection, batch.time)
                 current.finish(Turn.READ_CONFIGS)
@@ -239,6 +240,7 @@ class Pipeline:
                     configs,
                     self._limits,
                     origin,
+                    sets=sets,
                     ask_first=self._recent.ask_first,
                     ensure_partitions=self._ensure_anomaly_partitions,
                 )

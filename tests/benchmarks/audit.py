@@ -9,7 +9,7 @@ from nats.aio.client import Client
 from tests.benchmarks.stage import Stage
 from tests.benchmarks.workload import Place, Workload
 
-_STORED = 'SELECT spacecraft_id, "timestamp" FROM app.telemetry WHERE "timestamp" >= $1 AND "timestamp" < $2'
+_STORED = 'SELECT spacecraft_id, "timestamp" FROM app.snapshot WHERE "timestamp" >= $1 AND "timestamp" < $2'
 
 
 class Wrong(Exception):

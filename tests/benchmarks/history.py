@@ -1,18 +1,24 @@
 """A past: months of telemetry of many spacecraft put straight into the tables, as if it had been handled long ago."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import asyncpg
 import msgspec
 
-from tests.benchmarks.workload import LIMITS, Snapshot, Workload
+from missionops.domain import parameter_set
+from missionops.domain.parameter_set import ParameterSet
+from tests.benchmarks.workload import LIMITS, Workload
+from tests.stored_telemetry import add_parameter_set
 
 _SPAN = timedelta(days=365)
 _PORTION = 50_000
 _POOL = 2_000
-_TELEMETRY = ("spacecraft_id", "timestamp", "id", "parameters", "received_at")
+_SNAPSHOT = (
+    "timestamp", "received_at", "config_version", "parameter_set_id", "spacecraft_id", "id", "numbers", "others",
+)  # fmt: skip
 _ANOMALY = (
     "spacecraft_id", "timestamp", "snapshot_id", "parameter", "kind", "severity", "config_version",
     "detected_at", "body", "partition", "stream_generation", "stream_sequence", "number_in_message",
@@ -27,10 +33,13 @@ async def load(dsn: str, count: int, end: datetime) -> None:
     try:
         await connection.set_type_codec("json", schema="pg_catalog", encoder=bytes, decoder=bytes, format="binary")
         await _make_months(connection, end)
-        rows = _rows(count, end)
+        pool = [snapshot.parameters for snapshot in Workload(snapshots=_POOL, anomalous=0).all()]
+        names = sorted(name for name, value in pool[0].items() if parameter_set.is_double(value))
+        sets = [await add_parameter_set(connection, name, names) for name in Workload().spacecraft_ids]
+        rows = _rows(count, end, pool, ParameterSet(sets[0], names))
         while portion := [row for row, _ in zip(rows, range(_PORTION), strict=False)]:
             await connection.copy_records_to_table(
-                "telemetry", schema_name="app", columns=_TELEMETRY, records=[row for row, _ in portion]
+                "snapshot", schema_name="app", columns=_SNAPSHOT, records=[row for row, _ in portion]
             )
             anomalies = [anomaly for _, anomaly in portion if anomaly]
             await connection.copy_records_to_table("anomaly", schema_name="app", columns=_ANOMALY, records=anomalies)
@@ -42,28 +51,27 @@ async def load(dsn: str, count: int, end: datetime) -> None:
 
 async def _make_months(connection: "asyncpg.Connection[asyncpg.Record]", end: datetime) -> None:
     days = [(end - timedelta(days=days)).date() for days in range(_SPAN.days + 1)]
-    for table in ("app.telemetry", "app.anomaly"):
+    for table in ("app.snapshot", "app.anomaly"):
         await connection.execute("SELECT app.ensure_partitions($1::text::regclass, $2, 20)", table, days)
 
 
-def _rows(count: int, end: datetime) -> Iterator[tuple[Row, Row | None]]:
+def _rows(
+    count: int, end: datetime, pool: Sequence[dict[str, Any]], known: ParameterSet
+) -> Iterator[tuple[Row, Row | None]]:
     ids = Workload().spacecraft_ids
-    pool = [msgspec.json.encode(snapshot.parameters, order="deterministic") for snapshot in _some()]
+    split = [parameter_set.split(parameters, known.positions) for parameters in pool]
+    values = [(found.numbers, msgspec.json.encode(found.others)) for found in split]
     chosen = random.Random(2)  # noqa: S311 - to be repeated, not to be secret
     interval = _SPAN / (count // len(ids) + 1)
     for number in range(count):
         tick, index = divmod(number, len(ids))
         at = end - _SPAN + tick * interval + index * timedelta(milliseconds=100)
-        row = ids[index], at, f"past{number:08x}", pool[int(chosen.random() * _POOL)], at
-        yield row, _anomaly(row, number) if chosen.random() < 0.01 else None
+        row = at, at, 1, known.id, ids[index], f"past{number:08x}", *values[int(chosen.random() * _POOL)]
+        yield row, _anomaly(ids[index], at, number) if chosen.random() < 0.01 else None
 
 
-def _some() -> Iterator[Snapshot]:
-    return Workload(snapshots=_POOL, anomalous=0).all()
-
-
-def _anomaly(row: Row, number: int) -> Row:
-    spacecraft_id, at, snapshot_id, *_ = row
+def _anomaly(spacecraft_id: str, at: datetime, number: int) -> Row:
+    snapshot_id = f"past{number:08x}"
     message = {
         "id": f"{snapshot_id}:temp_00:WARN_HIGH", "spacecraftId": spacecraft_id, "timestamp": at,
         "parameter": "temp_00", "value": 60.5, "severity": "MEDIUM",

@@ -16,7 +16,7 @@ Figures = dict[str, float]
 # With its partitions, indexes and what is kept out of line.
 _BYTES = r"""
 SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class
-WHERE relnamespace = 'app'::regnamespace AND relkind = 'r' AND relname LIKE 'telemetry%'
+WHERE relnamespace = 'app'::regnamespace AND relkind = 'r' AND relname LIKE 'snapshot%'
 """
 
 
@@ -76,7 +76,7 @@ async def _bytes(dsn: str) -> int:
 
 async def _handled(dsn: str, workload: Workload) -> float:
     """Which part of the workload is stored now."""
-    return int(await _value(dsn, "SELECT count(*) FROM app.telemetry")) / workload.snapshots
+    return int(await _value(dsn, "SELECT count(*) FROM app.snapshot")) / workload.snapshots
 
 
 async def _value(dsn: str, query: str) -> Any:

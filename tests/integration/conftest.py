@@ -210,7 +210,7 @@ class Mission:
 
     async def until_stored(self) -> None:
         async def is_stored() -> bool:
-            (count,) = (await self.fetch("SELECT count(*) FROM app.telemetry"))[0]
+            (count,) = (await self.fetch("SELECT count(*) FROM app.snapshot"))[0]
             return bool(count >= len(self.acknowledged))
 
         await until_async(is_stored, f"{len(self.acknowledged)} stored snapshots", ignore=AWAY)
@@ -246,7 +246,7 @@ class Mission:
         """Everything acknowledged is stored once and told once, in order, and nothing else is."""
         await self.until_stored()
         await self.until_told()
-        stored = await self.fetch("SELECT id FROM app.telemetry ORDER BY id")
+        stored = await self.fetch("SELECT id FROM app.snapshot ORDER BY id")
         assert [name for (name,) in stored] == self.acknowledged
         assert await self.told() == self.acknowledged
         assert await self.stream("DEADLETTERS") == []

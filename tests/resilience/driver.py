@@ -81,7 +81,7 @@ class Driver:
 
     async def is_stored(self, snapshot: Snapshot) -> bool:
         """Whether a snapshot is committed."""
-        query = 'SELECT FROM app.telemetry WHERE spacecraft_id = $1 AND "timestamp" = $2'
+        query = 'SELECT FROM app.snapshot WHERE spacecraft_id = $1 AND "timestamp" = $2'
         return bool(await self.environment.fetch(query, _SPACECRAFT, snapshot.timestamp))
 
     async def until_published(self) -> None:

@@ -13,8 +13,8 @@ from tests.resilience.publisher import Bad
 
 Scenario: TypeAlias = Callable[[Driver], Awaitable[None]]
 
-_STORING = "LOCK TABLE app.telemetry IN SHARE MODE"
-_READING = "LOCK TABLE app.telemetry IN ACCESS EXCLUSIVE MODE"
+_STORING = "LOCK TABLE app.snapshot IN SHARE MODE"
+_READING = "LOCK TABLE app.snapshot IN ACCESS EXCLUSIVE MODE"
 _COMMITTING = "SELECT FROM app.checkpoint FOR UPDATE"
 _BAD = Bad("invalid", b'{"timestamp":"yesterday","parameters":{}}')
 _FORGOTTEN = 1.2 * DUPLICATE_WINDOW

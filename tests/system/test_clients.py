@@ -160,7 +160,7 @@ async def test_a_file_sent_twice_changes_nothing(place: Place, up: Up) -> None:
         await until_handled(up, client)
         [row] = await fetch(
             up,
-            """SELECT (SELECT count(*) FROM app.telemetry WHERE spacecraft_id = 'SKCUBE') AS stored,
+            """SELECT (SELECT count(*) FROM app.snapshot WHERE spacecraft_id = 'SKCUBE') AS stored,
                       (SELECT count(*) FROM app.anomaly WHERE spacecraft_id = 'SKCUBE') AS anomalies""",
         )
         told = await client.jetstream().stream_info("ANOMALIES", subjects_filter="anomalies.SKCUBE")

@@ -38,7 +38,7 @@ class Pair:
         return str(body["id"])
 
     async def until_stored(self, name: str) -> None:
-        query = "SELECT count(*) FROM app.telemetry WHERE id = $1"
+        query = "SELECT count(*) FROM app.snapshot WHERE id = $1"
         await until_async(lambda: self.database.fetchval(query, name), f"{name} in the table")
 
     async def owner(self) -> str | None:
@@ -101,7 +101,7 @@ async def test_a_clock_that_steps_while_the_owner_lives_costs_a_takeover_at_most
         takeovers = sum(before != after for before, after in pairwise(filter(None, owners)))
         assert takeovers <= 1, (step, owners)
     assert sorted([role(pair.up), ready(second)[1]]) == ["owner", "standby"]
-    stored = await pair.database.fetchval("SELECT count(*) FROM app.telemetry")
+    stored = await pair.database.fetchval("SELECT count(*) FROM app.snapshot")
     assert stored == pair.published
 
 

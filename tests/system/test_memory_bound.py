@@ -118,10 +118,10 @@ async def test_invented_names_do_not_fill_the_database(up: Up):
         await client.jetstream().publish("telemetry.INVENTOR", body)
     await until_handled(client)
     database = await asyncpg.connect(up.database)
-    stored = await database.fetchval("SELECT count(*) FROM app.telemetry WHERE spacecraft_id = 'INVENTOR'")
+    stored = await database.fetchval("SELECT count(*) FROM app.snapshot WHERE spacecraft_id = 'INVENTOR'")
     listed = await database.fetchval(
-        "SELECT sum(cardinality(names)) FROM app.spacecraft_parameter_set JOIN app.parameter_set USING (digest)"
-        " WHERE spacecraft_id = 'INVENTOR'"
+        "SELECT sum(cardinality(names)) FROM app.spacecraft_parameter_set JOIN app.parameter_set"
+        " ON id = parameter_set_id WHERE spacecraft_id = 'INVENTOR'"
     )
     assert (stored, listed) == (13, 10_000)
     assert "INVENTOR has reported 10000 different parameters" in up.err

@@ -41,7 +41,7 @@ class Mission(NamedTuple):
         return json.loads(reply.data)
 
     async def until_stored(self, *names: str) -> None:
-        query = "SELECT count(*) = $2 FROM app.telemetry WHERE id = ANY ($1)"
+        query = "SELECT count(*) = $2 FROM app.snapshot WHERE id = ANY ($1)"
         await until_async(lambda: self.database.fetchval(query, names, len(names)), f"{names} in the table")
 
     async def epoch(self) -> int:
@@ -58,7 +58,7 @@ class Mission(NamedTuple):
         return int((await self.client.jetstream().stream_info("DEADLETTERS")).state.messages)
 
     async def partitions(self) -> set[str]:
-        query = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'app.telemetry'::regclass"
+        query = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'app.snapshot'::regclass"
         return {row[0].removeprefix("app.") for row in await self.database.fetch(query)}
 
     async def trouble(self) -> str:
@@ -103,9 +103,9 @@ async def test_a_snapshot_in_each_month_of_three_centuries_costs_the_others_seco
     await mission.publish("SC-2", ("2025-01-01T00:00:01Z", "after"))
     await anomalies.next_msg(timeout=installed.busy(10))
     assert time.monotonic() - began < installed.busy(10)
-    assert await mission.database.fetchval("SELECT count(*) FROM app.telemetry") == 3602
+    assert await mission.database.fetchval("SELECT count(*) FROM app.snapshot") == 3602
     partitions = await mission.partitions()
-    assert {"telemetry_2025_01", "telemetry_1900s", "telemetry_2190s"} <= partitions
+    assert {"snapshot_2025_01", "snapshot_1900s", "snapshot_2190s"} <= partitions
     assert 260 < len(partitions) < 280
 
     requests: tuple[tuple[str, dict[str, int]], ...] = (
@@ -129,8 +129,8 @@ async def test_a_snapshot_in_each_month_of_three_centuries_costs_the_others_seco
 
 
 GONE = {
-    "deleted": """DELETE FROM app.telemetry WHERE "timestamp" < '2025-02-01Z'""",
-    "dropped": "DROP TABLE app.telemetry_2025_01",
+    "deleted": """DELETE FROM app.snapshot WHERE "timestamp" < '2025-02-01Z'""",
+    "dropped": "DROP TABLE app.snapshot_2025_01",
 }
 
 
@@ -164,7 +164,7 @@ async def test_a_detached_month_costs_no_telemetry_and_one_interruption(mission:
     month = "2025-01-{:02}T00:00:00Z".format
     await mission.publish("SC-1", (month(1), "a"))
     await mission.until_stored("a")
-    await mission.database.execute("ALTER TABLE app.telemetry DETACH PARTITION app.telemetry_2025_01")
+    await mission.database.execute("ALTER TABLE app.snapshot DETACH PARTITION app.snapshot_2025_01")
     await mission.publish("SC-1", (month(2), "b"))
     await mission.until_stored("b")
     epoch = await mission.epoch()
@@ -173,8 +173,8 @@ async def test_a_detached_month_costs_no_telemetry_and_one_interruption(mission:
         await mission.publish("SC-1", (month(day), f"c{day}"))
         await mission.until_stored(f"c{day}")
     assert (await mission.epoch(), await mission.dead_letters()) == (epoch, 0)
-    assert await mission.partitions() == {"telemetry_2025_01_2"}
-    assert await mission.database.fetchval("SELECT count(*) FROM app.telemetry_2025_01") == 1
+    assert await mission.partitions() == {"snapshot_2025_01_2"}
+    assert await mission.database.fetchval("SELECT count(*) FROM app.snapshot_2025_01") == 1
     # Of what is detached the anomalies are there still.
     found = await mission.ask("anomalies.timeline.SC-1", **{"from": month(1), "to": month(31)})
     assert [item["snapshotId"] for item in found] == ["a", "b", *(f"c{day}" for day in range(3, 8))]
@@ -184,7 +184,7 @@ async def test_a_detached_month_costs_no_telemetry_and_one_interruption(mission:
     await mission.database.execute("SET ROLE mission_migrator")
     await mission.database.execute(attaching("2025_01"))
     await mission.database.execute("RESET ROLE")
-    assert await mission.partitions() == {"telemetry_2025_01"}
+    assert await mission.partitions() == {"snapshot_2025_01"}
     assert len(await mission.ask("telemetry.list.SC-1")) == 7
     await mission.publish("SC-1", (month(9), "d"))
     await mission.until_stored("d")
@@ -195,17 +195,17 @@ def attaching(month: str) -> str:
     """How README says that a detached month is attached again."""
     found = re.search(r"```sql\n(BEGIN;\n.*?)```", README.read_text(), re.DOTALL)
     assert found
-    assert f"telemetry_{month}_2" in found[1]
+    assert f"snapshot_{month}_2" in found[1]
     return found[1]
 
 
 async def test_a_dropped_month_is_made_anew_without_a_restart(mission: Mission):
     await mission.publish("SC-1", ("2025-01-01T00:00:00Z", "a"), ("1970-01-01T00:00:00Z", "b"))
     await mission.until_stored("a", "b")
-    await mission.database.execute("DROP TABLE app.telemetry_2025_01, app.telemetry_1970s")
+    await mission.database.execute("DROP TABLE app.snapshot_2025_01, app.snapshot_1970s")
     await mission.publish("SC-1", ("2025-01-01T00:00:01Z", "c"), ("1970-01-01T00:00:01Z", "d"))
     await mission.until_stored("c", "d")
-    assert await mission.partitions() == {"telemetry_2025_01", "telemetry_1970s"}
+    assert await mission.partitions() == {"snapshot_2025_01", "snapshot_1970s"}
     assert await mission.dead_letters() == 0
     await mission.until_ready()
 
@@ -215,22 +215,22 @@ async def test_a_month_that_is_being_detached_holds_telemetry_up_and_says_so(mis
     await mission.publish("SC-1", ("2025-01-01T00:00:00Z", "a"))
     await mission.until_stored("a")
     reader, operator = [await asyncpg.connect(mission.up.database) for _ in range(2)]
-    await reader.execute("BEGIN; SELECT count(*) FROM app.telemetry")
+    await reader.execute("BEGIN; SELECT count(*) FROM app.snapshot")
     detach = asyncio.ensure_future(
-        operator.execute("ALTER TABLE app.telemetry DETACH PARTITION app.telemetry_2025_01 CONCURRENTLY")
+        operator.execute("ALTER TABLE app.snapshot DETACH PARTITION app.snapshot_2025_01 CONCURRENTLY")
     )
-    pending = "SELECT inhdetachpending FROM pg_inherits WHERE inhparent = 'app.telemetry'::regclass"
+    pending = "SELECT inhdetachpending FROM pg_inherits WHERE inhparent = 'app.snapshot'::regclass"
     await until_async(lambda: mission.database.fetchval(pending), "the detaching")
     await mission.publish("SC-1", ("2025-01-02T00:00:00Z", "b"))
 
     async def is_said() -> bool:
-        return "telemetry_2025_01 is being detached" in await mission.trouble()
+        return "snapshot_2025_01 is being detached" in await mission.trouble()
 
     await until_async(is_said, "a readiness that says why")
     await reader.execute("COMMIT")
     await detach
     await mission.until_stored("b")
-    assert (await mission.dead_letters(), await mission.partitions()) == (0, {"telemetry_2025_01_2"})
+    assert (await mission.dead_letters(), await mission.partitions()) == (0, {"snapshot_2025_01_2"})
     await reader.close()
     await operator.close()
 
@@ -244,14 +244,14 @@ async def test_a_reader_holds_up_neither_partitions_nor_telemetry(mission: Missi
     for statement in (
         "SELECT pg_advisory_lock(hashtext('app.ensure_partitions'))",
         "SELECT pg_advisory_lock(number) FROM generate_series(1, 1000000) AS _ (number)",
-        "LOCK TABLE ONLY app.telemetry IN SHARE UPDATE EXCLUSIVE MODE",
+        "LOCK TABLE ONLY app.snapshot IN SHARE UPDATE EXCLUSIVE MODE",
     ):
         try:
             await reader.execute(statement)
         except (asyncpg.InsufficientPrivilegeError, asyncpg.OutOfMemoryError, asyncpg.NoActiveSQLTransactionError):
             refused += 1
-    await reader.execute("BEGIN; LOCK TABLE app.telemetry, app.anomaly, app.checkpoint IN ACCESS SHARE MODE")
-    await reader.execute("SELECT count(*) FROM app.telemetry")
+    await reader.execute("BEGIN; LOCK TABLE app.snapshot, app.anomaly, app.checkpoint IN ACCESS SHARE MODE")
+    await reader.execute("SELECT count(*) FROM app.snapshot")
     await mission.publish("SC-1", ("2025-02-01T00:00:00Z", "b"), ("1950-01-01T00:00:00Z", "c"))
     await mission.until_stored("b", "c")
     assert await mission.epoch() == 1
@@ -264,7 +264,7 @@ async def test_who_holds_a_lock_that_telemetry_waits_for_is_named(mission: Missi
     await mission.until_stored("a")
     holder = await asyncpg.connect(mission.up.database)
     pid = holder.get_server_pid()
-    await holder.execute("BEGIN; LOCK TABLE app.telemetry IN SHARE MODE")
+    await holder.execute("BEGIN; LOCK TABLE app.snapshot IN SHARE MODE")
     await mission.publish("SC-1", ("2025-01-02T00:00:00Z", "b"))
     named = f"a lock that is held by postgres (pid {pid}"
 

@@ -40,7 +40,9 @@ async def test_an_edited_migration_and_a_newer_database_are_refused(place: Place
     connection = await asyncpg.connect(empty_database)
     await connection.execute("UPDATE app.migration SET checksum = 'other' WHERE number = 1")
     assert "was edited after it was applied" in place.run("migrate", MISSIONOPS_DATABASE_URL=empty_database).sentence
-    await connection.execute("INSERT INTO app.migration (number, name, checksum) VALUES (9999, '9999_later', '')")
+    await connection.execute(
+        "INSERT INTO app.migration (number, name, checksum, applied_at) VALUES (9999, '9999_later', '', now())"
+    )
     assert "newer than this program" in place.run("migrate", MISSIONOPS_DATABASE_URL=empty_database).sentence
     await connection.close()
 

@@ -129,7 +129,7 @@ def publish(place: Place, up: Up, count: int) -> None:
 async def stored(up: Up) -> int:
     connection = await asyncpg.connect(up.database)
     try:
-        return int(await connection.fetchval("SELECT count(*) FROM app.telemetry"))
+        return int(await connection.fetchval("SELECT count(*) FROM app.snapshot"))
     finally:
         await connection.close()
 
@@ -166,9 +166,9 @@ async def test_postgres_can_be_read_over_tcp_with_a_password_and_by_nobody_else(
     assert reader in up.err
     connection = await asyncpg.connect(reader)
     try:
-        assert await connection.fetchval("SELECT count(*) FROM app.telemetry") == 3
+        assert await connection.fetchval("SELECT count(*) FROM app.snapshot") == 3
         with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
-            await connection.execute("DELETE FROM app.telemetry")
+            await connection.execute("DELETE FROM app.snapshot")
     finally:
         await connection.close()
     address = urlsplit(reader)

@@ -53,8 +53,8 @@ def test_it_holds_three_packages_and_what_they_need(wheel: Path) -> None:
         ("missionops", "py.typed"),
     ):
         inside = place if place.startswith("missionops") else f"missionops/{place}"
-        for file in (CHECKOUT / place).glob(kinds):
-            assert f"{inside}/{file.name}" in names
+        for file in (CHECKOUT / place).rglob(kinds):
+            assert f"{inside}/{file.relative_to(CHECKOUT / place)}" in names
     assert f"{information}/licenses/LICENSE" in names
     assert f"{information}/licenses/missionops/samples/SOURCE.md" in names
     assert not [name for name in names if name.endswith(".pyc") or "/tests/" in name]

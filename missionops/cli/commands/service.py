@@ -10,7 +10,7 @@ import typer
 from missionops import app, errors, local, logs, settings
 from missionops.cli.client import loop
 from missionops.cli.demo import run
-from missionops.cli.output import terminal
+from missionops.cli.output import progress_bar, terminal
 from missionops.store import migrate as migrations
 
 _DATA = Path(".missionops")
@@ -75,7 +75,8 @@ def up(
     async def stay_up() -> None:
         with ExitStack() as start:
             start.enter_context(logs.held())  # the addresses come first
-            async with local.running(directory, nats_port, http_port, postgres_port) as running:
+            report = start.enter_context(progress_bar.of_migrations())
+            async with local.running(directory, nats_port, http_port, postgres_port, report) as running:
                 addresses = running.addresses
                 terminal.note("missionops is up. Ctrl-C stops it.")
                 terminal.note(f"  NATS      {addresses['nats']}")
@@ -117,11 +118,14 @@ def serve() -> None:
 def migrate() -> None:
     """Bring the schema of the database up to date.
 
-    Each migration is applied once, and several processes may run this at the same time: a lock makes them wait.
+    Each migration is applied once, and several processes may run this at the same time: a lock makes them wait. One
+    that rewrites rows shows how far it is; if it was interrupted, the next run continues it.
 
     Example:
       MISSIONOPS_DATABASE_URL=postgresql://owner@db/missionops missionops migrate
     """
-    for applied in loop.run(migrations.apply(settings.read().database_url)) or ():
+    with progress_bar.of_migrations() as report:
+        done = loop.run(migrations.apply(settings.read().database_url, report=report)) or ()
+    for applied in done:
         terminal.note(f"applied {applied.name}")
     terminal.note("the schema is up to date")

@@ -1,6 +1,8 @@
-"""The progress of publishing: a bar on a terminal, else a line now and then; always on standard error."""
+"""The progress of long work: a bar on a terminal, else a line now and then; always on standard error."""
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -9,6 +11,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.text import Text
 
 from missionops.cli.output import terminal
+from missionops.store.migrate import Progress as MigrationProgress
 
 PERCENT = 100
 STEP = 10
@@ -25,11 +28,12 @@ class _Rate(ProgressColumn):
 
 
 class Bar:
-    """Shows how many snapshots are done and their share of all, as often as is good to read."""
+    """Shows how many snapshots, or other units, are done and their share of all, as often as is good to read."""
 
-    def __init__(self, title: str, *, share_is_known: bool) -> None:
+    def __init__(self, title: str, *, share_is_known: bool, unit: str = "snapshots") -> None:
         self._console = Console(stderr=True)
         self._title = title
+        self._unit = unit
         self._began = self._last = time.monotonic()
         self._next_step = STEP
         self._progress = Progress(
@@ -63,7 +67,25 @@ class Bar:
             if percent >= self._next_step and (percent >= PERCENT or time.monotonic() - self._last > PAUSE_SECONDS):
                 self._last = time.monotonic()
                 self._next_step = percent - percent % STEP + STEP
-                terminal.note(f"{self._title}: {percent} %, {done:,} snapshots")
+                terminal.note(f"{self._title}: {percent} %, {done:,} {self._unit}")
         elif time.monotonic() - self._last > PLAIN_SECONDS:
             self._last = time.monotonic()
-            terminal.note(f"{self._title}: {done:,} snapshots")
+            terminal.note(f"{self._title}: {done:,} {self._unit}")
+
+
+@contextmanager
+def of_migrations() -> Iterator[Callable[[MigrationProgress], None]]:
+    """What shows the progress of migrations that rewrite rows, for the time of a block; each has its own bar."""
+    bar: Bar | None = None
+    with ExitStack() as shown:
+
+        def show(progress: MigrationProgress) -> None:
+            nonlocal bar
+            bar = bar or shown.enter_context(Bar(progress.name, share_is_known=True, unit="rows"))
+            share = progress.rows / max(1, progress.total)
+            bar.show(progress.rows, 1.0 if progress.is_finished else min(share, 0.99))  # the total is an estimate
+            if progress.is_finished:
+                bar = None
+                shown.close()
+
+        yield show

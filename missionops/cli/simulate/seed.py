@@ -75,7 +75,7 @@ class Judge:
 
     def add(self, report: Report) -> None:
         time = timestamp.to_microseconds(report.timestamp)
-        snapshot = Snapshot((report.spacecraft_id, time, ""), report.parameters, b"")
+        snapshot = Snapshot((report.spacecraft_id, time, ""), report.parameters)
         found = anomaly.judge(snapshot, self._rules[report.spacecraft_id], 0, time)
         self.counts[report.spacecraft_id] += len(found)
 

@@ -13,7 +13,7 @@ from missionops.domain.episodes.fold import Known
 from missionops.domain.episodes.judgement import NOMINAL, Judgement
 from missionops.domain.episodes.level_fold import LevelFold, LevelSearch
 from missionops.domain.episodes.persistence import Persistences
-from missionops.domain.parameter_set import Value
+from missionops.domain.parameter_set import Value, is_number
 from missionops.errors import Detail
 
 NAMES = ("watch", "warn", "crit", "severe")
@@ -58,6 +58,11 @@ class ChangeCheck(NamedTuple):
     """Microseconds that the number before may lie back."""
     persistences: Persistences
 
+    @staticmethod
+    def takes(value: Value) -> bool:
+        """Whether it is about such a value."""
+        return is_number(value)
+
     def judge(self, value: float, time: int, before: tuple[int, float] | None) -> Judgement:
         """What it says of a number and the last one of an earlier time, which is given with its time."""
         if before is None or time - before[0] > self.within:
@@ -99,11 +104,6 @@ def describe(parameter: str, limit: str, bound: float | str) -> str:
     return f"Parameter {parameter} changed by more than {limit} {number.text(float(bound))}"
 
 
-def number_of(value: Value) -> float | None:
-    """The value if it is a number; a boolean is none."""
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
 class Number(NamedTuple):
     """A number that later ones are compared with: the last one of its time, by id."""
 
@@ -127,17 +127,17 @@ class Fold(LevelFold):
 
     def judge(self, reading: Reading) -> Judgement | None:
         """What the check says of a number, which is remembered already."""
-        if (value := number_of(reading.value)) is None:
+        if not is_number(reading.value):
             return None
         check: ChangeCheck = reading.check
-        return check.judge(value, reading.position[0], self.before and self.before[:2])
+        return check.judge(reading.value, reading.position[0], self.before and self.before[:2])
 
     def remember(self, reading: Reading) -> None:
         """Remember the number of a reading, if it holds one."""
-        if (value := number_of(reading.value)) is None:
+        if not is_number(reading.value):
             return
         time, timestamp, identifier = reading.position
-        number = Number(time, value, identifier, timestamp)
+        number = Number(time, reading.value, identifier, timestamp)
         if self.newest and self.newest.time == time:
             self.newest = max(self.newest, number, key=lambda one: (one.id, one.timestamp))
         else:
@@ -159,14 +159,14 @@ class Search(LevelSearch):
     def add(self, reading: Reading) -> Known | None:
         """Add the next older reading."""
         times = sorted({one.position[0] for one in self._numbers}, reverse=True)
-        is_number = number_of(reading.value) is not None
+        holds_number = is_number(reading.value)
         if len(times) == 2 and reading.position[0] < times[1]:  # noqa: PLR2004 - both are whole
             for candidate in self._numbers:
                 if candidate.position[0] == times[0] and (known := self._known(candidate)):
                     return known
-            if is_number:
+            if holds_number:
                 self._numbers = [one for one in self._numbers if one.position[0] == times[1]]
-        if is_number:
+        if holds_number:
             self._numbers.append(reading)
         return None
 

@@ -13,7 +13,7 @@ from missionops.domain.episodes.episode import Reading
 from missionops.domain.episodes.judgement import NOMINAL, Judgement
 from missionops.domain.episodes.level_fold import LevelFold, LevelSearch
 from missionops.domain.episodes.persistence import Persistences
-from missionops.domain.parameter_set import Value
+from missionops.domain.parameter_set import Value, is_number
 from missionops.errors import Detail
 
 LOWS = ("severeLow", "critLow", "warnLow", "watchLow")
@@ -48,6 +48,11 @@ class LimitCheck(NamedTuple):
     highs: tuple[Band, ...]
     deadband: float
     persistences: Persistences
+
+    @staticmethod
+    def takes(value: Value) -> bool:
+        """Whether it is about such a value."""
+        return is_number(value)
 
     def judge(self, value: Value) -> Judgement | None:
         """What it says of a value; None if that is no number. At a limit is nominal."""

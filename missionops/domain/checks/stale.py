@@ -10,6 +10,7 @@ from missionops.domain.checks.kind import Kind, no_contradictions
 from missionops.domain.episodes import fold
 from missionops.domain.episodes.episode import Episode, Facts, Reading, Rise, beginning_of
 from missionops.domain.episodes.fold import BackwardSearch, Known
+from missionops.domain.parameter_set import Value
 from missionops.domain.severity import Severity
 
 KEYS: Mapping[str, rule_key.KeyCheck] = {
@@ -25,6 +26,11 @@ class StaleCheck(NamedTuple):
     after: int
     """The same in microseconds."""
     level: int
+
+    @staticmethod
+    def takes(value: Value) -> bool:
+        """Whether it is about such a value."""
+        return value is not None
 
 
 def compiled(rule: Mapping[str, Any]) -> StaleCheck | None:

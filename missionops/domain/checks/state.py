@@ -45,6 +45,10 @@ class StateCheck(NamedTuple):
     """Whether numbers are states: the rule has no band that judges them."""
     persistences: Persistences
 
+    def takes(self, value: Value) -> bool:
+        """Whether it is about such a value."""
+        return self.judge(value) is not None
+
     def judge(self, value: Value) -> Judgement | None:
         """What it says of a value; None if that is no state."""
         if isinstance(value, str):

@@ -129,7 +129,8 @@ def _parameters(operation: Operation, route: Route, known: Schemas) -> Iterable[
     for name, schema, is_required in schemas.fields(known.inside(schemas.taken(operation))):
         place = "path" if f"{{{name}}}" in route.path else "query"
         described = {"description": schema["description"]} if "description" in schema else {}
-        yield {"name": name, "in": place, "required": is_required, **described, "schema": schema}
+        as_list = {"style": "form", "explode": False} if schema.get("type") == "array" else {}  # commas between them
+        yield {"name": name, "in": place, "required": is_required, **described, "schema": schema, **as_list}
 
 
 def _body(operation: Operation, route: Route, known: Schemas) -> Schema:

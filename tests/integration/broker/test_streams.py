@@ -42,7 +42,7 @@ async def test_a_stream_of_an_earlier_version_is_refused_and_can_be_changed(
     await client.request("telemetry.SC-1", snapshot("after"))
     async with app.running(settings):
         async with asyncio.timeout(30):
-            while await database.fetchval("SELECT count(*) FROM app.telemetry WHERE spacecraft_id = 'SC-1'") < 2:
+            while await database.fetchval("SELECT count(*) FROM app.snapshot WHERE spacecraft_id = 'SC-1'") < 2:
                 await asyncio.sleep(0.02)
 
 

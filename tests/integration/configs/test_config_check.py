@@ -61,8 +61,8 @@ async def test_each_rule_says_what_it_does(client: Client, database: Any):
         {"bus_v": 7, "rpm": "6100", "temp": 3, "mode": "FINE"},
         {"bus_v": 7.5, "rpm": "--", "sun": 1},
     )
-    no_value = "UPDATE app.telemetry SET parameters = replace(parameters::text, '\"sun\":1', '\"sun\":null')::json"
-    await database.execute(no_value)
+    no_value = "UPDATE app.snapshot SET others = replace(others::text, '\"sun\":1', '\"sun\":null')::json"
+    await database.execute(no_value)  # the numbers of so few snapshots have no place yet
     first, second = "2025-01-01T00:00:00Z", "2025-01-01T00:00:01Z"
     assert await ask(client, f"config.check.{SC}") == {
         "rules": [
@@ -108,7 +108,7 @@ async def test_monitoring_is_partial_until_every_rule_works(client: Client):
 async def test_a_parameter_that_came_no_more_for_a_day(client: Client, database: Any):
     await limit(client, "bus_v", "rpm")
     await report(client, {"bus_v": 7, "rpm": 6100})
-    await database.execute("UPDATE app.telemetry SET received_at = now() - interval '25 hours'")
+    await database.execute("UPDATE app.snapshot SET received_at = now() - interval '25 hours'")
     assert await why(client) == {"bus_v": None, "rpm": None}  # nothing else came either
     await report(client, {"bus_v": 7})
     assert await why(client) == {"bus_v": None, "rpm": "not for long"}
@@ -118,8 +118,8 @@ async def test_a_parameter_that_came_no_more_for_a_day(client: Client, database:
 
 
 _STORE = """
-INSERT INTO app.telemetry (spacecraft_id, "timestamp", id, parameters, received_at)
-SELECT 'SC-001', '2025-01-01Z'::timestamptz + number * interval '1 second', 'n' || number, $1::json, now()
+INSERT INTO app.snapshot (spacecraft_id, "timestamp", id, others, received_at, config_version)
+SELECT 'SC-001', '2025-01-01Z'::timestamptz + number * interval '1 second', 'n' || number, $1::json, now(), 0
 FROM generate_series(60, $2) AS _ (number)
 """
 
@@ -135,7 +135,7 @@ async def test_what_comes_seldom_is_searched_for(client: Client, database: Any):
         {"parameter": "rpm", "met": 0, "lastValue": 6100, "lastTimestamp": "2025-01-01T00:00:00Z", "why": None},
     ]
     assert await monitoring(client) == "ACTIVE"
-    await database.execute("DELETE FROM app.telemetry WHERE \"timestamp\" = '2025-01-01Z'")
+    await database.execute("DELETE FROM app.snapshot WHERE \"timestamp\" = '2025-01-01Z'")
     assert await why(client) == {"bus_v": None, "rpm": "not for long"}
     await limit(client, "rpm", "bus_v")
     assert [await monitoring(client) for _ in range(2)] == ["PARTIAL"] * 2

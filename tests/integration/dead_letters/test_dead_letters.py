@@ -73,7 +73,7 @@ async def publish(client: Client, subject: str, body: bytes, headers: dict[str, 
 
 
 async def stored_ids(database) -> list[str]:
-    return [row[0] for row in await database.fetch("SELECT id FROM app.telemetry ORDER BY received_at, id")]
+    return [row[0] for row in await database.fetch("SELECT id FROM app.snapshot ORDER BY received_at, id")]
 
 
 @asynccontextmanager
@@ -428,7 +428,7 @@ async def test_headers_as_large_as_a_stream_takes_them_do_not_stop_it(service: S
 
 
 async def refuse_some(database) -> None:
-    await database.execute("ALTER TABLE app.telemetry ADD CHECK (id NOT LIKE '%cursed%')")
+    await database.execute("ALTER TABLE app.snapshot ADD CHECK (id NOT LIKE '%cursed%')")
 
 
 async def test_a_row_that_the_database_refuses_is_a_letter_alone(service: Service, client, database):
@@ -460,7 +460,7 @@ async def test_refused_rows_among_overlapping_batches_lose_no_neighbour(settings
             await client.publish(f"telemetry.{spacecraft}", good(name))
         await client.flush()
         await all_handled(client, database)
-    rows = await database.fetch("SELECT spacecraft_id, id FROM app.telemetry")
+    rows = await database.fetch("SELECT spacecraft_id, id FROM app.snapshot")
     assert {tuple(row) for row in rows} == {pair for pair in sent if "cursed" not in pair[1]}
     sequences = [int(letter.headers["Missionops-Stream-Sequence"]) for letter in await letters(client)]
     assert sequences == [n for n, (_, name) in enumerate(sent, start=1) if "cursed" in name]
@@ -468,7 +468,7 @@ async def test_refused_rows_among_overlapping_batches_lose_no_neighbour(settings
 
 async def test_the_next_of_an_identity_has_its_turn_when_the_first_is_refused(settings, client, database):
     """As it would in a batch of its own: what becomes of a snapshot does not depend on how batches are cut."""
-    await database.execute("ALTER TABLE app.telemetry ADD CHECK (parameters->>'temp' <> '13')")
+    await database.execute("ALTER TABLE app.snapshot ADD CHECK (others->>'temp' <> '13')")
     async with app.running(settings) as service:
         await service.until_ready()
         temps = [13, 13, 46, 47, 13]
@@ -496,11 +496,11 @@ async def test_thousands_of_refused_rows_in_one_message_do_not_stop_it(service: 
 
 
 async def test_a_fault_that_is_ours_costs_no_telemetry(service: Service, client, database):
-    await database.execute("ALTER TABLE app.telemetry RENAME TO away")
+    await database.execute("ALTER TABLE app.snapshot RENAME TO away")
     await publish(client, "telemetry.SC-1", good("waits"))
 
     await until_async(lambda: service.progress.trouble and not service.progress.is_ready, "a red readiness")
-    await database.execute("ALTER TABLE app.away RENAME TO telemetry")
+    await database.execute("ALTER TABLE app.away RENAME TO snapshot")
     await all_handled(client, database)
     assert await stored_ids(database) == ["waits"]
     assert await letters(client) == []

@@ -99,7 +99,7 @@ async def test_a_duplicate_is_created_too(http: httpx.AsyncClient):
 
 async def test_what_the_stream_has_and_the_database_has_not_is_accepted(http: httpx.AsyncClient, database):
     async with database.transaction():
-        await database.execute("LOCK TABLE app.telemetry IN ACCESS EXCLUSIVE MODE")
+        await database.execute("LOCK TABLE app.snapshot IN ACCESS EXCLUSIVE MODE")
         began = time.monotonic()
         one, many = await asyncio.gather(
             http.post("/telemetry", json=SNAPSHOT),

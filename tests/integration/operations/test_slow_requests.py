@@ -18,7 +18,7 @@ from subscribers import middlewares
 from tests.wait import until_async
 
 AT = "2025-01-01T00:00:00Z"
-TABLES = "app.spacecraft, app.config, app.telemetry, app.anomaly, app.event, app.document, app.parameter_set"
+TABLES = "app.spacecraft, app.config, app.snapshot, app.anomaly, app.event, app.document, app.parameter_set"
 
 REQUESTS: dict[str, dict[str, Any]] = {
     "anomalies.timeline": {"from": AT, "to": AT},

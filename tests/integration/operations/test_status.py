@@ -167,7 +167,7 @@ async def test_a_clock_or_a_silence_that_is_no_number_of_seconds_is_refused(serv
 
 def entry(time: int, received: int) -> BatchEntry:
     delivery = Delivery(b"SC-001", 1, received * 1_000_000_000, b"", None, b"")
-    return BatchEntry(Snapshot((SC, time * 1_000_000, "a"), {}, b"{}"), delivery, 0)
+    return BatchEntry(Snapshot((SC, time * 1_000_000, "a"), {}), delivery, 0)
 
 
 @pytest.mark.parametrize(

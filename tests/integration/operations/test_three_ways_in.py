@@ -27,7 +27,7 @@ EVENT = {"type": "INFO", "severity": "LOW", "message": "Hello", "timestamp": AT,
 DOCUMENT = {"title": "Battery", "body": "Warm it.", "id": "battery", "tags": ["eps"], "spacecraftId": "SC-001"}
 
 # What two calls, one after the other, cannot agree about.
-OF_THE_MOMENT = {"updatedAt", "version", "lag", "sequence"}
+OF_THE_MOMENT = {"updatedAt", "version", "lag", "sequence", "at"}
 
 
 class Reply(NamedTuple):
@@ -67,6 +67,9 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "telemetry.analyze": Command(
         "analyze-telemetry --spacecraft-id *", {"limit": "--limit", "from": "--from", "to": "--to"}
+    ),
+    "telemetry.series": Command(
+        "series *", {"parameters": "", "from": "--from", "to": "--to", "points": "--points"},
     ),
     "anomalies.list": Command("list-anomalies --spacecraft-id *", ANOMALY_FILTERS),
     "anomalies.search": Command("list-anomalies", ANOMALY_FILTERS),
@@ -155,6 +158,15 @@ CASES: Mapping[str, list[tuple[str, Any]]] = {
         ("SC-001", {"from": AT}),
         ("SC-001", {"from": "soon", "to": LATER}),
         ("unknown", {}),
+    ],
+    "telemetry.series": [
+        ("SC-001", {"parameters": ["temp", "mode", "none"], "from": AT, "to": LATER, "points": 100}),
+        ("SC-001", {"parameters": ["temp"], "from": AT, "to": LATER, "points": 3}),
+        ("SC-001", {"parameters": ["temp"], "from": LATER, "to": AT, "points": 3}),
+        ("SC-001", {"parameters": ["temp"], "from": AT, "to": LATER, "points": 0}),
+        ("SC-001", {"parameters": ["temp"], "from": AT}),
+        ("SC-001", {"from": AT, "to": LATER}),
+        ("unknown", {"parameters": ["temp"], "from": AT, "to": LATER, "points": 100}),
     ],
     "anomalies.list": [
         ("SC-001", {}),
@@ -414,6 +426,8 @@ def has_command(operation: Operation, spacecraft_id: str, request: Any) -> bool:
         return False  # which is several pages
     if operation.name == "anomalies.timeline" and len(request) < 2:
         return False  # which is the command of the list
+    if operation.name == "telemetry.series" and len(request) < 4:
+        return False  # the command line has defaults of its own
     return request.keys() <= command.fields.keys()
 
 

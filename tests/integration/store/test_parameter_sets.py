@@ -1,5 +1,7 @@
 """Names of parameters are stored once for spacecraft of one kind, whatever comes, and within a bound."""
 
+import itertools
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -7,11 +9,13 @@ import pytest
 
 from missionops.domain import parameter_set
 from missionops.domain.parameter_name import MAX_PARAMETERS
-from missionops.ingest import reported_parameters
-from missionops.ingest.batch import Batch
-from missionops.ingest.reported_parameters import ReportedParameters
+from missionops.domain.parameter_set import Value
+from missionops.ingest import parameter_sets as ingest_sets
+from missionops.ingest.batch import Batch, Delivery
+from missionops.ingest.parameter_sets import BatchSets, ParameterSets
 from missionops.store import database as databases
 from missionops.store import parameter_sets
+from missionops.store.configs import IngestConfig
 from missionops.wire.decoder import Decoder
 
 
@@ -21,13 +25,28 @@ async def connection(database_url: str) -> AsyncIterator[Any]:
         yield found
 
 
-async def note(connection: Any, reported: ReportedParameters, **names: list[str]) -> None:
-    """A batch in which these spacecraft bring these names."""
+async def note(connection: Any, sets: ParameterSets, **names: list[str]) -> BatchSets:
+    """A batch in which each of these spacecraft brings a snapshot with these names."""
+    return await handle(
+        connection, sets, {spacecraft_id: [dict.fromkeys(some, 1)] for spacecraft_id, some in names.items()}
+    )
+
+
+async def handle(connection: Any, sets: ParameterSets, snapshots: dict[str, list[dict[str, Value]]]) -> BatchSets:
+    """A batch of these snapshots by spacecraft."""
     batch = Batch(0, Decoder())
-    for spacecraft_id, brought in names.items():
-        batch.reported[spacecraft_id, hash(tuple(brought))] = brought
+    for spacecraft_id, several in snapshots.items():
+        for parameters in several:
+            body = json.dumps({"timestamp": "2025-01-01T00:00:00Z", "id": "x", "parameters": parameters}).encode()
+            sequence = batch.sequence + 1
+            list(batch.add(Delivery(f"telemetry.1.{spacecraft_id}".encode(), sequence, sequence, body, None, b"")))
+    prepared = await sets.prepare(connection, batch)
+    configs = dict.fromkeys(snapshots, IngestConfig(0, 600))
     async with connection.transaction():
-        await reported.note(connection, batch)
+        await prepared.note(connection)
+        for entry in (*batch.entries.values(), *itertools.chain(*batch.repeats.values())):
+            prepared.row(configs, entry)
+    return prepared
 
 
 async def rows(connection: Any) -> tuple[int, int]:
@@ -39,7 +58,7 @@ async def rows(connection: Any) -> tuple[int, int]:
 
 
 async def test_spacecraft_of_one_kind_share_a_set_in_whatever_order_the_names_come(connection):
-    reported = ReportedParameters()
+    reported = ParameterSets()
     await note(connection, reported, A=["x", "y"], B=["y", "x"])
     await note(connection, reported, C=["x", "y"])
     assert await rows(connection) == (1, 3)
@@ -47,7 +66,7 @@ async def test_spacecraft_of_one_kind_share_a_set_in_whatever_order_the_names_co
 
 
 async def test_what_is_new_is_a_set_of_its_own_and_what_is_known_writes_nothing(connection):
-    reported = ReportedParameters()
+    reported = ParameterSets()
     await note(connection, reported, A=["x", "y"])
     await note(connection, reported, A=["y"], B=["z"])
     assert await rows(connection) == (2, 2)
@@ -58,29 +77,29 @@ async def test_what_is_new_is_a_set_of_its_own_and_what_is_known_writes_nothing(
 
 
 async def test_another_session_knows_what_is_stored(connection):
-    await note(connection, ReportedParameters(), A=["x", "y"], B=["x", "y", "z"])
+    await note(connection, ParameterSets(), A=["x", "y"], B=["x", "y", "z"])
     before = await rows(connection)
-    await note(connection, ReportedParameters(), A=["x"], B=["z", "y"], C=["x", "y"])
+    await note(connection, ParameterSets(), A=["x"], B=["z", "y"], C=["x", "y"])
     assert await rows(connection) == (before[0], before[1] + 1)
-    await note(connection, ReportedParameters(), A=["x", "y", "z"])
+    await note(connection, ParameterSets(), A=["x", "y", "z"])
     assert await parameter_sets.reported_names(connection, "A") == ["x", "y", "z"]
 
 
 async def test_invented_names_end_at_the_bound_also_in_another_session(connection, caplog):
-    reported = ReportedParameters()
+    reported = ParameterSets()
     for number in range(11):
         await note(connection, reported, A=[f"n{number}_{index}" for index in range(999)])
     assert len(await parameter_sets.reported_names(connection, "A")) == MAX_PARAMETERS
     assert caplog.text.count("A has reported 10000 different parameters") == 1
-    for session in (reported, ReportedParameters()):
+    for session in (reported, ParameterSets()):
         await note(connection, session, A=["another"], B=["b"])
     assert len(await parameter_sets.reported_names(connection, "A")) == MAX_PARAMETERS
     assert await parameter_sets.reported_names(connection, "B") == ["b"]
 
 
 async def test_what_is_forgotten_in_memory_is_read_again(connection, monkeypatch):
-    monkeypatch.setattr(reported_parameters, "_MOST_NAMES", 3)
-    reported = ReportedParameters()
+    monkeypatch.setattr(ingest_sets, "_MOST_NAMES", 3)
+    reported = ParameterSets()
     for number in range(10):
         await note(connection, reported, A=[f"n{number}", f"n{number + 1}"], B=["b"])
     assert await parameter_sets.reported_names(connection, "A") == sorted(f"n{number}" for number in range(11))

@@ -10,19 +10,22 @@ import asyncpg
 import pytest
 
 from missionops.domain import timestamp
+from missionops.domain.snapshot import Snapshot
 from missionops.errors import Unavailable
-from missionops.store import anomalies, anomaly_search, partitions, reception, telemetry
+from missionops.store import anomalies, anomaly_search, partitions, reception, snapshot_rows, telemetry
 from missionops.store import database as databases
 from missionops.store.anomalies import AnomalyRow
 from missionops.store.anomaly_search import AnomalyFilter, AnomalySearchCursor
+from missionops.store.parameter_sets import ParameterNames
 
 MONTHS = {date(year, month, 1) for year in range(1900, 2200) for month in range(1, 13)}
 EVER = (timestamp.EARLIEST, timestamp.LATEST)
+INSERT = 'INSERT INTO app.snapshot (spacecraft_id, "timestamp", id, received_at, config_version) VALUES'
 
 
 async def bounds(connection: Any) -> dict[str, tuple[str, str]]:
     """The attached partitions, in the order of time."""
-    query = "SELECT name::text, first::date::text, before::date::text FROM app.telemetry_partition ORDER BY first"
+    query = "SELECT name::text, first::date::text, before::date::text FROM app.snapshot_partition ORDER BY first"
     return {row[0].removeprefix("app."): (row[1], row[2]) for row in await connection.fetch(query)}
 
 
@@ -40,21 +43,21 @@ async def service_connection(database_url: str, as_role: Callable[[str, str], st
 
 
 async def test_months_lie_near_the_present_and_decades_beyond_without_a_gap(service_connection, database):
-    await partitions.ensure(service_connection, partitions.TELEMETRY, MONTHS)
+    await partitions.ensure(service_connection, partitions.SNAPSHOT, MONTHS)
     found = await bounds(database)
     today = await database.fetchval("SELECT current_date")
     first, before = months_from(today, -240), months_from(today, 3)
     expected = [months_from(first, number) for number in range(243)]
-    assert [name for name in found if len(name) == len("telemetry_2025_01")] == [
-        f"telemetry_{month:%Y_%m}" for month in expected
+    assert [name for name in found if len(name) == len("snapshot_2025_01")] == [
+        f"snapshot_{month:%Y_%m}" for month in expected
     ]
     starts = [start for start, _ in found.values()]
     assert [end for _, end in found.values()] == [*starts[1:], "2200-01-01"]
     assert starts[0] == "1900-01-01"
-    assert found["telemetry_1900s"] == ("1900-01-01", "1910-01-01")
-    assert found[f"telemetry_{first.year // 10}0s"][1] == str(first)
+    assert found["snapshot_1900s"] == ("1900-01-01", "1910-01-01")
+    assert found[f"snapshot_{first.year // 10}0s"][1] == str(first)
     assert str(before) in starts
-    await partitions.ensure(service_connection, partitions.TELEMETRY, MONTHS)
+    await partitions.ensure(service_connection, partitions.SNAPSHOT, MONTHS)
     assert await bounds(database) == found
 
 
@@ -63,12 +66,12 @@ async def test_what_is_there_is_left_and_a_decade_fits_between(service_connectio
     today = await database.fetchval("SELECT current_date")
     near = months_from(today, 2)  # as if it had been far ahead when the partition was made
     for name, first, before in (
-        ("telemetry_1985_03", "1985-03-01", "1985-04-01"),
+        ("snapshot_1985_03", "1985-03-01", "1985-04-01"),
         ("a_week", "1987-06-08", "1987-06-15"),
         ("telemetry_early", str(near), str(months_from(near, 30))),
     ):
-        await database.execute(f"CREATE TABLE app.{name} (LIKE app.telemetry INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")
-        attach = f"ALTER TABLE app.telemetry ATTACH PARTITION app.{name} FOR VALUES FROM ('{first}Z') TO ('{before}Z')"
+        await database.execute(f"CREATE TABLE app.{name} (LIKE app.snapshot INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")
+        attach = f"ALTER TABLE app.snapshot ATTACH PARTITION app.{name} FOR VALUES FROM ('{first}Z') TO ('{before}Z')"
         await database.execute(attach)
     days = [
         date(1984, 1, 1),
@@ -78,14 +81,14 @@ async def test_what_is_there_is_left_and_a_decade_fits_between(service_connectio
         date(1987, 6, 15),
         date(1980, 1, 1),
     ]
-    await partitions.ensure(service_connection, partitions.TELEMETRY, [*days, near, today])
+    await partitions.ensure(service_connection, partitions.SNAPSHOT, [*days, near, today])
     assert await bounds(database) == {
-        "telemetry_1980s": ("1980-01-01", "1985-03-01"),
-        "telemetry_1985_03": ("1985-03-01", "1985-04-01"),
-        "telemetry_1980s_2": ("1985-04-01", "1987-06-08"),
+        "snapshot_1980s": ("1980-01-01", "1985-03-01"),
+        "snapshot_1985_03": ("1985-03-01", "1985-04-01"),
+        "snapshot_1980s_2": ("1985-04-01", "1987-06-08"),
         "a_week": ("1987-06-08", "1987-06-15"),
-        "telemetry_1980s_3": ("1987-06-15", "1990-01-01"),
-        f"telemetry_{today:%Y_%m}": (str(today.replace(day=1)), str(months_from(today, 1))),
+        "snapshot_1980s_3": ("1987-06-15", "1990-01-01"),
+        f"snapshot_{today:%Y_%m}": (str(today.replace(day=1)), str(months_from(today, 1))),
         "telemetry_early": (str(near), str(months_from(near, 30))),
     }
 
@@ -94,38 +97,39 @@ async def test_a_gap_within_a_day_is_closed(service_connection, database):
     """Who attaches a month by the clock of his own time zone leaves an hour without a partition."""
     await database.execute("SET timezone = 'Europe/Berlin'; SET datestyle = 'German'")
     await database.execute(
-        "CREATE TABLE app.mine PARTITION OF app.telemetry FOR VALUES FROM ('2025-01-01') TO ('2025-02-01')"
+        "CREATE TABLE app.mine PARTITION OF app.snapshot FOR VALUES FROM ('2025-01-01') TO ('2025-02-01')"
     )
-    await partitions.ensure(service_connection, partitions.TELEMETRY, [date(2025, 1, 31), date(2025, 2, 1)])
+    await partitions.ensure(service_connection, partitions.SNAPSHOT, [date(2025, 1, 31), date(2025, 2, 1)])
     await database.execute("SET timezone = 'UTC'; SET datestyle = 'ISO'")
     rows = await database.fetch(
-        "SELECT name::text, first::text, before::text FROM app.telemetry_partition ORDER BY first"
+        "SELECT name::text, first::text, before::text FROM app.snapshot_partition ORDER BY first"
     )
     assert [tuple(row) for row in rows] == [
         ("app.mine", "2024-12-31 23:00:00+00", "2025-01-31 23:00:00+00"),
-        ("app.telemetry_2025_01", "2025-01-31 23:00:00+00", "2025-02-01 00:00:00+00"),
-        ("app.telemetry_2025_02", "2025-02-01 00:00:00+00", "2025-03-01 00:00:00+00"),
+        ("app.snapshot_2025_01", "2025-01-31 23:00:00+00", "2025-02-01 00:00:00+00"),
+        ("app.snapshot_2025_02", "2025-02-01 00:00:00+00", "2025-03-01 00:00:00+00"),
     ]
 
 
 async def test_with_a_default_partition_every_row_has_a_place(service_connection, database):
-    await database.execute("CREATE TABLE app.others PARTITION OF app.telemetry DEFAULT")
-    await partitions.ensure(service_connection, partitions.TELEMETRY, [date(2025, 1, 1)])
+    await database.execute("CREATE TABLE app.others PARTITION OF app.snapshot DEFAULT")
+    await partitions.ensure(service_connection, partitions.SNAPSHOT, [date(2025, 1, 1)])
     assert list(await bounds(database)) == ["others"]
 
 
 async def test_a_time_that_is_not_kept_is_refused(service_connection):
     for day in (date(1899, 12, 31), date(2200, 1, 1)):
         with pytest.raises(asyncpg.CheckViolationError):
-            await partitions.ensure(service_connection, partitions.TELEMETRY, [day])
+            await partitions.ensure(service_connection, partitions.SNAPSHOT, [day])
 
 
 async def test_a_row_without_a_partition_is_told_from_one_that_is_refused(service_connection, database):
-    row = (("SC-1", timestamp.to_microseconds(datetime(2025, 1, 1, tzinfo=UTC)), "a"), b"{}", 0)
+    snapshot = Snapshot(("SC-1", timestamp.to_microseconds(datetime(2025, 1, 1, tzinfo=UTC)), "a"), {})
+    row = snapshot_rows.write(snapshot, 0, 0, None).data
     with pytest.raises(Unavailable, match="dropped or detached"):
         await telemetry.add(service_connection, [row])
-    await partitions.ensure(service_connection, partitions.TELEMETRY, [date(2025, 1, 1)])
-    await database.execute("ALTER TABLE app.telemetry ADD CONSTRAINT mine CHECK (id <> 'a')")
+    await partitions.ensure(service_connection, partitions.SNAPSHOT, [date(2025, 1, 1)])
+    await database.execute("ALTER TABLE app.snapshot ADD CONSTRAINT mine CHECK (id <> 'a')")
     with pytest.raises(asyncpg.CheckViolationError):
         await telemetry.add(service_connection, [row])
 
@@ -134,10 +138,10 @@ async def test_a_row_without_a_partition_is_told_from_one_that_is_refused(servic
 async def plans(database_url: str) -> AsyncIterator[tuple[Any, list[dict[str, Any]]]]:
     """A connection to a database with all the partitions there can be, and the plans of what is done on it."""
     async with databases.connected(database_url) as connection:
-        await partitions.ensure(connection, partitions.TELEMETRY, MONTHS)
+        await partitions.ensure(connection, partitions.SNAPSHOT, MONTHS)
         newest = datetime.now(UTC) - timedelta(days=1)
         rows = [(f"SC-{number % 10}", newest - timedelta(minutes=number), f"{number}") for number in range(5_000)]
-        await connection.executemany("INSERT INTO app.telemetry VALUES ($1, $2, $3, '{}', now())", rows)
+        await connection.executemany(f"{INSERT} ($1, $2, $3, now(), 0)", rows)
         await connection.execute("ANALYZE")
         await connection.execute("SET enable_seqscan = off")  # which is right for the many that hold nothing here
         found: list[dict[str, Any]] = []
@@ -156,7 +160,7 @@ def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
     return [plan, *below] if "Relation Name" in plan else below
 
 
-def scans(found: list[dict[str, Any]], prefix: str = "telemetry_") -> list[dict[str, Any]]:
+def scans(found: list[dict[str, Any]], prefix: str = "snapshot_") -> list[dict[str, Any]]:
     """How partitions are looked at, in all plans of finished transactions since the last call; each by its key."""
     scanned = [node for plan in found for node in nodes(plan["Plan"]) if node["Relation Name"].startswith(prefix)]
     found.clear()
@@ -170,20 +174,42 @@ async def test_the_newest_are_found_without_opening_the_partitions_of_old(plans)
     for _ in range(8):  # the plan for all values, too, which is taken after some times
         for count in (1, 20):
             async with connection.transaction():
-                assert len([row async for row in telemetry.newest(connection, "SC-1", EVER, None, count)]) == count
+                assert (
+                    len(
+                        [
+                            row
+                            async for row in telemetry.newest(
+                                connection, "SC-1", EVER, None, count, names=ParameterNames()
+                            )
+                        ]
+                    )
+                    == count
+                )
             assert 0 < len(scans(found)) < 50
             async with connection.transaction():
-                assert len([row async for row in telemetry.newest_from(connection, "SC-1", None, count)]) == count
+                assert (
+                    len(
+                        [
+                            row
+                            async for row in telemetry.newest_from(
+                                connection, "SC-1", None, count, names=ParameterNames()
+                            )
+                        ]
+                    )
+                    == count
+                )
             assert 0 < len(scans(found)) < 50
 
 
 async def test_what_is_older_is_found_too_and_each_partition_by_its_key(plans):
     connection, found = plans
-    await connection.execute("INSERT INTO app.telemetry VALUES ('OLD', '1970-01-01Z', 'a', '{}', now())")
-    await connection.execute("INSERT INTO app.telemetry VALUES ('OLD', '2190-01-01Z', 'b', '{}', now())")
+    await connection.execute(f"{INSERT} ('OLD', '1970-01-01Z', 'a', now(), 0)")
+    await connection.execute(f"{INSERT} ('OLD', '2190-01-01Z', 'b', now(), 0)")
     found.clear()
     async with connection.transaction():
-        assert [row.id async for row in telemetry.newest(connection, "OLD", EVER, None, 20)] == ["b", "a"]
+        assert [
+            row.id async for row in telemetry.newest(connection, "OLD", EVER, None, 20, names=ParameterNames())
+        ] == ["b", "a"]
     assert 240 < len(scans(found)) < 280
 
 
@@ -194,19 +220,26 @@ async def test_a_range_and_a_place_open_only_what_they_hold(plans):
     place = (now - timedelta(days=2), "")
     for _ in range(8):
         async with connection.transaction():
-            assert [row async for row in telemetry.oldest_from(connection, "SC-1", lately, None, 20)]
+            assert [
+                row async for row in telemetry.oldest_from(connection, "SC-1", lately, None, 20, names=ParameterNames())
+            ]
         assert 0 < len(scans(found)) <= 3
         async with connection.transaction():
-            assert [row async for row in telemetry.newest(connection, "SC-1", lately, None, 20)]
+            assert [row async for row in telemetry.newest(connection, "SC-1", lately, None, 20, names=ParameterNames())]
         assert 0 < len(scans(found)) <= 3
         async with connection.transaction():
-            assert [row async for row in telemetry.oldest_from(connection, "SC-1", (EVER[0], now), place, 20)]
+            assert [
+                row
+                async for row in telemetry.oldest_from(
+                    connection, "SC-1", (EVER[0], now), place, 20, names=ParameterNames()
+                )
+            ]
         assert 0 < len(scans(found)) <= 2
 
 
 async def test_what_is_stored_is_looked_up_in_the_partitions_of_its_time(plans):
     connection, found = plans
-    rows = await connection.fetch('SELECT spacecraft_id, "timestamp", id FROM app.telemetry ORDER BY id LIMIT 200')
+    rows = await connection.fetch('SELECT spacecraft_id, "timestamp", id FROM app.snapshot ORDER BY id LIMIT 200')
     identities = [(row[0], timestamp.to_microseconds(row[1]), row[2]) for row in rows]
     unknown = [(spacecraft_id, time + 1, name) for spacecraft_id, time, name in identities]
     for _ in range(8):
@@ -226,7 +259,7 @@ async def test_anomalies_have_partitions_where_they_need_them_and_nowhere_else(s
         body = {"id": name, "timestamp": at, "parameters": {"t": value}}
         await client.request("telemetry.SC-1", json.dumps(body).encode())
     await until_stored(service, 3)
-    assert list(await bounds(database)) == ["telemetry_1950s", "telemetry_2025_01", "telemetry_2025_02"]
+    assert list(await bounds(database)) == ["snapshot_1950s", "snapshot_2025_01", "snapshot_2025_02"]
     rows = await database.fetch("SELECT name::text FROM app.anomaly_partition ORDER BY first")
     assert [row[0] for row in rows] == ["app.anomaly_1950s", "app.anomaly_2025_02"]
     options = "SELECT reloptions FROM pg_class JOIN pg_am ON pg_am.oid = relam WHERE amname = 'brin'"

@@ -18,8 +18,8 @@ from missionops.store import migrate
 ROLES = ("mission_migrator", "mission_app", "mission_reader")
 
 SNAPSHOT = """
-INSERT INTO app.telemetry (spacecraft_id, "timestamp", id, parameters, received_at)
-VALUES ('SC-1', '2025-01-01Z', 'a', '{}', now())
+INSERT INTO app.snapshot (spacecraft_id, "timestamp", id, received_at, config_version)
+VALUES ('SC-1', '2025-01-01Z', 'a', now(), 0)
 """
 
 
@@ -58,7 +58,7 @@ def connected(as_role: Callable[[str, str], str]) -> Connected:
         "CREATE OR REPLACE FUNCTION app.refuse_change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
         "DROP TABLE app.event",
         "DROP SCHEMA app CASCADE",
-        "TRUNCATE app.telemetry",
+        "TRUNCATE app.snapshot",
         "TRUNCATE app.event",
         "INSERT INTO app.migration (number, name, checksum) VALUES (99, '0099_mine', '')",
         "UPDATE app.migration SET checksum = ''",
@@ -90,7 +90,7 @@ async def test_the_service_may_read_and_write_every_table_and_nothing_else(
     await _make_a_month(connected, database_url)
     tables = [row["name"] for row in await database.fetch(_TABLES)]
     assert len(tables) > 8
-    assert "app.telemetry_2025_01" in tables
+    assert "app.snapshot_2025_01" in tables
     for table in tables:
         granted = {row["right"] for row in await database.fetch(_RIGHTS, table, "mission_app")}
         assert granted == ({"SELECT"} if table == "app.migration" else {"SELECT", "INSERT", "UPDATE", "DELETE"}), table
@@ -105,16 +105,16 @@ async def test_a_reader_may_read_every_table_but_tokens_and_write_none(
         granted = {right["right"] for right in await database.fetch(_RIGHTS, row["name"], "mission_reader")}
         assert granted == (set() if row["name"] == "app.token" else {"SELECT"}), row["name"]
     async with connected(database_url, "mission_reader") as reader:
-        assert await reader.fetchval("SELECT count(*) FROM app.telemetry") == 1
+        assert await reader.fetchval("SELECT count(*) FROM app.snapshot") == 1
         with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
             await reader.execute(SNAPSHOT)
         await reader.execute("SET default_transaction_read_only = off")
-        writes = (SNAPSHOT, "UPDATE app.event SET message = ''", "DELETE FROM app.telemetry")
+        writes = (SNAPSHOT, "UPDATE app.event SET message = ''", "DELETE FROM app.snapshot")
         for statement in (*writes, "SELECT digest FROM app.token"):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await reader.execute(statement)
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await reader.execute("SELECT app.ensure_partitions('app.telemetry', '{2030-01-01}', 1)")
+            await reader.execute("SELECT app.ensure_partitions('app.snapshot', '{2030-01-01}', 1)")
 
 
 async def test_a_reader_may_lock_a_table_against_its_removal_and_nothing_else(database_url: str, connected: Connected):
@@ -129,11 +129,11 @@ async def test_a_reader_may_lock_a_table_against_its_removal_and_nothing_else(da
                 await reader.execute("ROLLBACK")
             with pytest.raises((asyncpg.InsufficientPrivilegeError, asyncpg.ReadOnlySQLTransactionError)):
                 await reader.execute(f"SELECT FROM app.{table} FOR KEY SHARE")
-        await reader.execute("BEGIN; LOCK TABLE app.telemetry, app.checkpoint, app.anomaly IN ACCESS SHARE MODE")
+        await reader.execute("BEGIN; LOCK TABLE app.snapshot, app.checkpoint, app.anomaly IN ACCESS SHARE MODE")
         async with connected(database_url, "mission_app") as service:
             await service.execute("SET lock_timeout = '1s'")
-            await service.execute("SELECT app.ensure_partitions('app.telemetry', '{2025-02-01,1900-01-01}', 2)")
-            await service.execute("UPDATE app.checkpoint SET sequence = 1; DELETE FROM app.telemetry")
+            await service.execute("SELECT app.ensure_partitions('app.snapshot', '{2025-02-01,1900-01-01}', 2)")
+            await service.execute("UPDATE app.checkpoint SET sequence = 1; DELETE FROM app.snapshot")
 
 
 async def test_what_a_reader_may_use_up_is_bounded(database_url: str, database, connected: Connected):
@@ -163,7 +163,7 @@ WHERE relnamespace = 'app'::regnamespace AND pg_get_userbyid(relowner) <> 'missi
 async def _make_a_month(connected: Connected, database_url: str) -> None:
     """As the service does: it may not create a table, and has this one made."""
     async with connected(database_url, "mission_app") as connection:
-        await connection.execute("SELECT app.ensure_partitions('app.telemetry', '{2025-01-01}', 1)")
+        await connection.execute("SELECT app.ensure_partitions('app.snapshot', '{2025-01-01}', 1)")
         await connection.execute(SNAPSHOT)
 
 
@@ -194,14 +194,14 @@ async def test_a_schema_that_was_there_before_comes_under_the_same_rights(
 ):
     await migrate.apply(empty_database_url)
     superuser = await asyncpg.connect(empty_database_url)
-    await superuser.execute("SELECT app.ensure_partitions('app.telemetry', '{2025-01-01}', 1)")
+    await superuser.execute("SELECT app.ensure_partitions('app.snapshot', '{2025-01-01}', 1)")
     for _ in range(2):
         await access.create_roles(empty_database_url)
     assert not await superuser.fetch(_OTHER_OWNERS)
     await migrate.apply(as_role(empty_database_url, "mission_migrator"))
     async with connected(empty_database_url, "mission_app") as service:
         await service.execute(SNAPSHOT)
-        await service.execute("SELECT app.ensure_partitions('app.telemetry', '{2031-01-01}', 1)")
+        await service.execute("SELECT app.ensure_partitions('app.snapshot', '{2031-01-01}', 1)")
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await service.execute("UPDATE app.migration SET checksum = ''")
     await superuser.close()

@@ -68,7 +68,7 @@ async def test_each_statement_of_the_store_can_be_prepared(database_url):
 def test_the_statements_are_found_by_their_names():
     """A module without one, and this test would pass for it in vain."""
     found = {name.partition(".")[0] for name in STATEMENTS}
-    without = {"__init__", "copy", "rows"}
+    without = {"__init__", "copy", "rows", "snapshot_rows"}
     assert found == {module.name for module in pkgutil.iter_modules(store.__path__)} - without
     assert len(STATEMENTS) > 60
 
@@ -80,9 +80,10 @@ ROWS: dict[str, dict[str, str]] = {
         "spacecraft_id": "'SC-0'", "version": "1", "document": "'{}'", "source": "'manual'", "recorded_by": "'nats'",
     },
     "parameter_set": {"digest": r"'\x000102030405060708090a0b0c0d0e0f'", "names": "'{temp}'"},
-    "spacecraft_parameter_set": {"spacecraft_id": "'SC-1'", "digest": r"'\x000102030405060708090a0b0c0d0e0f'"},
-    "telemetry": {
-        "spacecraft_id": "'SC-1'", "timestamp": T, "id": "'a'", "parameters": "'{}'", "received_at": T,
+    "spacecraft_parameter_set": {"spacecraft_id": "'SC-1'", "parameter_set_id": "1"},
+    "snapshot": {
+        "spacecraft_id": "'SC-1'", "timestamp": T, "id": "'a'", "received_at": T, "config_version": "0",
+        "parameter_set_id": "1", "numbers": "'{1.5,NULL}'", "others": "'{}'",
     },
     "anomaly": {
         "spacecraft_id": "'SC-1'", "timestamp": T, "snapshot_id": "'a'", "parameter": "'temp'", "kind": "'WARN_HIGH'",
@@ -123,9 +124,10 @@ REFUSED: dict[str, tuple[str, str, list[str]]] = {
     "parameter_set_names_check": (
         "parameter_set", "names", ["'{}'", "'{a,NULL}'", "array_fill('a'::text, ARRAY[10001])"],
     ),
-    "spacecraft_parameter_set_digest_check": ("spacecraft_parameter_set", "digest", [r"'\x00'"]),
-    "telemetry_timestamp_check": ("telemetry", "timestamp", ["'1899-12-31Z'", "'2200-01-01Z'"]),
-    "telemetry_id_check": ("telemetry", "id", ["''", "repeat('a', 129)"]),
+    "snapshot_timestamp_check": ("snapshot", "timestamp", ["'1899-12-31Z'", "'2200-01-01Z'"]),
+    "snapshot_config_version_check": ("snapshot", "config_version", ["-1"]),
+    "snapshot_id_check": ("snapshot", "id", ["''", "repeat('a', 129)"]),
+    "snapshot_check": ("snapshot", "parameter_set_id", ["NULL"]),
     "anomaly_timestamp_check": ("anomaly", "timestamp", ["'1899-12-31Z'", "'2200-01-01Z'"]),
     "anomaly_kind_check": ("anomaly", "kind", ["''", "'warn'", "'WARN HIGH'", "'1ST'", "repeat('A', 33)"]),
     "anomaly_severity_check": ("anomaly", "severity", ["'FATAL'", "'low'"]),
@@ -161,7 +163,7 @@ REFUSED: dict[str, tuple[str, str, list[str]]] = {
 async def tables(database: Any) -> Any:
     """A connection to tables that take any time, and a spacecraft for configs."""
     await database.execute("INSERT INTO app.spacecraft (spacecraft_id) VALUES ('SC-0')")
-    for table in ("telemetry", "anomaly"):
+    for table in ("snapshot", "anomaly"):
         await database.execute(f"CREATE TABLE app.{table}_other PARTITION OF app.{table} DEFAULT")
     return database
 

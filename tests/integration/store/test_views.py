@@ -103,10 +103,12 @@ async def test_a_snapshot_without_parameters_is_shown_too(writer, reader):
     assert [tuple(row) for row in rows] == [("{}", None, START), ('{ "p" : 1 }', 3, START)]
 
 
-async def test_the_select_of_the_readme_works(writer, reader):
+async def test_the_selects_of_the_readme_work(writer, reader):
     await stored_telemetry.add(
-        writer, "SC-001", [(START, {"temp": 46, "mode": "CRUISE"}), (START + timedelta(days=1), {"temp": 4.5})]
+        writer, "SC-001", [(START, {"temp": 46, "mode": "CRUISE"}), (START + timedelta(minutes=1), {"temp": 4.5})]
     )
-    query = re.search(r"(?m)^SELECT .* FROM app\.telemetry .*;$", (Path(__file__).parents[3] / "README.md").read_text())
-    assert query
-    assert [row["temp"] for row in await reader.fetch(query[0])] == ["46", "4.5"]
+    readme = (Path(__file__).parents[3] / "README.md").read_text()
+    [shown] = re.findall(r"(?m)^SELECT .* FROM app\.telemetry .*;$", readme)
+    [found] = re.findall(r"(?m)^SELECT .* FROM app\.samples.*;$", readme)
+    assert [row["temp"] for row in await reader.fetch(shown)] == ["46", "4.5"]
+    assert [tuple(row)[1:] for row in await reader.fetch(found)] == [(46, None), (4.5, None)]

@@ -84,7 +84,7 @@ async def database(server: str, template: str) -> AsyncIterator[str]:
     dsn = f"{before.rpartition('/')[0]}/{name}?{query}"
     await execute(server, f"CREATE DATABASE {name} TEMPLATE {template}")
     try:
-        await execute(dsn, "ALTER TABLE app.telemetry ADD CHECK (id <> 'cursed')")
+        await execute(dsn, "ALTER TABLE app.snapshot ADD CHECK (id <> 'cursed')")
         yield dsn
     finally:
         await execute(server, f"DROP DATABASE {name} WITH (FORCE)")

@@ -27,13 +27,13 @@ async def test_a_flood_of_poison_is_a_few_lines_that_say_where_it_is(serve, nats
 async def test_what_ends_a_batch_names_the_batch_and_its_cause(serve, nats_server, own_database, mission):
     served = await serve(nats_server.url, own_database)
     await mission.configure()
-    await mission.execute("ALTER TABLE app.telemetry RENAME TO away")
+    await mission.execute("ALTER TABLE app.snapshot RENAME TO away")
     await mission.publish(5)
-    await served.until_red('relation "app.telemetry" does not exist')
+    await served.until_red('relation "app.snapshot" does not exist')
     (line,) = [line for line in served.log if "starts again" in line["message"]][:1]
     assert re.fullmatch("[1-5]-[1-5]", line["batch"])
     assert "UndefinedTableError" in line["exception"]
-    await mission.execute("ALTER TABLE app.away RENAME TO telemetry")
+    await mission.execute("ALTER TABLE app.away RENAME TO snapshot")
     await served.until_ready()
     await mission.audit()
     assert not [line for line in served.log if "__aexit__" in line["message"]]

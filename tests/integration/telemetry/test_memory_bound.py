@@ -28,14 +28,14 @@ async def test_a_backlog_of_any_kind_fits_into_memory(serve, nats_server, own_da
     holder = await asyncpg.connect(own_database)
     with deaf(nats_server.url):
         async with holder.transaction():
-            await holder.execute("LOCK TABLE app.telemetry IN SHARE MODE")
+            await holder.execute("LOCK TABLE app.snapshot IN SHARE MODE")
             backlog = await publish(mission.client)
             # It takes what it has room for, and then no more: the rest stays in the stream.
             assert 0 < await taken(mission.client) < backlog / 2
             assert peak(served.running.pid) < LIMIT
         await until_handled(mission, backlog)
     assert peak(served.running.pid) < LIMIT
-    ((stored,),) = await mission.fetch("SELECT count(*) FROM app.telemetry")
+    ((stored,),) = await mission.fetch("SELECT count(*) FROM app.snapshot")
     assert stored == SMALL + LARGE * ITEMS + LARGE
     ((told,),) = await mission.fetch("SELECT count(*) FROM app.anomaly")
     assert told == SMALL // 10

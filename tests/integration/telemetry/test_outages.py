@@ -155,7 +155,7 @@ async def test_the_streams_are_restored_to_an_older_state(served, mission, nats_
         await mission.publish(2 * N)
         await mission.until_told(*mission.acknowledged[2 * N :])
     await served.until_ready()
-    stored = await mission.fetch("SELECT id FROM app.telemetry ORDER BY id")
+    stored = await mission.fetch("SELECT id FROM app.snapshot ORDER BY id")
     assert [name for (name,) in stored] == mission.acknowledged
     told = await mission.told()
     assert sorted(told) == sorted(set(told))

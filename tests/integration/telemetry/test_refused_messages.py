@@ -32,7 +32,7 @@ async def curse(connection, code: str) -> None:
     await connection.execute(f"""
         CREATE FUNCTION app.curse() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN IF NEW.id = 'cursed' THEN {code} END IF; RETURN NEW; END $$;
-        CREATE TRIGGER curse BEFORE INSERT ON app.telemetry FOR EACH ROW EXECUTE FUNCTION app.curse();
+        CREATE TRIGGER curse BEFORE INSERT ON app.snapshot FOR EACH ROW EXECUTE FUNCTION app.curse();
     """)
 
 
@@ -49,7 +49,7 @@ async def all_handled(client, database) -> None:
 
 
 async def stored(database) -> list[str]:
-    return [row[0] for row in await database.fetch("SELECT id FROM app.telemetry ORDER BY received_at, id")]
+    return [row[0] for row in await database.fetch("SELECT id FROM app.snapshot ORDER BY received_at, id")]
 
 
 @pytest.mark.parametrize("code", ["22000", "22P02", "23502", "23505", "23514"])
@@ -75,8 +75,8 @@ async def test_any_other_fault_is_ours_and_the_batch_waits(service: Service, cli
     for _ in range(50):  # red all the time, also while the next attempt is under way
         assert not service.progress.is_ready
         await asyncio.sleep(0.01)
-    assert not await database.fetchval("SELECT count(*) FROM app.telemetry WHERE id >= 'cursed'")
-    await database.execute("DROP TRIGGER curse ON app.telemetry")
+    assert not await database.fetchval("SELECT count(*) FROM app.snapshot WHERE id >= 'cursed'")
+    await database.execute("DROP TRIGGER curse ON app.snapshot")
     await all_handled(client, database)
     await service.until_ready()
     assert await stored(database) == [*names[: N // 2], "cursed", *names[N // 2 :]]

@@ -26,7 +26,7 @@ async def locked(database_url: str) -> AsyncIterator["asyncpg.Connection[asyncpg
     holder, other = await asyncpg.connect(database_url), await asyncpg.connect(database_url)
     transaction = holder.transaction()
     await transaction.start()
-    await holder.execute("LOCK TABLE app.telemetry IN ACCESS EXCLUSIVE MODE")
+    await holder.execute("LOCK TABLE app.snapshot IN ACCESS EXCLUSIVE MODE")
     try:
         yield other
     finally:

@@ -71,7 +71,7 @@ async def test_requests_under_way_are_answered(serve, nats_server, own_database,
     transaction = holder.transaction()
     await transaction.start()
     await holder.execute("SELECT FROM app.spacecraft FOR UPDATE")
-    await holder.execute("LOCK TABLE app.telemetry IN SHARE MODE")
+    await holder.execute("LOCK TABLE app.snapshot IN SHARE MODE")
     snapshot = {"spacecraftId": "SC-003", "timestamp": "2025-01-01T00:00:00Z", "parameters": {"n": 1}}
     async with httpx.AsyncClient(base_url=served.url, timeout=10) as http:
         over_nats = asyncio.create_task(mission.client.request("missionops.config.set.SC-001", b"{}", timeout=10))
@@ -90,7 +90,7 @@ async def test_requests_under_way_are_answered(serve, nats_server, own_database,
         assert (await over_http).json()["version"] == 2
         assert (await taken).status_code == 201
     assert (await asyncio.to_thread(served.running.end)).code == 0
-    assert await other.fetchval("SELECT count(*) FROM app.telemetry") == 1
+    assert await other.fetchval("SELECT count(*) FROM app.snapshot") == 1
     assert await other.fetchval("SELECT owner FROM app.checkpoint") is None
     assert len(await mission.stream("ANOMALIES")) == 1
     await holder.close()
@@ -112,4 +112,4 @@ async def test_what_a_former_owner_is_given_is_asked_for_again(settings, client,
         for _ in range(3):
             await former.next_msg(5)
         await until_async(lambda: service.progress.stored >= 3, "the snapshots")
-    assert await database.fetchval("SELECT count(*) FROM app.telemetry") == 3
+    assert await database.fetchval("SELECT count(*) FROM app.snapshot") == 3

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from missionops.domain import limits, snapshot, timestamp
-from missionops.domain.checks.limit import NAMES as LIMITS
+from missionops.domain import limits, timestamp
 from missionops.domain.anomaly import Anomaly, judge
+from missionops.domain.checks.limit import NAMES as LIMITS
 from missionops.domain.parameter_set import Value
 from missionops.domain.severity import Severity
 from missionops.domain.snapshot import Snapshot
@@ -20,7 +20,7 @@ FULL = {"critLow": 0, "warnLow": 5, "warnHigh": 45, "critHigh": 70}
 
 
 def reported(parameters: dict[str, Value]) -> Snapshot:
-    return Snapshot(("SC-001", timestamp.to_microseconds(AT), "ts_9f2c"), parameters, snapshot.text(parameters))
+    return Snapshot(("SC-001", timestamp.to_microseconds(AT), "ts_9f2c"), parameters)
 
 
 def judged(parameters: dict[str, Value], rules: Mapping[str, object]) -> list[Anomaly]:

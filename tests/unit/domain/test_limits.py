@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from missionops.domain import limits
 from missionops.domain.checks.limit import NAMES, Band, LimitCheck
-from missionops.domain.rule_document import CHECK_KEYS, KEYS, MAX_FAULTS
+from missionops.domain.rule_document import KEYS, MAX_FAULTS
 from missionops.errors import Detail, InvalidRequest
 
 KINDS = ", ".join(NAMES)

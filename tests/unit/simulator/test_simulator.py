@@ -53,7 +53,7 @@ def judged(profile: Profile, reports: Iterable[Report]) -> list[Anomaly]:
     found: list[Anomaly] = []
     for report in reports:
         time = timestamp.to_microseconds(report.timestamp)
-        said = Snapshot((report.spacecraft_id, time, "ts"), report.parameters, b"")
+        said = Snapshot((report.spacecraft_id, time, "ts"), report.parameters)
         found += anomaly.judge(said, rules, 1, time)
     return found
 

@@ -33,7 +33,7 @@ def said(result: Snapshot | Fault) -> object:
     if isinstance(result, Fault):
         return result
     parameters = sorted((name, value, type(value)) for name, value in result.parameters.items())
-    return result.identity, parameters, result.text
+    return result.identity, parameters
 
 
 def is_by_position(result: Snapshot | Fault) -> bool:

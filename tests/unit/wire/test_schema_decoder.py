@@ -164,7 +164,7 @@ def test_values_by_position_meet_rules_when_nothing_is_found_in_them(parameters,
     snapshot = one(KNOWS_ALL, parameters)
     assert isinstance(snapshot.values, ParameterValues)
     found = anomaly.judge(snapshot, rules, 1, 0)
-    by_name = anomaly.judge(Snapshot(snapshot.identity, parameters, snapshot.text), rules, 1, 0)
+    by_name = anomaly.judge(Snapshot(snapshot.identity, parameters), rules, 1, 0)
     assert found == by_name
     if rules.are_met(snapshot.values):
         assert not found

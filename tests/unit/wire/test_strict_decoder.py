@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from missionops.domain import number
+from missionops.domain import number, snapshot
 from missionops.domain.snapshot import Snapshot
 from missionops.wire import decoder, strict_decoder
 from missionops.wire.fault import Fault, Faulty
@@ -49,7 +49,7 @@ def checked(body: bytes, encoding: decoder.Encoding) -> None:
     results = decode(body, encoding)
     for result in results:
         if isinstance(result, Snapshot):
-            assert json.loads(result.text) == result.parameters
+            assert json.loads(snapshot.text(result.values)) == result.parameters
         else:
             assert result.code in CODES
             assert REASON.fullmatch(result.reason), result.reason

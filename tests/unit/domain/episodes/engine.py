@@ -1,32 +1,25 @@
 """The fold as an engine uses it: in order by `step`, late readings by spans, states kept as JSON, alarms by number."""
 
 from bisect import insort
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import count
 from random import Random
-from typing import Any
 
 import msgspec
 
-from missionops.domain import checks, config_document, rule
+from missionops.domain import checks, config_document, limits, rule
 from missionops.domain.episodes import episode as episodes
 from missionops.domain.episodes.episode import Episode, Facts, Position, Reading
 from missionops.domain.episodes.fold import folded
 from missionops.domain.limits import Rules
 from missionops.domain.recompute.matching import GoesOn, match
 from missionops.domain.recompute.span import Span
-from tests.unit.domain.episodes.reference import Found, Set, Told
+from tests.unit.domain.episodes.reference import Found, History
 
 
-def readings(
-    told: Sequence[Told],
-    documents: Mapping[int, Any],
-    rules: Mapping[int, Rules],
-    sets: Sequence[Set],
-    parameter: str,
-    kind: int,
-) -> list[Reading]:
+def readings(history: History, rules: Mapping[int, Rules], parameter: str, kind: int) -> list[Reading]:
     """What snapshots and versions mean for one parameter and kind of check, in the order in which they are given."""
+    told, documents, sets = history
     clocks = {version: config_document.clock(document) for version, document in documents.items()}
     times = [clocks[one.version].time_of(one.timestamp, one.received) for one in told]
     found = []
@@ -130,19 +123,15 @@ class Engine:
         return sorted(self.alarms.values(), key=lambda one: one.raised_at)
 
 
-def run(
-    told: Sequence[Told],
-    documents: Mapping[int, Any],
-    sets: Sequence[Set],
-    compiled: Mapping[int, Rules],
-    random: Random,
-) -> list[Found]:
+def run(history: History, random: Random) -> list[Found]:
     """What the engine finds of all parameters, in a random order and in random batches, with random restarts."""
+    documents = history.documents
+    compiled = {version: limits.compile_rules(document) for version, document in documents.items()}
     found = []
     for parameter in sorted({name for document in documents.values() for name in document.get("parameters", {})}):
         for number, kind in enumerate(rule.KINDS):
             engine = Engine(kind)
-            waiting = readings(told, documents, compiled, sets, parameter, number)
+            waiting = readings(history, compiled, parameter, number)
             random.shuffle(waiting)
             if random.random() < 0.3:
                 waiting.sort(key=lambda one: one.position)

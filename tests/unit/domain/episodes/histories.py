@@ -2,23 +2,15 @@
 
 from collections.abc import Sequence
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any
 
 from missionops.domain import limits
 from missionops.errors import InvalidRequest
-from tests.unit.domain.episodes.reference import SECOND, Set, Told
+from tests.unit.domain.episodes.reference import SECOND, History, Set, Told
 
 SEVERITIES = ("LOW", "MEDIUM", "HIGH", "CRITICAL")
 VALUES = (None, 0, 3, 5, 6, 6, 7, 8, 9, 9.5, -4, 2**63, 2**63 + 1, "SAFE", "RUN", True, False, 6.0)
 BANDS = ("severeLow", "critLow", "warnLow", "watchLow", "watchHigh", "warnHigh", "critHigh", "severeHigh")
-
-
-class History(NamedTuple):
-    """Snapshots, the versions that judged them, and when these were set."""
-
-    told: Sequence[Told]
-    documents: dict[int, Any]
-    sets: Sequence[Set]
 
 
 def _some(random: Random, keys: dict[str, Sequence[Any]]) -> dict[str, Any]:

@@ -29,6 +29,14 @@ class Set(NamedTuple):
     updated_at: int
 
 
+class History(NamedTuple):
+    """Snapshots, the config documents by version, and when these were set."""
+
+    told: Sequence[Told]
+    documents: Mapping[int, Any]
+    sets: Sequence[Set] = ()
+
+
 class Found(NamedTuple):
     """The facts of an episode that promise 8 is about."""
 
@@ -61,11 +69,12 @@ class Sample(NamedTuple):
     beyond: float
 
 
-def episodes(told: Sequence[Told], documents: Mapping[int, Any], sets: Sequence[Set] = ()) -> list[Found]:
+def episodes(history: History) -> list[Found]:
     """All episodes, of every parameter that any document names."""
-    items = sorted(in_order(told, documents, sets), key=lambda item: item[:3])
+    documents = history.documents
+    items = sorted(in_order(*history), key=lambda item: item[:3])
     parameters = sorted({name for document in documents.values() for name in document.get("parameters", {})})
-    found = []
+    found: list[Found] = []
     for parameter in parameters:
         for check in ("LIMIT", "STATE", "CHANGE"):
             found += levels(items, parameter, check)

@@ -1,0 +1,130 @@
+"""What a request for a series has read so far: buckets of each parameter, and its samples as long as they are few."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+
+from missionops.domain import limits, timestamp
+from missionops.domain.series import Bucket
+from missionops.operations.request_parsing import refused
+from missionops.store import configs, samples
+from missionops.store.database import Connection
+from missionops.store.samples import Columns, Sample, Wanted
+from missionops.store.telemetry import Cursor
+
+_BUCKET_BYTES, _SAMPLE_BYTES = 50, 20
+"""About the least that one takes in a response."""
+
+
+class SeriesCursor(NamedTuple):
+    """How far a series came."""
+
+    timestamp: datetime
+    id: str
+    counts: list[int]
+    """Numbers of each parameter that were read."""
+    open: list[Bucket]
+    """What was read, and is on no page yet, of the bucket in which the next page begins."""
+
+
+class SeriesReading:
+    """Reads on from where the cursor stands, portion by portion."""
+
+    def __init__(self, wanted: Wanted, start: datetime, points: int, cursor: SeriesCursor | None) -> None:
+        count = len(wanted.parameters)
+        if cursor and not len(cursor.counts) == len(cursor.open) == count:
+            raise refused("cursor", "is of another request")
+        self.wanted = wanted
+        self.points = points
+        self.position: Cursor = (cursor.timestamp, cursor.id) if cursor else (start, "")
+        self.is_done = False
+        self.buckets: list[dict[int, Bucket]] = [{} for _ in range(count)]
+        """For each parameter, by the bucket's number since 1970."""
+        self.samples: list[list[Sample] | None] = [[] for _ in range(count)]
+        """For each parameter, None where it has more than points."""
+        self.before = [0] * count
+        """Numbers of each parameter on earlier pages."""
+        self.severities: list[Mapping[int, str]] = [{} for _ in range(count)]
+        """For each parameter, of the samples that are anomalies, by index."""
+        self.limits: dict[tuple[int, str], Mapping[str, float]] = {}
+        """By version and parameter."""
+        self._where: Columns | None = None
+        for index in range(count if cursor else 0):
+            self._continue(index, cursor.counts[index], cursor.open[index])  # type: ignore[union-attr]
+
+    def _continue(self, index: int, count: int, part: Bucket) -> None:
+        self.before[index] = max(count - part.count, 0)
+        if part.count or count > self.points:
+            self.samples[index] = None
+        if part != Bucket():
+            self.buckets[index][self.open_bucket] = part
+
+    @property
+    def open_bucket(self) -> int:
+        """The number since 1970 of the bucket that has been read up to the position."""
+        return timestamp.to_microseconds(self.position[0]) // self.wanted.step
+
+    @property
+    def least_bytes(self) -> int:
+        """What a response with all of this takes at least."""
+        return sum(
+            len(found) * _BUCKET_BYTES if few is None else len(few) * _SAMPLE_BYTES
+            for found, few in zip(self.buckets, self.samples, strict=True)
+        )
+
+    def numbers(self, index: int, before: int | None = None) -> int:
+        """How many numbers of a parameter there are up to here, or before a bucket."""
+        found = self.buckets[index].items()
+        return self.before[index] + sum(one.count for number, one in found if before is None or number < before)
+
+    def cursor(self) -> SeriesCursor:
+        """The cursor that continues where this ends; it takes along what no page has yet of the open bucket."""
+        nothing, number = Bucket(), self.open_bucket
+        parts = [
+            found.get(number, nothing) if few is None else nothing
+            for found, few in zip(self.buckets, self.samples, strict=True)
+        ]
+        return SeriesCursor(*self.position, [self.numbers(index) for index in range(len(parts))], parts)
+
+    def cursor_before(self, number: int) -> SeriesCursor:
+        """The cursor that continues with a bucket that is not on this page."""
+        counts = [self.numbers(index, number) for index in range(len(self.buckets))]
+        start = timestamp.from_microseconds(number * self.wanted.step)
+        return SeriesCursor(start, "", counts, [Bucket() for _ in counts])
+
+    async def read(self, connection: Connection, count: int) -> None:
+        """Read the next `count` snapshots."""
+        if self._where is None:
+            self._where = await samples.columns(connection, self.wanted.spacecraft_id, self.wanted.parameters)
+        portion = await samples.buckets(connection, self.wanted, self._where, self.position, count)
+        few = []
+        for index, (found, known) in enumerate(zip(portion.buckets, self.buckets, strict=True)):
+            for number, bucket in found.items():
+                if number in known:
+                    known[number].add_later(bucket)
+                else:
+                    known[number] = bucket
+            if self.samples[index] is not None and self.numbers(index) > self.points:
+                self.samples[index] = None
+            if self.samples[index] is not None and any(bucket.count for bucket in found.values()):
+                few.append(index)
+        if few:
+            wanted = self.wanted._replace(parameters=[self.wanted.parameters[index] for index in few])
+            where = Columns(self._where.sets, [self._where.positions[index] for index in few])
+            one_by_one = await samples.one_by_one(connection, wanted, where, self.position, count)
+            for index, more in zip(few, one_by_one, strict=True):
+                self.samples[index] += more  # type: ignore[operator]
+        self.is_done = portion.after is None
+        self.position = portion.after or self.position
+
+    async def look_up(self, connection: Connection) -> None:
+        """Look up what is said of the samples: which are anomalies, and the limits that judged them."""
+        spacecraft_id, parameters, *_ = self.wanted
+        for index, few in enumerate(self.samples):
+            if few and any(bucket.violations for bucket in self.buckets[index].values()):
+                self.severities[index] = await samples.severities(connection, spacecraft_id, parameters[index], few)
+        versions = {span.version for found in self.buckets for bucket in found.values() for span in bucket.versions}
+        for key, rule in (await configs.rules(connection, spacecraft_id, versions - {0}, parameters)).items():
+            self.limits[key] = limits.given(msgspec.json.decode(rule))

@@ -1,0 +1,170 @@
+"""Rows of app.snapshot in the format of COPY (FORMAT binary): https://www.postgresql.org/docs/18/sql-copy.html.
+
+asyncpg's own writing of a row takes several times as long. Nearly all snapshots have the names and types of earlier
+ones: for these a plan says once where each value goes, and one `struct` writes all numbers. What has no plan is written
+value by value.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from operator import itemgetter
+from struct import Struct
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import UnsetType
+
+from missionops.domain import parameter_set
+from missionops.domain.parameter_set import LARGEST_EXACT, ParameterSet, ParameterValues, Value
+from missionops.domain.snapshot import Snapshot
+
+COLUMNS = (
+    "config_version", "spacecraft_id", "timestamp", "received_at", "id", "parameter_set_id", "numbers", "others",
+)  # fmt: skip
+"""In the order of a row."""
+
+HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+END = b"\xff\xff"
+
+_MOST_PLANS = 64
+"""For the values of one class with one set: a publisher may write whole numbers as integers, each now and then."""
+_MOST_SETS = 16
+"""For the values of one class."""
+_EPOCH = 946_684_800_000_000  # PostgreSQL counts its microseconds from 2000
+_FLOAT8 = 701  # its number for double precision
+_NULL = b"\xff\xff\xff\xff"  # the length of no value
+_NO_NUMBERS = _NULL + _NULL  # neither set nor numbers
+
+_length = Struct("!i").pack
+_version_and_length = Struct("!hiii").pack
+_times_and_length = Struct("!iqiqi").pack
+_array = Struct("!iiiiiiii").pack
+_element = Struct("!id").pack
+_encode = msgspec.json.Encoder().encode
+_values = msgspec.structs.astuple
+
+
+class SnapshotRow(NamedTuple):
+    """A snapshot as COPY takes it."""
+
+    data: bytes
+    unplaced: Sequence[str]
+    """Names of numbers that the parameter set has not: their values are among `others`."""
+
+
+def write(snapshot: Snapshot, received: int, config_version: int, known: ParameterSet | None) -> SnapshotRow:
+    """The row of a snapshot that was received then (microseconds since 1970), with the parameter set to use."""
+    spacecraft_id, time, identifier = snapshot.identity
+    values = snapshot.values
+    own = identifier.encode()
+    plan = None
+    if not isinstance(values, dict):
+        by_position = _values(values)
+        plan = _plan(values.__class__, by_position, known)
+    if plan is None or not all(-LARGEST_EXACT <= value <= LARGEST_EXACT for value in plan.integers(by_position)):
+        numbers, others, unplaced = _one_by_one(snapshot.parameters, known)
+    else:
+        numbers, others, unplaced = _NO_NUMBERS, _NULL, plan.unplaced
+        if plan.pack:
+            packed = int.from_bytes(plan.pack(*plan.numbers(by_position)), "big") | plan.constant
+            numbers = packed.to_bytes(plan.size, "big")
+        if plan.others:
+            text = _encode({name: by_position[index] for name, index in plan.others})
+            others = _length(len(text)) + text
+    times = _times_and_length(8, time - _EPOCH, 8, received - _EPOCH, len(own))
+    return SnapshotRow(b"".join((_begin(spacecraft_id, config_version), times, own, numbers, others)), unplaced)
+
+
+@lru_cache(maxsize=16_384)
+def _begin(spacecraft_id: str, config_version: int) -> bytes:
+    """How many columns a row has, and the first two."""
+    name = spacecraft_id.encode()
+    return _version_and_length(len(COLUMNS), 4, config_version, len(name)) + name
+
+
+def _array_head(known: ParameterSet, count: int, nulls: int) -> bytes:
+    """The id of the set, and the beginning of an array of so many numbers, some of which may be missing."""
+    length = 20 + 12 * (count - nulls) + 4 * nulls
+    return _array(4, known.id, length, 1, int(nulls > 0), _FLOAT8, count, 1)
+
+
+def _one_by_one(values: dict[str, Value], known: ParameterSet | None) -> tuple[bytes, bytes, Sequence[str]]:
+    """Set and numbers, others, and which numbers have no place."""
+    found = parameter_set.split(values, known.positions if known else {})
+    numbers, others = _NO_NUMBERS, _NULL
+    if known and found.numbers:
+        elements = [_NULL if number is None else _element(8, number) for number in found.numbers]
+        numbers = _array_head(known, len(elements), found.numbers.count(None)) + b"".join(elements)
+    if found.others:
+        text = _encode(found.others)
+        others = _length(len(text)) + text
+    return numbers, others, found.unplaced
+
+
+_Picked = Callable[[Sequence[Any]], Sequence[Any]]
+
+
+class _Plan(NamedTuple):
+    """How values of one class, of certain types, are written with one parameter set."""
+
+    numbers: _Picked
+    """Those that go to `numbers`, by rising position."""
+    integers: _Picked
+    """Those that a double may not hold."""
+    pack: Callable[..., bytes] | None
+    """Set and numbers with zeros for all that is constant; None if there is no number."""
+    constant: int
+    """What is constant: the set, the head of the array, and the length before each number."""
+    size: int
+    others: Sequence[tuple[str, int]]
+    """Names of what goes to `others`, and where the value stands."""
+    unplaced: Sequence[str]
+
+
+def _plan(kind: type[ParameterValues], values: Sequence[Value | UnsetType], known: ParameterSet | None) -> _Plan | None:
+    """The plan for values of these types; None where there are too many kinds of them to have one for each."""
+    plans = kind.writers.get(known and known.id)
+    if plans is None:
+        if len(kind.writers) >= _MOST_SETS:
+            kind.writers.clear()
+        plans = kind.writers[known and known.id] = {}
+    types = tuple(map(type, values))
+    plan: _Plan | None = plans.get(types)
+    if plan is None and len(plans) < _MOST_PLANS:
+        plan = plans[types] = _made(list(kind.fields), types, known)
+    return plan
+
+
+def _made(names: Sequence[str], types: Sequence[type], known: ParameterSet | None) -> _Plan:
+    positions = known.positions if known else {}
+    is_number = [kind is float or kind is int for kind in types]
+    placed = {positions[name]: index for index, name in enumerate(names) if is_number[index] and name in positions}
+    pack, constant, size = None, 0, 0
+    if known and placed:
+        count = max(placed) + 1
+        head = _array_head(known, count, count - len(placed))
+        elements = [_length(8) + bytes(8) if position in placed else _NULL for position in range(count)]
+        form = ["4xd" if position in placed else "4x" for position in range(count)]
+        pack = Struct(f"!{len(head)}x{''.join(form)}").pack
+        written = head + b"".join(elements)
+        constant, size = int.from_bytes(written, "big"), len(written)
+    return _Plan(
+        _picked([placed[position] for position in sorted(placed)]),
+        _picked([index for index, kind in enumerate(types) if kind is int]),
+        pack,
+        constant,
+        size,
+        [(name, index) for index, name in enumerate(names)
+         if types[index] is not UnsetType and not (is_number[index] and name in positions)],
+        [name for index, name in enumerate(names) if is_number[index] and name not in positions],
+    )  # fmt: skip
+
+
+def _picked(indexes: Sequence[int]) -> _Picked:
+    """A function that gives the values at these places; those side by side are cut out, which is faster."""
+    if not indexes:
+        return lambda _: ()
+    first, last = indexes[0], indexes[-1] + 1
+    if last - first == len(indexes):
+        return itemgetter(slice(first, last))
+    return itemgetter(*indexes)

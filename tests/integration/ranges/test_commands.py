@@ -1,0 +1,82 @@
+"""The commands about ranges of telemetry, for people and for programs."""
+
+import asyncio
+import contextlib
+import csv
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from unittest.mock import patch
+
+import pytest
+
+from missionops import cli
+
+pytestmark = pytest.mark.shared_service
+
+START = datetime(2025, 3, 1, tzinfo=UTC)
+RANGE = ("--from", "2025-03-01", "--to", "2025-03-01")
+
+
+@pytest.fixture
+def run(service, nats_url):
+    """Runs a command; its code, what it printed, and what it said beside."""
+
+    def ran(words: tuple[str, ...]) -> tuple[int, str, str]:
+        out, err = io.StringIO(), io.StringIO()
+        line = ["missionops", *words, "--server", nats_url]
+        with patch("sys.argv", line), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                cli.main()
+            except SystemExit as ended:
+                return int(ended.code or 0), out.getvalue(), err.getvalue()
+        return 0, out.getvalue(), err.getvalue()
+
+    async def run(*words: str) -> tuple[int, str, str]:
+        return await asyncio.to_thread(ran, words)
+
+    return run
+
+
+async def test_series_shows_samples_or_extremes(run, store):
+    spacecraft_id = await store(
+        [(START + number * timedelta(seconds=10), {"a": number, "b": number / 4}) for number in range(360)],
+        versions=[1],
+    )
+    code, out, err = await run("series", spacecraft_id, "a", "b", *RANGE, "--points", "48")
+    assert (code, err) == (0, "")
+    assert "a: 360 samples in buckets of 30 min" in out
+    assert "2025-03-01 00:30:00" in out
+    assert "MEDIUM" in out
+    code, out, err = await run("series", spacecraft_id, "a", *RANGE, "--points", "500")
+    assert "a: 360 samples\n" in out
+    assert len(out.splitlines()) > 360
+    code, out, err = await run("series", spacecraft_id, "none", *RANGE)
+    assert (code, out) == (0, "")
+    assert "No numbers" in err
+
+
+async def test_series_writes_csv(run, store):
+    spacecraft_id = await store([(START + number * timedelta(seconds=1), {"a": 0.5 * number}) for number in range(3)])
+    code, out, _ = await run("series", spacecraft_id, "a", *RANGE, "--csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert code == 0
+    assert [(row["parameter"], row["time"], row["last"]) for row in rows] == [
+        ("a", f"2025-03-01T00:00:0{number}Z", str(0.5 * number if number % 2 else number // 2)) for number in range(3)
+    ]
+
+
+async def test_series_puts_pages_together(run, store, ask):
+    names = [f"p{number:02}" for number in range(20)]
+    history = [
+        (START + number * timedelta(seconds=1), {name: 1 / (1 + number + place) for place, name in enumerate(names)})
+        for number in range(2_000)
+    ]
+    spacecraft_id = await store(history)
+    request = {"parameters": names, "start": START, "end": history[-1][0], "points": 2_000}
+    assert len(await ask.pages("series", spacecraft_id, **request)) > 1
+    code, out, _ = await run("series", spacecraft_id, *names, *RANGE, "--points", "2000", "--json")
+    found = json.loads(out)
+    assert (code, found["complete"]) == (0, True)
+    assert [one["value"] for one in found["series"]] == [[values[name] for _, values in history] for name in names]
+    assert found["series"][0]["t"] == list(range(2_000))
