@@ -11,7 +11,6 @@ from missionops.domain.checks.limit import LimitCheck
 from missionops.domain.checks.state import StateCheck
 from missionops.domain.parameter_set import ParameterValues
 from missionops.domain.rule import Rule, RuleInContext
-from missionops.domain.when import Between, Equals
 
 AreMet = Callable[[Any], bool]
 
@@ -99,28 +98,36 @@ def _nominal(states: Mapping[str, StateCheck]) -> AreMet:
     return are_met
 
 
+class _Context(NamedTuple):
+    """What holds in one context; its parameters are given by attribute."""
+
+    conditions: tuple[tuple[str, Callable[[object], bool]], ...]
+    low: float
+    """From here to `high` a number is nominal."""
+    high: float
+    checks: tuple[LimitCheck | StateCheck, ...]
+
+
 class _RuleByContext(NamedTuple):
-    """A rule with `when`, its parameters given by attribute."""
+    """A rule with `when`."""
 
     low: float
     """From here to `high` a number is nominal in every context."""
     high: float
-    when: tuple[tuple[tuple[tuple[str, Equals | Between], ...], RuleInContext], ...]
-    own: RuleInContext
+    contexts: tuple[_Context, ...]
+    """The first that holds; the last one always does."""
 
     def is_met(self, value: Any, values: ParameterValues) -> bool:
         """Whether a value is nominal beside the other values of its snapshot."""
-        limit, state, *_ = self._in_context(values).checks
-        return not any(check and (found := check.judge(value)) and found.level for check in (limit, state))
-
-    def _in_context(self, values: ParameterValues) -> RuleInContext:
-        for conditions, rule in self.when:
-            for attribute, test in conditions:
-                if not test.holds(getattr(values, attribute)):
+        for conditions, low, high, checks in self.contexts:
+            for attribute, holds in conditions:
+                if not holds(getattr(values, attribute)):
                     break
             else:
-                return rule
-        return self.own
+                if (value.__class__ is float or value.__class__ is int) and low <= value <= high:
+                    return True
+                return not any((found := check.judge(value)) and found.level for check in checks)
+        raise AssertionError("the last context has no condition")
 
 
 def _in_context(kind: type[ParameterValues], contexts: Mapping[str, Rule]) -> AreMet:
@@ -144,14 +151,17 @@ def _in_context(kind: type[ParameterValues], contexts: Mapping[str, Rule]) -> Ar
 
 
 def _by_attribute(kind: type[ParameterValues], rule: Rule) -> _RuleByContext:
-    everywhere = [rule.own, *(one for _, one in rule.when)]
-    limits = [one.limit for one in everywhere if one.limit]
-    low, high = max((one.low for one in limits), default=-math.inf), min((one.high for one in limits), default=math.inf)
-    if any(one.state and one.state.takes_numbers for one in everywhere):
-        low, high = math.inf, -math.inf
-    when = [
-        (tuple((kind.fields[condition.parameter], condition.test) for condition in context), one)
-        for context, one in rule.when
-        if all(condition.parameter in kind.fields for condition in context)  # else it never holds
+    contexts = [
+        _context(tuple((kind.fields[one.parameter], one.test.holds) for one in context), in_context)
+        for context, in_context in rule.when
+        if all(one.parameter in kind.fields for one in context)  # else it never holds
     ]
-    return _RuleByContext(low, high, tuple(when), rule.own)
+    contexts.append(_context((), rule.own))
+    return _RuleByContext(max(one.low for one in contexts), min(one.high for one in contexts), tuple(contexts))
+
+
+def _context(conditions: tuple[tuple[str, Callable[[object], bool]], ...], rule: RuleInContext) -> _Context:
+    low, high = (rule.limit.low, rule.limit.high) if rule.limit else (-math.inf, math.inf)
+    if rule.state and rule.state.takes_numbers:
+        low, high = math.inf, -math.inf  # every number is looked at
+    return _Context(conditions, low, high, tuple(check for check in (rule.limit, rule.state) if check))

@@ -23,8 +23,8 @@ from missionops.store.database import Database
 
 _SLICE = 250
 """Rules that are compiled before others have their turn."""
-_MOST = 40_000
-"""Rules that are kept, of 400 bytes each."""
+_MOST = 22_000
+"""Rules that are kept, of some 700 bytes each."""
 _EMPTY = 4
 """What a config without rules counts as."""
 

@@ -113,7 +113,7 @@ class Number(NamedTuple):
     timestamp: int = 0
 
 
-class Fold(LevelFold):
+class ChangeFold(LevelFold):
     """The fold of changes: it remembers the numbers of the newest time and the one before them."""
 
     newest: Number | None = None
@@ -148,7 +148,7 @@ class Fold(LevelFold):
         return self.before is not None and self.before.time > time
 
 
-class Search(LevelSearch):
+class ChangeSearch(LevelSearch):
     """Back to a number whose change says all, with all numbers of its time and of the time before."""
 
     def __init__(self, old: Sequence[Episode]) -> None:
@@ -171,7 +171,7 @@ class Search(LevelSearch):
         return None
 
     def _known(self, candidate: Reading) -> Known | None:
-        fold = Fold()
+        fold = ChangeFold()
         for reading in reversed(self._numbers):
             if reading.position <= candidate.position:
                 fold.remember(reading)
@@ -181,4 +181,4 @@ class Search(LevelSearch):
         return None if judgement is None else self.known_after(candidate, judgement, fold)
 
 
-KIND = Kind(KEYS, contradictions, compiled, describe, Fold, Search, msgspec.json.Decoder(Fold).decode)
+KIND = Kind(KEYS, contradictions, compiled, describe, ChangeFold, ChangeSearch, msgspec.json.Decoder(ChangeFold).decode)

@@ -128,7 +128,7 @@ def describe(parameter: str, limit: str, bound: float | str) -> str:
     return f"Parameter {parameter} {side} {limit} {number.text(float(bound))}"
 
 
-class Fold(LevelFold):
+class LimitFold(LevelFold):
     """The fold of numbers under bands: while an episode is open, the deadband holds their level."""
 
     @staticmethod
@@ -138,10 +138,19 @@ class Fold(LevelFold):
         return check.held_level(reading.value, severity)
 
 
-class Search(LevelSearch):
+class LimitSearch(LevelSearch):
     """Where the fold is known, going back."""
 
-    fold = Fold
+    fold = LimitFold
 
 
-KIND = Kind(KEYS, contradictions, compiled, describe, Fold, Search, msgspec.json.Decoder(Fold).decode, suffix)
+KIND = Kind(
+    KEYS,
+    contradictions,
+    compiled,
+    describe,
+    LimitFold,
+    LimitSearch,
+    msgspec.json.Decoder(LimitFold).decode,
+    suffix,
+)

@@ -47,7 +47,7 @@ def describe(parameter: str, limit: str, bound: float | str) -> str:
     return f"Parameter {parameter} not reported for longer than {limit} {number.text(float(bound))}"
 
 
-class Fold(fold.Fold):
+class StaleFold(fold.Fold):
     """The fold of snapshots with and without a parameter."""
 
     heard: int | None = None
@@ -79,7 +79,7 @@ class Fold(fold.Fold):
         return None
 
 
-class Search(BackwardSearch):
+class StaleSearch(BackwardSearch):
     """Back to a snapshot with the parameter, one not monitored, one while it was open, or the first after a pause."""
 
     def __init__(self, old: Sequence[Episode]) -> None:
@@ -92,13 +92,13 @@ class Search(BackwardSearch):
         time = reading.position[0]
         if newer and newer.position[0] - time > newer.check.after:
             newer_time = newer.position[0]
-            return Known(newer.position, Fold(heard=newer_time, since=newer_time))
+            return Known(newer.position, StaleFold(heard=newer_time, since=newer_time))
         if reading.check is None:
-            return Known(reading.position, Fold())
+            return Known(reading.position, StaleFold())
         episode = self.open_after(reading.position)
         if episode or reading.value is not None:
-            return Known(reading.position, Fold(episode, heard=time, since=time))
+            return Known(reading.position, StaleFold(episode, heard=time, since=time))
         return None
 
 
-KIND = Kind(KEYS, no_contradictions, compiled, describe, Fold, Search, msgspec.json.Decoder(Fold).decode)
+KIND = Kind(KEYS, no_contradictions, compiled, describe, StaleFold, StaleSearch, msgspec.json.Decoder(StaleFold).decode)

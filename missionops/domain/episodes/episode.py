@@ -63,7 +63,7 @@ def unmonitored(time: int, version: int) -> Reading:
     return Reading(end_of(time), value=False, check=None, version=version)
 
 
-class Sample(NamedTuple):
+class SampleAt(NamedTuple):
     """A value, and where it stands."""
 
     position: Position
@@ -75,10 +75,10 @@ class Facts(msgspec.Struct):
 
     samples: int = 0
     """Those above a limit."""
-    first: Sample | None = None
-    peak: Sample | None = None
+    first: SampleAt | None = None
+    peak: SampleAt | None = None
     """Of the highest level; of those the farthest beyond its limit; of those the first."""
-    last: Sample | None = None
+    last: SampleAt | None = None
     level: int = 0
     """That of the last sample."""
     peak_level: int = 0
@@ -86,7 +86,7 @@ class Facts(msgspec.Struct):
 
     def add(self, reading: Reading, judgement: Judgement) -> None:
         """Add the next sample."""
-        self.last = Sample(reading.position, reading.value)
+        self.last = SampleAt(reading.position, reading.value)
         self.level = judgement.level
         if not judgement.level:
             return
