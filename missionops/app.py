@@ -50,14 +50,14 @@ would scan them several times before they are freed: 4 % of the CPU."""
 class Service:
     """The running service."""
 
-    def __init__(self, http_url: str, progress: IngestStatus, closed: asyncio.Future[str]) -> None:
+    def __init__(self, http_url: str, ingest_status: IngestStatus, closed: asyncio.Future[str]) -> None:
         self.http_url = http_url
-        self.progress = progress
+        self.ingest_status = ingest_status
         self._closed = closed
 
     async def until_ready(self) -> None:
         """Wait until telemetry is handled, by this instance or by another that it stands by for."""
-        while not self.progress.is_ready and not self._closed.done():  # noqa: ASYNC110 - a matter of milliseconds
+        while not self.ingest_status.is_ready and not self._closed.done():  # noqa: ASYNC110 - a matter of milliseconds
             await asyncio.sleep(0.01)
 
     async def failed(self) -> str:

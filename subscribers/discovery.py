@@ -18,7 +18,7 @@ from missionops import __version__
 from missionops.operations.operation import Operation
 from missionops.operations.registry import OPERATIONS
 from missionops.operations.request_metrics import OperationCounts
-from subscribers.middlewares import JSON, LogRequests, Statistics
+from subscribers.middlewares import JSON, LogRequests, Statistics, undecoded
 from subscribers.requests import QUEUE
 
 _NAME = "missionops"
@@ -31,7 +31,7 @@ class DiscoveryRouter(NatsRouter):
     def __init__(self, statistics: Statistics) -> None:
         super().__init__(
             middlewares=(LogRequests,),  # FastStream publishes no answer where there is no reply subject
-            decoder=_undecoded,
+            decoder=undecoded,  # the subject alone is the request
             ack_policy=AckPolicy.MANUAL,
         )
         self._statistics = statistics
@@ -90,8 +90,3 @@ def _endpoint_name(operation: Operation) -> str:
 
 def _response(message: ServicePing | ServiceInfo | ServiceStats) -> NatsResponse:
     return NatsResponse(msgspec.json.encode(message.to_dict()), headers=JSON)
-
-
-async def _undecoded(message: NatsMessage) -> NatsMessage:
-    """The subject alone is the request: the body is not read."""
-    return message

@@ -29,6 +29,7 @@ HELD_BYTES = 64 << 20
 REQUEST_BYTES = 4_096
 """What a request takes in memory, beside its body."""
 _CORRELATION_ID = 128
+_ERROR_BYTES = 512
 _EVERY = 10.0
 """Seconds between two warnings about messages without a reply subject."""
 JSON = {"content-type": "application/json"}
@@ -67,12 +68,12 @@ class Statistics:
         self._logged_at = -_EVERY
 
     def ignore(self, subject: str) -> None:
-        """Log, and not too often, that something came without a reply subject and nothing was done."""
+        """Log that a message without a reply subject is ignored; at most every 10 s, with their number."""
         self._ignored += 1
         now = time.monotonic()
         if now - self._logged_at < _EVERY:
             return
-        log.warning("not acted on, as there is no reply subject: %d messages, the last on %s", self._ignored, subject)
+        log.warning("ignored %d messages without a reply subject, the last of them on %s", self._ignored, subject)
         self._ignored, self._logged_at = 0, now
 
 
@@ -90,7 +91,7 @@ class LogRequests(BaseMiddleware[Any, Any]):
         began = time.perf_counter()
         response = await call_next(msg)
         if log.isEnabledFor(logging.DEBUG):
-            status = _error_status(response) or ("200" if response else "not acted on")
+            status = _error_status(response) or ("200" if response else "ignored")
             log.debug("%s: %s in %.1f ms", self.msg.subject, status, 1e3 * (time.perf_counter() - began))
         return response
 
@@ -168,7 +169,10 @@ class AdmitRequests(_WithStatistics):
 
 def failure_response(failure: ErrorResponse) -> NatsResponse:
     """An error as NATS services answer it: the contract's body, and the headers of ADR-32."""
-    headers = {ERROR_HEADER: _header_value(failure.message), ERROR_CODE_HEADER: str(failure.status)}
+    line = (
+        printable(failure.message).encode("ascii", "backslashreplace")[:_ERROR_BYTES].decode()
+    )  # a header takes ASCII
+    headers = {ERROR_HEADER: line, ERROR_CODE_HEADER: str(failure.status)}
     return NatsResponse(failure.body, headers=JSON | headers)
 
 
@@ -177,6 +181,6 @@ def _error_status(response: NatsResponse | None) -> str | None:
     return response.headers.get(ERROR_CODE_HEADER) if response else None
 
 
-def _header_value(message: str) -> str:
-    """A message as one line of printable ASCII, as a header needs it."""
-    return printable(message).encode("ascii", "backslashreplace")[:512].decode()
+async def undecoded(message: NatsMessage) -> NatsMessage:
+    """The message as it came, where FastStream would decode the body by rules of its own."""
+    return message

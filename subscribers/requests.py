@@ -1,8 +1,8 @@
-"""Requests over NATS: `missionops.<resource>.<verb>[.<spacecraftId>]`, each answered, also one that cannot be read."""
+"""Requests over NATS, on `missionops.<resource>.<verb>[.<spacecraftId>]`. Each gets a response, unreadable or not."""
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
@@ -20,7 +20,15 @@ from missionops.operations.registry import OPERATIONS
 from missionops.operations.request_metrics import RequestMetrics
 from missionops.wire.headers import is_broken
 from subscribers import middlewares
-from subscribers.middlewares import AdmitRequests, AnswerErrors, CountRequests, LogRequests, NatsRequest, Statistics
+from subscribers.middlewares import (
+    AdmitRequests,
+    AnswerErrors,
+    CountRequests,
+    LogRequests,
+    NatsRequest,
+    Statistics,
+    undecoded,
+)
 
 QUEUE = "missionops"
 
@@ -45,17 +53,21 @@ class RequestRouter(NatsRouter):
                 AnswerErrors,
                 partial(AdmitRequests, statistics=statistics),
             ),
-            decoder=_undecoded,
+            decoder=undecoded,  # the operation has its own rules
             ack_policy=AckPolicy.MANUAL,
         )
         self._client = client
         self._context = context
-        self._room = asyncio.Semaphore(_AT_ONCE)  # enough that none waits for a slow one of another kind
+        self._room = asyncio.Semaphore(_AT_ONCE)  # so many that no request waits for a slow one of another operation
+
+        async def parse(operation: Operation, message: Msg) -> NatsRequest:
+            return NatsRequest(message, operation)
+
         self._requests = [
             self.subscriber(
                 operation.subject,
                 queue=QUEUE,
-                parser=_parser(operation),
+                parser=partial(parse, operation),
                 title=operation.name,
                 description=operation.summary,
             )
@@ -83,15 +95,32 @@ class RequestRouter(NatsRouter):
         return handle_in_task
 
     async def _answer(self, request: NatsRequest) -> NatsResponse:
-        max_reply = self._client.max_payload - _RESERVED
-        read = partial(_read, request, min(_MAX_BYTES, max_reply))
-        answer = await dispatch.run(request.operation, self._context, read, self._room)
-        if len(answer.body) > max_reply:
-            raise TooLarge(
-                f"One item of the answer has {len(answer.body)} bytes, more than NATS carries: request it over HTTP."
+        """The response to a request; an exception becomes one in the middleware AnswerErrors."""
+        operation, max_reply = request.operation, self._client.max_payload - _RESERVED
+
+        def read() -> Request:
+            if is_broken(request.headers):
+                raise InvalidRequest("The headers cannot be read")
+            spacecraft_id = ""
+            if operation.about_spacecraft:
+                last_token = request.raw_message.subject.rpartition(".")[2]
+                spacecraft_id = request_parsing.spacecraft_id(last_token, or_fleet=operation.about_fleet)
+            return Request(
+                spacecraft_id,
+                request_parsing.from_body(request.body, operation.request) if operation.request else request.body,
+                request_parsing.source(request.headers),
+                min(_MAX_BYTES, max_reply),
+                caller.caller(request.reply_to, request.headers),
+                request.headers,
             )
-        headers = {pagination.CURSOR_HEADER: answer.cursor} if answer.cursor else {}
-        return NatsResponse(answer.body, headers=middlewares.JSON | headers)
+
+        response = await dispatch.run(operation, self._context, read, self._room)
+        if len(response.body) > max_reply:
+            raise TooLarge(
+                f"One item of the list has {len(response.body)} bytes, more than NATS carries: request it over HTTP."
+            )
+        headers = {pagination.CURSOR_HEADER: response.cursor} if response.cursor else {}
+        return NatsResponse(response.body, headers=middlewares.JSON | headers)
 
     def start_draining(self) -> asyncio.Task[None]:
         """Take no more requests; the task ends when those that have come are answered, within _STOP_TIME."""
@@ -110,38 +139,10 @@ class RequestRouter(NatsRouter):
     async def _drain(self) -> None:
         subscriptions = [subscriber.subscription for subscriber in self._requests if subscriber.subscription]
         for subscriber in self._requests:
-            subscriber.subscription = None  # it ends here, and FastStream has none to end
+            subscriber.subscription = None  # it is drained here, so FastStream must not end it
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_STOP_TIME):
                 with contextlib.suppress(nats.errors.Error):  # NATS is away: no more will come
                     await asyncio.gather(*(subscription.drain() for subscription in subscriptions))  # type: ignore[no-untyped-call]
                 if self._tasks:
                     await asyncio.wait(self._tasks)
-
-
-def _read(request: NatsRequest, max_bytes: int) -> Request:
-    """The request, decoded and checked."""
-    if is_broken(request.headers):
-        raise InvalidRequest("The headers cannot be read")
-    operation = request.operation
-    spacecraft_id = request.raw_message.subject.rpartition(".")[2] if operation.about_spacecraft else ""
-    return Request(
-        request_parsing.spacecraft_id(spacecraft_id, or_fleet=operation.about_fleet) if spacecraft_id else "",
-        request_parsing.from_body(request.body, operation.request) if operation.request else request.body,
-        request_parsing.source(request.headers),
-        max_bytes,
-        caller.caller(request.reply_to, request.headers),
-        request.headers,
-    )
-
-
-def _parser(operation: Operation) -> Callable[[Msg], Awaitable[NatsRequest]]:
-    async def parse(message: Msg) -> NatsRequest:
-        return NatsRequest(message, operation)
-
-    return parse
-
-
-async def _undecoded(request: NatsRequest) -> NatsRequest:
-    """FastStream would decode the body by its own rules; the operation has its own."""
-    return request

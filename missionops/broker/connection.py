@@ -55,7 +55,9 @@ def make(
         last_error = str(error) or type(error).__name__
         if repeats.is_new(last_error):  # while a server is away, every attempt fails in the same words
             log.warning("NATS: %s", last_error)
-        if _is_final(last_error) or isinstance(error, ssl.SSLCertVerificationError):
+        # The server's own refusals stand in quotes; after one nats-py ends its attempts to connect without a word.
+        is_refusal = last_error.startswith("nats: '") and "permissions violation" not in last_error.lower()
+        if is_refusal or isinstance(error, ssl.SSLCertVerificationError):
             closed(last_error)
 
     async def on_reconnect() -> None:
@@ -104,8 +106,3 @@ async def connect(broker: Broker, closed: "asyncio.Future[str]") -> Client:
         return connecting.result()
     except Exception as error:
         raise Unavailable(f"Cannot reach NATS: {str(error) or type(error).__name__}.") from error
-
-
-def _is_final(error: str) -> bool:
-    """Whether the server itself has refused us, in quotes: nats-py then ends its attempts to connect without a word."""
-    return error.startswith("nats: '") and "permissions violation" not in error.lower()

@@ -87,7 +87,7 @@ async def request(
 
 
 async def stream_info(client: Client, stream: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What JetStream tells of a stream: its `config`, its `state`, when it was `created`."""
+    """What JetStream reports of a stream: its `config`, its `state`, when it was `created`."""
     return await request(client, f"STREAM.INFO.{stream}", body)
 
 

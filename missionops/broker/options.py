@@ -9,7 +9,18 @@ from missionops.settings import NatsAccess
 
 def options(access: NatsAccess) -> dict[str, Any]:
     """Servers, TLS and the one kind of credentials that is set; SetupError if a file does not hold what it should."""
-    _check_keys(access)
+    # Bad key files are refused now: nats-py would fail on them each time it connects, with less clear messages.
+    if access.nats_nkey_file:
+        import nkeys  # noqa: PLC0415 - only for users that have one
+
+        try:
+            nkeys.from_seed(bytearray(access.nats_nkey_file.read_bytes().strip())).wipe()
+        except (nkeys.NkeysError, ValueError):
+            raise SetupError(f"MISSIONOPS_NATS_NKEY_FILE holds no nkey's seed: {access.nats_nkey_file}.") from None
+    if access.nats_credentials_file:
+        text = access.nats_credentials_file.read_bytes()
+        if b"BEGIN NATS USER JWT" not in text or b"BEGIN USER NKEY SEED" not in text:
+            raise SetupError(f"MISSIONOPS_NATS_CREDENTIALS_FILE holds no credentials: {access.nats_credentials_file}.")
     found = {
         "servers": [url.strip() for url in access.nats_url.split(",")],
         "user": access.nats_user,
@@ -39,18 +50,3 @@ def tls(access: NatsAccess) -> ssl.SSLContext | None:
             names = "MISSIONOPS_NATS_CERT_FILE and MISSIONOPS_NATS_KEY_FILE"
             raise SetupError(f"{names} are no certificate and its key: {error.reason or error}.") from None
     return context
-
-
-def _check_keys(access: NatsAccess) -> None:
-    """Refuse bad key files now: nats-py would fail on them each time it connects, with less clear messages."""
-    if access.nats_nkey_file:
-        import nkeys  # noqa: PLC0415 - only for users that have one
-
-        try:
-            nkeys.from_seed(bytearray(access.nats_nkey_file.read_bytes().strip())).wipe()
-        except (nkeys.NkeysError, ValueError):
-            raise SetupError(f"MISSIONOPS_NATS_NKEY_FILE holds no nkey's seed: {access.nats_nkey_file}.") from None
-    if access.nats_credentials_file:
-        text = access.nats_credentials_file.read_bytes()
-        if b"BEGIN NATS USER JWT" not in text or b"BEGIN USER NKEY SEED" not in text:
-            raise SetupError(f"MISSIONOPS_NATS_CREDENTIALS_FILE holds no credentials: {access.nats_credentials_file}.")

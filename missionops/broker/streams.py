@@ -23,10 +23,10 @@ OLDEST_SERVER = (2, 14)
 """A consumer can be reset to a position since this version."""
 
 _LEAST = 8 << 20
-"""The least max_bytes of a stream that goes out: what the dead letters of one message may hold."""
+"""The least max_bytes of an outgoing stream: what the dead letters of one message may hold."""
 
 PARTITIONS = 16
-"""Of the stream TELEMETRY: in how many parts of its own order it can be read. Fixed when the stream is made."""
+"""The parts of the stream TELEMETRY, each of which can be read in its own order. Fixed when the stream is made."""
 
 TELEMETRY_WINDOW = 0.1
 """Seconds in which TELEMETRY drops a repeated Nats-Msg-Id: the least that the server takes.
@@ -67,7 +67,7 @@ def _wanted(settings: Settings) -> Iterator[dict[str, Any]]:
         }
 
 
-# What the service cannot work without. Sizes, ages, replicas and placement are the operator's.
+# The service cannot work without these. Sizes, ages, replicas and placement are the operator's.
 _NEEDED = ("subjects", "subject_transform", "retention", "allow_direct", "allow_atomic")
 
 
@@ -77,16 +77,28 @@ async def provision(client: Client, settings: Settings) -> None:
     size = settings.outgoing_max_bytes
     for wanted in _wanted(settings):
         found = await _config(client, wanted["name"])
-        if found is not None:
-            _refuse_unfit(wanted, found)
-        elif wanted["name"] != TELEMETRY:  # where one had to be smaller, those after it are no larger
+        if found is None and wanted["name"] == TELEMETRY:
+            if not await _create(client, wanted):
+                raise _no_room(wanted)
+            continue
+        if found is None:  # where one stream had to be smaller, those after it are no larger
             size = await _create_outgoing(client, wanted, size)
-        elif not await _create(client, wanted):
-            raise _no_room(wanted)
+            continue
+        for key in _NEEDED:
+            if key in wanted and found.get(key) != wanted[key]:
+                raise SetupError(
+                    f"The stream {wanted['name']} exists with {key} = {json.dumps(found.get(key))}; missionops needs "
+                    f"{json.dumps(wanted[key])}. Change the stream (`nats stream edit {wanted['name']}`), which keeps "
+                    "what it holds, or remove it so that missionops makes its own."
+                )
+        if wanted["name"] == TELEMETRY and (found.get("max_age") or found.get("discard") != "new"):
+            raise SetupError(
+                "The stream TELEMETRY would drop telemetry that was not stored: it needs max_age 0, discard new."
+            )
 
 
 async def warn_of_window(client: Client) -> None:
-    """Say in the log that a stream TELEMETRY of an earlier version or of the operator's drops repeats for longer."""
+    """Log a warning if TELEMETRY drops repeats for longer, as a stream of an earlier version or of the operator may."""
     config = await _config(client, TELEMETRY) or {}
     window = config.get("duplicate_window", 0) / 1e9
     if window > TELEMETRY_WINDOW:
@@ -103,20 +115,6 @@ def refuse_old_server(client: Client) -> None:
     if (version.major, version.minor) < OLDEST_SERVER:
         oldest = ".".join(map(str, OLDEST_SERVER))
         raise SetupError(f"nats-server {version.major}.{version.minor} is too old: missionops needs {oldest} or newer.")
-
-
-def _refuse_unfit(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> None:
-    for key in _NEEDED:
-        if key in wanted and found.get(key) != wanted[key]:
-            raise SetupError(
-                f"The stream {wanted['name']} exists with {key} = {json.dumps(found.get(key))}; missionops needs "
-                f"{json.dumps(wanted[key])}. Change the stream (`nats stream edit {wanted['name']}`), which keeps what "
-                "it holds, or remove it so that missionops makes its own."
-            )
-    if wanted["name"] == TELEMETRY and (found.get("max_age") or found.get("discard") != "new"):
-        raise SetupError(
-            "The stream TELEMETRY would drop telemetry that was not stored: it needs max_age 0, discard new."
-        )
 
 
 async def _config(client: Client, name: str) -> dict[str, Any] | None:

@@ -25,7 +25,9 @@ _COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         ),
         "list-telemetry": ("telemetry:list_telemetry", "List the snapshots of a spacecraft, newest first."),
         "analyze-telemetry": ("telemetry:analyze_telemetry", "Check stored telemetry against the limits in force now."),
+        "latest": ("latest:show_latest", "Show the latest value of each parameter, and whether it is too old."),
         "series": ("series:show_series", "Show numbers over time: the samples, or where they are many their extremes."),
+        "states": ("states:show_states", "Show when which text or boolean was reported."),
         "list-anomalies": (
             "anomalies:list_anomalies",
             "List anomalies, newest first; with both --from and --to oldest first.",

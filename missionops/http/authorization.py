@@ -27,7 +27,8 @@ class Authorization:
 
     async def admit(self, request: HttpRequest, role: Role) -> Caller | HttpResponse:
         """The caller, if the token has at least `role`; otherwise the response that refuses the request."""
-        token = _bearer_token(request)
+        scheme, _, rest = request.headers.get("authorization", "").partition(" ")
+        token = rest.strip() if scheme.lower() == "bearer" else None
         try:
             if self._tokens is None:
                 caller = access.OVER_OPEN_HTTP
@@ -51,9 +52,3 @@ class Authorization:
             return caller
         refusal = Forbidden(f"This is about all spacecraft, and the token {caller.name} is limited to some.")
         return response.failed(dispatch.refusal(refusal))
-
-
-def _bearer_token(request: HttpRequest) -> str | None:
-    """The token in a request, if there is one."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None

@@ -1,4 +1,4 @@
-"""All open connections: how many there may be, and which are closed to make room for others.
+"""All open connections: how many there may be, and which are closed to make room for new ones.
 
 A new connection is never refused because old ones are idle: `/health/live` is answered however many there are.
 """
@@ -12,11 +12,11 @@ log = logging.getLogger(__name__)
 MOST = 700
 """Connections; a process may usually have 1,024 files, and needs some for itself."""
 _SPARE = 40
-"""More connections, while each of the others has a request that is being answered."""
+"""Connections beyond MOST that are accepted while a request is being answered on each of the others."""
 _SILENT = 0.5
-"""Seconds for which a client has sent nothing before it may be closed; sooner only where there is no other way."""
+"""Seconds for which a client has sent nothing before its connection may be closed; sooner only at MOST + _SPARE."""
 _STALLED = 2.0
-"""Seconds for which a client has received nothing of its response before it may be closed."""
+"""Seconds for which a client has received nothing of its response before its connection may be closed."""
 _LOG_INTERVAL = 60.0
 """Seconds without too many connections after which it is logged again."""
 
@@ -43,7 +43,9 @@ class Connections:
         if len(self._open) <= MOST:
             return
         if now - self._full_at > _LOG_INTERVAL:
-            log.warning("HTTP has more than %d connections: the one that has been silent longest is closed", MOST)
+            log.warning(
+                "HTTP has more than %d connections: the one whose client has sent nothing for longest is closed", MOST
+            )
         self._full_at = now
         chosen = _oldest(self._silent, now - _SILENT) or _oldest(self._stalled, now - _STALLED)
         if chosen is None and len(self._open) > MOST + _SPARE:
@@ -87,7 +89,7 @@ class Connections:
 
 
 def _oldest(since: Mapping[Connection, float], before: float) -> Connection | None:
-    """The first connection, if it is there since `before` or longer."""
+    """The first connection, if it has been in this state since `before` or longer."""
     for connection, began in since.items():
         return connection if began <= before else None
     return None

@@ -1,4 +1,4 @@
-"""HTTP on one connection, with time limits: uvicorn alone waits for ever for a head, and for a slow reader."""
+"""HTTP on one connection, with time limits: uvicorn alone waits without end for a head and for a slow client."""
 
 import asyncio
 from typing import Any
@@ -10,13 +10,13 @@ from missionops.http.connections import Connections
 from missionops.http.framing import StrictConnection
 
 HEAD_SECONDS = 10.0
-"""From the first moment of a connection, or the first byte after an answer, to the last of a request's head."""
+"""Seconds from the start of a connection, or the first byte after a response, to the end of a request's head."""
 READ_SECONDS = 10.0
 """Seconds for a client to receive what was written, some 64 KB, before it is disconnected."""
 ANSWER_SECONDS = 60.0
 """Seconds for a client to receive a whole response of at most 8 MB."""
 HEAD_BYTES = 16 << 10
-"""Of a head that is not complete; one that arrives in one piece may be as long as what is read at once."""
+"""The most bytes of an incomplete head; one that arrives in one piece may be as long as what is read at once."""
 
 
 class BoundedProtocol(H11Protocol):

@@ -17,7 +17,13 @@ _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 def parse(operation: Operation, route: Route, request: HttpRequest, body: bytes, caller: Caller) -> Request:
     """The request to an operation; InvalidRequest names what is wrong with it."""
     path = dict(request.path_params)
-    fields = _fields(request, path)
+    fields: dict[str, str] = {}
+    for name, value in request.query_params.multi_items():
+        if name in fields:
+            raise refused(name, "is given more than once")
+        if name in path:
+            raise refused(name, "is in the path already")
+        fields[name] = value
     headers = _headers(request)
     wanted: msgspec.Struct | bytes
     spacecraft_id = path.pop("spacecraftId", None)
@@ -29,10 +35,14 @@ def parse(operation: Operation, route: Route, request: HttpRequest, body: bytes,
         for name in fields:
             raise refused(name, "is no field of this request: it takes none in its query")
         if operation.about_spacecraft and spacecraft_id is None:
-            spacecraft_id, body = _taken(body)
+            spacecraft_id, body = _without_spacecraft_id(body)
         wanted = request_parsing.from_body(body, operation.request) if operation.request else body
+    if operation.about_spacecraft and spacecraft_id is None:
+        raise refused("spacecraftId", "is required")
+    if spacecraft_id is not None:
+        request_parsing.spacecraft_id(spacecraft_id, or_fleet=operation.about_fleet)
     return Request(
-        _spacecraft_id(spacecraft_id, operation) if operation.about_spacecraft else "",
+        spacecraft_id or "",
         wanted,
         request_parsing.source(headers),
         MAX_BYTES,
@@ -52,28 +62,11 @@ def _headers(request: HttpRequest) -> dict[str, str]:
     return found
 
 
-def _fields(request: HttpRequest, path: dict[str, str]) -> dict[str, str]:
-    fields: dict[str, str] = {}
-    for name, value in request.query_params.multi_items():
-        if name in fields:
-            raise refused(name, "is given more than once")
-        if name in path:
-            raise refused(name, "is in the path already")
-        fields[name] = value
-    return fields
-
-
-def _spacecraft_id(given: str | None, operation: Operation) -> str:
-    if given is None:
-        raise refused("spacecraftId", "is required")
-    return request_parsing.spacecraft_id(given, or_fleet=operation.about_fleet)
-
-
 class _Addressed(msgspec.Struct, rename="camel"):
     spacecraft_id: str | None = None
 
 
-def _taken(body: bytes) -> tuple[str | None, bytes]:
+def _without_spacecraft_id(body: bytes) -> tuple[str | None, bytes]:
     """The `spacecraftId` of a body, and the body without it: over NATS it is in the subject."""
     spacecraft_id = request_parsing.from_body(body, _Addressed).spacecraft_id
     try:

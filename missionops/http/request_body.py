@@ -22,7 +22,12 @@ def is_small(headers: Headers) -> bool:
 
 async def read(request: HttpRequest, max_bytes: int) -> bytes | ErrorResponse:
     """The body, or why it is not taken; starlette's ClientDisconnect if it does not come to its end."""
-    if not _is_json(request.headers):
+    # A body without a Content-Type counts as JSON, as with curl, unless a web page sends it: a page may send such a
+    # body to any address, while before one that is declared as JSON its browser asks for permission (CORS).
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    is_json = kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+    is_encoded = request.headers.get("content-encoding", "identity").strip().lower() != "identity"
+    if is_encoded or not (is_json or (not kind and "origin" not in request.headers)):
         return ErrorResponse(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type",
             "The body must be JSON: send the header `Content-Type: application/json`, and no Content-Encoding.",
@@ -50,16 +55,3 @@ async def read(request: HttpRequest, max_bytes: int) -> bytes | ErrorResponse:
     except TimeoutError:
         return ErrorResponse(HTTPStatus.REQUEST_TIMEOUT, "timeout", f"The body did not arrive within {_TIME:.0f} s.")
     return too_large if size > max_bytes else b"".join(pieces)
-
-
-def _is_json(headers: Headers) -> bool:
-    """Whether the body is declared as JSON; without a declaration too, as with curl, unless a web page sends it.
-
-    A page may send a body without a type to any address; with the type of JSON its browser sends us a preflight first.
-    """
-    if headers.get("content-encoding", "identity").strip().lower() != "identity":
-        return False
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if not kind:
-        return "origin" not in headers
-    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))

@@ -30,13 +30,13 @@ class HttpResponse(StarletteResponse):
             await send({"type": "http.response.body", "body": piece, "more_body": is_more})
 
 
-def reply(answer: Response | ErrorResponse, route: Route) -> HttpResponse:
+def reply(result: Response | ErrorResponse, route: Route) -> HttpResponse:
     """The response of an operation over HTTP."""
-    if isinstance(answer, ErrorResponse):
-        return failed(answer)
-    headers = {pagination.CURSOR_HEADER: answer.cursor} if answer.cursor else None
-    status = answer.is_pending and route.pending_status
-    return HttpResponse(answer.body, status or route.status, headers)
+    if isinstance(result, ErrorResponse):
+        return failed(result)
+    headers = {pagination.CURSOR_HEADER: result.cursor} if result.cursor else None
+    status = result.is_pending and route.pending_status
+    return HttpResponse(result.body, status or route.status, headers)
 
 
 def failed(failure: ErrorResponse, headers: dict[str, str] | None = None) -> HttpResponse:

@@ -53,34 +53,31 @@ class Endpoint:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Respond in time; sending the response then takes as long as the client takes to receive it."""
-        began = asyncio.get_running_loop().time()
+        """Respond in time; sending the response then takes as long as the client takes to receive it.
+
+        A caller without a valid token takes neither a slot nor memory.
+        """
+        began, timer = asyncio.get_running_loop().time(), _Timer()
+        request = HttpRequest(scope, receive)
         async with AsyncExitStack() as sending:
             try:
-                response = await self._respond(HttpRequest(scope, receive), sending)
+                caller = await self._authorization.admit(request, self._operation.role)
+                if isinstance(caller, HttpResponse):
+                    response = caller
+                else:
+                    response = await self._perform(request, caller, timer, sending)
+            except TimeoutError:
+                response = responses.failed(dispatch.BUSY)
             except ClientDisconnect:
                 return
             seconds = asyncio.get_running_loop().time() - began
             self._metrics.count("http", self._operation.name, response.status_code, seconds)
             await response(scope, receive, send)
 
-    async def _respond(self, request: HttpRequest, sending: AsyncExitStack) -> HttpResponse:
-        """The response; the memory that it takes is reserved until `sending` ends.
-
-        A caller without a valid token reserves nothing.
-        """
-        timer = _Timer()
-        caller = await self._authorization.admit(request, self._operation.role)
-        if isinstance(caller, HttpResponse):
-            return caller
-        try:
-            return await self._perform_in_slot(request, caller, timer, sending)
-        except TimeoutError:
-            return responses.failed(dispatch.BUSY)
-
-    async def _perform_in_slot(
+    async def _perform(
         self, request: HttpRequest, caller: Caller, timer: "_Timer", sending: AsyncExitStack
     ) -> HttpResponse:
+        """Perform the operation in a slot; the memory that the response takes is reserved until `sending` ends."""
         body: bytes | ErrorResponse | None = b"" if self._route.method == "GET" else None
         if body is None and request_body.is_small(request.headers):  # a slow sender of a short body holds no slot
             body = await timer.paused(request_body.read(request, self._route.max_body))
@@ -120,13 +117,13 @@ class Endpoint:
 
 
 class _Timer:
-    """Until when a request is answered; the time in which its body arrives does not count."""
+    """The deadline of one request; the time in which its body arrives does not count."""
 
     def __init__(self) -> None:
         self.deadline = asyncio.get_running_loop().time() + dispatch.TIME
 
     async def paused(self, reading: Coroutine[Any, Any, T]) -> T:
-        """The result of `reading`, whose time does not count."""
+        """The result of `reading`; the deadline is moved by the time that it takes."""
         began = asyncio.get_running_loop().time()
         try:
             return await reading

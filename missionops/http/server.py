@@ -19,31 +19,27 @@ from missionops.http.authorization import Authorization
 from missionops.http.connections import Connections
 from missionops.http.protocol import BoundedProtocol
 from missionops.http.slots import Slots
+from missionops.logs import RepeatFilter
 from missionops.operations.authentication import Tokens
 from missionops.operations.operation import Context
 from missionops.settings import Settings
 
 _BACKLOG = 256
-"""Connections that are not accepted yet: as many come at once, and each takes a file at once."""
+"""Connections that may wait to be accepted."""
 _STOP_TIME = 5
-_MINUTE = 60.0
+_WARNING_SECONDS = 60.0
 
 
-class _OnceAMinute(logging.Filter):
-    """Lets a warning about a connection pass once a minute: any client can cause one with each connection."""
+class RepeatedWarningFilter(logging.Filter):
+    """Lets each warning about a connection pass once a minute: any client can cause one with each connection."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._logged: dict[str, float] = {}
+        self._repeats = RepeatFilter(_WARNING_SECONDS)
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the record is logged."""
-        if record.levelno != logging.WARNING:
-            return True
-        is_recent = record.created - self._logged.get(record.msg, 0) < _MINUTE
-        if not is_recent:
-            self._logged[record.msg] = record.created
-        return not is_recent
+        return record.levelno != logging.WARNING or self._repeats.is_new(record.msg)
 
 
 class _Server(uvicorn.Server):
@@ -82,15 +78,15 @@ async def served(settings: Settings, context: Context, metrics: Metrics) -> Asyn
             timeout_graceful_shutdown=_STOP_TIME,
         )
     )
-    once = _OnceAMinute()
-    logging.getLogger("uvicorn.error").addFilter(once)
+    warning_filter = RepeatedWarningFilter()
+    logging.getLogger("uvicorn.error").addFilter(warning_filter)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         yield f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         await task
-        logging.getLogger("uvicorn.error").removeFilter(once)
+        logging.getLogger("uvicorn.error").removeFilter(warning_filter)
 
 
 def check(settings: Settings) -> None:

@@ -20,13 +20,13 @@ _LARGE = 1
 _SENT = 24 << 20
 """Bytes of responses that are being sent."""
 _KEPT_FOR_SMALL = 4 << 20
-"""Of these."""
+"""Of these bytes, those that only responses of at most SMALL may take."""
 _SMALL_BODIES = 64
 """Requests with a body that `request_body.is_small`; they may wait for seconds while the database is away."""
 _BODIES = 16
-"""Of up to 1 MB."""
+"""Requests with a body of up to 1 MB."""
 _HEAVY = 4
-"""Of up to 8 MB."""
+"""Requests with a body of up to 8 MB."""
 _HEAVY_BODY = 1 << 20
 _PAUSE = 0.1
 

@@ -27,15 +27,15 @@ class Change(NamedTuple):
     at: datetime
     message: str
     metadata: Mapping[str, Any]
-    """With who (`by`), and what is `between` the two."""
+    """Who made it (`by`), and the values before and after (`between`)."""
 
 
-async def tell(connection: Connection, change: Change) -> None:
-    """Write the event of a change, in the transaction that makes it, and have it published."""
-    name = f"ev_{uuid.uuid4().hex}"  # which nobody can have taken
+async def record(connection: Connection, change: Change) -> None:
+    """Record the event of a change in the transaction that makes it; the event is published after the commit."""
+    name = f"ev_{uuid.uuid4().hex}"
     metadata = msgspec.Raw(_encode(change.metadata))
     event = Event(name, change.spacecraft_id, change.at, change.kind, Severity.LOW, change.message, metadata)
-    await events.tell(connection, event, recorded_by=None)
+    await events.add_and_publish(connection, event, recorded_by=None)
 
 
 def between(before: Any, after: Any) -> dict[str, Any]:

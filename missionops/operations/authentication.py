@@ -1,4 +1,4 @@
-"""Who shows which token: the tokens in force, kept in memory for seconds."""
+"""Authentication: which caller a token belongs to. The tokens in force are kept in memory for seconds."""
 
 import asyncio
 import contextlib
@@ -13,19 +13,19 @@ from missionops.store.database import Database
 from missionops.store.tokens import Bearer
 
 FRESH = 3.0
-"""Seconds after which the tokens in force are read again: so soon a revocation counts everywhere."""
+"""Seconds after which the tokens in force are read again: a revoked token is refused everywhere after as many."""
 GRACE = 60.0
-"""Seconds for which they count while the database is away: in it nobody can revoke one, and telemetry need not wait."""
+"""Seconds for which known tokens are accepted while the database cannot be reached: nobody can revoke one then."""
 _PAUSE = 0.5
-"""Seconds between two readings, however many unknown tokens are shown: strangers cost the database next to nothing."""
+"""The least seconds between two readings, however many requests come with unknown tokens."""
 _TIME = 1.0
-"""Seconds that one reading may take; the request that waits for it is to be answered in time, too."""
+"""Seconds that one reading may take: the request that waits for it has to be answered in time."""
 
 _NO_DIGEST = bytes(32)
 
 
 class Tokens:
-    """All tokens in force, read when somebody asks and they are old, never more than once at a time."""
+    """All tokens in force. A request reads them again if they were read too long ago; only one does so at a time."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -34,33 +34,29 @@ class Tokens:
         self._reading = asyncio.Lock()
 
     async def caller(self, text: str) -> Caller:
-        """Who shows this token; Unauthenticated if it does not count, Unavailable if nobody can know."""
+        """The caller with this token; Unauthenticated if it is not valid, Unavailable if it cannot be checked."""
         shown = token.parse(text)
         if shown is None:
             raise _wrong()
-        found = await self._found(shown.key)
-        is_it = shown.matches(found.digest if found else _NO_DIGEST)
-        if not found or not is_it or (found.expires_at is not None and found.expires_at <= datetime.now(UTC)):
+        asked_at = _now()
+        if asked_at - self._tried_at >= FRESH or shown.key not in self._known:  # the token may be a new one
+            await self._read(asked_at)
+        found = self._known.get(shown.key)
+        if self._read_at < asked_at - GRACE or (found is None and self._read_at < asked_at):
+            raise Unavailable("The token cannot be checked, because the database cannot be reached; try again later.")
+        matches = shown.matches(found.digest if found else _NO_DIGEST)
+        if not found or not matches or (found.expires_at is not None and found.expires_at <= datetime.now(UTC)):
             raise _wrong()
         return Caller(found.name, found.role, found.spacecraft)
 
-    async def _found(self, key: str) -> Bearer | None:
-        asked_at = _now()
-        if asked_at - self._tried_at >= FRESH or key not in self._known:  # it may be a new one
-            await self._read(asked_at)
-        found = self._known.get(key)
-        if self._read_at < asked_at - GRACE or (found is None and self._read_at < asked_at):
-            raise Unavailable("The database is away, and with it who may do what; try again later.")
-        return found
-
     async def _read(self, since: float) -> None:
-        """Read them, unless somebody has since; what is known stays if that fails."""
+        """Read the tokens, unless another request has done so since; if that fails, the known ones stay."""
         async with self._reading:
             if self._tried_at >= since:
                 return
             await asyncio.sleep(self._tried_at + _PAUSE - _now())
             self._tried_at = begun_at = _now()
-            with contextlib.suppress(Unavailable, TimeoutError):  # health says so
+            with contextlib.suppress(Unavailable, TimeoutError):  # the health reports it
                 async with asyncio.timeout(_TIME), self._database.transaction() as connection:
                     self._known = await tokens.in_force(connection)
                 self._read_at = begun_at

@@ -1,6 +1,8 @@
-"""Rules of configs as requests need them: compiled once for each version, in slices, and cached.
+"""The rules of configs for requests: compiled once for each version, in slices, and cached.
 
-A document may hold 10,000 rules, which take a tenth of a second to compile: in one piece that would hold up telemetry.
+A document may hold 10,000 rules, which take a tenth of a second to compile: in one piece that would delay telemetry.
+The ingest path has a cache of its own (ingest/limits_cache.py): it asks for many spacecraft at once, within the
+transaction that judges, shares the rules of equal documents, and needs no word on which rules work.
 """
 
 import asyncio
@@ -22,11 +24,11 @@ from missionops.store import configs
 from missionops.store.database import Database
 
 _SLICE = 250
-"""Rules that are compiled before others have their turn."""
+"""Rules that are compiled before other tasks run."""
 _MOST = 22_000
 """Rules that are kept, of some 700 bytes each."""
 _EMPTY = 4
-"""What a config without rules counts as."""
+"""How many rules a config counts in addition to its own: one without rules takes memory, too."""
 
 
 @dataclass(slots=True)
@@ -52,7 +54,7 @@ class CompiledRules:
     async def in_force(self, database: Database, spacecraft_id: str) -> InForce | None:
         """What is in force for a spacecraft now; None where it has no config.
 
-        It holds no connection while it compiles, or waits for another who does.
+        No connection is held while rules are compiled, or while another request compiles the same ones.
         """
         async with database.transaction() as connection:
             version = await configs.version_in_force(connection, spacecraft_id)
@@ -64,19 +66,18 @@ class CompiledRules:
                 if key not in self._kept:
                     async with database.transaction() as connection:
                         document = await configs.document(connection, spacecraft_id, version)
-                    self._keep(key, InForce(version, await compiled(msgspec.json.decode(document or b"{}"))))
-        found = self._kept[key] = self._kept.pop(key)  # the last one to be forgotten
+                    found = InForce(version, await compiled(msgspec.json.decode(document or b"{}")))
+                    self._kept[key] = found
+                    self._size += len(found.rules) + _EMPTY
+                    while self._size > _MOST and len(self._kept) > 1:
+                        oldest = next(iter(self._kept))
+                        self._size -= len(self._kept.pop(oldest).rules) + _EMPTY
+        found = self._kept[key] = self._kept.pop(key)  # now the last one to be dropped
         return found
-
-    def _keep(self, key: tuple[str, int], found: InForce) -> None:
-        self._kept[key] = found
-        self._size += len(found.rules) + _EMPTY
-        while self._size > _MOST and len(self._kept) > 1:
-            self._size -= len(self._kept.pop(next(iter(self._kept))).rules) + _EMPTY
 
 
 async def compiled(document: Mapping[str, Any]) -> Rules:
-    """The rules of a config document, while others go on; InvalidRequest names the paths of its faults."""
+    """The rules of a config document; other tasks run in between. InvalidRequest names the paths of its faults."""
     parameters = document.get("parameters")
     if not isinstance(parameters, dict) or not _SLICE < len(parameters) <= MAX_PARAMETERS:
         return limits.compile_rules(document)

@@ -1,4 +1,4 @@
-"""Config documents: from the bytes of a request to the document that is kept."""
+"""Config documents: decoded from the body of a request, and checked."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -19,13 +19,23 @@ class ValidConfig(NamedTuple):
 
     document: Mapping[str, Any]
     body: bytes
-    """The document as it is kept, equal as JSON to what was sent, without the envelope of a response."""
+    """The document as it is stored: equal as JSON to what was sent, without the envelope of a response around it."""
     rules: Rules
 
 
 async def read(body: bytes, spacecraft_id: str) -> ValidConfig:
-    """The config that a request brings; InvalidRequest with the path of every fault."""
-    decoded = _decode(utf8(body).strip() or b"{}")
+    """The config in the body of a request; InvalidRequest names the path of every fault."""
+    try:
+        decoded = msgspec.json.decode(utf8(body).strip() or b"{}")
+        encoded = _encode(decoded)
+    except msgspec.ValidationError:
+        raise _refused("body", "holds a number that no finite double can hold") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _refused("body", f"is not JSON: {error}") from None
+    except RecursionError:
+        raise _refused("body", "is nested too deeply") from None
+    if b"\\u0000" in encoded:
+        request_parsing.refuse_nul(decoded)
     if not isinstance(decoded, dict):
         raise _refused("body", "must be a JSON object")
     document, faults = config_document.unwrap(decoded, spacecraft_id)
@@ -38,21 +48,6 @@ async def read(body: bytes, spacecraft_id: str) -> ValidConfig:
     if faults:
         raise rule_document.refusal(faults[: rule_document.MAX_FAULTS])
     return ValidConfig(document, _encode(document), rules)
-
-
-def _decode(body: bytes) -> Any:
-    try:
-        document = msgspec.json.decode(body)
-        encoded = _encode(document)
-    except msgspec.ValidationError:
-        raise _refused("body", "holds a number that no finite double can hold") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _refused("body", f"is not JSON: {error}") from None
-    except RecursionError:
-        raise _refused("body", "is nested too deeply") from None
-    if b"\\u0000" in encoded:
-        request_parsing.refuse_nul(document)
-    return document
 
 
 def _refused(path: str, message: str) -> InvalidRequest:

@@ -135,20 +135,20 @@ class ConfigResponse(msgspec.Struct, rename="camel"):
 
 
 class Warning(msgspec.Struct):  # noqa: A001 - the field's word, and nothing here warns by Python's
-    """What in a config checks nothing, and why."""
+    """A part of a config that checks nothing, and why."""
 
     path: str
     message: str
 
 
 class ConfigSetResponse(ConfigResponse):
-    """The config in force now, and what in it checks nothing."""
+    """The config in force now, and warnings about the parts of it that check nothing."""
 
     warnings: list[Warning] = []
 
 
 class ConfigGetRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """Which version; the one in force if it is not given."""
+    """The version; the one in force if it is not given."""
 
     version: _Version | None = None
 
@@ -186,7 +186,7 @@ async def put(context: Context, request: Request) -> Response:
         }
         message = f"Config version {stored.version} in force"
         change = Change(EventType.CONFIG_CHANGED, request.spacecraft_id, stored.updated_at, message, metadata)
-        await audit.tell(connection, change)
+        await audit.record(connection, change)
     return Response(_set_response(stored, warnings, request.max_bytes))
 
 
@@ -211,7 +211,7 @@ def _set_response(stored: ConfigVersion, warnings: Sequence[Detail], max_bytes: 
 
 
 class VersionsRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """How many, newest first."""
+    """How many versions, newest first."""
 
     limit: Limit = 20
     cursor: str | None = None
@@ -239,13 +239,12 @@ async def versions(context: Context, request: Request) -> Response:
     async with context.database.transaction() as connection:
         if await configs.get(connection, request.spacecraft_id) is None:
             raise NotFound("Config not found")
-        records = configs.history(connection, request.spacecraft_id, before, wanted.limit + 1)
-        return await pagination.page(_items(records), wanted.limit, request.max_bytes)
 
+        async def items() -> AsyncIterator[PageItem]:
+            async for record in configs.history(connection, request.spacecraft_id, before, wanted.limit + 1):
+                yield PageItem(_encode(VersionResponse(*record)), _VersionCursor(record.version))
 
-async def _items(records: AsyncIterator[configs.VersionRecord]) -> AsyncIterator[PageItem]:
-    async for record in records:
-        yield PageItem(_encode(VersionResponse(*record)), _VersionCursor(record.version))
+        return await pagination.page(items(), wanted.limit, request.max_bytes)
 
 
 _PATH = "/spacecraft/{spacecraftId}/config"

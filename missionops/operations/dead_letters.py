@@ -45,27 +45,27 @@ class DeadLetterListRequest(msgspec.Struct, forbid_unknown_fields=True, rename="
     spacecraft_id: str | None = None
 
 
-async def list_newest(context: Context, asked: Request) -> Response:
+async def list_newest(context: Context, request: Request) -> Response:
     """Dead letters, newest first. A token that is limited to some spacecraft sees those of these spacecraft only."""
-    request: DeadLetterListRequest = asked.request
-    before = pagination.read(request.cursor, SequenceCursor)
-    visible = asked.caller.spacecraft
-    if request.spacecraft_id is not None:
-        request_parsing.spacecraft_id(request.spacecraft_id)
-        if not asked.caller.reaches(request.spacecraft_id):
-            raise request_parsing.out_of_reach(asked.caller, request.spacecraft_id)
-        visible = {request.spacecraft_id}
-    found = await context.dead_letters.newest(visible, before.sequence if before else None, request.limit + 1)
+    wanted: DeadLetterListRequest = request.request
+    before = pagination.read(wanted.cursor, SequenceCursor)
+    visible = request.caller.spacecraft
+    if wanted.spacecraft_id is not None:
+        request_parsing.spacecraft_id(wanted.spacecraft_id)
+        if not request.caller.reaches(wanted.spacecraft_id):
+            raise request_parsing.out_of_reach(request.caller, wanted.spacecraft_id)
+        visible = {wanted.spacecraft_id}
+    found = await context.dead_letters.newest(visible, before.sequence if before else None, wanted.limit + 1)
 
     async def items() -> AsyncIterator[PageItem]:
         for letter in found:
             yield PageItem(_encode(letter), (letter.sequence,))
 
-    return await pagination.page(items(), request.limit, asked.max_bytes)
+    return await pagination.page(items(), wanted.limit, request.max_bytes)
 
 
 class DeadLetterRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """Which letter."""
+    """Its sequence in the stream DEADLETTERS."""
 
     sequence: _Sequence
 
@@ -83,12 +83,12 @@ class WholeDeadLetter(DeadLetterSummary, frozen=True, rename="camel"):
     """Whether the response has room for the beginning of the body only; HTTP has room for all of it."""
 
 
-async def get(context: Context, asked: Request) -> Response:
+async def get(context: Context, request: Request) -> Response:
     """One dead letter with its headers and its body."""
-    letter = await _get(context, asked.caller, asked.request.sequence)
+    letter = await _get(context, request.caller, request.request.sequence)
     whole = _encode(_whole(letter, len(letter.body)))
     size = len(letter.body)
-    while len(whole) > asked.max_bytes and size:
+    while len(whole) > request.max_bytes and size:
         size //= 2
         whole = _encode(_whole(letter, size))
     return Response(whole, is_cut=size < len(letter.body))
@@ -107,7 +107,7 @@ def _whole(letter: DeadLetter, size: int) -> WholeDeadLetter:
 
 
 class ReplayRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """Which letters, each by its sequence."""
+    """The letters to replay, each by its sequence."""
 
     sequences: Annotated[list[_Sequence], Meta(min_length=1, max_length=1000)]
 
@@ -128,7 +128,7 @@ class ReplayResult(msgspec.Struct):
     refused: list[RefusedReplay]
 
 
-async def replay(context: Context, asked: Request) -> Response:
+async def replay(context: Context, request: Request) -> Response:
     """Publish dead letters again as telemetry, in the order given.
 
     A letter is deleted once TELEMETRY has acknowledged it and an event about it is recorded. Letters for which the
@@ -137,17 +137,17 @@ async def replay(context: Context, asked: Request) -> Response:
     now = asyncio.get_running_loop().time
     deadline = now() + _START_TIME
     result = ReplayResult([], [])
-    for sequence in dict.fromkeys(asked.request.sequences):
+    for sequence in dict.fromkeys(request.request.sequences):
         if now() > deadline:
             result.refused.append(RefusedReplay(sequence, _NO_TIME, retry=True))
             continue
         try:
             async with asyncio.timeout(_ONE_TIME):
-                letter = await _get(context, asked.caller, sequence)
+                letter = await _get(context, request.caller, sequence)
                 if reason := letter.reason_against_replay():
                     result.refused.append(RefusedReplay(sequence, reason, retry=False))
                     continue
-                await _replay(context, asked.caller, letter)
+                await _replay(context, request.caller, letter)
         except (MissionopsError, TimeoutError) as error:
             reason = str(error) or "it took too long"
             is_temporary = isinstance(error, Unavailable | TimeoutError)
@@ -159,7 +159,7 @@ async def replay(context: Context, asked: Request) -> Response:
 
 async def _get(context: Context, caller: Caller, sequence: int) -> DeadLetter:
     letter = await context.dead_letters.get(sequence)
-    # To a caller who may not see it, it does not exist.
+    # A caller who may not see it gets the same response as if it did not exist.
     if letter is None or not caller.reaches(letter.spacecraft_id):
         raise NotFound(f"There is no dead letter {sequence}.")
     return letter
@@ -172,13 +172,6 @@ async def _replay(context: Context, caller: Caller, letter: DeadLetter) -> None:
     and only deletes. If the process ends before the commit, the letter and no event remain, and the next replay
     publishes it again: the database stores a snapshot that it has already only once.
     """
-    async with context.database.transaction() as connection:
-        if await events.tell(connection, _event_of_replay(letter, caller), recorded_by=None):
-            await context.dead_letters.publish(letter)
-    await context.dead_letters.delete(letter.sequence)
-
-
-def _event_of_replay(letter: DeadLetter, caller: Caller) -> Event:
     summary = letter.summary()
     before = {
         "subject": letter.subject,
@@ -195,7 +188,7 @@ def _event_of_replay(letter: DeadLetter, caller: Caller) -> Event:
         "before": before,
         "after": {"subject": f"telemetry.{letter.spacecraft_id}", "messageId": letter.replay_id},
     }
-    return Event(
+    event = Event(
         f"ev_{hashlib.blake2b(letter.replay_id.encode(), digest_size=16).hexdigest()}",
         letter.spacecraft_id,
         datetime.now(UTC),
@@ -204,6 +197,10 @@ def _event_of_replay(letter: DeadLetter, caller: Caller) -> Event:
         f"Dead letter {letter.sequence} replayed",
         msgspec.Raw(_encode(metadata)),
     )
+    async with context.database.transaction() as connection:
+        if await events.add_and_publish(connection, event, recorded_by=None):
+            await context.dead_letters.publish(letter)
+    await context.dead_letters.delete(letter.sequence)
 
 
 OPERATIONS = (

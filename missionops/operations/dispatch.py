@@ -1,4 +1,4 @@
-"""One request through one operation, whichever way it came in: bounded in time, every fault in our own words."""
+"""Performs one request by its operation, over NATS as over HTTP: within its time, every error as a response."""
 
 import asyncio
 import logging
@@ -28,7 +28,7 @@ class ErrorResponse(msgspec.Struct):
 
     @property
     def body(self) -> bytes:
-        """As every error looks on the wire."""
+        """The JSON of the response, the same over NATS and HTTP."""
         error = {"code": self.code, "message": self.message, "details": self.details}
         return msgspec.json.encode({"error": error})
 
@@ -46,14 +46,17 @@ async def run(
 ) -> Response:
     """The response to the request that `read` decodes, within its time; it may wait for `room`.
 
-    It has TIME; or, if it arrived earlier, until `deadline` by the clock of the event loop. Every exception that it
-    raises becomes a response by `failure`.
+    The request has TIME; or, if it arrived earlier, until `deadline` by the clock of the event loop. A caller whose
+    token does not cover the request's spacecraft is refused. `failure` makes a response of every exception.
     """
     if deadline is None:
         deadline = asyncio.get_running_loop().time() + TIME
     async with asyncio.timeout_at(deadline), room or nullcontext():
         request = read()._replace(deadline=deadline)
-        _check_reach(operation, request)
+        # Whether or not the spacecraft is registered. Where a request names other spacecraft, or none, the operation
+        # checks them.
+        if operation.about_spacecraft and not request.caller.reaches(request.spacecraft_id):
+            raise request_parsing.out_of_reach(request.caller, request.spacecraft_id)
         return await operation.perform(context, request)
 
 
@@ -82,15 +85,6 @@ async def dispatch(
         return await run(operation, context, read, room, deadline=deadline)
     except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a response
         return failure(operation, error)
-
-
-def _check_reach(operation: Operation, request: Request) -> None:
-    """Refuse a spacecraft that the caller's token does not cover, whether or not it is registered.
-
-    Where a request names other spacecraft, or none, the operation itself checks them.
-    """
-    if operation.about_spacecraft and not request.caller.reaches(request.spacecraft_id):
-        raise request_parsing.out_of_reach(request.caller, request.spacecraft_id)
 
 
 def refusal(error: Refused) -> ErrorResponse:

@@ -1,4 +1,4 @@
-"""Documents: what is written down about missions, published and found."""
+"""Documents about missions: published, read and searched."""
 
 import uuid
 from collections.abc import AsyncIterator
@@ -19,9 +19,8 @@ from missionops.operations.operation import Context, Operation, Request, Respons
 from missionops.operations.pagination import PageItem
 from missionops.operations.request_parsing import refused
 from missionops.store import documents
-from missionops.store.database import Connection
 from missionops.store.documents import Document as Published
-from missionops.store.documents import DocumentContent, FoundDocument
+from missionops.store.documents import DocumentContent
 
 _MAX_BYTES = 1_000_000
 """Of a document as JSON: one alone still fits into a NATS message of the usual size."""
@@ -39,7 +38,7 @@ class DocumentResponse(msgspec.Struct, rename="camel"):
 
     id: str
     spacecraft_id: str | None
-    """None where it is about no one spacecraft."""
+    """None where it is about no single spacecraft."""
     title: str
     category: str
     tags: list[str]
@@ -60,7 +59,7 @@ class CreateRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class Created(msgspec.Struct, rename="camel"):
-    """By which id it can be had."""
+    """The id of the published document."""
 
     document_id: str
 
@@ -73,49 +72,39 @@ async def create(context: Context, request: Request) -> Response:
     _check_reach(request, wanted.spacecraft_id)
     name = f"doc_{uuid.uuid4().hex}" if wanted.id is None else _checked(wanted.id, "id")
     content = DocumentContent(wanted.spacecraft_id, wanted.title, wanted.category, wanted.tags, wanted.body)
-    _refuse_large(name, content)
-    async with context.database.transaction() as connection:
-        if published_at := await documents.add(connection, name, content):
-            await audit.tell(connection, _change(request, None, Published(name, *content, published_at)))
-        else:
-            await _replace(connection, request, name, content)
-    return Response(_encode(Created(name)))
-
-
-async def _replace(connection: Connection, request: Request, name: str, content: DocumentContent) -> None:
-    """Replace the document that has this id; the same content again changes nothing."""
-    known = await documents.lock(connection, name)
-    if known is not None and known.content == content:
-        return
-    if known is not None and not request.caller.reaches(known.spacecraft_id):
-        raise Conflict(f"The document id {name} is taken; choose another")  # and not a word about whose it is
-    if known is None or not request.request.overwrite:
-        raise Conflict(f"There is another document with the id {name}; with overwrite it is replaced")
-    published_at = await documents.replace(connection, name, content)
-    await audit.tell(connection, _change(request, known, Published(name, *content, published_at)))
-
-
-def _check_reach(request: Request, spacecraft_id: str | None) -> None:
-    """Refuse a document about a spacecraft, or about none, that the caller's token does not cover."""
-    if not request.caller.reaches(spacecraft_id):
-        raise request_parsing.out_of_reach(request.caller, spacecraft_id)
-
-
-def _change(request: Request, before: Published | None, after: Published) -> Change:
-    metadata = {
-        "documentId": after.id,
-        "title": after.title,
-        "by": request.caller.name,
-        **audit.between(before and DocumentResponse(*before), DocumentResponse(*after)),
-    }
-    message = f"Document published: {after.title}"
-    return Change(EventType.DOCUMENT_PUBLISHED, after.spacecraft_id, after.published_at, message, metadata)
-
-
-def _refuse_large(name: str, content: DocumentContent) -> None:
     size = len(_encode(DocumentResponse(name, *content, datetime.max)))  # noqa: DTZ901 - only its length counts
     if size > _MAX_BYTES:
         raise TooLarge(f"The document has {size} bytes as JSON; at most {_MAX_BYTES} are kept")
+    async with context.database.transaction() as connection:
+        known = None
+        published_at = await documents.add(connection, name, content)
+        if published_at is None:
+            known = await documents.lock(connection, name)
+            if known is not None and known.content == content:
+                return Response(_encode(Created(name)))
+            if known is not None and not request.caller.reaches(known.spacecraft_id):
+                # The response does not tell which spacecraft the other document is about.
+                raise Conflict(f"The document id {name} is taken; choose another")
+            if known is None or not wanted.overwrite:
+                raise Conflict(f"There is another document with the id {name}; with overwrite it is replaced")
+            published_at = await documents.replace(connection, name, content)
+        published = Published(name, *content, published_at)
+        metadata = {
+            "documentId": name,
+            "title": wanted.title,
+            "by": request.caller.name,
+            **audit.between(known and DocumentResponse(*known), DocumentResponse(*published)),
+        }
+        message = f"Document published: {wanted.title}"
+        change = Change(EventType.DOCUMENT_PUBLISHED, wanted.spacecraft_id, published_at, message, metadata)
+        await audit.record(connection, change)
+    return Response(_encode(Created(name)))
+
+
+def _check_reach(request: Request, spacecraft_id: str | None) -> None:
+    """Refuse a document about a spacecraft that the caller's token does not cover; None: about no single one."""
+    if not request.caller.reaches(spacecraft_id):
+        raise request_parsing.out_of_reach(request.caller, spacecraft_id)
 
 
 def _checked(name: str, path: str) -> str:
@@ -125,7 +114,7 @@ def _checked(name: str, path: str) -> str:
 
 
 class GetRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Which one."""
+    """The id of the document."""
 
     document_id: _Id
 
@@ -160,26 +149,21 @@ async def search(context: Context, request: Request) -> Response:
     about = wanted.spacecraft_id, wanted.category
     async with context.database.transaction() as connection:
         found = await documents.search(connection, wanted.q, *about, wanted.limit, within=request.caller.spacecraft)
-        fitting = _fitting(found, request.max_bytes)
-        answer = await pagination.page(_items(connection, fitting), wanted.limit, request.max_bytes)
-    is_cut = answer.is_cut or len(fitting) < len(found)
-    return Response(answer.body, is_cut=is_cut)  # a search has no cursor: what did not fit is found by a narrower one
+        # Only the best that may fit are read whole; at least one.
+        room, fitting = request.max_bytes, list[str]()
+        for name, size in found:
+            room -= size
+            if room < 0 and fitting:
+                break
+            fitting.append(name)
 
+        async def items() -> AsyncIterator[PageItem]:
+            async for row in documents.some(connection, fitting):
+                yield PageItem(_encode(DocumentResponse(*row)), ())
 
-def _fitting(found: list[FoundDocument], max_bytes: int) -> list[str]:
-    """As many of the best as may fit, so that no more is read than can be sent; at least one."""
-    room, fitting = max_bytes, list[str]()
-    for name, size in found:
-        room -= size
-        if room < 0 and fitting:
-            break
-        fitting.append(name)
-    return fitting
-
-
-async def _items(connection: Connection, names: list[str]) -> AsyncIterator[PageItem]:
-    async for row in documents.some(connection, names):
-        yield PageItem(_encode(DocumentResponse(*row)), ())
+        page = await pagination.page(items(), wanted.limit, request.max_bytes)
+    is_cut = page.is_cut or len(fitting) < len(found)
+    return Response(page.body, is_cut=is_cut)  # a search has no cursor: what did not fit is found by a narrower one
 
 
 OPERATIONS = (

@@ -63,21 +63,24 @@ async def record(context: Context, request: Request) -> Response:
         _metadata(wanted.metadata),
     )
     if wanted.id is None and at is not None:
-        event = msgspec.structs.replace(event, id=_derived_id(event))
+        # The id is made from the content: an event that is sent twice is recorded once.
+        content = msgspec.structs.replace(event, id="", metadata=msgspec.Raw(_canonical_metadata(event)))
+        digest = hashlib.blake2b(_canonical(content), digest_size=16).hexdigest()
+        event = msgspec.structs.replace(event, id=f"ev_{digest}")
     async with context.database.transaction() as connection:
-        if await tell(connection, event, recorded_by=request.caller.name):
+        if await add_and_publish(connection, event, recorded_by=request.caller.name):
             return Response(_encode(event))
         known = await events.get(connection, event.id)
-    # Asked again without a time, it is the same event, though `now` is another.
+    # A repeated request without a time is about the same event, though the time of its arrival is another.
     if known is None or _content(known, timed=at is not None) != _content(event, timed=at is not None):
         raise Conflict(f"There is another event with the id {event.id}")
     return Response(_encode(known))
 
 
-async def tell(connection: Connection, event: Event, *, recorded_by: str | None) -> bool:
-    """Write an event and have it published, in the caller's transaction; False if its id is taken.
+async def add_and_publish(connection: Connection, event: Event, *, recorded_by: str | None) -> bool:
+    """Add an event and put it into the outbox, in the caller's transaction; False if its id is taken.
 
-    `recorded_by` is the name of the caller who reports it; None is the service itself.
+    It is published after the commit. `recorded_by` is the name of the caller who reports it; None is the service.
     """
     if not await events.add(connection, event, recorded_by):
         return False
@@ -85,15 +88,13 @@ async def tell(connection: Connection, event: Event, *, recorded_by: str | None)
     return True
 
 
+def _canonical_metadata(event: Event) -> bytes:
+    return _canonical(msgspec.json.decode(event.metadata))
+
+
 def _content(event: Event, *, timed: bool) -> tuple[Any, ...]:
-    metadata = _canonical(msgspec.json.decode(event.metadata))
+    metadata = _canonical_metadata(event)
     return event.spacecraft_id, event.timestamp if timed else None, event.type, event.severity, event.message, metadata
-
-
-def _derived_id(event: Event) -> str:
-    """The id of an event whose author gave none but said when it was: sent twice, it is recorded once."""
-    text = _canonical(msgspec.structs.replace(event, id="", metadata=msgspec.Raw(_content(event, timed=True)[-1])))
-    return f"ev_{hashlib.blake2b(text, digest_size=16).hexdigest()}"
 
 
 def _metadata(given: dict[str, Any]) -> msgspec.Raw:

@@ -1,4 +1,4 @@
-"""The operation `health`: whether the service works, in the shapes in which it is reported."""
+"""The operation `health`: whether the service works, and the types of its response."""
 
 from typing import Literal
 
@@ -11,7 +11,7 @@ Status = Literal["ready", "not ready"]
 
 
 class Live(msgspec.Struct):
-    """The process answers."""
+    """The response of a process that runs."""
 
     status: Literal["live"] = "live"
 
@@ -23,14 +23,14 @@ class Readiness(msgspec.Struct):
 
 
 class Ingest(msgspec.Struct, rename="camel"):
-    """The ingest path, as this instance sees it."""
+    """The state of the ingest path in this instance."""
 
     role: str
     trouble: str | None
     lag: int | None
-    """Messages in the stream that are not handled yet; None while NATS does not answer, and for a standby."""
+    """Messages in the stream that are not stored yet; null while NATS does not answer, and for a standby."""
     lag_seconds: float | None
-    """For how long the oldest of them has been in the stream."""
+    """Seconds for which the oldest of them has been in the stream."""
     epoch: int
     sequence: int
     stored: int
@@ -41,20 +41,20 @@ class Ingest(msgspec.Struct, rename="camel"):
 
 
 class OutgoingStream(msgspec.Struct, rename="camel"):
-    """A stream that anomalies, events or dead letters go to, as the owner sees it."""
+    """A stream to which the owner of the partition publishes anomalies, events or dead letters."""
 
     messages: int
     bytes: int
     max_bytes: int | None
-    """Where it drops its oldest messages; null where nothing bounds it."""
+    """The size at which it drops its oldest messages; null where it has no bound."""
     dropped: int
     """Messages that it dropped for its size, or that were purged for it, since the start of this process."""
     purged: int
-    """Those of them that were purged, of the spacecraft that held the most."""
+    """Those of the dropped messages that were purged: they were of the spacecraft that held the most."""
 
 
 class Health(msgspec.Struct):
-    """Whether the service works, and what keeps it from that."""
+    """Whether the service works; if it does not, the rest says why."""
 
     status: Status
     version: str
@@ -64,7 +64,7 @@ class Health(msgspec.Struct):
     streams: dict[str, OutgoingStream]
     """The outgoing streams, by name; none for a standby."""
     warnings: list[str]
-    """What stops nothing and needs attention."""
+    """Faults that need attention, though the service works."""
 
 
 async def health(context: Context, request: Request) -> Response:

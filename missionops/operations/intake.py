@@ -1,4 +1,4 @@
-"""Telemetry that comes as a request: checked at once, given to the stream, and answered when it is stored."""
+"""Telemetry that comes as a request: checked, published to the stream, and confirmed when it is stored."""
 
 import asyncio
 import contextlib
@@ -54,7 +54,7 @@ class NewSnapshot(msgspec.Struct, rename="camel"):
 
 
 class NewSnapshots(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Snapshots; `spacecraftId` is that of those that name none."""
+    """Snapshots; `spacecraftId` stands for those that do not have their own."""
 
     snapshots: Annotated[list[ReportedSnapshot], Meta(max_length=decoder.MAX_ITEMS)]
     spacecraft_id: _Id | UnsetType = UNSET
@@ -73,7 +73,7 @@ class AcceptedCount(msgspec.Struct):
 
 
 class _Addressed(msgspec.Struct, rename="camel"):
-    """Of a snapshot, whose it is; the rest is read by the rules of the stream."""
+    """The `spacecraftId` of a snapshot; `decoder` reads the rest, as for telemetry over NATS."""
 
     spacecraft_id: Any = UNSET
 
@@ -84,9 +84,9 @@ class _Batch(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class _Checked(NamedTuple):
-    """A snapshot that will be stored, and its bytes as they came."""
+    """The key of a snapshot without faults, and its bytes as they came."""
 
-    identity: SnapshotKey
+    key: SnapshotKey
     body: bytes
 
 
@@ -102,7 +102,9 @@ async def take(context: Context, request: Request) -> Response:
         raise request_parsing.out_of_reach(request.caller, spacecraft_id)
     found = _check(spacecraft_id, body)
     if isinstance(found, Fault):
-        raise _refusal(found)
+        detail = _detail(found)
+        kind = TooLarge if found.code == "too_large" else InvalidRequest
+        raise kind(f"{detail.path or 'body'} {detail.message}", (detail,))
     if len(body) > context.stream.max_payload:
         raise TooLarge(f"The snapshot has {len(body)} bytes; the stream takes {context.stream.max_payload}.")
     is_stored = await _store(context, [_Checked(found.identity, body)], deadline)
@@ -123,11 +125,11 @@ async def take_batch(context: Context, request: Request) -> Response:
         else:
             checked.append(found)
         if index % _CHECKED_AT_ONCE == 0:
-            await asyncio.sleep(0)  # others go on meanwhile
+            await asyncio.sleep(0)  # so that other tasks run in between
     if faults:
         count = f"{len(faults)} of {len(batch.snapshots)} snapshots"
         raise InvalidRequest(f"{count}: {faults[0].path} {faults[0].message}", tuple(faults))
-    for spacecraft_id in sorted({snapshot.identity[0] for snapshot in checked}):
+    for spacecraft_id in sorted({snapshot.key[0] for snapshot in checked}):
         if not request.caller.reaches(spacecraft_id):
             raise request_parsing.out_of_reach(request.caller, spacecraft_id)
     is_stored = await _store(context, checked, deadline)
@@ -141,7 +143,7 @@ def _id(given: object) -> str:
 
 
 def _check_item(default: str | None, body: bytes, max_bytes: int) -> _Checked | Detail:
-    """An item, or what is wrong with it, by its path within the item."""
+    """An item of a batch, or its fault with its path within the item."""
     try:
         own = request_parsing.from_body(body, _Addressed).spacecraft_id
     except InvalidRequest as error:
@@ -160,17 +162,11 @@ def _check_item(default: str | None, body: bytes, max_bytes: int) -> _Checked | 
 
 
 def _check(spacecraft_id: str, body: bytes) -> Snapshot | Fault:
-    """The one snapshot in a body, by the rules of the stream."""
+    """The one snapshot in a body, decoded as telemetry over NATS is, or its fault."""
     if array_items.is_json_array(body):
         return Fault("invalid", "body: must be one object with timestamp and parameters", None, body)
     (found,) = decoder.decode(spacecraft_id, body)
     return found
-
-
-def _refusal(fault: Fault) -> InvalidRequest | TooLarge:
-    detail = _detail(fault)
-    kind = TooLarge if fault.code == "too_large" else InvalidRequest
-    return kind(f"{detail.path or 'body'} {detail.message}", (detail,))
 
 
 def _detail(fault: Fault) -> Detail:
@@ -179,7 +175,7 @@ def _detail(fault: Fault) -> Detail:
 
 
 async def _store(context: Context, checked: Sequence[_Checked], deadline: float) -> bool:
-    """Give snapshots to the stream; whether they were stored in time. Unavailable if the stream has not all of them."""
+    """Publish snapshots; whether they were stored in time. Unavailable if the stream did not acknowledge all."""
     if not checked:
         return True
     try:
@@ -189,7 +185,7 @@ async def _store(context: Context, checked: Sequence[_Checked], deadline: float)
         raise Unavailable("The stream does not acknowledge telemetry in time; send it again later.") from None
     try:
         async with asyncio.timeout_at(deadline):
-            await _until_stored(context, sequence, {snapshot.identity for snapshot in checked})
+            await _until_stored(context, sequence, {snapshot.key for snapshot in checked})
     except TimeoutError:
         return False
     return True
@@ -197,44 +193,34 @@ async def _store(context: Context, checked: Sequence[_Checked], deadline: float)
 
 def _messages(checked: Sequence[_Checked], max_bytes: int) -> Iterator[tuple[str, bytes]]:
     """Messages for the stream: of each spacecraft arrays in the order given, as long as a message may be."""
-    bodies: dict[str, list[bytes]] = {}
-    for identity, body in checked:
-        bodies.setdefault(identity[0], []).append(body)
-    for spacecraft_id, own in bodies.items():
-        for array in _arrays(own, max_bytes):
+    arrays: dict[str, list[list[bytes]]] = {}
+    sizes: dict[str, int] = {}
+    for (spacecraft_id, *_), body in checked:
+        own = arrays.setdefault(spacecraft_id, [])
+        size = sizes.get(spacecraft_id, 0) + len(body) + 1
+        if not own or size + 2 > max_bytes:
+            own.append([])
+            size = len(body) + 1
+        own[-1].append(body)
+        sizes[spacecraft_id] = size
+    for spacecraft_id, own in arrays.items():
+        for array in own:
             yield spacecraft_id, array[0] if len(array) == 1 else b"[%b]" % b",".join(array)
 
 
-def _arrays(bodies: Sequence[bytes], max_bytes: int) -> Iterator[list[bytes]]:
-    array: list[bytes] = []
-    size = 2
-    for body in bodies:
-        if array and size + len(body) + 1 > max_bytes:
-            yield array
-            array, size = [], 2
-        array.append(body)
-        size += len(body) + 1
-    yield array
-
-
-async def _until_stored(context: Context, sequence: int, identities: Collection[SnapshotKey]) -> None:
-    """Wait until a query shows the snapshots; the database is queried when it may have them."""
-    progress, pause = context.progress, _FIRST_PAUSE
+async def _until_stored(context: Context, sequence: int, keys: Collection[SnapshotKey]) -> None:
+    """Wait until the database has the snapshots; it is asked only when they may have been stored."""
+    status, pause = context.ingest_status, _FIRST_PAUSE
     while True:
-        if (progress.role != "owner" or progress.sequence >= sequence) and await _are_stored(context, identities):
-            return
+        if status.role != "owner" or status.sequence >= sequence:
+            with contextlib.suppress(Unavailable):  # the stream has them, and the database may come back in time
+                async with context.database.transaction() as connection:
+                    if len(await stored_telemetry.stored(connection, keys)) == len(keys):
+                        return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause):
-                await progress.until_moved()
+                await status.until_moved()
         pause = min(2 * pause, _LONGEST_PAUSE)
-
-
-async def _are_stored(context: Context, identities: Collection[SnapshotKey]) -> bool:
-    try:
-        async with context.database.transaction() as connection:
-            return len(await stored_telemetry.stored(connection, identities)) == len(identities)
-    except Unavailable:
-        return False  # it is safe in the stream
 
 
 OPERATIONS = (

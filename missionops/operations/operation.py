@@ -1,4 +1,4 @@
-"""What an operation is: one kind of request, whichever way it comes in."""
+"""What an operation is: one kind of request, over NATS or HTTP."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -23,7 +23,7 @@ class Stream(Protocol):
 
     @property
     def max_payload(self) -> int:
-        """How long one message may be."""
+        """The most bytes of one message."""
 
     async def publish(self, messages: Sequence[tuple[str, bytes]]) -> int:
         """Publish messages, each with its spacecraft's id; returns the last one's sequence once the stream has all."""
@@ -48,12 +48,12 @@ class DeadLetters(Protocol):
 
 
 class Context(NamedTuple):
-    """What an operation may use."""
+    """The parts of the service that operations use."""
 
     database: Database
     health: Callable[[], Awaitable[Any]]
     """The health of the service: a msgspec Struct."""
-    progress: IngestStatus
+    ingest_status: IngestStatus
     stream: Stream
     rules: CompiledRules
     dead_letters: DeadLetters
@@ -72,13 +72,13 @@ class Request(NamedTuple):
     source: str
     """Where the request comes from: `manual` unless its `Missionops-Source` header names something else."""
     max_bytes: int
-    """How long the response may be."""
+    """The most bytes of the response."""
     caller: Caller
     """Who sent it; `dispatch` has checked that the caller may see and change `spacecraft_id`."""
     headers: Mapping[str, str] = MappingProxyType({})
     """The request's headers, their names in any case."""
     deadline: float = float("inf")
-    """Until when the response is due, by the clock of the event loop; `dispatch` sets it."""
+    """The time by which the response is due, by the clock of the event loop; `dispatch` sets it."""
 
 
 class Response(NamedTuple):
@@ -88,9 +88,9 @@ class Response(NamedTuple):
     cursor: str | None = None
     """The cursor that continues the listing; None where nothing remains."""
     is_pending: bool = False
-    """What was requested is safe in the stream, and not done yet."""
+    """What was requested is in the stream TELEMETRY, and not stored yet."""
     is_cut: bool = False
-    """The listing ends where it does because the response may have no more bytes."""
+    """The list was cut because the response may have no more bytes."""
 
 
 class Route(NamedTuple):

@@ -1,4 +1,4 @@
-"""Listings: bounded pages, and cursors that continue them while new rows arrive."""
+"""Pages of a list, bounded in number and size, and the cursors that continue it while new rows arrive."""
 
 import base64
 import binascii
@@ -16,7 +16,7 @@ from missionops.operations.request_parsing import refused
 CURSOR_HEADER = "Missionops-Next-Cursor"
 MAX_ITEMS = 10_000
 _MOST = 1 << 63
-"""What PostgreSQL counts to."""
+"""The end of PostgreSQL's bigint."""
 
 T = TypeVar("T")
 
@@ -44,9 +44,9 @@ async def page(items: AsyncIterator[PageItem], limit: int, max_bytes: int) -> Re
 
 
 def read(cursor: str | None, kind: type[T]) -> T | None:
-    """The position that a cursor names; None where there is none. A cursor that is not one of ours is refused.
+    """The position in a cursor; None without a cursor. A cursor that this service did not make is refused.
 
-    Anyone can write one: what it holds goes to the database only if the database could have held it.
+    Anyone can write one, so its values go to the database only if the database could hold them.
     """
     if cursor is None:
         return None

@@ -8,8 +8,10 @@ from missionops.operations import (
     documents,
     events,
     health,
+    latest,
     series,
     spacecraft,
+    states,
     telemetry,
 )
 from missionops.operations.operation import Operation
@@ -19,6 +21,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *config_check.OPERATIONS,
     *telemetry.OPERATIONS,
     *series.OPERATIONS,
+    *states.OPERATIONS,
+    *latest.OPERATIONS,
     *anomalies.OPERATIONS,
     *spacecraft.OPERATIONS,
     *events.OPERATIONS,

@@ -33,7 +33,7 @@ class RequestMetrics:
             "missionops_request_seconds", "Time from a request's arrival to its response.", labels,
             registry=registry, buckets=_SECOND_BUCKETS,
         )  # fmt: skip
-        for operation in OPERATIONS:  # from the start, so that the first one is seen as a rise
+        for operation in OPERATIONS:  # with 0 from the start, so that a query sees the first request as a rise
             self._requests.labels("nats", operation.name, "200")
 
     def count(self, interface: Interface, operation: str, status: int, seconds: float) -> None:

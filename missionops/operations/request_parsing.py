@@ -1,4 +1,4 @@
-"""Requests: bytes or query fields in, a checked request out; every fault named by its path."""
+"""Reads and checks requests, from a JSON body or the fields of a query; each error names the path of its field."""
 
 import re
 from collections.abc import Mapping
@@ -29,13 +29,13 @@ def from_body(body: bytes, kind: type[R]) -> R:
     try:
         request = msgspec.json.decode(utf8(body).strip() or b"{}", type=kind)
     except msgspec.ValidationError as error:
-        _refuse(str(error))
+        _refuse(error)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise refused("body", f"is not JSON: {error}") from None
     except RecursionError:
         raise refused("body", "is nested too deeply") from None
     if b"\\u0000" in body:
-        refuse_nul(msgspec.to_builtins(request, builtin_types=(msgspec.Raw,)))  # which is read later, by other rules
+        refuse_nul(msgspec.to_builtins(request, builtin_types=(msgspec.Raw,)))  # the operation itself reads a Raw
     return request
 
 
@@ -48,7 +48,7 @@ def from_fields(fields: Mapping[str, str], kind: type[R]) -> R:
     try:
         request = msgspec.convert(values, type=kind, strict=False)
     except msgspec.ValidationError as error:
-        _refuse(str(error))
+        _refuse(error)
     for field in msgspec.structs.fields(kind):
         text = fields.get(field.encode_name, "0")
         if type(getattr(request, field.name)) is int and not re.fullmatch("-?[0-9]+", text):  # 1.0 is no int in JSON
@@ -58,7 +58,8 @@ def from_fields(fields: Mapping[str, str], kind: type[R]) -> R:
 
 
 def _is_list(kind: Any) -> bool:
-    return get_origin(kind) is list or any(get_origin(choice) is list for choice in get_args(kind))
+    """Whether a field takes a list, or may: `list[str] | None`, `Annotated[list[str], …]`."""
+    return get_origin(kind) is list or (get_origin(kind) is not None and any(map(_is_list, get_args(kind))))
 
 
 def spacecraft_id(text: str, *, or_fleet: bool = False) -> str:
@@ -146,36 +147,31 @@ def refuse_nul(value: object, path: str = "") -> None:
             refuse_nul(inner, f"{path}.{index}" if path else str(index))
 
 
-def _refuse(said: str) -> NoReturn:
-    """The refusal that msgspec's sentence stands for: `Expected … - at `$.limit``."""
-    found = re.fullmatch(r"(?s)(.*) - at `(?:key in )?`?\$\.?(.*)`", said)
-    message, path = (found[1], found[2]) if found else (said, "")
-    unknown = re.search(r"unknown field `(.*)`", message)
-    missing = re.search(r"missing required field `(.*)`", message)
-    if unknown:
-        raise refused(_join(path, unknown[1]), "is no field of this request")
-    if missing:
-        raise refused(_join(path, missing[1]), "is required")
-    raise refused(path or "body", _in_words(message))
-
-
-def _join(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
-
-
-_KINDS = {
+_TYPES = {
     "int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false", "object": "an object",
     "array": "an array", "null": "null",
 }  # fmt: skip
 _BOUNDS = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
 
 
-def _in_words(message: str) -> str:
-    """What msgspec says of a value (Expected `int` <= 1000), for people."""
-    found = re.match(r"Expected `([a-z |]+)`( of length)?(?: (>=|<=|>|<) ([^ ]+))?", message)
-    if not found:
-        return f"is refused: {message[:1].lower()}{message[1:]}"
-    kinds = " or ".join(_KINDS.get(kind, kind) for kind in found[1].split(" | "))
-    if not found[3]:
-        return f"must be {kinds}"
-    return f"must be {kinds} of {_BOUNDS[found[3]]} {found[4]}{' characters or items' if found[2] else ''}"
+def _refuse(error: msgspec.ValidationError) -> NoReturn:
+    """Refuse what msgspec refuses, in words for people. Its own are like: Expected `int` <= 1000 - at `$.limit`."""
+    found = re.fullmatch(r"(?s)(.*) - at `(?:key in )?`?\$\.?(.*)`", str(error))
+    message, path = (found[1], found[2]) if found else (str(error), "")
+    unknown = re.search(r"unknown field `(.*)`", message)
+    missing = re.search(r"missing required field `(.*)`", message)
+    if unknown:
+        raise refused(_join(path, unknown[1]), "is no field of this request")
+    if missing:
+        raise refused(_join(path, missing[1]), "is required")
+    expected = re.match(r"Expected `([a-z |]+)`( of length)?(?: (>=|<=|>|<) ([^ ]+))?", message)
+    if not expected:
+        raise refused(path or "body", f"is refused: {message[:1].lower()}{message[1:]}")
+    sentence = f"must be {' or '.join(_TYPES.get(name, name) for name in expected[1].split(' | '))}"
+    if expected[3]:
+        sentence += f" of {_BOUNDS[expected[3]]} {expected[4]}{' characters or items' if expected[2] else ''}"
+    raise refused(path or "body", sentence)
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name

@@ -11,7 +11,7 @@ from missionops.domain.series import Bucket
 from missionops.operations.request_parsing import refused
 from missionops.store import configs, samples
 from missionops.store.database import Connection
-from missionops.store.samples import Sample, SampleColumns, Wanted
+from missionops.store.samples import Positions, Sample, Wanted
 from missionops.store.telemetry import Cursor
 
 _BUCKET_BYTES, _SAMPLE_BYTES = 50, 20
@@ -50,7 +50,7 @@ class SeriesReading:
         """For each parameter, of the samples that are anomalies, by index."""
         self.limits: dict[tuple[int, str], Mapping[str, float]] = {}
         """By version and parameter."""
-        self._where: SampleColumns | None = None
+        self._where: Positions | None = None
         for index in range(count if cursor else 0):
             self._continue(index, cursor.counts[index], cursor.open[index])  # type: ignore[union-attr]
 
@@ -112,7 +112,7 @@ class SeriesReading:
                 few.append(index)
         if few:
             wanted = self.wanted._replace(parameters=[self.wanted.parameters[index] for index in few])
-            where = SampleColumns(self._where.sets, [self._where.positions[index] for index in few])
+            where = Positions(self._where.sets, [self._where.positions[index] for index in few])
             one_by_one = await samples.one_by_one(connection, wanted, where, self.position, count)
             for index, more in zip(few, one_by_one, strict=True):
                 self.samples[index] += more  # type: ignore[operator]

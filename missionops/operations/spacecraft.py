@@ -1,4 +1,4 @@
-"""Spacecraft: registrations and how each one does."""
+"""Spacecraft: their registrations, and the status of each."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Literal, cast
@@ -29,7 +29,7 @@ _Text = Annotated[str, Meta(min_length=1, max_length=256)]
 
 
 class RegisterRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """What to call it; what is not given stays as it is."""
+    """Its name and mission type; what is not given stays as it is."""
 
     name: _Text | None = None
     mission_type: _Text | None = None
@@ -52,18 +52,15 @@ async def register(context: Context, request: Request) -> Response:
         named = request.spacecraft_id, wanted.name, wanted.mission_type
         before, after = await spacecraft.register(connection, *named)
         if before is None or before[:3] != after[:3]:
-            await audit.tell(connection, _change(request, before, after))
+            metadata = {
+                "action": "spacecraft.register",
+                "by": request.caller.name,
+                **audit.between(before and _named(before), _named(after)),
+            }
+            message = "Registration changed" if before else "Spacecraft registered"
+            change = Change(EventType.INFO, after.spacecraft_id, after.updated_at, message, metadata)
+            await audit.record(connection, change)
     return Response(_encode(RegistrationResponse(*after)))
-
-
-def _change(request: Request, before: Row | None, after: Row) -> Change:
-    metadata = {
-        "action": "spacecraft.register",
-        "by": request.caller.name,
-        **audit.between(before and _named(before), _named(after)),
-    }
-    message = "Registration changed" if before else "Spacecraft registered"
-    return Change(EventType.INFO, after.spacecraft_id, after.updated_at, message, metadata)
 
 
 def _named(row: Row) -> dict[str, str | None]:
@@ -136,7 +133,7 @@ def _item(row: Registered) -> bytes:
 
 
 class Anomalies(msgspec.Struct):
-    """How many there were in the last hours, by their timestamps or by when they were detected."""
+    """How many anomalies there were in the last hours, by their timestamps or by when they were detected."""
 
     last1h: int
     last6h: int
@@ -147,7 +144,7 @@ Monitoring = Literal["UNKNOWN", "SILENT", "NOT_CONFIGURED", "PARTIAL", "ACTIVE"]
 
 
 class Status(msgspec.Struct, rename="camel"):
-    """How a spacecraft does, and what its silence means.
+    """The status of a spacecraft, and what it means that no anomaly was found.
 
     `lastTelemetryTimestamp` ignores what is stamped more than the config's `clock.ahead` after its reception.
     `clockOffset` is the reception minus the timestamp, in seconds, of what was received last.
@@ -168,7 +165,7 @@ _OVERALL: tuple[Literal["NOMINAL", "WARNING", "CRITICAL"], ...] = ("NOMINAL", "W
 
 
 async def status(context: Context, request: Request) -> Response:
-    """How a spacecraft does."""
+    """The status of a spacecraft."""
     config = await context.rules.in_force(context.database, request.spacecraft_id)
     async with context.database.transaction() as connection:
         found = await reception.status(connection, request.spacecraft_id, datetime.now(UTC))
@@ -222,7 +219,7 @@ OPERATIONS = (
         list_by_id, (Route("GET", "/spacecraft"),), about_spacecraft=False,
     ),
     Operation(
-        "spacecraft.status", "How a spacecraft does", Role.READER, EmptyRequest, Status, status,
+        "spacecraft.status", "The status of a spacecraft", Role.READER, EmptyRequest, Status, status,
         (Route("GET", f"{_PATH}/status"),),
     ),
 )  # fmt: skip

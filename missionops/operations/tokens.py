@@ -50,7 +50,15 @@ async def issue(
     expires_at: datetime | None = None,
 ) -> Issued:
     """Make a token, in the caller's transaction."""
-    limited = _checked(name, spacecraft)
+    if not identifier.is_id(name):
+        raise refused("name", f"must be {identifier.RULE}")
+    if name in access.WITHOUT_TOKEN:
+        raise refused("name", f"may not be {name}, the name in the audit of callers without a token")
+    limited = None
+    if spacecraft is not None:
+        limited = sorted({request_parsing.spacecraft_id(spacecraft_id) for spacecraft_id in spacecraft})
+        if not 1 <= len(limited) <= MOST_SPACECRAFT:
+            raise refused("spacecraft", f"must be 1 to {MOST_SPACECRAFT} of them, or none at all for a token for all")
     if expires_at is not None and expires_at <= datetime.now(UTC):
         raise refused("expires", "must lie in the future")
     if await tokens.count(connection) >= MOST:
@@ -59,7 +67,7 @@ async def issue(
     stored = await tokens.add(connection, NewToken(name, made.key, made.digest, role, limited, expires_at))
     if stored is None:
         raise Conflict(f"There is or was a token {name}: choose another name, since the audit knows a token by it")
-    await _tell(connection, "token.create", f"Token {name} created ({role})", None, stored)
+    await _record(connection, "token.create", f"Token {name} created ({role})", None, stored)
     return Issued(made, stored)
 
 
@@ -68,7 +76,7 @@ async def revoke(connection: Connection, name: str) -> bool:
     revoked = await tokens.revoke(connection, name)
     if revoked is not None:
         before = revoked._replace(revoked_at=None)
-        await _tell(connection, "token.revoke", f"Token {name} revoked", before, revoked)
+        await _record(connection, "token.revoke", f"Token {name} revoked", before, revoked)
         return True
     if await tokens.get(connection, name) is None:
         raise NotFound(f"There is no token {name}: `missionops tokens list` shows those there are")
@@ -80,20 +88,7 @@ def granted(stored: StoredToken) -> Granted:
     return Granted(stored.role, stored.spacecraft, stored.expires_at, stored.revoked_at)
 
 
-def _checked(name: str, spacecraft: Sequence[str] | None) -> list[str] | None:
-    if not identifier.is_id(name):
-        raise refused("name", f"must be {identifier.RULE}")
-    if name in access.WITHOUT_TOKEN:
-        raise refused("name", f"may not be {name}, the name in the audit of callers without a token")
-    if spacecraft is None:
-        return None
-    limited = sorted({request_parsing.spacecraft_id(spacecraft_id) for spacecraft_id in spacecraft})
-    if not 1 <= len(limited) <= MOST_SPACECRAFT:
-        raise refused("spacecraft", f"must be 1 to {MOST_SPACECRAFT} of them, or none at all for a token for all")
-    return limited
-
-
-async def _tell(
+async def _record(
     connection: Connection, action: str, message: str, before: StoredToken | None, after: StoredToken
 ) -> None:
     metadata = {
@@ -103,4 +98,4 @@ async def _tell(
         **audit.between(before and granted(before), granted(after)),
     }
     at = after.revoked_at or after.created_at
-    await audit.tell(connection, audit.Change(EventType.INFO, None, at, message, metadata))
+    await audit.record(connection, audit.Change(EventType.INFO, None, at, message, metadata))

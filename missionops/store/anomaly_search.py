@@ -43,28 +43,39 @@ class FoundAnomaly(NamedTuple):
 _PAST = AnomalySearchCursor(timestamp.LATEST + timedelta(microseconds=1), "", "", "")
 
 # An index gives the order of time: the primary key for one spacecraft, anomaly_by_time for several. Only anomalies of
-# one time are sorted by their id, which is no column.
-_NEWEST = """
+# one time are sorted by their id, which is no column. The `{period}` in a query is a constant comparison, so that its
+# plan leaves out the partitions of other times (partitions.py).
+_NEWEST_OF_ONE = """
 SELECT "timestamp", label, snapshot_id, spacecraft_id, body
 FROM app.anomaly CROSS JOIN LATERAL (SELECT (snapshot_id || ':' || parameter || ':' || kind) COLLATE "C") AS _ (label)
-WHERE {spacecraft} AND "timestamp" {period} AND "timestamp" BETWEEN $2 AND $3 AND "timestamp" <= $4
+WHERE spacecraft_id = $1 AND "timestamp" {period} AND "timestamp" BETWEEN $2 AND $3 AND "timestamp" <= $4
     AND ("timestamp", label, snapshot_id, spacecraft_id) < ($4, $5, $6, $7)
     AND ($8::text[] IS NULL OR severity = ANY ($8)) AND ($9::text IS NULL OR parameter = $9)
-ORDER BY "timestamp" DESC, label DESC, snapshot_id DESC, spacecraft_id DESC LIMIT $10
+ORDER BY "timestamp" DESC, label DESC, snapshot_id DESC, spacecraft_id DESC
+LIMIT $10
 """
-_OF_ONE = "spacecraft_id = $1"
-_OF_SEVERAL = "($1::text[] IS NULL OR spacecraft_id = ANY ($1))"
+
+_NEWEST_OF_SEVERAL = """
+SELECT "timestamp", label, snapshot_id, spacecraft_id, body
+FROM app.anomaly CROSS JOIN LATERAL (SELECT (snapshot_id || ':' || parameter || ':' || kind) COLLATE "C") AS _ (label)
+WHERE ($1::text[] IS NULL OR spacecraft_id = ANY ($1))
+    AND "timestamp" {period} AND "timestamp" BETWEEN $2 AND $3 AND "timestamp" <= $4
+    AND ("timestamp", label, snapshot_id, spacecraft_id) < ($4, $5, $6, $7)
+    AND ($8::text[] IS NULL OR severity = ANY ($8)) AND ($9::text IS NULL OR parameter = $9)
+ORDER BY "timestamp" DESC, label DESC, snapshot_id DESC, spacecraft_id DESC
+LIMIT $10
+"""
 
 
 async def newest(
     connection: Connection, wanted: AnomalyFilter, before: AnomalySearchCursor | None, count: int
 ) -> AsyncIterator[FoundAnomaly]:
     """Anomalies before a cursor, newest first."""
-    is_one = wanted.spacecraft_ids is not None and len(wanted.spacecraft_ids) == 1
-    spacecraft = next(iter(wanted.spacecraft_ids or ())) if is_one else wanted.spacecraft_ids
     cursor, since, (first, last) = before or _PAST, partitions.recent_since(), wanted.between
+    query, spacecraft = _NEWEST_OF_SEVERAL, wanted.spacecraft_ids
+    if wanted.spacecraft_ids is not None and len(wanted.spacecraft_ids) == 1:
+        query, (spacecraft,) = _NEWEST_OF_ONE, wanted.spacecraft_ids
     arguments = spacecraft, first, last, *cursor, wanted.severities, wanted.parameter
-    query = _NEWEST.replace("{spacecraft}", _OF_ONE if is_one else _OF_SEVERAL)
     if min(cursor.timestamp, last) >= since:
         async for row in rows.rows(connection, query.format(period=f">= '{since}'"), *arguments, count):
             count -= 1

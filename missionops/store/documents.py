@@ -84,30 +84,34 @@ _QUERY = "plainto_tsquery('pg_catalog.english', $1)"  # all its words; nothing i
 _PAIRS = "app.document_pairs(lower($1 COLLATE pg_catalog.pg_c_utf8))"
 _PATTERN = "lower($2 COLLATE pg_catalog.pg_c_utf8)"
 
-_WEIGHED = 2_000
-"""Matches of one kind that are ranked; of more, some are not, so that a search takes no longer the more there is."""
+_RANKED = 2_000
+"""Matches of one kind that are ranked; others are not, so that a search takes no longer the more documents match."""
 
+# The documents that match in one way, `%s`, each with its score.
 # ts_rank counts a word in a title 1.0, in a tag 0.4 and in a body 0.1, roughly. A part of the title or of a tag counts
 # too, less than a whole word there and more than one in the body; a part of a body makes a match and nothing more.
-_KIND = f"""(
+_MATCHING = f"""(
     SELECT id, octet_length(body) AS size, published_at,
         ts_rank(words, {_QUERY}) + CASE WHEN lower(title COLLATE pg_catalog.pg_c_utf8) LIKE {_PATTERN} THEN 0.3
                                         WHEN head_plain LIKE {_PATTERN} THEN 0.1 ELSE 0 END AS score
     FROM app.document
     WHERE %s AND ($3::text IS NULL OR spacecraft_id = $3) AND ($4::text IS NULL OR category = $4)
         AND ($6::text[] IS NULL OR spacecraft_id IS NULL OR spacecraft_id = ANY ($6))
-    LIMIT {_WEIGHED}
+    LIMIT {_RANKED}
 )"""  # noqa: S608 - our own words
 
-# Each kind of match by its own index; what matches in several ways has the same score in each and is one row.
+# Each way to match has its own index. A document that matches in several ways has the same score in each, so UNION
+# makes one row of it. The score is computed where a match is found: to join the matches to the table again for it takes
+# five to ten times as long.
 _WORDS = (f"head_words @@ {_QUERY}", f"words @@ {_QUERY}")
 _PARTS = (f"head_plain LIKE {_PATTERN}", f"plain LIKE {_PATTERN}")
 _SHORT_PARTS = (f"head_pairs @> {_PAIRS} AND {_PARTS[0]}", f"pairs @> {_PAIRS} AND {_PARTS[1]}")
 
 
-def _search(*kinds: str) -> str:
+def _search(*matches: str) -> str:
+    """The query for the documents that match in one of these ways, best first."""
     return f"""
-SELECT id, size FROM ({" UNION ".join(_KIND % kind for kind in kinds)})
+SELECT id, size FROM ({" UNION ".join(_MATCHING % match for match in matches)})
 ORDER BY score DESC, published_at DESC, id
 LIMIT $5
 """  # noqa: S608 - our own words
@@ -123,7 +127,7 @@ class SearchQueries(NamedTuple):
     parts_of_bodies: str
 
 
-# By text, pattern, spacecraft_id, category, limit, and the spacecraft to which the caller is limited.
+# Their arguments: text, pattern, spacecraft_id, category, limit, and the spacecraft to which the caller is limited.
 SEARCH = SearchQueries(_search(*_WORDS, _PARTS[0]), _search(_PARTS[1]))
 SHORT_SEARCH = SearchQueries(_search(*_WORDS, _SHORT_PARTS[0]), _search(_SHORT_PARTS[1]))
 

@@ -31,13 +31,49 @@ class EventFilter(NamedTuple):
     between: Between
 
 
-# An index gives the order: event_by_spacecraft for one spacecraft and for the fleet, event_by_time for several.
-_NEWEST = """
-SELECT id, spacecraft_id, "timestamp", type, severity, message, metadata FROM app.event
-WHERE {spacecraft} AND ("timestamp", id) < ($1, $2) AND "timestamp" BETWEEN $3 AND $4
+# An index gives the order: event_by_spacecraft for one spacecraft and for the fleet, event_by_time for several and all.
+_NEWEST_OF_ONE = """
+SELECT id, spacecraft_id, "timestamp", type, severity, message, metadata
+FROM app.event
+WHERE spacecraft_id = $9
+    AND ("timestamp", id) < ($1, $2) AND "timestamp" BETWEEN $3 AND $4
     AND ($5::text[] IS NULL OR type = ANY ($5)) AND ($6::text[] IS NULL OR severity = ANY ($6))
     AND ($7::text IS NULL OR position(lower($7) IN lower(message)) > 0)
-ORDER BY {order}"timestamp" DESC, id DESC LIMIT $8
+ORDER BY "timestamp" DESC, id DESC
+LIMIT $8
+"""
+
+# `spacecraft_id` in ORDER BY lets the index give the order: to the planner IS NULL is no equality.
+_NEWEST_OF_FLEET = """
+SELECT id, spacecraft_id, "timestamp", type, severity, message, metadata
+FROM app.event
+WHERE spacecraft_id IS NULL
+    AND ("timestamp", id) < ($1, $2) AND "timestamp" BETWEEN $3 AND $4
+    AND ($5::text[] IS NULL OR type = ANY ($5)) AND ($6::text[] IS NULL OR severity = ANY ($6))
+    AND ($7::text IS NULL OR position(lower($7) IN lower(message)) > 0)
+ORDER BY spacecraft_id DESC, "timestamp" DESC, id DESC
+LIMIT $8
+"""
+
+_NEWEST_OF_SEVERAL = """
+SELECT id, spacecraft_id, "timestamp", type, severity, message, metadata
+FROM app.event
+WHERE spacecraft_id = ANY ($9::text[])
+    AND ("timestamp", id) < ($1, $2) AND "timestamp" BETWEEN $3 AND $4
+    AND ($5::text[] IS NULL OR type = ANY ($5)) AND ($6::text[] IS NULL OR severity = ANY ($6))
+    AND ($7::text IS NULL OR position(lower($7) IN lower(message)) > 0)
+ORDER BY "timestamp" DESC, id DESC
+LIMIT $8
+"""
+
+_NEWEST_OF_ALL = """
+SELECT id, spacecraft_id, "timestamp", type, severity, message, metadata
+FROM app.event
+WHERE ("timestamp", id) < ($1, $2) AND "timestamp" BETWEEN $3 AND $4
+    AND ($5::text[] IS NULL OR type = ANY ($5)) AND ($6::text[] IS NULL OR severity = ANY ($6))
+    AND ($7::text IS NULL OR position(lower($7) IN lower(message)) > 0)
+ORDER BY "timestamp" DESC, id DESC
+LIMIT $8
 """
 
 
@@ -45,16 +81,13 @@ async def newest(
     connection: Connection, wanted: EventFilter, before: Cursor | None, count: int
 ) -> AsyncIterator[Event]:
     """Events before a cursor, newest first."""
-    order, arguments = "", tuple[Any, ...]()
+    arguments: list[Any] = [*(before or _PAST), *wanted.between, wanted.types, wanted.severities, wanted.text, count]
     if wanted.is_of_fleet:
-        # `spacecraft_id` in ORDER BY lets the index give the order: to the planner IS NULL is no equality.
-        spacecraft, order = "spacecraft_id IS NULL", "spacecraft_id DESC, "
+        query = _NEWEST_OF_FLEET
     elif wanted.spacecraft is None:
-        spacecraft = "true"
+        query = _NEWEST_OF_ALL
     else:
-        spacecraft = "spacecraft_id = $9" if isinstance(wanted.spacecraft, str) else "spacecraft_id = ANY ($9::text[])"
-        arguments = (wanted.spacecraft,)
-    query = _NEWEST.format(spacecraft=spacecraft, order=order)
-    filters = wanted.types, wanted.severities, wanted.text
-    async for row in rows.rows(connection, query, *(before or _PAST), *wanted.between, *filters, count, *arguments):
+        query = _NEWEST_OF_ONE if isinstance(wanted.spacecraft, str) else _NEWEST_OF_SEVERAL
+        arguments.append(wanted.spacecraft)
+    async for row in rows.rows(connection, query, *arguments):
         yield events.event(row)

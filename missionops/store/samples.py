@@ -36,7 +36,7 @@ class Portion(NamedTuple):
     """The last snapshot that was read; None where there are no more in the range."""
 
 
-class SampleColumns(NamedTuple):
+class Positions(NamedTuple):
     """In which column of `numbers` the parameters are, by parameter set."""
 
     sets: list[int]
@@ -52,10 +52,10 @@ WHERE spacecraft_id = $1 AND names && $2
 """
 
 
-async def columns(connection: Connection, spacecraft_id: str, parameters: Sequence[str]) -> SampleColumns:
+async def columns(connection: Connection, spacecraft_id: str, parameters: Sequence[str]) -> Positions:
     """Where the numbers of these parameters are kept. A set never changes; a new one may come at any time."""
     found = await connection.fetch(_COLUMNS, spacecraft_id, list(parameters))
-    return SampleColumns(
+    return Positions(
         [row[0] for row in found], [[row[1][number] for row in found] for number in range(len(parameters))]
     )
 
@@ -119,7 +119,7 @@ GROUP BY 1, 2, 3
 """
 
 
-async def buckets(connection: Connection, wanted: Wanted, where: SampleColumns, after: Cursor, count: int) -> Portion:
+async def buckets(connection: Connection, wanted: Wanted, where: Positions, after: Cursor, count: int) -> Portion:
     """The buckets of the next `count` snapshots after a position; the last bucket may go on in the next portion.
 
     Of equal extremes the first counts; of samples at one time the one of the greatest id is the last.
@@ -151,7 +151,7 @@ async def buckets(connection: Connection, wanted: Wanted, where: SampleColumns, 
     return portion
 
 
-def _arguments(wanted: Wanted, where: SampleColumns, after: Cursor, count: int) -> tuple[object, ...]:
+def _arguments(wanted: Wanted, where: Positions, after: Cursor, count: int) -> tuple[object, ...]:
     step = timedelta(microseconds=wanted.step)
     return (
         wanted.spacecraft_id, after[0], wanted.end, after[1], count, step, list(wanted.parameters), where.sets,
@@ -207,7 +207,7 @@ SELECT "timestamp", id, config_version, {each} FROM sample WHERE {any} ORDER BY 
 
 
 async def one_by_one(
-    connection: Connection, wanted: Wanted, where: SampleColumns, after: Cursor, count: int
+    connection: Connection, wanted: Wanted, where: Positions, after: Cursor, count: int
 ) -> list[list[Sample]]:
     """For each parameter its samples of the next `count` snapshots after a position, of which there should be few."""
     size = len(wanted.parameters)

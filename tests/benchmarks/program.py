@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import baseline, floor, history, latency, path, queries, quiet, startup
+from tests.benchmarks import baseline, floor, history, latency, path, peer, queries, quiet, startup
 from tests.benchmarks.path import Figures
 from tests.benchmarks.results import Results
 from tests.benchmarks.stage import Service, Stage
@@ -71,6 +71,16 @@ class Program:
         idiomatic = await self._quietly(lambda: baseline.measured(self.stage, few))
         ours = self.results.last(PATH, BASE, "snapshots/s") or 0
         self.results.add("baseline", BASE, idiomatic | {"ours ÷ it": ours / idiomatic["snapshots/s"]})
+
+    async def peer(self) -> None:
+        """The base case against the peer, run by run."""
+        workload = _cases(self.plan.messages)[BASE]
+        for run in range(1, self.plan.runs + 1):
+            self.say(f"run {run}: {BASE} and the peer")
+            ours = await self._quietly(lambda: path.whole(self.stage, workload))
+            theirs = await self._quietly(lambda: peer.measured(self.stage, workload))
+            self.results.add(PATH, BASE, ours)
+            self.results.add("peer", BASE, theirs | {"ours ÷ it": ours["snapshots/s"] / theirs["snapshots/s"]})
 
     async def _quietly(self, measure: Callable[[], Awaitable[Figures]]) -> Figures:
         return await quiet.undisturbed(measure, self.plan.tolerated, self.plan.tries)
@@ -143,8 +153,8 @@ PARTS: Mapping[str, Callable[[Program], Awaitable[None]]] = {
     "startup": Program.startup,
 }
 """What runs without `--only`."""
-ALONE: Mapping[str, Callable[[Program], Awaitable[None]]] = {"base": Program.base}
-"""What only runs when it is asked for, being a part of another."""
+ALONE: Mapping[str, Callable[[Program], Awaitable[None]]] = {"base": Program.base, "peer": Program.peer}
+"""What only runs when it is asked for: a part of another, or what needs to be installed first."""
 
 
 def _cases(messages: int) -> dict[str, Workload]:

@@ -7,8 +7,8 @@ import pytest
 from tests.system.installed import Place
 
 COMMANDS = (
-    "demo", "up", "publish", "ingest-telemetry", "list-telemetry", "analyze-telemetry", "series",
-    "list-anomalies", "watch",
+    "demo", "up", "publish", "ingest-telemetry", "list-telemetry", "analyze-telemetry", "latest", "series", "states",
+       "list-anomalies", "watch",
     "list-spacecraft", "get-spacecraft", "status", "register", "get-config", "set-config", "check-config",
     "list-configs", "list-events", "record-event", "search-docs", "get-doc", "create-doc", "seed-demo-data",
     "seed-demo-docs", "simulate", "serve", "migrate", "health", "dead-letters", "tokens",

@@ -70,14 +70,11 @@ class Parser:
         whole = partial.whole(data)
         if whole is None:
             return
-        taken = await self._take(whole, partial)
-        partial.keep(whole[taken:])
-
-    async def _take(self, data: bytes, partial: _Partial) -> int:
-        """Take all that is whole, until a reset; returns where that ends. A call would cost as much as a step."""
         at = 0
-        while (end := data.find(_END, at)) >= 0 and self._partial is partial:
-            words = data[at:end].split(b" ")  # MSG subject number [reply] size; HMSG …: size of the headers, size
+        # A reset ends the loop: what follows came over another connection. Each message is handled in the loop itself,
+        # since a call would cost as much as handling it.
+        while (end := whole.find(_END, at)) >= 0 and self._partial is partial:
+            words = whole[at:end].split(b" ")  # MSG subject number [reply] size; HMSG …: size of the headers, size
             if words[0] not in _MESSAGES:
                 at = end + 2
                 await self._handle(words)
@@ -90,16 +87,16 @@ class Parser:
                 number, reply = words[2], words[3] if len(words) > 3 else b""  # noqa: PLR2004 - see above
             except (ValueError, IndexError):
                 raise ProtocolError(_UNKNOWN) from None
-            if len(data) < after + 2:
+            if len(whole) < after + 2:
                 partial.needed = after + 2 - at
                 break
             at = after + 2
-            block = data[begin:body] if body > begin else None
+            block = whole[begin:body] if body > begin else None
             if sink := self.sinks.get(number):
-                sink(words[1], reply, block, data[body:after])
+                sink(words[1], reply, block, whole[body:after])
             else:
-                await self._client._process_msg(int(number), words[1], reply, data[body:after], block or b"")
-        return at
+                await self._client._process_msg(int(number), words[1], reply, whole[body:after], block or b"")
+        partial.keep(whole[at:])
 
     async def _handle(self, words: Sequence[bytes]) -> None:
         """Handle a line of the protocol that is not a message."""

@@ -92,13 +92,9 @@ def publish_sentence(subject: str) -> str:
 
 def of(client: Client) -> Refusals:
     """What `client` was not permitted since this was first called for it."""
-    if client not in _of:
-        _of[client] = _watched(client)
-    return _of[client]
-
-
-def _watched(client: Client) -> Refusals:
-    refusals = Refusals(client.new_inbox().rpartition(".")[0])
+    if client in _of:
+        return _of[client]
+    refusals = _of[client] = Refusals(client.new_inbox().rpartition(".")[0])
     before = client._error_cb  # noqa: SLF001 - nats-py takes it only when it connects, which FastStream may do
 
     async def on_error(error: Exception) -> None:

@@ -60,6 +60,22 @@ def add_series(found: Page, page: Page) -> None:
         one["gap"] = max((gap for gap in (one["gap"], more["gap"]) if gap is not None), default=None)
 
 
+def add_states(found: Page, page: Page) -> None:
+    """Put the next page of states into what came before; a span that goes on over the end of a page is one again."""
+    for one, more in zip(found["states"], page["states"], strict=True):
+        spans, later = one["spans"], more["spans"]
+        if spans and later and _kind_and_value(spans[-1]) == _kind_and_value(later[0]):
+            first = later.pop(0)
+            spans[-1]["to"] = first["to"]
+            spans[-1]["count"] += first["count"]
+        spans += later
+        one["others"] += more["others"]
+
+
+def _kind_and_value(span: Page) -> tuple[type, object]:
+    return type(span["value"]), span["value"]
+
+
 _COLUMNS = ("bucket", "count", "min", "minAt", "max", "maxAt", "last")
 
 

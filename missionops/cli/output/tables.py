@@ -250,8 +250,13 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 
 def _print(table: Table) -> None:
-    """Print a table; where the terminal is too narrow all columns are folded, those of numbers last."""
     console = Console(highlight=False)
+    fit(table, console)
+    console.print(table, markup=False)
+
+
+def fit(table: Table, console: Console) -> None:
+    """Make a table fit: where the terminal is too narrow all columns are folded, those of numbers last."""
     least_widths = []
     for column in table.columns:
         width = max(cell_len(line) for cell in (column.header, *column.cells) for line in str(cell).split("\n"))
@@ -266,7 +271,6 @@ def _print(table: Table) -> None:
         if sum(longest) + PADDING * len(table.columns) + LEAST_BESIDE_NUMBERS * others <= console.width:
             for column, length in zip(numbers, longest, strict=True):
                 column.min_width = length
-    console.print(table, markup=False)
 
 
 def _text(text: str) -> Text:
@@ -287,6 +291,14 @@ def _short(text: str) -> str:
 def value_text(value: object) -> str:
     """A value as it was received: a text in quotes, so that it is not taken for a number."""
     return msgspec.json.encode(value).decode() if isinstance(value, str) or value is None else _value(value)
+
+
+def duration(seconds: float) -> str:
+    """A length of time, in the greatest unit of which it has two."""
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if abs(seconds) >= 2 * length:
+            return f"{seconds / length:,.0f} {unit}"
+    return f"{seconds:.0f} s" if abs(seconds) >= 10 or seconds == int(seconds) else f"{seconds:.2g} s"  # noqa: PLR2004
 
 
 def _value(value: object) -> str:

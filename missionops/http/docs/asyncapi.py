@@ -5,8 +5,8 @@ well as an array of them (tests/integration/broker/test_faststream.py). Its subj
 (tests/integration/operations/test_nats_requests.py).
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from missionops import __version__
 from missionops.domain import spacecraft
@@ -29,12 +29,61 @@ answers NATS service discovery (`$SRV.PING`, `$SRV.INFO`, `$SRV.STATS`, name `mi
 _JSON = "application/json"
 _MSGPACK = "application/msgpack"
 
+_MSG_ID = {
+    "Nats-Msg-Id": {
+        "type": "string",
+        "description": "It is the same whenever the message is published again: the stream keeps it once, and a core "
+        "subscriber may receive it twice.",
+    }
+}
+
+_DEAD_LETTER_HEADERS = {
+    "Missionops-Error-Code": {
+        "type": "string", "enum": ["malformed", "invalid", "subject_mismatch", "too_large", "refused"],
+    },
+    "Missionops-Error": {
+        "type": "string", "maxLength": 512, "description": "What is wrong, on one line of ASCII.",
+    },
+    "Missionops-Stream-Sequence": {
+        "type": "string", "pattern": "^[0-9]+$", "description": "The message's sequence in the stream TELEMETRY.",
+    },
+    "Missionops-Item": {"type": "string", "pattern": "^[0-9]+$", "description": "Its index in an array, from 0."},
+    "Missionops-Items": {
+        "type": "string", "pattern": "^[0-9]+$",
+        "description": "How many bad items this letter holds, where one holds all that are left.",
+    },
+    "Missionops-Content-Type": {
+        "type": "string", "description": "How an item is written, where the letter has not the original headers.",
+    },
+    "Missionops-Truncated": {
+        "type": "string", "pattern": "^[0-9]+$", "description": "The size of what was cut to fit into a message.",
+    },
+    "Missionops-Original-Msg-Id": {"type": "string", "description": "The Nats-Msg-Id that it came with."},
+}  # fmt: skip
+_DEAD_LETTER_NEEDS = ("Missionops-Error-Code", "Missionops-Error", "Missionops-Stream-Sequence")
+
+_REPLY_HEADERS = {
+    "content-type": {"type": "string", "const": _JSON},
+    "correlation_id": {
+        "type": "string", "description": "The request's, if it has at most 128 characters, all ASCII; else a new one.",
+    },
+}  # fmt: skip
+_ERROR_HEADERS = {
+    "Nats-Service-Error-Code": {"type": "string", "enum": ["400", "404", "409", "413", "500", "503"]},
+    "Nats-Service-Error": {"type": "string", "description": "The message, on one line of ASCII."},
+}
+
 
 def document(operations: Sequence[Operation]) -> Schema:
     """The AsyncAPI document."""
     kinds = [ReportedSnapshot, Anomaly, Event, ErrorBody]
     kinds += [kind for operation in operations for kind in (schemas.taken(operation), operation.reply)]
     known = Schemas({repr(kind): kind for kind in kinds}.values())
+    requests = [_request(operation, known) for operation in operations]
+    error_headers = _REPLY_HEADERS | _ERROR_HEADERS
+    error = _message(
+        ErrorResponse.__doc__ or "", known.of(ErrorBody), headers=_headers(error_headers, tuple(error_headers))
+    )
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -43,7 +92,7 @@ def document(operations: Sequence[Operation]) -> Schema:
         },
         "defaultContentType": _JSON,
         "channels": _streams(known) | {
-            name: channel for operation in operations for name, channel in _request_channels(operation, known)
+            name: channel for request in requests for name, channel in request.channels.items()
         },
         "operations": {
             "receiveTelemetry": _operation("receive", "telemetry", "Take in telemetry"),
@@ -51,19 +100,35 @@ def document(operations: Sequence[Operation]) -> Schema:
             "sendEvents": _operation("send", "events", "Publish events"),
             "sendDeadLetters": _operation("send", "deadLetters", "Publish dead letters"),
         } | {
-            operation.name: _request_operation(operation) for operation in operations
+            operation.name: request.operation for operation, request in zip(operations, requests, strict=True)
         },
-        "components": {"schemas": dict(sorted(known.components.items())), "messages": {"error": _error(known)}},
+        "components": {"schemas": dict(sorted(known.components.items())), "messages": {"error": error}},
     }  # fmt: skip
 
 
 def _streams(known: Schemas) -> Schema:
+    """The channels of the streams."""
+    snapshot = known.of(ReportedSnapshot)
+    snapshots = {"type": "array", "items": snapshot, "maxItems": decoder.MAX_ITEMS}
+    timed = "MessagePack's timestamp extension is accepted as a time, too."
+    typed = _headers(
+        {"Content-Type": {"type": "string", "enum": [_MSGPACK, "application/x-msgpack"]}}, ("Content-Type",)
+    )
     return {
         "telemetry": _channel(
             "telemetry.{spacecraftId}",
             "Telemetry in; stream TELEMETRY, which takes `telemetry.>`: what is published to a subject with another "
             "number of tokens ends on `deadletters.telemetry._unknown`.",
-            _telemetry(known),
+            {  # one snapshot, or an array of them; each in both encodings
+                "snapshot": _message("A snapshot, as JSON", snapshot, "Its `spacecraftId`, if any, is the subject's."),
+                "snapshots": _message(
+                    "Snapshots, as a JSON array", snapshots, "Each is taken by itself: a bad one costs no other."
+                ),
+                "snapshotMessagePack": _message("A snapshot, as MessagePack", snapshot, timed, typed, _MSGPACK),
+                "snapshotsMessagePack": _message(
+                    "Snapshots, as a MessagePack array", snapshots, timed, typed, _MSGPACK
+                ),
+            },
         ),
         "anomalies": _channel(
             "anomalies.{spacecraftId}",
@@ -80,140 +145,74 @@ def _streams(known: Schemas) -> Schema:
         "deadLetters": _channel(
             "deadletters.telemetry.{spacecraftId}",
             "Telemetry that can never be stored, each once; stream DEADLETTERS.",
-            {"deadLetter": _dead_letter()},
+            {
+                "deadLetter": _message(
+                    "A dead letter",
+                    {"description": "Bytes as they came."},
+                    "The body as it came, or the bad item's own bytes from an array, with the original headers but "
+                    "those that begin with `Nats-`. Of an array the first letter alone has the original headers, and "
+                    "all its letters together hold 8 MB: the last one then holds the items that are left, as an array.",
+                    _headers(_MSG_ID | _DEAD_LETTER_HEADERS, _DEAD_LETTER_NEEDS),
+                    "application/octet-stream",
+                )
+            },
             "A spacecraft, or `_unknown` where the subject's token is no valid id.",
         ),
     }
-
-
-def _telemetry(known: Schemas) -> Schema:
-    """One snapshot, or an array of them; each in both encodings."""
-    item = known.of(ReportedSnapshot)
-    array = {"type": "array", "items": item, "maxItems": decoder.MAX_ITEMS}
-    timed = "MessagePack's timestamp extension is accepted as a time, too."
-    needed = _headers(
-        {"Content-Type": {"type": "string", "enum": [_MSGPACK, "application/x-msgpack"]}}, ("Content-Type",)
-    )
-    return {
-        "snapshot": _message("A snapshot, as JSON", item, "If `spacecraftId` is there, it equals the subject's."),
-        "snapshots": _message("Snapshots, as a JSON array", array, "Each stands alone: a bad one costs no other."),
-        "snapshotMessagePack": _message("A snapshot, as MessagePack", item, timed, needed, _MSGPACK),
-        "snapshotsMessagePack": _message("Snapshots, as a MessagePack array", array, timed, needed, _MSGPACK),
-    }
-
-
-_MSG_ID = {
-    "Nats-Msg-Id": {
-        "type": "string",
-        "description": "The same for the same message: the stream has it once, a core subscriber may receive it again.",
-    }
-}
-
-
-def _dead_letter() -> Schema:
-    headers = {
-        "Missionops-Error-Code": {
-            "type": "string", "enum": ["malformed", "invalid", "subject_mismatch", "too_large", "refused"],
-        },
-        "Missionops-Error": {
-            "type": "string", "maxLength": 512, "description": "What is wrong, on one line of ASCII.",
-        },
-        "Missionops-Stream-Sequence": {
-            "type": "string", "pattern": "^[0-9]+$", "description": "The message's sequence in the stream TELEMETRY.",
-        },
-        "Missionops-Item": {"type": "string", "pattern": "^[0-9]+$", "description": "Its index in an array, from 0."},
-        "Missionops-Items": {
-            "type": "string", "pattern": "^[0-9]+$",
-            "description": "How many bad items this letter holds, where one holds all that are left.",
-        },
-        "Missionops-Content-Type": {
-            "type": "string", "description": "How an item is written, where the letter has not the original headers.",
-        },
-        "Missionops-Truncated": {
-            "type": "string", "pattern": "^[0-9]+$", "description": "The size of what was cut to fit into a message.",
-        },
-        "Missionops-Original-Msg-Id": {"type": "string", "description": "The Nats-Msg-Id that it came with."},
-    }  # fmt: skip
-    needed = ("Missionops-Error-Code", "Missionops-Error", "Missionops-Stream-Sequence")
-    return _message(
-        "A dead letter", {"description": "Bytes as they came."},
-        "The body as it came, or the bad item's own bytes from an array, with the original headers but those that "
-        "begin with `Nats-`. Of an array the first letter alone has the original headers, and all its letters together "
-        "hold 8 MB: the last one then holds the items that are left, as an array.",
-        _headers(_MSG_ID | headers, needed), "application/octet-stream",
-    )  # fmt: skip
 
 
 def _operation(action: str, channel: str, summary: str) -> Schema:
     return {"action": action, "channel": {"$ref": f"#/channels/{channel}"}, "summary": summary}
 
 
-def _request_channels(operation: Operation, known: Schemas) -> Iterable[tuple[str, Schema]]:
-    request = _message(
-        f"Request: {operation.summary}",
-        known.of(schemas.taken(operation)),
-        headers=_headers(
-            {
-                "Missionops-Source": {"type": "string", "maxLength": 128, "default": "manual"},
-                "correlation_id": {"type": "string", "description": "Comes back with the reply."},
-            }
-            | {header.name: {**header.schema, "description": header.description} for header in operation.headers}
-        ),
-    )
-    whose = f"A spacecraft: {spacecraft.rule(or_fleet=operation.about_fleet)}."
-    yield (
-        operation.name,
-        _channel(operation.subject.replace("*", "{spacecraftId}"), operation.summary, {"request": request}, whose),
-    )
-    yield (
-        _reply_channel(operation),
-        {
-            "address": None,
-            "description": "The inbox that the request names as its reply subject.",
-            "messages": {"reply": _reply(operation, known), "error": {"$ref": "#/components/messages/error"}},
-        },
-    )
+class _RequestSchemas(NamedTuple):
+    """How one operation is requested over NATS."""
+
+    channels: dict[str, Schema]
+    """The channel of its requests and the channel of its replies, by name."""
+    operation: Schema
 
 
-def _request_operation(operation: Operation) -> Schema:
-    reply = _reply_channel(operation)
-    return {
-        **_operation("receive", operation.name, operation.summary),
-        "description": operation.perform.__doc__ or operation.summary,
-        "messages": [{"$ref": f"#/channels/{operation.name}/messages/request"}],
-        "reply": {
-            "channel": {"$ref": f"#/channels/{reply}"},
-            "messages": [{"$ref": f"#/channels/{reply}/messages/{name}"} for name in ("reply", "error")],
-        },
+def _request(operation: Operation, known: Schemas) -> _RequestSchemas:
+    request_headers = {
+        "Missionops-Source": {"type": "string", "maxLength": 128, "default": "manual"},
+        "correlation_id": {"type": "string", "description": "Comes back with the reply."},
+        **{header.name: {**header.schema, "description": header.description} for header in operation.headers},
     }
-
-
-def _reply_channel(operation: Operation) -> str:
-    return f"{operation.name}.reply"
-
-
-_ANSWER = {
-    "content-type": {"type": "string", "const": _JSON},
-    "correlation_id": {
-        "type": "string", "description": "The request's, if it has at most 128 characters, all ASCII; else a new one.",
-    },
-}  # fmt: skip
-
-
-def _reply(operation: Operation, known: Schemas) -> Schema:
-    headers = dict(_ANSWER)
+    request = _message(
+        f"Request: {operation.summary}", known.of(schemas.taken(operation)), headers=_headers(request_headers)
+    )
+    reply_headers = dict(_REPLY_HEADERS)
     if known.is_continued(operation):
         text = "The `cursor` that continues the listing; absent where nothing remains."
-        headers[pagination.CURSOR_HEADER] = {"type": "string", "description": text}
-    return _message(f"Reply: {operation.summary}", known.of(operation.reply), headers=_headers(headers, tuple(_ANSWER)))
-
-
-def _error(known: Schemas) -> Schema:
-    headers = _ANSWER | {
-        "Nats-Service-Error-Code": {"type": "string", "enum": ["400", "404", "409", "413", "500", "503"]},
-        "Nats-Service-Error": {"type": "string", "description": "The message, on one line of ASCII."},
+        reply_headers[pagination.CURSOR_HEADER] = {"type": "string", "description": text}
+    reply = _message(
+        f"Reply: {operation.summary}",
+        known.of(operation.reply),
+        headers=_headers(reply_headers, tuple(_REPLY_HEADERS)),
+    )
+    whose = f"A spacecraft: {spacecraft.rule(or_fleet=operation.about_fleet)}."
+    name, reply_name = operation.name, f"{operation.name}.reply"
+    channels = {
+        name: _channel(
+            operation.subject.replace("*", "{spacecraftId}"), operation.summary, {"request": request}, whose
+        ),
+        reply_name: {
+            "address": None,
+            "description": "The inbox that the request names as its reply subject.",
+            "messages": {"reply": reply, "error": {"$ref": "#/components/messages/error"}},
+        },
     }
-    return _message(ErrorResponse.__doc__ or "", known.of(ErrorBody), headers=_headers(headers, tuple(headers)))
+    described = {
+        **_operation("receive", name, operation.summary),
+        "description": operation.perform.__doc__ or operation.summary,
+        "messages": [{"$ref": f"#/channels/{name}/messages/request"}],
+        "reply": {
+            "channel": {"$ref": f"#/channels/{reply_name}"},
+            "messages": [{"$ref": f"#/channels/{reply_name}/messages/{kind}"} for kind in ("reply", "error")],
+        },
+    }
+    return _RequestSchemas(channels, described)
 
 
 def _channel(address: str, description: str, messages: Schema, whose: str | None = None) -> Schema:

@@ -1,6 +1,6 @@
 """The OpenAPI document, from the table of operations."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -66,7 +66,18 @@ def document(offered: Sequence[tuple[Operation, Route]], about: Sequence[Service
     for operation, route in offered:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(operation, route, known)
     for page in about:
-        paths[page.path] = {"get": _page(page, known, is_open=is_open)}
+        schema = known.of(page.reply) if page.reply else {"type": "string"}
+        if page.to_strangers and not is_open:
+            schema = {"anyOf": [schema, known.of(page.to_strangers)]}
+        response = {"description": page.summary, "content": {page.media_type: {"schema": schema}}}
+        paths[page.path] = {
+            "get": {
+                "operationId": page.path.strip("/").replace("/", ".").replace(".json", "Document"),
+                "summary": page.summary,
+                "tags": ["service"],
+                "responses": {str(status): response for status in page.statuses},
+            }
+        }
     error = {"application/json": {"schema": known.of(ErrorBody)}}
     described = {
         "openapi": "3.1.0",
@@ -95,55 +106,50 @@ def _tag(operation: Operation) -> str:
 
 
 def _operation(operation: Operation, route: Route, known: Schemas) -> Schema:
+    """An operation at one of its routes. The fields of a GET stand in the path or the query, others in a body."""
+    request = schemas.taken(operation)
+    is_in_path = "{spacecraftId}" in route.path
+    parameters: list[Schema] = []
+    if operation.about_spacecraft and (is_in_path or route.method == "GET"):
+        parameters.append(
+            {
+                "name": "spacecraftId",
+                "in": "path" if is_in_path else "query",
+                "required": True,
+                "description": spacecraft.rule(or_fleet=operation.about_fleet),
+                "schema": _SPACECRAFT_ID_OR_FLEET if operation.about_fleet else _SPACECRAFT_ID,
+            }
+        )
     described: Schema = {
         "operationId": operation.name,
         "summary": operation.summary,
         "description": operation.perform.__doc__ or operation.summary,
         "tags": [_tag(operation)],
-        "parameters": list(_parameters(operation, route, known)),
+        "parameters": parameters,
         "responses": _responses(operation, route, known),
     }
-    if route.method != "GET":
-        described["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": _body(operation, route, known)}},
+    if route.method == "GET":
+        for name, schema, is_required in schemas.fields(known.inside(request)):
+            place = "path" if f"{{{name}}}" in route.path else "query"
+            text = {"description": schema["description"]} if "description" in schema else {}
+            # Items stand between commas.
+            as_list = {"style": "form", "explode": False} if schema.get("type") == "array" else {}
+            parameters.append({"name": name, "in": place, "required": is_required, **text, "schema": schema, **as_list})
+        return described
+    parameters.append(_SOURCE)
+    for header in operation.headers:
+        text = {"description": header.description}
+        parameters.append({"name": header.http_name, "in": "header", **text, "schema": header.schema})
+    body = known.of(request)
+    if operation.about_spacecraft and not is_in_path:
+        inside = known.inside(request)
+        body = {
+            **inside,
+            "properties": {"spacecraftId": _SPACECRAFT_ID, **inside["properties"]},
+            "required": ["spacecraftId", *inside["required"]],
         }
+    described["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
     return described
-
-
-def _parameters(operation: Operation, route: Route, known: Schemas) -> Iterable[Schema]:
-    is_in_path = "{spacecraftId}" in route.path
-    if operation.about_spacecraft and (is_in_path or route.method == "GET"):
-        yield {
-            "name": "spacecraftId",
-            "in": "path" if is_in_path else "query",
-            "required": True,
-            "description": spacecraft.rule(or_fleet=operation.about_fleet),
-            "schema": _SPACECRAFT_ID_OR_FLEET if operation.about_fleet else _SPACECRAFT_ID,
-        }
-    if route.method != "GET":
-        yield _SOURCE
-        for header in operation.headers:
-            yield {"name": header.http_name, "in": "header", "description": header.description, "schema": header.schema}
-        return
-    for name, schema, is_required in schemas.fields(known.inside(schemas.taken(operation))):
-        place = "path" if f"{{{name}}}" in route.path else "query"
-        described = {"description": schema["description"]} if "description" in schema else {}
-        as_list = {"style": "form", "explode": False} if schema.get("type") == "array" else {}  # commas between them
-        yield {"name": name, "in": place, "required": is_required, **described, "schema": schema, **as_list}
-
-
-def _body(operation: Operation, route: Route, known: Schemas) -> Schema:
-    """The body: what the operation takes, with the spacecraft's id where the path does not have it."""
-    kind = schemas.taken(operation)
-    if not operation.about_spacecraft or "{spacecraftId}" in route.path:
-        return known.of(kind)
-    inside = known.inside(kind)
-    return {
-        **inside,
-        "properties": {"spacecraftId": _SPACECRAFT_ID, **inside["properties"]},
-        "required": ["spacecraftId", *inside["required"]],
-    }
 
 
 def _responses(operation: Operation, route: Route, known: Schemas) -> Schema:
@@ -170,19 +176,6 @@ def _responses(operation: Operation, route: Route, known: Schemas) -> Schema:
         ]  # fmt: skip
     refusals += [HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE]
     return responses | {str(int(status)): {"$ref": f"#/components/responses/{int(status)}"} for status in refusals}
-
-
-def _page(page: ServiceRoute, known: Schemas, *, is_open: bool) -> Schema:
-    schema = known.of(page.reply) if page.reply else {"type": "string"}
-    if page.to_strangers and not is_open:
-        schema = {"anyOf": [schema, known.of(page.to_strangers)]}
-    answer = {"description": page.summary, "content": {page.media_type: {"schema": schema}}}
-    return {
-        "operationId": page.path.strip("/").replace("/", ".").replace(".json", "Document"),
-        "summary": page.summary,
-        "tags": ["service"],
-        "responses": {str(status): answer for status in page.statuses},
-    }
 
 
 def _used(components: dict[str, Any], paths: Schema) -> dict[str, Any]:

@@ -205,7 +205,7 @@ async def test_every_bad_body_is_a_letter_and_every_good_one_is_stored(service: 
         assert letter.reason.isascii() and letter.reason.isprintable() and 0 < len(letter.reason) <= 512, label  # noqa: PT018
         assert not {"Missionops-Item", "Missionops-Truncated", "Missionops-Original-Msg-Id"} & letter.headers.keys()
     assert set(await stored_ids(database)) == {f"after {label}" for label in bodies}
-    assert service.progress.dead_letters.total() == len(bodies)
+    assert service.ingest_status.dead_letters.total() == len(bodies)
 
 
 async def test_a_bad_item_is_a_letter_of_its_own_and_its_neighbours_are_stored(service: Service, client, database):
@@ -224,7 +224,7 @@ async def test_a_bad_item_is_a_letter_of_its_own_and_its_neighbours_are_stored(s
     # The first letter of an array alone has the headers that the message came with.
     assert [letter.headers.get("Missionops-Original-Msg-Id") for letter in found[:3]] == ["json", None, None]
     assert sorted(await stored_ids(database)) == ["0", "2", "5", "p0", "p2"]
-    assert service.progress.dead_letters.total() == 6
+    assert service.ingest_status.dead_letters.total() == 6
 
 
 async def test_a_subject_that_names_no_spacecraft_is_unknown(service: Service, nats_url, client, database):
@@ -242,7 +242,7 @@ async def test_a_subject_that_names_no_spacecraft_is_unknown(service: Service, n
     assert {(letter.subject, letter.code) for letter in found} == {("deadletters.telemetry._unknown", "invalid")}
     assert all(letter.reason.startswith("subject: ") and len(letter.reason) <= 512 for letter in found)
     assert await stored_ids(database) == ["good"]
-    assert service.progress.role == "owner"
+    assert service.ingest_status.role == "owner"
 
 
 OTHER_SUBJECTS = [
@@ -271,7 +271,7 @@ async def test_a_subject_of_another_number_of_tokens_is_a_dead_letter_of_no_spac
         assert letter.reason.startswith(f"subject: telemetry.{shown}")
         assert "tokens; it must be telemetry.<spacecraftId>" in letter.reason
     assert await stored_ids(database) == ["good"]
-    assert service.progress.role == "owner"
+    assert service.ingest_status.role == "owner"
 
 
 async def test_a_subject_with_an_empty_token_is_kept_by_no_stream(service: Service, nats_url, client, database):
@@ -309,7 +309,7 @@ async def test_headers_that_cannot_be_read_are_malformed(service: Service, nats_
     assert {letter.code for letter in found} == {"malformed"}
     assert all(letter.reason.startswith("headers: ") for letter in found)
     assert await stored_ids(database) == [*stripped, "good"]
-    assert service.progress.epoch == 1
+    assert service.ingest_status.epoch == 1
 
 
 async def test_headers_that_cannot_be_read_are_answered_400(service: Service, nats_url, client):
@@ -323,7 +323,7 @@ async def test_headers_that_cannot_be_read_are_answered_400(service: Service, na
         answer = await answers.next_msg(5)
         assert answer.headers["Nats-Service-Error-Code"] == "400", name
         assert json.loads(answer.data)["error"]["code"] == "invalid_request"
-    assert service.progress.role == "owner"
+    assert service.ingest_status.role == "owner"
 
 
 OBEYED = {
@@ -363,7 +363,7 @@ async def test_no_header_of_a_publisher_is_obeyed_or_taken_for_ours(service: Ser
     assert not {"Missionops-Item", "Missionops-Truncated", "nats-foo", "Nats-Rollup"} & first.headers.keys()
     assert third.body == b"bad as well"
     assert await stored_ids(database) == ["good"]
-    assert service.progress.epoch == 1
+    assert service.ingest_status.epoch == 1
 
 
 @pytest.mark.parametrize("name", ["Nats-Expected-Last-Sequence", "Nats-Expected-Last-Subject-Sequence", "Nats-Rollup",
@@ -375,7 +375,7 @@ async def test_what_the_stream_itself_obeys_or_refuses_does_not_stop_it(service:
     await all_handled(client, database)
     assert {letter.code for letter in await letters(client)} == {"malformed"}
     assert await stored_ids(database) == ["good"]
-    assert service.progress.epoch == 1
+    assert service.ingest_status.epoch == 1
 
 
 async def test_a_body_is_cut_where_the_server_would_refuse_it(service: Service, client, database):
@@ -397,7 +397,7 @@ async def test_a_body_is_cut_where_the_server_would_refuse_it(service: Service, 
     assert len(second.body) > len(with_headers) - 5_000
     assert (third.body, third.headers.get("Missionops-Truncated")) == (almost, None)
     assert await stored_ids(database) == ["good"]
-    assert service.progress.epoch == 1
+    assert service.ingest_status.epoch == 1
 
 
 async def test_headers_as_large_as_a_stream_takes_them_do_not_stop_it(service: Service, nats_url, client, database):
@@ -424,7 +424,7 @@ async def test_headers_as_large_as_a_stream_takes_them_do_not_stop_it(service: S
     assert {letter.code for letter in found} == {"malformed"}
     assert found[1].headers["Missionops-Original-Msg-Id"].startswith("iii")
     assert await stored_ids(database) == ["good"]
-    assert service.progress.epoch == 1
+    assert service.ingest_status.epoch == 1
 
 
 async def refuse_some(database) -> None:
@@ -446,7 +446,7 @@ async def test_a_row_that_the_database_refuses_is_a_letter_alone(service: Servic
     assert (second.body, second.subject) == (packed(id="cursed 3"), "deadletters.telemetry.SC-2")
     assert "body" in first.reason
     assert sorted(await stored_ids(database)) == ["0", "2", "after", "before"]
-    assert service.progress.dead_letters == {"refused": 2}
+    assert service.ingest_status.dead_letters == {"refused": 2}
 
 
 async def test_refused_rows_among_overlapping_batches_lose_no_neighbour(settings, client, database):
@@ -480,7 +480,7 @@ async def test_the_next_of_an_identity_has_its_turn_when_the_first_is_refused(se
     assert [int(letter.headers["Missionops-Item"]) for letter in await letters(client)] == [0, 1]
     rows = await database.fetch("SELECT snapshot_id, body->>'value' FROM app.anomaly ORDER BY number_in_message")
     assert [tuple(row) for row in rows] == [("y", "48"), ("x", "46")]
-    assert (service.progress.stored, service.progress.duplicates) == (2, 2)
+    assert (service.ingest_status.stored, service.ingest_status.duplicates) == (2, 2)
 
 
 async def test_thousands_of_refused_rows_in_one_message_do_not_stop_it(service: Service, client, database):
@@ -492,14 +492,14 @@ async def test_thousands_of_refused_rows_in_one_message_do_not_stop_it(service: 
     await all_handled(client, database)
     assert await last_sequence(client, "DEADLETTERS") == 3_000
     assert await stored_ids(database) == ["good"]
-    assert service.progress.dead_letters == {"refused": 3_000}
+    assert service.ingest_status.dead_letters == {"refused": 3_000}
 
 
 async def test_a_fault_that_is_ours_costs_no_telemetry(service: Service, client, database):
     await database.execute("ALTER TABLE app.snapshot RENAME TO away")
     await publish(client, "telemetry.SC-1", good("waits"))
 
-    await until_async(lambda: service.progress.trouble and not service.progress.is_ready, "a red readiness")
+    await until_async(lambda: service.ingest_status.trouble and not service.ingest_status.is_ready, "a red readiness")
     await database.execute("ALTER TABLE app.away RENAME TO snapshot")
     await all_handled(client, database)
     assert await stored_ids(database) == ["waits"]

@@ -204,15 +204,15 @@ async def test_nothing_else_is_about_the_fleet(service: Service, client, operati
 
 
 @pytest.mark.parametrize(
-    ("spacecraft", "order", "index"),
+    ("query", "spacecraft", "index"),
     [
-        ("spacecraft_id = $9", "", "event_by_spacecraft"),
-        ("spacecraft_id IS NULL", "spacecraft_id DESC, ", "event_by_spacecraft"),
-        ("true", "", "event_by_time"),
-        ("spacecraft_id = ANY ($9::text[])", "", "event_by_time"),
+        (event_search._NEWEST_OF_ONE, ["'SC-001'"], "event_by_spacecraft"),
+        (event_search._NEWEST_OF_FLEET, [], "event_by_spacecraft"),
+        (event_search._NEWEST_OF_ALL, [], "event_by_time"),
+        (event_search._NEWEST_OF_SEVERAL, ["'{SC-001}'"], "event_by_time"),
     ],
 )
-async def test_listing_events_reads_what_it_shows_and_no_more(database, spacecraft, order, index):
+async def test_listing_events_reads_what_it_shows_and_no_more(database, query, spacecraft, index):
     await database.execute(
         """
         INSERT INTO app.event
@@ -221,9 +221,7 @@ async def test_listing_events_reads_what_it_shows_and_no_more(database, spacecra
         """
     )
     await database.execute("ANALYZE app.event")
-    query = event_search._NEWEST.format(spacecraft=spacecraft, order=order)
-    values = ["now()", "''", "'1900-01-01Z'", "'2199-12-31Z'", "NULL", "NULL", "NULL", "10"]
-    values += ["'{SC-001}'" if "ANY" in spacecraft else "'SC-001'"] if "$9" in spacecraft else []
+    values = ["now()", "''", "'1900-01-01Z'", "'2199-12-31Z'", "NULL", "NULL", "NULL", "10", *spacecraft]
     await database.execute(f"PREPARE newest AS {query}")
     plan = "\n".join([row[0] for row in await database.fetch(f"EXPLAIN EXECUTE newest ({', '.join(values)})")])
     assert f"Index Scan Backward using {index}" in plan

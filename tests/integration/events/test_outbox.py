@@ -285,7 +285,7 @@ async def test_telemetry_goes_on_while_events_cannot_be_published(service, clien
     await insert(database, "e")
     body = b'{"timestamp":"2025-01-01T00:00:00Z","parameters":{"a":1}}'
     await client.request("telemetry.SC-001", body)
-    await until_async(lambda: service.progress.stored, "the snapshot")
+    await until_async(lambda: service.ingest_status.stored, "the snapshot")
     assert await database.fetchval("SELECT count(*) FROM app.outbox") == 1
     config.max_msg_size = -1
     await client.jetstream().update_stream(config)

@@ -484,12 +484,12 @@ async def test_metrics_count_what_happened(http: httpx.AsyncClient, client: Clie
 async def test_a_standby_knows_when_a_snapshot_is_stored(service: Service, settings: Settings):
     async with app.running(settings) as second, httpx.AsyncClient(base_url=second.http_url) as http:
         await second.until_ready()
-        assert second.progress.role == "standby"
+        assert second.ingest_status.role == "standby"
         taken = await http.post("/telemetry", json=SNAPSHOT)
         assert taken.status_code == 201
         stored = await http.get("/telemetry?spacecraftId=SC-001")
     assert [found["id"] for found in stored.json()] == [taken.json()["id"]]
-    assert service.progress.stored == 1
+    assert service.ingest_status.stored == 1
 
 
 async def test_numbers_pass_through_as_they_are(http: httpx.AsyncClient):

@@ -31,7 +31,7 @@ def publish(service, client):
         nonlocal published
         await client.request(f"telemetry.{SC}", json.dumps(snapshots).encode())
         published += len(snapshots)
-        await until_async(lambda: service.progress.stored >= published, f"{published} snapshots")
+        await until_async(lambda: service.ingest_status.stored >= published, f"{published} snapshots")
 
     return publish
 

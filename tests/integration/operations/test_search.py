@@ -136,14 +136,14 @@ async def test_a_list_of_types_stands_between_commas_over_http(ask, stored, serv
 
 
 @pytest.mark.parametrize(
-    ("spacecraft", "first", "index"),
+    ("query", "spacecraft", "index"),
     [
-        (anomaly_search._OF_ONE, "'A'", "anomaly_\\w+_pkey"),
-        (anomaly_search._OF_SEVERAL, "NULL", "anomaly_\\w+_timestamp_spacecraft_id_idx"),
-        (anomaly_search._OF_SEVERAL, "'{A,B}'", "anomaly_\\w+_timestamp_spacecraft_id_idx"),
+        (anomaly_search._NEWEST_OF_ONE, "'A'", "anomaly_\\w+_pkey"),
+        (anomaly_search._NEWEST_OF_SEVERAL, "NULL", "anomaly_\\w+_timestamp_spacecraft_id_idx"),
+        (anomaly_search._NEWEST_OF_SEVERAL, "'{A,B}'", "anomaly_\\w+_timestamp_spacecraft_id_idx"),
     ],
 )
-async def test_a_search_reads_by_index_in_the_order_of_time(database, spacecraft, first, index):
+async def test_a_search_reads_by_index_in_the_order_of_time(database, query, spacecraft, index):
     now = await database.fetchval("SELECT now()")
     await partitions.ensure(database, partitions.ANOMALY, [(now - timedelta(days=days)).date() for days in range(16)])
     await database.execute(
@@ -156,9 +156,8 @@ async def test_a_search_reads_by_index_in_the_order_of_time(database, spacecraft
     )
     await database.execute("ANALYZE app.anomaly")
     since = partitions.recent_since()
-    query = anomaly_search._NEWEST.format(spacecraft=spacecraft, period=f">= '{since}'")
-    values = [first, "'1900-01-01Z'", "'2199-12-31Z'", "now()", "''", "''", "''", "NULL", "NULL", "10"]
-    await database.execute(f"PREPARE newest AS {query}")
+    values = [spacecraft, "'1900-01-01Z'", "'2199-12-31Z'", "now()", "''", "''", "''", "NULL", "NULL", "10"]
+    await database.execute("PREPARE newest AS " + query.format(period=f">= '{since}'"))
     plan = "\n".join([row[0] for row in await database.fetch(f"EXPLAIN EXECUTE newest ({', '.join(values)})")])
     assert re.search(f"Index Scan Backward using {index}", plan), plan
     assert "Seq Scan on anomaly_" not in plan or "rows=0" in plan or "rows=1 " in plan, plan

@@ -33,11 +33,11 @@ def publish(service, client):
     async def publish(at: datetime, bus_v: float = 4.9) -> None:
         """Publish a snapshot and wait until it is stored."""
         body = {"timestamp": at.isoformat(), "parameters": {"bus_v": bus_v}}
-        expected = service.progress.stored + 1
+        expected = service.ingest_status.stored + 1
         await client.request(f"telemetry.{SC}", json.dumps(body).encode())
         async with asyncio.timeout(10):
-            while service.progress.stored < expected:
-                await service.progress.until_moved()
+            while service.ingest_status.stored < expected:
+                await service.ingest_status.until_moved()
 
     return publish
 

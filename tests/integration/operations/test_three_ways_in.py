@@ -71,6 +71,8 @@ COMMANDS: Mapping[str, Command] = {
     "telemetry.series": Command(
         "series *", {"parameters": "", "from": "--from", "to": "--to", "points": "--points"},
     ),
+    "telemetry.states": Command("states *", {"parameters": "", "from": "--from", "to": "--to"}),
+    "telemetry.latest": Command("latest *", {"parameters": "", "at": "--at"}),
     "anomalies.list": Command("list-anomalies --spacecraft-id *", ANOMALY_FILTERS),
     "anomalies.search": Command("list-anomalies", ANOMALY_FILTERS),
     "anomalies.timeline": Command("list-anomalies --spacecraft-id *", {"from": "--from", "to": "--to"}),
@@ -167,6 +169,20 @@ CASES: Mapping[str, list[tuple[str, Any]]] = {
         ("SC-001", {"parameters": ["temp"], "from": AT}),
         ("SC-001", {"from": AT, "to": LATER}),
         ("unknown", {"parameters": ["temp"], "from": AT, "to": LATER, "points": 100}),
+    ],
+    "telemetry.states": [
+        ("SC-001", {"parameters": ["mode", "temp", "none"], "from": AT, "to": LATER}),
+        ("SC-001", {"parameters": ["mode"], "from": LATER, "to": AT}),
+        ("SC-001", {"parameters": ["mode"], "from": AT}),
+        ("SC-001", {"parameters": ["mode"], "from": AT, "to": LATER, "cursor": "none"}),
+        ("unknown", {"parameters": ["mode"], "from": AT, "to": LATER}),
+    ],
+    "telemetry.latest": [
+        ("SC-001", {"at": LATER}),
+        ("SC-001", {"at": AT, "parameters": ["temp", "none"]}),
+        ("SC-001", {"parameters": ["temp"]}),
+        ("SC-001", {"at": "soon"}),
+        ("unknown", {}),
     ],
     "anomalies.list": [
         ("SC-001", {}),
@@ -426,7 +442,9 @@ def has_command(operation: Operation, spacecraft_id: str, request: Any) -> bool:
         return False  # which is several pages
     if operation.name == "anomalies.timeline" and len(request) < 2:
         return False  # which is the command of the list
-    if operation.name == "telemetry.series" and len(request) < 4:
+    if operation.name == "telemetry.latest" and not request:
+        return False  # of an unknown spacecraft it says a sentence
+    if operation.name in {"telemetry.series", "telemetry.states"} and not request.keys() >= command.fields.keys():
         return False  # the command line has defaults of its own
     return request.keys() <= command.fields.keys()
 

@@ -70,7 +70,13 @@ async def database(database_url) -> AsyncIterator[Any]:
 def store(database):
     """Stores snapshots, and what the service would store of their anomalies; configs have versions 1 to 3."""
 
-    async def store(snapshots: Sequence[Snapshot], *, names: Sequence[str] | None = None, versions: Sequence[int] = ()):
+    async def store(
+        snapshots: Sequence[Snapshot],
+        *,
+        names: Sequence[str] | None = None,
+        versions: Sequence[int] = (),
+        received_at: datetime | None = None,
+    ) -> str:
         spacecraft_id = next(spacecraft_ids)
         for number, limits in enumerate(LIMITS if versions else (), 1):
             document = json.dumps({"parameters": dict.fromkeys(NUMBERS, limits)}).encode()
@@ -78,7 +84,7 @@ def store(database):
             await database.execute(
                 "INSERT INTO app.config VALUES ($1, $2, $3, 'manual', 'test')", spacecraft_id, number, document
             )
-        await stored_telemetry.add(database, spacecraft_id, snapshots, names=names)
+        await stored_telemetry.add(database, spacecraft_id, snapshots, names=names, received_at=received_at)
         for index, (when, parameters) in enumerate(snapshots if versions else ()):
             version = versions[index % len(versions)]
             await database.execute(
@@ -107,10 +113,21 @@ async def add_anomaly(  # noqa: PLR0917
 ) -> None:
     await database.execute("SELECT app.ensure_partitions('app.anomaly', $1, 32)", [when.date()])
     await database.execute(
-        "INSERT INTO app.anomaly VALUES ($1, $2, $3, $4, 'WARN_HIGH', $5, 1, now(), '{}'::json, 0, 0, 0, 0)",
-        spacecraft_id, when, snapshot_id, name, severity,
+        "INSERT INTO app.anomaly VALUES ($1, $2, $3, $4, 'WARN_HIGH', $5, 1, now(), $6, 0, 0, 0, 0)",
+        spacecraft_id, when, snapshot_id, name, severity, b'{"limit":{"name":"warnHigh","value":5}}',
     )  # fmt: skip
 
 
 def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+class Hurried:
+    """A pace that ends each page after a few snapshots."""
+
+    count = 7
+    is_over = True
+
+    def __init__(self, _: float) -> None: ...
+
+    def note(self) -> None: ...

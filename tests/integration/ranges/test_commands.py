@@ -80,3 +80,30 @@ async def test_series_puts_pages_together(run, store, ask):
     assert (code, found["complete"]) == (0, True)
     assert [one["value"] for one in found["series"]] == [[values[name] for _, values in history] for name in names]
     assert found["series"][0]["t"] == list(range(2_000))
+
+
+async def test_latest_and_states_are_tables(run, store):
+    spacecraft_id = await store(
+        [
+            (START + number * timedelta(seconds=10), {"a": number, "mode": "SAFE" if number > 4 else "ON"})
+            for number in range(9)
+        ],
+        versions=[1],
+    )
+    code, out, err = await run("latest", spacecraft_id)
+    assert (code, err) == (0, "")
+    assert "MEDIUM" in out
+    assert '"SAFE"' in out
+    assert "10 s" in out
+    assert "stale" in out
+    code, out, err = await run("latest", spacecraft_id, "a", "--at", "2025-03-01T00:00:20Z", "--json")
+    assert [(one["name"], one["value"]) for one in json.loads(out)["parameters"]] == [("a", 2)]
+    code, out, err = await run("latest", "nobody")
+    assert (code, out) == (0, "")
+    assert "No telemetry" in err
+    code, out, err = await run("states", spacecraft_id, "mode", "a", *RANGE)
+    assert (code, err) == (0, "")
+    assert '"SAFE"' in out
+    assert "2025-03-01 00:00:50" in out
+    code, out, err = await run("states", spacecraft_id, "a", *RANGE)
+    assert "No texts" in err

@@ -1,4 +1,4 @@
-"""Partitions of telemetry and anomalies: which are made, where others are already; and plans that open few of them."""
+"""Partitions of telemetry and anomalies: which are made, where others are already, and what is found in all of them."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ import pytest
 from missionops.domain import timestamp
 from missionops.domain.snapshot import Snapshot
 from missionops.errors import Unavailable
-from missionops.store import anomalies, anomaly_search, partitions, reception, snapshot_rows, telemetry
+from missionops.store import anomalies, anomaly_search, partitions, snapshot_rows, telemetry
 from missionops.store import database as databases
 from missionops.store.anomalies import AnomalyRow
 from missionops.store.anomaly_search import AnomalyFilter, AnomalySearchCursor
@@ -169,38 +169,6 @@ def scans(found: list[dict[str, Any]], prefix: str = "snapshot_") -> list[dict[s
     return scanned
 
 
-async def test_the_newest_are_found_without_opening_the_partitions_of_old(plans):
-    connection, found = plans
-    for _ in range(8):  # the plan for all values, too, which is taken after some times
-        for count in (1, 20):
-            async with connection.transaction():
-                assert (
-                    len(
-                        [
-                            row
-                            async for row in telemetry.newest(
-                                connection, "SC-1", EVER, None, count, names=ParameterNames()
-                            )
-                        ]
-                    )
-                    == count
-                )
-            assert 0 < len(scans(found)) < 50
-            async with connection.transaction():
-                assert (
-                    len(
-                        [
-                            row
-                            async for row in telemetry.newest_from(
-                                connection, "SC-1", None, count, names=ParameterNames()
-                            )
-                        ]
-                    )
-                    == count
-                )
-            assert 0 < len(scans(found)) < 50
-
-
 async def test_what_is_older_is_found_too_and_each_partition_by_its_key(plans):
     connection, found = plans
     await connection.execute(f"{INSERT} ('OLD', '1970-01-01Z', 'a', now(), 0)")
@@ -211,42 +179,6 @@ async def test_what_is_older_is_found_too_and_each_partition_by_its_key(plans):
             row.id async for row in telemetry.newest(connection, "OLD", EVER, None, 20, names=ParameterNames())
         ] == ["b", "a"]
     assert 240 < len(scans(found)) < 280
-
-
-async def test_a_range_and_a_place_open_only_what_they_hold(plans):
-    connection, found = plans
-    now = datetime.now(UTC)
-    lately = (now - timedelta(days=40), now)
-    place = (now - timedelta(days=2), "")
-    for _ in range(8):
-        async with connection.transaction():
-            assert [
-                row async for row in telemetry.oldest_from(connection, "SC-1", lately, None, 20, names=ParameterNames())
-            ]
-        assert 0 < len(scans(found)) <= 3
-        async with connection.transaction():
-            assert [row async for row in telemetry.newest(connection, "SC-1", lately, None, 20, names=ParameterNames())]
-        assert 0 < len(scans(found)) <= 3
-        async with connection.transaction():
-            assert [
-                row
-                async for row in telemetry.oldest_from(
-                    connection, "SC-1", (EVER[0], now), place, 20, names=ParameterNames()
-                )
-            ]
-        assert 0 < len(scans(found)) <= 2
-
-
-async def test_what_is_stored_is_looked_up_in_the_partitions_of_its_time(plans):
-    connection, found = plans
-    rows = await connection.fetch('SELECT spacecraft_id, "timestamp", id FROM app.snapshot ORDER BY id LIMIT 200')
-    identities = [(row[0], timestamp.to_microseconds(row[1]), row[2]) for row in rows]
-    unknown = [(spacecraft_id, time + 1, name) for spacecraft_id, time, name in identities]
-    for _ in range(8):
-        found.clear()
-        async with connection.transaction():
-            assert await telemetry.stored(connection, identities + unknown) == set(identities)
-        assert 0 < len(scans(found)) <= 2
 
 
 async def test_anomalies_have_partitions_where_they_need_them_and_nowhere_else(service, client, database):
@@ -264,7 +196,7 @@ async def test_anomalies_have_partitions_where_they_need_them_and_nowhere_else(s
     assert [row[0] for row in rows] == ["app.anomaly_1950s", "app.anomaly_2025_02"]
     options = "SELECT reloptions FROM pg_class JOIN pg_am ON pg_am.oid = relam WHERE amname = 'brin'"
     assert [row[0] for row in await database.fetch(options)] == 3 * [["pages_per_range=8", "autosummarize=on"]]
-    assert service.progress.interruptions == 0
+    assert service.ingest_status.interruptions == 0
 
 
 async def test_many_anomalies_of_many_decades_in_one_message_are_stored_at_once(service, client, database, caplog):
@@ -298,8 +230,8 @@ async def test_only_the_tables_that_are_partitioned_by_time_have_partitions_made
 
 async def until_stored(service: Any, count: int) -> None:
     async with asyncio.timeout(20):
-        while service.progress.stored < count:
-            await service.progress.until_moved()
+        while service.ingest_status.stored < count:
+            await service.ingest_status.until_moved()
 
 
 @pytest.fixture
@@ -320,30 +252,9 @@ async def anomaly_plans(plans: Any) -> Any:
     return connection, found
 
 
-async def test_a_status_opens_the_partitions_of_three_days(anomaly_plans):
-    connection, found = anomaly_plans
-    for _ in range(8):
-        async with connection.transaction():
-            status = await reception.status(connection, "SC-1", datetime.now(UTC))
-        assert (status.last_hour, status.last_day) == (6, 144)
-        assert 0 < len(scans(found, "anomaly_")) <= 3
-
-
 def of(spacecraft_id: str) -> AnomalyFilter:
     """All anomalies of one spacecraft."""
     return AnomalyFilter([spacecraft_id], None, None, (timestamp.EARLIEST, timestamp.LATEST))
-
-
-async def test_the_newest_anomalies_and_a_timeline_open_few_partitions(anomaly_plans):
-    connection, found = anomaly_plans
-    lately = (datetime.now(UTC) - timedelta(days=2), datetime.now(UTC))
-    for _ in range(8):
-        async with connection.transaction():
-            assert len([row async for row in anomaly_search.newest(connection, of("SC-1"), None, 20)]) == 20
-        assert 0 < len(scans(found, "anomaly_")) < 50
-        async with connection.transaction():
-            assert len([row async for row in anomalies.oldest(connection, "SC-1", lately, None, 20)]) == 20
-        assert 0 < len(scans(found, "anomaly_")) <= 3
 
 
 async def test_older_anomalies_are_listed_after_the_newest(anomaly_plans):

@@ -151,7 +151,13 @@ async def told(client) -> list[list[tuple[str, bytes]]]:
 
 
 async def kept(dsn: str) -> list[list[tuple[object, ...]]]:
-    """What is in the tables, but for the count of streams."""
-    telemetry = 'SELECT spacecraft_id, "timestamp", id, parameters, received_at FROM app.telemetry ORDER BY 1, 2, 3'
+    """What is in the tables, but for the count of streams.
+
+    Of parameters it is the values: their order, and whether 42.0 is written as 42, is a matter of how they are stored.
+    """
+    telemetry = """
+    SELECT spacecraft_id, "timestamp", id, received_at, config_version, parameters FROM app.telemetry ORDER BY 1, 2, 3
+    """
     anomalies = "SELECT spacecraft_id, body, stream_sequence, number_in_message FROM app.anomaly ORDER BY 3, 4"
-    return [await fetch(dsn, telemetry), await fetch(dsn, anomalies)]
+    snapshots = [(*row[:-1], json.loads(str(row[-1]))) for row in await fetch(dsn, telemetry)]
+    return [snapshots, await fetch(dsn, anomalies)]

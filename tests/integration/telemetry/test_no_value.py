@@ -47,7 +47,7 @@ async def test_the_neighbours_of_no_value_are_judged(limited: Service, client: C
         {"bus_v": 4.8, "sensor_b": 1, "sun_x": None},
         {"bus_v": 4.9, "sun_x": None},
     ]
-    assert limited.progress.dead_letters.total() == 0
+    assert limited.ingest_status.dead_letters.total() == 0
     again = json.loads((await client.request("missionops.telemetry.analyze.SC-1", b"{}", timeout=5)).data)
     assert {anomaly["parameter"] for anomaly in again} == {"bus_v"}
 

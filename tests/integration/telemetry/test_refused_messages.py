@@ -71,9 +71,9 @@ async def test_any_other_fault_is_ours_and_the_batch_waits(service: Service, cli
     names = [f"{number:02}" for number in range(N)]
     for name in (*names[: N // 2], "cursed", *names[N // 2 :]):
         await client.jetstream().publish("telemetry.SC-001", snapshot(name))
-    await until_async(lambda: service.progress.interruptions >= 3, "three attempts")
+    await until_async(lambda: service.ingest_status.interruptions >= 3, "three attempts")
     for _ in range(50):  # red all the time, also while the next attempt is under way
-        assert not service.progress.is_ready
+        assert not service.ingest_status.is_ready
         await asyncio.sleep(0.01)
     assert not await database.fetchval("SELECT count(*) FROM app.snapshot WHERE id >= 'cursed'")
     await database.execute("DROP TRIGGER curse ON app.snapshot")
@@ -93,8 +93,8 @@ async def test_nothing_is_told_whose_commit_fails(service: Service, client, data
         FOR EACH ROW WHEN (NEW.sequence > OLD.sequence) EXECUTE FUNCTION app.curse();
     """)
     await client.jetstream().publish("telemetry.SC-001", snapshot("waits"))
-    await until_async(lambda: service.progress.interruptions >= 3, "three attempts")
-    assert "no commit" in str(service.progress.trouble)
+    await until_async(lambda: service.ingest_status.interruptions >= 3, "three attempts")
+    assert "no commit" in str(service.ingest_status.trouble)
     assert (await client.jetstream().stream_info("ANOMALIES")).state.messages == 0
     assert told.pending_msgs == 0
     await database.execute("DROP TRIGGER curse ON app.checkpoint")
@@ -137,7 +137,7 @@ numbers = itertools.count()
     suppress_health_check=list(HealthCheck),
 )
 async def test_whatever_is_published_costs_no_neighbour(service: Service, client, database, messages):
-    interruptions = service.progress.interruptions
+    interruptions = service.ingest_status.interruptions
     names = [f"good {next(numbers)}" for _ in range(len(messages) + 1)]
     for name, (body, headers) in zip(names, messages, strict=False):
         await client.publish("telemetry.NEIGHBOUR", snapshot(name))
@@ -145,5 +145,5 @@ async def test_whatever_is_published_costs_no_neighbour(service: Service, client
     await client.jetstream().publish("telemetry.NEIGHBOUR", snapshot(names[-1]))
     await all_handled(client, database)
     assert set(names) <= set(await stored(database))
-    assert service.progress.interruptions == interruptions
-    assert service.progress.is_ready
+    assert service.ingest_status.interruptions == interruptions
+    assert service.ingest_status.is_ready

@@ -16,7 +16,7 @@ async def test_a_session_leaves_nothing_in_memory(service, client, database):
             snapshot = {"timestamp": "2025-01-01T00:00:00Z", "parameters": {"n": number}}
             await client.request("telemetry.SC-001", json.dumps(snapshot).encode())
             expected = number + 1
-            await until_async(lambda: service.progress.stored == expected, "the next session")  # noqa: B023 - called here
+            await until_async(lambda: service.ingest_status.stored == expected, "the next session")  # noqa: B023 - called here
         sessions = [found for found in gc.get_objects() if type(found) is Session]
     finally:
         gc.enable()

@@ -95,8 +95,10 @@ async def test_a_backend_that_never_answers_again_is_given_up(nats_server, own_d
             backend = await backend_that_waits(other)
             os.kill(backend, signal.SIGSTOP)
         try:
-            await until_async(lambda: "was not finished" in str(service.progress.trouble), "the end of the batch", 20)
-            assert not service.progress.is_ready
+            await until_async(
+                lambda: "was not finished" in str(service.ingest_status.trouble), "the end of the batch", 20
+            )
+            assert not service.ingest_status.is_ready
         finally:
             os.kill(backend, signal.SIGCONT)  # until then it holds its locks
         await mission.publish(N)

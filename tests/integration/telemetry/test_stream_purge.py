@@ -96,8 +96,8 @@ async def test_a_purged_stream_is_no_loss_to_the_next_owner(provisioned, client,
     async with app.running(settings) as service:
         await publish(1)
         await handled(service, 6)
-        assert service.progress.lost == 0
+        assert service.ingest_status.lost == 0
 
 
 async def handled(service: Service, sequence: int) -> None:
-    await until_async(lambda: service.progress.sequence >= sequence, f"message {sequence}")
+    await until_async(lambda: service.ingest_status.sequence >= sequence, f"message {sequence}")

@@ -111,5 +111,5 @@ async def test_what_a_former_owner_is_given_is_asked_for_again(settings, client,
             await client.publish("telemetry.SC-001", json.dumps(body).encode())
         for _ in range(3):
             await former.next_msg(5)
-        await until_async(lambda: service.progress.stored >= 3, "the snapshots")
+        await until_async(lambda: service.ingest_status.stored >= 3, "the snapshots")
     assert await database.fetchval("SELECT count(*) FROM app.snapshot") == 3

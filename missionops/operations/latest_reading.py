@@ -1,0 +1,125 @@
+"""The search for the newest values of a spacecraft's parameters: backwards, as far as it takes and time allows."""
+
+import asyncio
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from missionops.domain import latest as reports
+from missionops.domain import timestamp
+from missionops.domain.clock import Clock
+from missionops.domain.latest import COUNTED, ReportedValue
+from missionops.domain.parameter_set import Value
+from missionops.store import latest
+from missionops.store.database import Connection
+from missionops.store.latest import Found, Search
+from missionops.store.telemetry import Between, Cursor
+
+_SCANNED = (32, 256, 2_048, 16_384, 131_072)
+"""Snapshots that are looked at in one portion after the other."""
+_FOUND = 256
+"""Snapshots of a portion that are read."""
+_MISDATED = 1_000
+"""Snapshots with a time that no clock had, that are looked at: the newest by timestamp."""
+_SECONDS = 1.0
+"""What the search may take; then it begins no other portion."""
+
+_decode = msgspec.json.Decoder(dict[str, Value]).decode
+
+
+class LatestReading:
+    """What was found of each parameter."""
+
+    def __init__(self, spacecraft_id: str, names: Collection[str] | None, clock: Clock, now: datetime) -> None:
+        self._spacecraft_id = spacecraft_id
+        self._only = None if names is None else set(names)
+        self._clock = clock
+        self._now = timestamp.to_microseconds(now)
+        self._names: dict[int, list[str]] = {}
+        self._until = asyncio.get_running_loop().time() + _SECONDS
+        self.incomplete: set[str] = set()
+        """Parameters of which fewer reports were found than count."""
+        self.reports: dict[str, list[ReportedValue]] = {}
+
+    async def search(self, connection: Connection, last: datetime, latest_possible: datetime) -> None:
+        """Search the snapshots up to a timestamp, and those whose timestamp cannot be right.
+
+        No timestamp after `latest_possible` can be; of those before, but after `last`, none is looked at.
+        """
+        known = await latest.known_names(connection, self._spacecraft_id)
+        self.incomplete = known if self._only is None else known & self._only
+        first = timestamp.EARLIEST if self._clock.since is None else timestamp.from_microseconds(self._clock.since)
+        await self._search_backwards(connection, (first, last))
+        await self._search_one_by_one(connection, (first, last))
+        microsecond = timedelta(microseconds=1)
+        for between in (
+            (latest_possible + microsecond, timestamp.LATEST),
+            (timestamp.EARLIEST, first - microsecond),
+        ):
+            if between[0] <= between[1]:
+                search = Search(self._spacecraft_id, between, await self._all_sets(connection), _MISDATED, _MISDATED)
+                await self._add(connection, await latest.backwards(connection, search, _end(between)))
+
+    async def _all_sets(self, connection: Connection) -> list[int]:
+        return await latest.sets_with(connection, self._spacecraft_id, [*self.incomplete, *self.reports])
+
+    async def _search_backwards(self, connection: Connection, between: Between) -> None:
+        """Read the newest snapshots, of fewer and fewer parameter sets, until no parameter is incomplete."""
+        before = _end(between)
+        for scanned in _SCANNED:
+            sets = await latest.sets_with(connection, self._spacecraft_id, self.incomplete)
+            search = Search(self._spacecraft_id, between, sets, scanned, _FOUND)
+            found = await latest.backwards(connection, search, before)
+            await self._add(connection, found)
+            if not found or not self.incomplete or asyncio.get_running_loop().time() > self._until:
+                return
+            before = found[-1].timestamp, found[-1].id
+
+    async def _search_one_by_one(self, connection: Connection, between: Between) -> None:
+        """Search each parameter of which nothing was found: it is rare among snapshots that have room for it."""
+        for name in sorted(self.incomplete - self.reports.keys()):
+            if asyncio.get_running_loop().time() > self._until:
+                return
+            search = Search(self._spacecraft_id, between, (), _SCANNED[-1], COUNTED)
+            found = await latest.of_parameter(connection, search, name)
+            await self._add(connection, found)
+
+    async def _add(self, connection: Connection, found: Iterable[Found]) -> None:
+        """Note the values of snapshots."""
+        rows = list(found)
+        sets = {row.parameter_set_id for row in rows if row.parameter_set_id is not None}
+        if unknown := sets - self._names.keys():
+            self._names |= await latest.names_of(connection, unknown)
+        for row in rows:
+            stamped, received = map(timestamp.to_microseconds, (row.timestamp, row.received_at))
+            time = self._clock.time(stamped, received)
+            if time <= self._now:
+                report = ReportedValue(time, stamped, row.id, received, row.version, None)
+                for name, value in self._values(row):
+                    self._note(name, report, value)
+            await asyncio.sleep(0)  # one may have 10,000 parameters
+
+    def _values(self, row: Found) -> Iterable[tuple[str, Any]]:
+        if row.numbers is not None and row.parameter_set_id is not None:
+            yield from zip(self._names[row.parameter_set_id], row.numbers, strict=False)
+        if row.others is not None:
+            yield from _decode(row.others).items()
+
+    def _note(self, name: str, report: ReportedValue, value: Value) -> None:
+        """Note the value that a snapshot has of a parameter."""
+        if value is None or (self._only is not None and name not in self._only):
+            return
+        found = self.reports.setdefault(name, [])
+        found.append(ReportedValue(*report[:5], value))
+        if len(found) == COUNTED:
+            self.incomplete.discard(name)
+
+    def newest(self) -> dict[str, list[ReportedValue]]:
+        """The newest reports of each parameter, by name."""
+        return {name: reports.newest_first(found) for name, found in sorted(self.reports.items()) if found}
+
+
+def _end(between: Between) -> Cursor:
+    return between[1], latest.AFTER_ANY_ID

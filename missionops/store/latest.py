@@ -1,0 +1,178 @@
+"""The newest snapshots of a spacecraft, read backwards in search of parameters."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from missionops.store import partitions
+from missionops.store.database import Connection
+from missionops.store.telemetry import Between, Cursor
+
+
+class Found(NamedTuple):
+    """One snapshot as it is kept."""
+
+    timestamp: datetime
+    id: str
+    received_at: datetime
+    version: int
+    """Of the config that judged it; 0: none did."""
+    parameter_set_id: int | None
+    numbers: Sequence[float | None] | None
+    others: bytes | None
+
+
+_BACKWARDS = """
+SELECT "timestamp", id, received_at, config_version, parameter_set_id, numbers, others
+FROM (
+    SELECT *, row_number() OVER () AS place
+    FROM (
+        SELECT "timestamp", id, received_at, config_version, parameter_set_id, numbers, others FROM app.snapshot
+        WHERE spacecraft_id = $1 AND "timestamp" {period} AND "timestamp" BETWEEN $2 AND $3
+            AND ("timestamp", id) < ($3, $4)
+        ORDER BY "timestamp" DESC, id DESC LIMIT $5
+    ) AS newest
+) AS numbered
+WHERE place = $5 OR parameter_set_id IS NULL OR parameter_set_id = ANY ($6)
+ORDER BY place LIMIT $7
+"""
+AFTER_ANY_ID = "\U0010ffff" * 129
+
+
+class Search(NamedTuple):
+    """Which snapshots are searched, and how many."""
+
+    spacecraft_id: str
+    between: Between
+    sets: Collection[int]
+    """The parameter sets that are looked for; those without one always are."""
+    scanned: int
+    """Snapshots that are looked at in one go."""
+    found: int
+    """Snapshots that are returned at most."""
+
+
+async def backwards(connection: Connection, search: Search, before: Cursor) -> list[Found]:
+    """The next snapshots before a position, newest first; none if these were all.
+
+    The last of them is where the search stands: also where nothing that was looked for is there.
+    """
+    since = partitions.recent_since()
+    first, last = search.between
+    arguments = (
+        search.spacecraft_id, first, min(last, before[0]), before[1] if before[0] <= last else AFTER_ANY_ID,
+        search.scanned, list(search.sets), search.found,
+    )  # fmt: skip
+    rows: list[Any] = []
+    if arguments[2] >= since:
+        rows = await connection.fetch(_BACKWARDS.format(period=f">= '{since}'"), *arguments)
+    if not rows and first < since:
+        await connection.execute(partitions.PLAN_ONCE)
+        rows = await connection.fetch(_BACKWARDS.format(period=f"< '{since}'"), *arguments)
+    return [Found(*row) for row in rows]
+
+
+_NAMES = """
+SELECT DISTINCT unnest(names) FROM app.spacecraft_parameter_set JOIN app.parameter_set ON id = parameter_set_id
+WHERE spacecraft_id = $1
+"""
+
+
+async def known_names(connection: Connection, spacecraft_id: str) -> set[str]:
+    """Every parameter of the spacecraft's sets."""
+    return {row[0] for row in await connection.fetch(_NAMES, spacecraft_id)}
+
+
+_SETS = """
+SELECT id FROM app.spacecraft_parameter_set JOIN app.parameter_set ON id = parameter_set_id
+WHERE spacecraft_id = $1 AND names && $2
+"""
+
+
+async def sets_with(connection: Connection, spacecraft_id: str, names: Collection[str]) -> list[int]:
+    """The spacecraft's parameter sets that hold any of these names."""
+    return [row[0] for row in await connection.fetch(_SETS, spacecraft_id, list(names))]
+
+
+async def names_of(connection: Connection, sets: Collection[int]) -> dict[int, list[str]]:
+    """The names in these parameter sets, in the order of their columns."""
+    found = await connection.fetch("SELECT id, names FROM app.parameter_set WHERE id = ANY ($1)", list(sets))
+    return {row[0]: row[1] for row in found}
+
+
+# As in _BACKWARDS; but a snapshot counts only if it has the parameter.
+_OF_ONE = """
+SELECT "timestamp", id, received_at, config_version, NULL, NULL,
+       json_build_object($5::text, coalesce(to_json(number), other))
+FROM (
+    SELECT portion.*, numbers[position] AS number,
+           CASE WHEN others IS NOT NULL AND numbers[position] IS NULL THEN others -> $5::text END AS other
+    FROM (
+        SELECT "timestamp", id, received_at, config_version, parameter_set_id, numbers, others FROM app.snapshot
+        WHERE spacecraft_id = $1 AND "timestamp" BETWEEN $2 AND $3
+        ORDER BY "timestamp" DESC, id DESC LIMIT $4
+    ) AS portion
+    LEFT JOIN (
+        SELECT id AS parameter_set_id, array_position(names, $5::text) AS position
+        FROM app.spacecraft_parameter_set AS of_spacecraft JOIN app.parameter_set ON id = of_spacecraft.parameter_set_id
+        WHERE of_spacecraft.spacecraft_id = $1 AND names @> ARRAY[$5::text]
+    ) AS column_of USING (parameter_set_id)
+    OFFSET 0
+) AS reported
+WHERE number IS NOT NULL OR json_typeof(other) <> 'null'
+ORDER BY "timestamp" DESC, id DESC LIMIT $6
+"""
+
+
+async def of_parameter(connection: Connection, search: Search, parameter: str) -> list[Found]:
+    """The newest snapshots that have a value of one parameter, which alone is in `others`."""
+    await connection.execute(partitions.PLAN_ONCE)
+    arguments = search.spacecraft_id, *search.between, search.scanned, parameter, search.found
+    return [Found(*row) for row in await connection.fetch(_OF_ONE, *arguments)]
+
+
+_ANOMALIES = """
+SELECT wanted.number, severity, body -> 'limit'
+FROM unnest($2::timestamptz[], $3::text[], $4::text[]) WITH ORDINALITY AS wanted (time, id, parameter, number)
+CROSS JOIN LATERAL (
+    SELECT severity, body FROM app.anomaly AS stored
+    WHERE stored.spacecraft_id = $1 AND stored."timestamp" = wanted.time AND stored.snapshot_id = wanted.id
+        AND stored.parameter = wanted.parameter AND stored."timestamp" BETWEEN $5 AND $6
+    OFFSET 0
+) AS found
+"""
+
+
+async def anomalies(
+    connection: Connection, spacecraft_id: str, wanted: Sequence[tuple[datetime, str, str]]
+) -> dict[int, tuple[str, bytes]]:
+    """Severity and limit of the stored anomaly of each (timestamp, snapshot id, parameter) that has one, by index."""
+    if not wanted:
+        return {}
+    times, ids, parameters = map(list, zip(*wanted, strict=True))
+    rows = await connection.fetch(_ANOMALIES, spacecraft_id, times, ids, parameters, min(times), max(times))
+    return {number - 1: (severity, limit) for number, severity, limit in rows}
+
+
+class SettingsInForce(NamedTuple):
+    """What the config in force says of all parameters."""
+
+    version: int
+    """0 where there is no config."""
+    clock_ahead: float
+    """Seconds by which a timestamp may be after its reception."""
+    clock_from: str | None
+    """Before this time no timestamp is right."""
+
+
+_IN_FORCE = """
+SELECT config_version, clock_ahead, document #>> '{clock,from}'
+FROM app.spacecraft LEFT JOIN app.config USING (spacecraft_id)
+WHERE spacecraft_id = $1 AND (version = config_version OR config_version = 0)
+"""
+
+
+async def in_force(connection: Connection, spacecraft_id: str) -> SettingsInForce | None:
+    """What is in force now; None for a spacecraft that is not registered."""
+    row = await connection.fetchrow(_IN_FORCE, spacecraft_id)
+    return SettingsInForce(*row) if row else None

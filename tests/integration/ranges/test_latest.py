@@ -1,0 +1,152 @@
+"""Latest values: against a plain reference over random data, of rare parameters, and with clocks that are wrong."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from statistics import median
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given
+from hypothesis import settings as profile
+from hypothesis import strategies as st
+
+from tests import stored_telemetry
+from tests.integration.ranges.conftest import NUMBERS, Snapshot, severity_of
+
+pytestmark = pytest.mark.shared_service
+
+START = datetime(2025, 3, 1, tzinfo=UTC)
+AHEAD = timedelta(seconds=600)
+LATER = datetime(2025, 6, 1, tzinfo=UTC)
+
+
+async def latest(ask: Any, spacecraft_id: str, **request: Any) -> dict[str, Any]:
+    found, _ = await ask.page("latest", spacecraft_id, **request)
+    assert "error" not in found, found
+    names = [one["name"] for one in found["parameters"]]
+    assert names == sorted(set(names))
+    return {one["name"]: one for one in found["parameters"]}
+
+
+def expected(history: Sequence[Snapshot], received: datetime, at: datetime | None) -> Mapping[str, list[Any]]:
+    """For each parameter its reports (time, timestamp, index, value), newest first."""
+    found: dict[str, list[Any]] = {}
+    for index, (when, values) in enumerate(history):
+        time = received if when > received + AHEAD else when
+        for name, value in values.items():
+            if value is not None and (at is None or time <= at):
+                found.setdefault(name, []).append((time, when, index, value))
+    return {name: sorted(reports, key=lambda one: one[:3], reverse=True)[:21] for name, reports in found.items()}
+
+
+VALUES = st.one_of(
+    st.floats(allow_nan=False, allow_infinity=False), st.integers(-3, 12),
+    st.sampled_from([-0.0, 2**64 - 1, "SAFE", True, None]),
+)  # fmt: skip
+
+
+@st.composite
+def histories(draw: Any) -> Any:
+    offsets = st.one_of(st.integers(0, 60), st.integers(0, 10**7), st.sampled_from([10**8, 5 * 10**9]))
+    history = [
+        (START + timedelta(seconds=draw(offsets)), values)
+        for values in draw(st.lists(st.dictionaries(st.sampled_from(NUMBERS), VALUES), min_size=1, max_size=80))
+    ]
+    at = draw(st.sampled_from([None, START + timedelta(seconds=30), START + timedelta(days=20)]))
+    known = draw(st.lists(st.sampled_from(NUMBERS), unique=True))
+    return history, known, at, draw(st.lists(st.integers(0, 2), max_size=3))
+
+
+async def test_it_is_what_a_plain_reading_finds(ask, store):
+    loop = asyncio.get_running_loop()
+
+    @given(histories())
+    @profile(
+        max_examples=80, database=None, deadline=None, derandomize=True, phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    def compare(example: Any) -> None:
+        asyncio.run_coroutine_threadsafe(compared(*example), loop).result()
+
+    async def compared(history: Any, known: Any, at: datetime | None, versions: Any) -> None:
+        spacecraft_id = await store(history, names=known, versions=versions, received_at=LATER)
+        found = await latest(ask, spacecraft_id, **({"at": at} if at else {}))
+        reports = expected(history, LATER, at)
+        assert {name for name, one in found.items() if one["timestamp"] is not None} == set(reports)
+        for name, newest in reports.items():
+            check(found[name], newest, versions, at)
+
+    await asyncio.to_thread(compare)
+
+
+def check(one: Any, newest: list[Any], versions: Sequence[int], at: datetime | None) -> None:
+    time, when, index, value = newest[0]
+    assert (one["value"], datetime.fromisoformat(one["timestamp"])) == (value, when)
+    assert one["previous"] == (newest[1][3] if len(newest) > 1 else None)
+    intervals = [(later[0] - earlier[0]).total_seconds() for later, earlier in pairwise(newest)]
+    assert one["every"] == (pytest.approx(median(intervals)) if intervals else None)
+    version = versions[index % len(versions)] if versions else 0
+    assert (one["version"], one["severity"]) == (version or None, severity_of(value, version))
+    if len(newest) < 3 or not median(intervals):
+        assert one["isStale"] is None
+    elif at is not None:
+        assert one["isStale"] is ((at - time).total_seconds() > 3 * median(intervals))
+
+
+async def test_of_limits_it_says_what_judged_the_value(ask, store):
+    spacecraft_id = await store([(START, {"a": 10, "b": 3, "c": 1})], versions=[2])
+    found = await latest(ask, spacecraft_id)
+    assert found["a"]["limits"] == {"warnHigh": 5, "critHigh": 9}
+    assert (found["a"]["severity"], found["b"]["severity"], found["a"]["version"]) == ("HIGH", None, 2)
+    assert (found["b"]["limits"], found["c"]["limits"]) == ({"warnHigh": 5, "critHigh": 9}, None)
+
+
+async def test_some_parameters_are_asked_for_by_name(ask, store):
+    spacecraft_id = await store([(START, {"a": 1, "b": 2, "c": "x"})])
+    assert set(await latest(ask, spacecraft_id, parameters=["c", "a", "none"])) == {"a", "c"}
+    assert await latest(ask, "nobody") == {}
+
+
+async def test_a_rare_parameter_is_found_among_many_snapshots(ask, store, database):
+    """One in a set of its own, one that has room in every snapshot, and one that has none in any set."""
+    spacecraft_id = await store([(START - timedelta(days=1), {"often": 1.5, "sparse": 7})], names=["often", "sparse"])
+    await stored_telemetry.generate(
+        database, spacecraft_id, ["often", "other"], START, count=30_000, every=timedelta(seconds=1)
+    )
+    await stored_telemetry.add(database, spacecraft_id, [(START - timedelta(days=2), {"own": 5, "text": "on"})])
+    await database.execute("ANALYZE app.snapshot")
+    found = await latest(ask, spacecraft_id)
+    assert {name: one["value"] for name, one in found.items() if name not in {"often", "other"}} == {
+        "sparse": 7, "own": 5, "text": "on",
+    }  # fmt: skip
+    assert datetime.fromisoformat(found["often"]["timestamp"]) == START + timedelta(seconds=29_999)
+    assert found["often"]["every"] == 1
+
+
+async def test_a_clock_that_is_ahead_or_reset_does_not_hide_what_is_new(ask, store, database):
+    spacecraft_id = await store([(datetime(2199, 1, 1, tzinfo=UTC), {"a": 1})], received_at=START)
+    await stored_telemetry.add(database, spacecraft_id, [(START + timedelta(1), {"a": 2})])
+    found = await latest(ask, spacecraft_id)
+    assert (found["a"]["value"], found["a"]["previous"]) == (2, 1)
+    reset = [(datetime(1970, 1, 1, tzinfo=UTC), {"a": 3})]
+    await stored_telemetry.add(database, spacecraft_id, reset, received_at=START + timedelta(2))
+    assert (await latest(ask, spacecraft_id))["a"]["value"] == 2
+    query = "INSERT INTO app.spacecraft (spacecraft_id, config_version) VALUES ($1, 1)"
+    await database.execute(query, spacecraft_id)
+    document = b'{"clock": {"from": "2000-01-01T00:00:00Z"}}'
+    await database.execute("INSERT INTO app.config VALUES ($1, 1, $2, 'manual', 'test')", spacecraft_id, document)
+    found = await latest(ask, spacecraft_id)
+    assert (found["a"]["value"], found["a"]["previous"]) == (3, 2)
+    assert found["a"]["timestamp"] == "1970-01-01T00:00:00Z"
+
+
+async def test_ten_thousand_parameters_are_no_hindrance(ask, store, service):
+    names = [f"p{number:04}" for number in range(10_000)]
+    history = [(START + number * timedelta(seconds=1), dict.fromkeys(names, number)) for number in range(30)]
+    spacecraft_id = await store(history)
+    found, _ = await ask.page("latest", spacecraft_id)
+    assert found["error"]["code"] == "too_large"
+    found = await latest(ask, spacecraft_id, parameters=names[:1_000])
+    assert {one["value"] for one in found.values()} == {29}
