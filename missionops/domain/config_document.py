@@ -9,7 +9,7 @@ from typing import Any
 
 from missionops.domain import rule_document, rule_key, timestamp
 from missionops.domain.checks import limit
-from missionops.domain.episodes.episode import Clock
+from missionops.domain.clock import Clock
 from missionops.domain.parameter_name import MAX_NAME
 from missionops.domain.rule_key import MAX_SECONDS
 from missionops.errors import Detail
@@ -75,10 +75,9 @@ def setting_faults(document: Mapping[str, Any]) -> Iterator[Detail]:
 def clock(document: Mapping[str, Any]) -> Clock:
     """The `clock` of a valid document."""
     given = document.get("clock", {})
-    default = Clock()
     return Clock(
-        rule_key.microseconds(given["ahead"]) if "ahead" in given else default.ahead,
-        timestamp.to_microseconds(timestamp.parse(given["from"])) if "from" in given else default.start,
+        rule_key.microseconds(given["ahead"]) if "ahead" in given else Clock().ahead,
+        timestamp.to_microseconds(timestamp.parse(given["from"])) if "from" in given else None,
     )
 
 

@@ -10,7 +10,7 @@ from missionops.cli.limit_tests import series
 from missionops.cli.limit_tests.document import LimitTest
 from missionops.cli.limit_tests.series import Item
 from missionops.domain import anomaly, config_document, history, limits, number, severity, snapshot, timestamp
-from missionops.domain.episodes.episode import Clock
+from missionops.domain.clock import Clock
 from missionops.domain.history import Alarm, JudgedSnapshot
 from missionops.domain.parameter_set import Value
 from missionops.domain.snapshot import Snapshot
@@ -58,7 +58,7 @@ def _snapshots(test: LimitTest, start: int, clock: Clock, path: str) -> Iterator
         time = start + round(at * _SECOND)
         received_at = time if received is None else start + round(received * _SECOND)
         own = identifier or snapshot.derived_id(time, snapshot.text(parameters))
-        yield JudgedSnapshot((clock.time_of(time, received_at), time, own), parameters, 1)
+        yield JudgedSnapshot((clock.time(time, received_at), time, own), parameters, 1)
 
 
 def _seconds(time: int, start: int) -> float:

@@ -30,19 +30,6 @@ def end_of(time: int) -> Position:
     return time, _LAST, "\U0010ffff"
 
 
-class Clock(NamedTuple):
-    """When a spacecraft's clock cannot be right; of the config version that judges a snapshot."""
-
-    ahead: int = 600_000_000
-    """Microseconds that a timestamp may lie after its reception."""
-    start: int = _FIRST
-    """The earliest timestamp that can be right."""
-
-    def time_of(self, timestamp: int, received: int) -> int:
-        """The time at which a snapshot counts."""
-        return received if timestamp > received + self.ahead or timestamp < self.start else timestamp
-
-
 class Reading(NamedTuple):
     """What one snapshot means for one parameter and one kind of check."""
 

@@ -21,7 +21,7 @@ def readings(history: History, rules: Mapping[int, Rules], parameter: str, kind:
     """What snapshots and versions mean for one parameter and kind of check, in the order in which they are given."""
     told, documents, sets = history
     clocks = {version: config_document.clock(document) for version, document in documents.items()}
-    times = [clocks[one.version].time_of(one.timestamp, one.received) for one in told]
+    times = [clocks[one.version].time(one.timestamp, one.received) for one in told]
     found = []
     for one, time in zip(told, times, strict=True):
         ruled = rules[one.version].get(parameter)

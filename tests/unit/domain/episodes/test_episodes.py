@@ -220,12 +220,12 @@ def test_samples_counts_the_anomalies_and_peak_is_the_farthest_beyond_of_the_hig
 def test_time_is_received_at_where_the_clock_cannot_be_right(timestamp, received, counts_at):
     document = {"clock": {"ahead": 600, "from": "1970-01-01T00:00:50Z"}}
     clock = config_document.clock(document)
-    assert clock.time_of(timestamp * S, received * S) == counts_at * S
+    assert clock.time(timestamp * S, received * S) == counts_at * S
 
 
 def test_without_a_clock_of_its_own_600_seconds_ahead_can_be_right_and_any_past():
     clock = config_document.clock({})
-    assert (clock.time_of(600 * S, 0), clock.time_of(600 * S + 1, 0), clock.time_of(-(10**15), 0)) == (
+    assert (clock.time(600 * S, 0), clock.time(600 * S + 1, 0), clock.time(-(10**15), 0)) == (
         600 * S, 0, -(10**15),
     )  # fmt: skip
 
@@ -236,7 +236,7 @@ def test_a_jump_of_the_clock_to_2107_and_back_leaves_no_alarm_behind():
     year = 31_536_000 * S
     told = [(S, S, 0), (137 * year, 2 * S, 5), (3 * S, 3 * S, 0)]
     snapshots = [
-        JudgedSnapshot((clock.time_of(time, received), time, "a"), {"p": value}, 1) for time, received, value in told
+        JudgedSnapshot((clock.time(time, received), time, "a"), {"p": value}, 1) for time, received, value in told
     ]
     (one,) = history.alarms(snapshots, {1: rules})
     assert shown("", one.episode)[2:5] == (2, 2, 3)
