@@ -110,3 +110,14 @@ def test_a_late_nominal_sample_splits_an_alarm_which_goes_on_as_the_earlier_part
         (0, 1, 3), (1, 4, 6),
     ]  # fmt: skip
     assert [one.facts.samples for one in engine.counted()] == [2, 2]
+
+
+def test_a_late_sample_that_breaks_a_run_takes_back_the_rise_that_the_run_made_later():
+    rule: dict[str, object] = {"watchHigh": 1, "critHigh": 3, "raise": {"samples": 3}}
+    told = readings([2, 2, 2, 5, 2, 5, 5, 2], rule)
+    engine = Engine("LIMIT")
+    engine.take(one for index, one in enumerate(told) if index != 4)
+    assert [one.severity for one in engine.alarms.values()] == [3]
+    engine.take([told[4]])
+    engine.work_off()
+    assert [one.severity for one in engine.alarms.values()] == [1]
