@@ -1,3 +1,3 @@
-"""Takes in spacecraft telemetry, keeps it, checks it against limits and tells the right people at once."""
+"""Receives spacecraft telemetry, stores it, checks it against limits and publishes each anomaly at once."""
 
 __version__ = "0.1.0"

@@ -1,16 +1,16 @@
-"""Every fault we name, whose it is, and whether trying again helps.
+"""The exceptions of this service: who has to act, and whether trying again helps.
 
 MissionopsError
-├── Refused             the caller's: the same request will be refused again
-│   ├── InvalidRequest  400: what was asked breaks a rule; `details` name where
-│   ├── Unauthenticated 401: nobody knows who asks
-│   ├── Forbidden       403: whoever asks may not
+├── Refused             the caller has to act: the same request will be refused again
+│   ├── InvalidRequest  400: the request breaks a rule; `details` name the places
+│   ├── Unauthenticated 401: the request has no valid token
+│   ├── Forbidden       403: the caller has no right to do this
 │   ├── NotFound        404
 │   ├── Conflict        409: it exists already, with other content
 │   └── TooLarge        413
-├── Unavailable         503: a server is away or too slow; the same request may work later
-├── SetupError          the operator's: settings, a port, a directory, a server or a stream that we cannot work with
-└── OwnershipLost       ours to recover: ownership or a place in the stream is gone; start again from the database
+├── Unavailable         503: a server cannot be reached or is too slow; the same request may work later
+├── SetupError          the operator has to act: settings, a port, a directory, a server or a stream cannot be used
+└── OwnershipLost       the service recovers: it has lost a partition or its place in the stream, and starts again
 """
 
 from typing import ClassVar, NamedTuple
@@ -24,11 +24,11 @@ class Detail(NamedTuple):
 
 
 class MissionopsError(Exception):
-    """One sentence for the person who has to act."""
+    """An error whose text is one sentence for the person who has to act."""
 
 
 class Refused(MissionopsError):
-    """The caller's fault; repeating it does not help."""
+    """The caller made a mistake; sending the same request again does not help."""
 
     status: ClassVar[int] = 400
     code: ClassVar[str] = "invalid_request"
@@ -39,25 +39,25 @@ class Refused(MissionopsError):
 
 
 class InvalidRequest(Refused):
-    """What was asked breaks a rule."""
+    """The request breaks a rule."""
 
 
 class Unauthenticated(Refused):
-    """Nobody knows who asks: there is no token, or none that counts."""
+    """The caller is unknown: the request has no token, or one that is not valid."""
 
     status = 401
     code = "unauthenticated"
 
 
 class Forbidden(Refused):
-    """Whoever asks may not do this."""
+    """The caller has no right to do this."""
 
     status = 403
     code = "forbidden"
 
 
 class NotFound(Refused):
-    """What was asked for is not there."""
+    """What the request names does not exist."""
 
     status = 404
     code = "not_found"
@@ -71,22 +71,22 @@ class Conflict(Refused):
 
 
 class TooLarge(Refused):
-    """More than one request may carry."""
+    """The request is larger than one request may be."""
 
     status = 413
     code = "too_large"
 
 
 class Unavailable(MissionopsError):
-    """A server is away, or the answer would take too long; it may work later."""
+    """A server cannot be reached, or the response would take too long; the same request may work later."""
 
     status: ClassVar[int] = 503
     code: ClassVar[str] = "unavailable"
 
 
 class SetupError(MissionopsError):
-    """Settings, a port, a directory, a server or a stream that we cannot work with; the operator has to act."""
+    """Settings, a port, a directory, a server or a stream cannot be used; the operator has to act."""
 
 
 class OwnershipLost(MissionopsError):
-    """Ownership or a place in the stream is gone; whoever held it forgets everything and starts from the database."""
+    """This instance has lost its partition or its place in the stream; it starts again from what is in the database."""

@@ -1,6 +1,7 @@
-"""Whether the service works: found out at the moment of the request, from the servers and from the ingest path."""
+"""The health of the service, read at the moment of the request from the servers and from the ingest path."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Iterator
@@ -25,29 +26,29 @@ from missionops.store.database import Database
 log = logging.getLogger(__name__)
 
 _STALLED_AFTER = 5.0
-"""Seconds for which a message may wait while nothing moves."""
+"""Seconds for which a message may wait while nothing is handled, before this is reported."""
 _FULL = 0.95
-"""Share of its max_bytes at which a stream refuses messages for which there is no room, the large ones first."""
+"""The share of its max_bytes at which a stream counts as full: it refuses large messages first."""
 _TIMEOUT = 1.5
 _LOCKS_TIMEOUT = 0.5
-_HANDLED = ("owner", "standby")
-"""Roles in which an instance knows how far telemetry is handled."""
+_KNOWS_LAG = ("owner", "standby")
+"""The roles in which an instance knows up to which sequence telemetry is handled."""
 _NO_SUBJECT = "telemetry.-.no-subject.-"
-"""No subject that telemetry is stored under: an id begins with a letter or a digit."""
+"""A subject under which no telemetry is stored, because a spacecraft's id begins with a letter or a digit."""
 
 
 class _Lag(NamedTuple):
-    """What is in the stream and not handled."""
+    """What is in the stream TELEMETRY and not handled yet."""
 
     messages: int
     seconds: float
-    """For how long the oldest of them has been there."""
+    """How long the oldest of them has waited."""
     refusal: str | None
-    """Why the stream takes no more telemetry; None while it does."""
+    """Why the stream refuses telemetry; None while it takes it."""
 
 
 class HealthReporter(Collector):
-    """Reports whether the service works and what keeps it from that; `registry` renders its last report as metrics."""
+    """Reports whether the service works and, if not, why; its last report is also among the metrics of `registry`."""
 
     def __init__(
         self, client: Client, database: Database, status: IngestStatus, registry: CollectorRegistry | None = None
@@ -62,17 +63,20 @@ class HealthReporter(Collector):
             registry.register(self)
 
     async def health(self) -> Health:
-        """The state of now; within two seconds, whichever server is away."""
+        """The health now; it takes two seconds at most, even if a server does not respond."""
         status = self._status
         is_connected = self._client.is_connected
         is_reachable, lag = await asyncio.gather(self._database.is_reachable(), self._lag())
         trouble = status.trouble or self._stall(lag)
-        if trouble and is_reachable and (holders := await self._lock_holders()):
-            trouble = f"{trouble} {holders}"
+        if trouble and is_reachable:
+            with contextlib.suppress(Unavailable, TimeoutError):  # the database is slow: the reason stands alone
+                async with asyncio.timeout(_LOCKS_TIMEOUT), self._database.transaction() as connection:
+                    if holders := await locks.sentence(connection):
+                        trouble = f"{trouble} {holders}"
         is_owner = status.role == "owner"
         outgoing = {name: stream for name, stream in sorted(status.outgoing.items()) if stream.max_bytes is not None}
         if status.role == "standby":
-            outgoing = {}  # what the owner counts
+            outgoing = {}  # the owner reports these
         self._last = Health(
             "ready" if is_connected and is_reachable and status.is_ready and trouble is None else "not ready",
             __version__,
@@ -81,7 +85,7 @@ class HealthReporter(Collector):
             Ingest(
                 role=status.role,
                 trouble=trouble,
-                lag=lag.messages if lag and is_owner else None,  # once among all instances
+                lag=lag.messages if lag and is_owner else None,  # only one of all instances reports it
                 lag_seconds=round(lag.seconds, 3) if lag and is_owner else None,
                 epoch=status.epoch,
                 sequence=status.sequence,
@@ -103,33 +107,35 @@ class HealthReporter(Collector):
         return self._last
 
     def collect(self) -> Iterator[Metric]:
-        """The last report as metrics; what is unknown has no sample."""
+        """The last report as metrics; an unknown value has no sample."""
         yield InfoMetricFamily("missionops", "The service.", {"version": __version__})
         if self._last is None:
             return
         health, ingest = self._last, self._last.ingest
         yield GaugeMetricFamily("missionops_ready", "Whether telemetry is handled.", health.status == "ready")
         yield GaugeMetricFamily("missionops_nats_up", "Whether NATS is connected.", health.nats == "up")
-        yield GaugeMetricFamily("missionops_database_up", "Whether PostgreSQL answers.", health.database == "up")
+        yield GaugeMetricFamily("missionops_database_up", "Whether PostgreSQL responds.", health.database == "up")
         if ingest.lag is not None and ingest.lag_seconds is not None:
             text = "Messages in the stream that are not handled yet."
             yield GaugeMetricFamily("missionops_lag_messages", text, ingest.lag)
             yield GaugeMetricFamily(
-                "missionops_lag_seconds", "For how long the oldest of them has waited.", ingest.lag_seconds
+                "missionops_lag_seconds", "How long the oldest of them has waited.", ingest.lag_seconds
             )
-        size = GaugeMetricFamily("missionops_stream_bytes", "What a stream holds, in bytes.", labels=["stream"])
-        most = GaugeMetricFamily("missionops_stream_max_bytes", "What it may hold; 0 for all.", labels=["stream"])
+        size = GaugeMetricFamily("missionops_stream_bytes", "Size of a stream in bytes.", labels=["stream"])
+        most = GaugeMetricFamily(
+            "missionops_stream_max_bytes", "Its max_bytes; 0 where it has none.", labels=["stream"]
+        )
         for name, stream in health.streams.items():
             size.add_metric([name], stream.bytes)
             most.add_metric([name], stream.max_bytes or 0)
         yield from (size, most)
 
     def _stall(self, lag: _Lag | None) -> str | None:
-        """What no failed call has shown: that nothing moves, or that the stream refuses telemetry."""
+        """What no failed call has shown: that no message is handled, or that the stream refuses telemetry."""
         role = self._status.role
         if role == "owner" and lag is None:
             return "JetStream does not answer what is in the stream TELEMETRY."
-        if role not in _HANDLED or lag is None:
+        if role not in _KNOWS_LAG or lag is None:
             return None
         if lag.refusal and role == "owner":
             return lag.refusal
@@ -139,17 +145,9 @@ class HealthReporter(Collector):
             return f"Nothing moves: {lag.messages} messages wait, the oldest for {lag.seconds:.0f} s.{owner}"
         return None
 
-    async def _lock_holders(self) -> str | None:
-        """Which sessions hold a lock that the service waits for; None where none does, or the database is slow."""
-        try:
-            async with asyncio.timeout(_LOCKS_TIMEOUT), self._database.transaction() as connection:
-                return await locks.sentence(connection)
-        except (Unavailable, TimeoutError):
-            return None
-
     async def _lag(self) -> _Lag | None:
-        """What is not handled, by us or by the owner we stand by for; None where JetStream does not answer."""
-        if self._status.role not in _HANDLED or not self._client.is_connected:
+        """What this instance, or the owner it stands by for, has not handled; None if JetStream does not respond."""
+        if self._status.role not in _KNOWS_LAG or not self._client.is_connected:
             return None
         try:
             async with asyncio.timeout(_TIMEOUT):
@@ -172,11 +170,11 @@ class HealthReporter(Collector):
         return _Lag(waiting, max(0.0, (timestamp.to_nanoseconds(info["ts"]) - since) / 1e9), refusal)
 
     async def _write_error(self, last_sequence: int) -> str | None:
-        """Why nats-server cannot write the stream TELEMETRY, as when its disk is full; None if it can, as far as known.
+        """Why nats-server cannot write the stream TELEMETRY, for instance a full disk; None if no error is known.
 
-        Then no publish is acknowledged, and nothing else shows it. But a purge of a subject that the stream does not
-        have, which changes nothing, is refused with the error of the last write. Where the stream has grown since the
-        last look, it can be written. A full disk shows with the first message that does not fit.
+        In that state nats-server acknowledges no message and reports no error. But it refuses a purge, even one that
+        would delete nothing, with the error of the last write. If the stream has grown since the last look, it can be
+        written. A full disk is noticed from the first message that does not fit.
         """
         has_grown, self._last_sequence = last_sequence != self._last_sequence, last_sequence
         if has_grown or self._status.role != "owner":
@@ -184,7 +182,7 @@ class HealthReporter(Collector):
         try:
             await jetstream.request(self._client, f"STREAM.PURGE.{streams.TELEMETRY}", {"filter": _NO_SUBJECT})
         except jetstream.ApiError as error:
-            reason = error.description.rpartition(": ")[2]  # without a path of the server's
+            reason = error.description.rpartition(": ")[2]  # without the path on the server
         else:
             return None
         sentence = (

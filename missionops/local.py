@@ -1,4 +1,4 @@
-"""The whole stack in one command: embedded servers and the service on them."""
+"""What `missionops up` and `demo` run: embedded servers and the service on them."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ _STREAM_BYTES = {"telemetry_max_bytes": 1 << 30, "outgoing_max_bytes": 256 << 20
 
 
 class LocalService(NamedTuple):
-    """What is running, and where."""
+    """The running servers and the service."""
 
     servers: Servers
     service: Service
@@ -37,7 +37,7 @@ class LocalService(NamedTuple):
 
     @property
     def addresses(self) -> dict[str, str]:
-        """Where its parts can be reached; `reader` is there if PostgreSQL also listens on TCP."""
+        """The addresses of the servers and of HTTP; `reader` is among them if PostgreSQL also listens on TCP."""
         addresses = {
             "nats": self.servers.nats_url,
             "http": self.service.http_url,
@@ -56,7 +56,7 @@ async def running(
     postgres_port: int | None = None,
     report: Callable[[migrate.Progress], None] = migrate.ignore,
 ) -> AsyncIterator[LocalService]:
-    """Servers and service for the time of a block, with data in `directory`, or without keeping any.
+    """Run servers and service for the time of a block, with data in `directory`, or in a temporary one.
 
     `report` is called while migrations rewrite rows.
     """
@@ -66,14 +66,16 @@ async def running(
             servers.running(await exits.enter_async_context(opened), nats_port=nats_port, postgres_port=postgres_port)
         )
         await migrate.apply(started.migrator_database_url, report=report)
-        await _forget_dead_owners(started.database_url)
+        async with database.connected(started.database_url) as connection:
+            # The owners of the partitions ended with the servers, so nobody has to wait for their leases to expire.
+            await checkpoint.release_all(connection)
         service = await exits.enter_async_context(app.running(_settings(started, http_port)))
         await service.until_ready()
         yield LocalService(started, service)
 
 
 def _settings(servers: Servers, http_port: int) -> settings.Settings:
-    """The settings of the environment, but on this machine alone, and with streams that fit on a small disk."""
+    """The settings of the environment, but with HTTP on this machine alone and streams that fit on a small disk."""
     nats = {"nats_url": servers.nats_url, "nats_user": access.SERVICE, "nats_password": servers.service_password}
     given = settings.read(
         **settings.ANYBODY | nats,
@@ -87,7 +89,7 @@ def _settings(servers: Servers, http_port: int) -> settings.Settings:
 
 @contextmanager
 def ready_file(path: Path | None, addresses: dict[str, str]) -> Iterator[None]:
-    """A file with the addresses while everything is ready; it is renamed into place, so that no reader sees half."""
+    """Keep a file with the addresses during the block; it is renamed into place, so that no reader sees half of it."""
     if path is None:
         yield
         return
@@ -101,9 +103,3 @@ def ready_file(path: Path | None, addresses: dict[str, str]) -> Iterator[None]:
         yield
     finally:
         path.unlink(missing_ok=True)
-
-
-async def _forget_dead_owners(dsn: str) -> None:
-    """Release all partitions: their owners died with the server, so nothing need wait for a lease to end."""
-    async with database.connected(dsn) as connection:
-        await checkpoint.release_all(connection)

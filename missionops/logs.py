@@ -13,20 +13,20 @@ from logging.handlers import MemoryHandler
 from missionops.settings import Settings
 
 _CONTEXT = ("spacecraft", "sequence", "batch", "epoch")
-"""What a line is about, where the code that logs it gives it."""
+"""The attributes that are written to a JSON line where the code that logs it gives them."""
 _MAX_HELD_LINES = 1_000
 _MAX_REMEMBERED = 1_000
 
 
 class RepeatFilter:
-    """Tells what was not logged lately from its repeats, so that a fault that lasts is one line in `seconds`."""
+    """Recognises texts that were logged less than `seconds` ago, so that a lasting fault is not logged all the time."""
 
     def __init__(self, seconds: float = 600.0) -> None:
         self._seconds = seconds
         self._logged: dict[str, float] = {}
 
     def is_new(self, text: str) -> bool:
-        """Whether this text is to be logged now."""
+        """Whether this text was not logged lately and should be logged now."""
         now = time.monotonic()
         if now - self._logged.get(text, -math.inf) < self._seconds:
             return False
@@ -37,7 +37,7 @@ class RepeatFilter:
         return True
 
     def reset(self) -> None:
-        """What lasted is over: should it come again, it is new."""
+        """Forget all texts, because the fault is over: if it comes again, it is logged again."""
         self._logged.clear()
 
 
@@ -70,7 +70,7 @@ def configure(settings: Settings) -> None:
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Write log lines only at the end of the block, or once there is a warning among them."""
+    """Write the log lines of the block at its end, or as soon as there is a warning among them."""
     root = logging.getLogger()
     handlers = root.handlers[:]
     memories = [MemoryHandler(_MAX_HELD_LINES, logging.WARNING, handler) for handler in handlers]

@@ -1,4 +1,4 @@
-"""Ending in order: SIGINT and SIGTERM cancel the work, which then closes what it opened."""
+"""Orderly shutdown: SIGINT and SIGTERM cancel the work, which then closes what it has opened."""
 
 import asyncio
 import signal
@@ -9,7 +9,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 async def until_stopped(work: Coroutine[Any, Any, None]) -> int | None:
-    """Run `work` until it ends or a signal comes; returns the signal. A second signal does not wait for it to close."""
+    """Run `work` until it ends or a signal arrives; returns the signal. A second signal ends the process at once."""
     loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
     received: int | None = None
 

@@ -1,7 +1,7 @@
-"""What this package publishes, as FastStream publishers, so that the broker lists it.
+"""The subjects that this package publishes to, declared as FastStream publishers so that the broker lists them.
 
-They are declared and not used: one message at a time, without a sequence that the stream must have, is not enough for
-messages that must be there once each and at once (exactly_once.py).
+Nothing publishes through them: a FastStream publisher sends one message at a time and cannot name the last sequence
+that the stream must have, so it can publish neither exactly once nor fast enough (exactly_once.py does).
 """
 
 from faststream.nats import JStream, NatsBroker
@@ -16,6 +16,6 @@ _CHANNELS = (
 
 
 def declare(broker: NatsBroker) -> None:
-    """Declare every subject that is published to, and the stream that takes it; the streams themselves are not ours."""
+    """Declare every subject with the stream that stores it; the streams are not created here."""
     for subject, stream, description in _CHANNELS:
         broker.publisher(subject, stream=JStream(stream, declare=False), description=description)

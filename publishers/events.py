@@ -1,150 +1,136 @@
-"""Events on `events.<spacecraftId>`, out of the outbox: each once, in the order in which they were written.
+"""Publishes the events in the outbox on `events.<spacecraftId>`: each once, in the order in which they were written.
 
-A row leaves the outbox only after the stream has its event, and with it the end of the stream is written down. The
-next owner reads the stream from there and leaves out what it holds, so it does not matter where the last one stopped.
+A row is deleted from the outbox only after the stream has its event. The same transaction writes down the last sequence
+of the stream (the mark). The next owner reads the stream from the mark and skips the events that it holds, so the
+previous owner may stop at any moment.
 """
 
 import asyncio
 import contextlib
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 
 import msgspec
 import nats.errors
 from nats.aio.client import Client
 
 from missionops.domain import spacecraft
+from missionops.domain.dead_letter import TRUNCATED
 from missionops.domain.event import Event
 from missionops.errors import OwnershipLost, Unavailable
 from missionops.logs import RepeatFilter
 from missionops.store import database, outbox
 from missionops.store.checkpoint import Lease
 from missionops.store.database import Connection
-from missionops.store.outbox import Waiting
 from publishers.exactly_once import ExactlyOncePublisher, Message
 
 log = logging.getLogger(__name__)
 
 _POLL = 1.0
-"""Seconds; a notification comes at once, unless a pooler or a lost connection keeps it."""
+"""Seconds between two looks at the outbox. A notification wakes the publisher at once, unless a pooler or a lost
+connection swallows it."""
 _PAUSE = 1.0
+"""Seconds before another attempt after a failure."""
 _PAGE = 1_000
-_PAGE_BYTES = 2 << 20  # a page is one atomic batch of the stream
-_RESERVED = 1_024  # of a message's greatest size, for headers
+_PAGE_BYTES = 2 << 20  # so that a page fits into one atomic batch of the stream
+_RESERVED = 1_024  # bytes of a message that are left for its headers
 
 _encode = msgspec.json.Encoder().encode
 
 
 class EventPublisher:
-    """Publishes for as long as a claim lasts; its own faults end nothing but the attempt.
+    """Publishes events for as long as a lease lasts; after an error it logs the reason and tries again.
 
-    `provide` makes the stream where it is gone, before each attempt.
+    `provide` creates the stream before each attempt where it does not exist.
     """
 
     def __init__(
         self,
         client: Client,
         dsn: str,
-        claim: Lease,
+        lease: Lease,
         publisher: ExactlyOncePublisher,
         provide: Callable[[], Awaitable[None]],
     ) -> None:
         self._client = client
         self._dsn = dsn
-        self._claim = claim
+        self._lease = lease
         self._publisher = publisher
         self._provide = provide
         self._repeats = RepeatFilter()
         self._woken = asyncio.Event()
         self._is_stopping = False
-        self._certain: int | None = None
-        """Up to where the stream is certain to hold nothing that waits, while somebody else's messages were seen."""
+        self._mark_limit: int | None = None
+        """Which sequence the mark must not pass before the outbox is empty; None while nobody else has published."""
 
     async def run(self) -> None:
         """Publish until stopped; OwnershipLost if another instance has claimed the partition."""
-        while not await self._attempt():
+        limits = {"statement_timeout": "5s", "transaction_timeout": "5s"}
+        while True:
+            try:
+                async with database.connected(self._dsn, **limits) as connection:
+                    await connection.add_listener(outbox.CHANNEL, lambda *_: self._woken.set())
+                    await self._provide()
+                    await self._publisher.resume(await outbox.mark(connection, self._lease))
+                    await self._publish_until_stopped(connection)
+            except OwnershipLost:
+                raise
+            except (Unavailable, nats.errors.Error) as error:
+                self._log(logging.WARNING, error)
+            except Exception as error:  # noqa: BLE001 - after any error the events stay in the outbox for another attempt
+                self._log(logging.WARNING if database.is_outage(error) else logging.ERROR, error)
+            else:
+                return
             if self._is_stopping:
                 return
             await asyncio.sleep(_PAUSE)
 
     def stop(self) -> None:
-        """Publish what is there, then end `run`."""
+        """Publish what the outbox holds now, then end `run`."""
         self._is_stopping = True
         self._woken.set()
-
-    async def _attempt(self) -> bool:
-        """Whether it went well until it was stopped."""
-        try:
-            await self._publish_until_stopped()
-        except OwnershipLost:
-            raise
-        except (Unavailable, nats.errors.Error) as error:
-            self._log(logging.WARNING, error)
-        except Exception as error:  # noqa: BLE001 - whatever it is, events wait in the outbox for the next attempt
-            self._log(logging.WARNING if database.is_outage(error) else logging.ERROR, error)
-        else:
-            return True
-        return False
 
     def _log(self, level: int, error: Exception) -> None:
         reason = str(error) or type(error).__name__
         if self._repeats.is_new(reason):
             log.log(level, "events wait in the outbox: %s", reason, exc_info=error if level > logging.WARNING else None)
 
-    async def _publish_until_stopped(self) -> None:
-        limits = {"statement_timeout": "5s", "transaction_timeout": "5s"}
-        async with database.connected(self._dsn, **limits) as connection:
-            await connection.add_listener(outbox.CHANNEL, lambda *_: self._woken.set())
-            await self._provide()
-            await self._publisher.resume(await outbox.mark(connection, self._claim))
-            is_last = False
-            while not is_last:
-                is_last = self._is_stopping
-                self._woken.clear()
-                while page := await self._page(connection):
-                    await self._publish(connection, page)
-                self._certain = None
-                if not is_last:
-                    await self._wait(_POLL)
-
-    async def _wait(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._woken.wait()
-
-    async def _page(self, connection: Connection) -> Sequence[Waiting]:
-        page: list[Waiting] = []
-        size = 0
-        async with connection.transaction():
-            async for row in outbox.waiting(connection, self._claim, _PAGE):
-                size += len(row.event.metadata)
-                page.append(row)
-                if size > _PAGE_BYTES:
+    async def _publish_until_stopped(self, connection: Connection) -> None:
+        """Publish the outbox page by page whenever it has rows; when stopped, once more to the end."""
+        room = self._client.max_payload - _RESERVED
+        is_last = False
+        while not is_last:
+            is_last = self._is_stopping
+            self._woken.clear()
+            while True:
+                async with connection.transaction():
+                    page = [row async for row in outbox.waiting(connection, self._lease, _PAGE, _PAGE_BYTES)]
+                if not page:
                     break
-        return page
-
-    async def _publish(self, connection: Connection, page: Sequence[Waiting]) -> None:
-        before = self._publisher.sequence
-        await self._publisher.publish(messages((row.event for row in page), self._client.max_payload - _RESERVED))
-        if self._publisher.sequence > before + len(page):
-            # Somebody else's messages lie between: perhaps an owner before us, woken up, with an event that waits in
-            # a later page. Whoever takes over from us has to read them too: the mark waits until the outbox is empty.
-            self._certain = before if self._certain is None else self._certain
-        sequence = self._publisher.sequence if self._certain is None else self._certain
-        await outbox.remove(connection, self._claim, [row.number for row in page], sequence)
+                before = self._publisher.sequence
+                await self._publisher.publish(messages((row.event for row in page), room))
+                if self._publisher.sequence > before + len(page) and self._mark_limit is None:
+                    # Messages of another publisher lie between ours. Perhaps a former owner has published an event of
+                    # a later page, so the next owner has to read them too: the mark stays here until the outbox is
+                    # empty.
+                    self._mark_limit = before
+                mark = self._publisher.sequence if self._mark_limit is None else self._mark_limit
+                await outbox.remove(connection, self._lease, [row.number for row in page], mark)
+            self._mark_limit = None
+            if not is_last:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_POLL):
+                        await self._woken.wait()
 
 
 def messages(events: Iterable[Event], room: int) -> Iterator[Message]:
-    """Events as they are published: as they are listed; without metadata where the server would refuse them."""
+    """Events as messages, as lists show them; the metadata is left out where the server would refuse the message."""
     for event in events:
         body, headers = _encode(event), {}
         if len(body) > room:
-            headers = {"Missionops-Truncated": str(len(body))}
+            headers = {TRUNCATED: str(len(body))}
             body = _encode(msgspec.structs.replace(event, metadata=msgspec.Raw(b"{}")))
-        yield Message(f"events.{event.spacecraft_id or spacecraft.FLEET}", _id(event), body, headers)
-
-
-def _id(event: Event) -> str:
-    parts = event.id, event.spacecraft_id or "", event.timestamp.isoformat()
-    return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
+        key = event.id, event.spacecraft_id or "", event.timestamp.isoformat()
+        message_id = hashlib.blake2b("\0".join(key).encode(), digest_size=16).hexdigest()
+        yield Message(f"events.{event.spacecraft_id or spacecraft.FLEET}", message_id, body, headers)

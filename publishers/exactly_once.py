@@ -1,14 +1,14 @@
-"""Publishing each message once, though its publisher may be killed, stopped, replaced or cut off at any moment.
+"""Publishes each message exactly once, even if the publisher is killed, paused, replaced or disconnected.
 
-A stream drops a repeated Nats-Msg-Id only within a window, so that alone is not enough: an owner that was stopped
-after its commit may wake up an hour later. Two things are added. Every batch says which message of each subject it
-believes to be the last (Nats-Expected-Last-Subject-Sequence), so a batch of one who missed something is refused whole.
-And a publisher that is in doubt (at its start, after a refusal, a time-out, a lost connection) reads the end of the
-stream from the last sequence that it is sure of, and leaves out what is there.
+A stream drops a repeated Nats-Msg-Id only within its duplicate window. That alone is not enough: an owner that was
+paused after its commit may continue an hour later. Two things are added. Every batch names the last sequence of each
+of its subjects (Nats-Expected-Last-Subject-Sequence), so the stream refuses the whole batch of a publisher that has
+missed a message. And a publisher that does not know what the stream holds (at its start, after a refusal, a time-out
+or a lost connection) reads the end of the stream, from the last sequence that it knows, and skips what is there.
 
-Others may publish to the same subjects without being owners: an acknowledgement or an answer of the server goes where
-somebody's reply subject says. Each of their messages can cost us an attempt and nothing else: the end of the stream
-says what is the last message now, and a smaller batch is sent at once.
+Clients that own no partition can also publish to the same subjects: the server sends acknowledgements and responses to
+whatever reply subject a client names. Each such message costs at most one attempt: the publisher reads the end of the
+stream, learns the new last sequence, and sends a smaller batch at once.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import nats.errors
@@ -35,56 +35,64 @@ _MESSAGES = 1_000  # the server's bound for one atomic batch (ADR-50)
 _BYTES = 4 << 20
 _SUBJECTS_KNOWN = 50_000
 _TIMEOUT = 5.0
-_DELAYS = (0.05, 0.1, 0.2, 0.4, 0.8)  # between attempts; then the fault is somebody else's business
+_DELAYS = (0.05, 0.1, 0.2, 0.4, 0.8)  # seconds between attempts; after the last one the caller gets the error
 _PATIENCE = 5.0
-_NO_ROOM = frozenset({
-    ErrorCode.ACCOUNT_RESOURCES_EXCEEDED, ErrorCode.INSUFFICIENT_RESOURCES, ErrorCode.STORAGE_RESOURCES_EXCEEDED,
-})  # fmt: skip
-"""JetStream's errors when it is not the stream that is full, but the account or the server."""
-
-_WRONG_LAST_SEQUENCE = frozenset({ErrorCode.WRONG_LAST_SEQUENCE, ErrorCode.WRONG_LAST_SEQUENCE_CONSTANT})
-_OTHERS = "others publish to the same subjects"
+_FOREIGN_MESSAGES = "other clients publish to the same subjects"
 
 
 class Message(NamedTuple):
-    """What is to be published once; two with one id are the same message."""
+    """A message to be published once; two messages with the same id are the same message."""
 
     subject: str
     id: str
     body: bytes
-    headers: Mapping[str, str] = {}  # never written to
+    headers: Mapping[str, str] = {}  # nothing writes to this default
 
 
 class _UnknownOutcome(Exception):
-    """The stream refused a batch or did not answer: we do not know what it holds."""
+    """The stream refused a batch or sent no response, so it is not known what the stream holds."""
 
 
 class _NoRoom(_UnknownOutcome):
-    """JetStream itself has no room for a batch."""
+    """The account or the server has no room for the batch."""
 
 
 class _Overtaken(_UnknownOutcome):
-    """Somebody else has published to a subject of the batch since the stream was read."""
+    """Another client has published to a subject of the batch since the end of the stream was read."""
 
 
 class _HoldsSome(_UnknownOutcome):
-    """The stream knows one message of the batch and does not say which; alone, each is told apart."""
+    """The stream holds a message of the batch and does not say which; sent one by one, each gets its own response."""
+
+
+_REFUSALS: Mapping[object, type[_UnknownOutcome]] = {
+    ErrorCode.WRONG_LAST_SEQUENCE: _Overtaken,
+    ErrorCode.WRONG_LAST_SEQUENCE_CONSTANT: _Overtaken,
+    ErrorCode.ATOMIC_BATCH_CONTAINS_DUPLICATE: _HoldsSome,
+    ErrorCode.ACCOUNT_RESOURCES_EXCEEDED: _NoRoom,
+    ErrorCode.INSUFFICIENT_RESOURCES: _NoRoom,
+    ErrorCode.STORAGE_RESOURCES_EXCEEDED: _NoRoom,
+}
+"""What JetStream's error codes mean here; any other is an _UnknownOutcome."""
+
+_FAILURES = (_UnknownOutcome, Unavailable, OSError, TimeoutError, nats.errors.Error)
+"""After these the stream may hold the batch or not."""
 
 
 class _Held(NamedTuple):
-    """A message that was read at the end of the stream, perhaps one that we have yet to publish."""
+    """A message at the end of the stream, perhaps one that this publisher is still to publish."""
 
     sequence: int
     digest: bytes
 
 
 class ExactlyOncePublisher:
-    """Publishes to one stream. `is_owner` tells whether we still own our partition.
+    """Publishes to one stream, for the owner of a partition; `is_owner` returns whether this instance still owns it.
 
-    `count_failure` is called for each batch that the stream refused or did not acknowledge. `room` is asked to make
-    way in the stream before each batch, and `relieve` to make room for so many bytes where JetStream itself has none.
-    `patience` is how many seconds it goes on, without getting one message in, while others publish to the same
-    subjects.
+    `count_failure` is called for each batch that the stream refused or did not acknowledge. Before each batch `room`
+    purges old messages where the stream is nearly full; `relieve` purges so many bytes where the account or the server
+    is full. While other clients publish to the same subjects, the publisher gives up after `patience` seconds in which
+    the stream took none of its messages.
     """
 
     def __init__(
@@ -109,10 +117,10 @@ class ExactlyOncePublisher:
         self._held: dict[str, _Held] = {}  # by message id, in the order of the stream
         self._repeats = RepeatFilter()
         self.sequence = 0
-        """The end of the stream as far as we know it: all of our own messages up to here are in it."""
+        """The last known sequence of the stream, which has all of this publisher's messages up to it."""
 
     async def resume(self, after: int) -> None:
-        """Learn what the stream holds past `after`, where it ended when it was last written down."""
+        """Read what the stream holds after the sequence `after`, the last one that the database knows of."""
         self.sequence = after
         self._last.clear()
         self._held.clear()
@@ -122,145 +130,134 @@ class ExactlyOncePublisher:
 
     @property
     def resume_after(self) -> int:
-        """Where the next owner has to read from: after it may lie messages about batches that are not committed yet."""
+        """The sequence after which the next owner has to read: messages after it may belong to uncommitted batches."""
         return min((held.sequence for held in self._held.values()), default=self.sequence + 1) - 1
 
     async def publish(self, messages: Iterable[Message]) -> None:
-        """Publish in order, leaving out what the stream holds; returns once the stream has it all.
+        """Publish in order, except what the stream holds already; returns once the stream has all of them.
 
-        OwnershipLost if another instance owns our partition now, Unavailable if the stream goes on refusing.
+        OwnershipLost if another instance owns the partition now, Unavailable if the stream keeps refusing.
         """
-        for batch in _batches(messages):
-            await self._publish_batch(batch)
+        batch: list[Message] = []
+        size = 0
+        for message in messages:
+            size += _size(message)
+            if batch and (len(batch) == _MESSAGES or size > _BYTES):
+                await self._publish_batch(batch)
+                batch, size = [], _size(message)
+            batch.append(message)
+        await self._publish_batch(batch)
 
     async def _publish_batch(self, batch: Sequence[Message]) -> None:
+        """Publish messages that fit into one atomic batch; in smaller parts where the stream refuses the whole."""
         size, delays, deadline = len(batch), iter(_DELAYS), time.monotonic() + self._patience
-        while batch := self._without_held(batch):
+        while batch:
+            if self._held:  # any client may use these ids, so the content is compared too
+                digests = {one.id: held.digest for one in batch if (held := self._held.pop(one.id, None))}
+                batch = [one for one in batch if digests.get(one.id) != _digest(one.subject, one.body)]
             portion = batch[:size]
-            bytes_ = sum(map(_size, portion))
-            if self._room:
-                await self._room.make_way(bytes_)
-            fault = await self._fault(portion)
-            if fault is None:
+            if not portion:
+                return
+            try:
+                await self._send(portion)
+            except _FAILURES as error:
+                # After most failures the next attempt waits. One that is overtaken or holds a message already is sent
+                # again at once, in smaller parts: a client that overtakes may do so again.
+                delay: float | None = 0 if time.monotonic() <= deadline else None
+                if isinstance(error, _Overtaken):
+                    size = max(1, len(portion) // 4)
+                elif isinstance(error, _HoldsSome) and len(portion) > 1:
+                    size = 1
+                else:
+                    delay = next(delays, None)
+                await self._recover(portion, error, delay)
+            else:
                 batch, size = batch[size:], 2 * size
                 delays, deadline = iter(_DELAYS), time.monotonic() + self._patience
-                continue
-            delay: float | None = 0  # at once, as whoever overtakes us does it again
-            if isinstance(fault, _Overtaken):
-                size = max(1, len(portion) // 4)  # for a batch is overtaken while it is being sent
-            elif isinstance(fault, _HoldsSome):
-                size = 1
-            else:
-                delay = next(delays, None)
-            if delay is None or (delay == 0 and time.monotonic() > deadline):
-                raise Unavailable(f"The stream {self._stream} does not take what is published: {fault}.")
-            await asyncio.sleep(delay)
-            await self._settle_doubt(portion)
-            if isinstance(fault, _NoRoom) and self._relieve:
-                await self._relieve(bytes_)
 
-    async def _fault(self, batch: Sequence[Message]) -> Exception | None:
-        """Send; why the stream may not have it now, although it may have it all the same."""
-        try:
-            await self._send(batch)
-        except (_UnknownOutcome, Unavailable, OSError, TimeoutError, nats.errors.Error) as doubt:
-            if self._count_failure:
-                self._count_failure(self._stream)
-            why = str(doubt) or type(doubt).__name__
-            if self._repeats.is_new(why):
-                log.warning("%s: a batch of %d is in doubt: %s", self._stream, len(batch), why)
-            return doubt
-        return None
+    async def _recover(self, batch: Sequence[Message], error: Exception, delay: float | None) -> None:
+        """After a failed attempt: wait, check that the partition is still owned, and read what the stream has now.
 
-    async def _settle_doubt(self, batch: Sequence[Message]) -> None:
+        Unavailable where `delay` is None, because there have been enough attempts.
+        """
+        reason = str(error) or type(error).__name__
+        if self._count_failure:
+            self._count_failure(self._stream)
+        if self._repeats.is_new(reason):
+            count = len(batch)
+            log.warning("%s: it is not known whether the stream holds a batch of %d: %s", self._stream, count, reason)
+        if delay is None:
+            raise Unavailable(f"The stream {self._stream} does not take what is published: {error}.") from error
+        await asyncio.sleep(delay)
         if not await self._is_owner():
             raise OwnershipLost(f"another instance publishes to {self._stream}")
-        before = {message.subject: self._last.get(message.subject) for message in batch}
+        before = [self._last.get(message.subject) for message in batch]
         await self._read_tail()
-        if all(self._last.get(subject) == last for subject, last in before.items()):
-            self._last.clear()  # nothing was added there, so perhaps something was removed: ask again
-
-    def _without_held(self, batch: Sequence[Message]) -> Sequence[Message]:
-        if not self._held:
-            return batch
-        left = [message for message in batch if not self._is_held(message)]
-        self._forget(batch)
-        return left
-
-    def _is_held(self, message: Message) -> bool:
-        """Whether it is at the end of the stream: the very message, as anybody may write our ids."""
-        held = self._held.get(message.id)
-        return held is not None and held.digest == _digest(message.subject, message.body)
-
-    def _forget(self, batch: Sequence[Message]) -> None:
-        for message in batch:
-            self._held.pop(message.id, None)
+        if [self._last.get(message.subject) for message in batch] == before:
+            self._last.clear()  # no message was added to these subjects, so perhaps some were deleted: ask again
+        if isinstance(error, _NoRoom) and self._relieve:
+            await self._relieve(sum(map(_size, batch)))
 
     async def _send(self, batch: Sequence[Message]) -> None:
+        """Publish a batch and note that the stream has it; _UnknownOutcome if the stream refuses it.
+
+        Several messages are an atomic batch (ADR-50): the stream responds to the last one, which commits all of them.
+        """
+        if self._room:
+            await self._room.make_way(sum(map(_size, batch)))
         unknown = {message.subject for message in batch} - self._last.keys()
         self._last |= await jetstream.last_sequences(self._client, self._stream, unknown)
-        if max(self._last[message.subject] for message in batch) > self.sequence:
-            raise _Overtaken(_OTHERS)
-        headers = list(self._headers(batch))
-        for message, header in zip(batch[:-1], headers[:-1], strict=True):
-            await self._client.publish(message.subject, message.body, headers=header)
-        reply = await self._client.request(batch[-1].subject, batch[-1].body, timeout=_TIMEOUT, headers=headers[-1])
-        ack = json.loads(reply.data)
+        expected = {message.subject: self._last[message.subject] for message in batch}
+        if max(expected.values()) > self.sequence:
+            raise _Overtaken(_FOREIGN_MESSAGES)
+        batch_id, headers = uuid.uuid4().hex, dict[str, str]()
+        for number, message in enumerate(batch, start=1):
+            headers = {**message.headers, "Nats-Msg-Id": message.id, "Nats-Expected-Stream": self._stream}
+            if message.subject in expected:  # in the first message of each subject alone
+                headers["Nats-Expected-Last-Subject-Sequence"] = str(expected.pop(message.subject))
+            if len(batch) > 1:
+                headers |= {"Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(number)}
+            if number < len(batch):
+                await self._client.publish(message.subject, message.body, headers=headers)
+        if len(batch) > 1:
+            headers["Nats-Batch-Commit"] = "1"
+        reply = await self._client.request(batch[-1].subject, batch[-1].body, timeout=_TIMEOUT, headers=headers)
+        ack: dict[str, Any] = json.loads(reply.data)
         if "error" not in ack:
             await self._accept(batch, ack)
             return
-        code, why = ack["error"].get("err_code"), ack["error"].get("description")
-        if code in _WRONG_LAST_SEQUENCE:
-            raise _Overtaken(_OTHERS)
-        if code == ErrorCode.ATOMIC_BATCH_CONTAINS_DUPLICATE and len(batch) > 1:
-            raise _HoldsSome(why)
-        if code in _NO_ROOM:
-            raise _NoRoom(why)
-        raise _UnknownOutcome(why)
-
-    def _headers(self, batch: Sequence[Message]) -> Iterator[dict[str, str]]:
-        name, seen = uuid.uuid4().hex, set[str]()
-        for number, message in enumerate(batch, start=1):
-            headers = {**message.headers, "Nats-Msg-Id": message.id, "Nats-Expected-Stream": self._stream}
-            if len(batch) > 1:
-                headers |= {"Nats-Batch-Id": name, "Nats-Batch-Sequence": str(number)}
-            if message.subject not in seen:
-                seen.add(message.subject)
-                headers["Nats-Expected-Last-Subject-Sequence"] = str(self._last[message.subject])
-            if number == len(batch) > 1:
-                headers["Nats-Batch-Commit"] = "1"
-            yield headers
+        refusal = _REFUSALS.get(ack["error"].get("err_code"), _UnknownOutcome)
+        raise refusal(_FOREIGN_MESSAGES if refusal is _Overtaken else ack["error"].get("description"))
 
     async def _accept(self, batch: Sequence[Message], ack: Mapping[str, Any]) -> None:
+        """Note what the stream has acknowledged; _UnknownOutcome if it holds another message under the same id."""
+        last, message = int(ack["seq"]), batch[0]
         if ack.get("duplicate"):
-            self._last.pop(batch[0].subject)
-            await self._refuse_foreign(batch[0], int(ack["seq"]))
+            self._last.pop(message.subject)
+            held = await jetstream.get_message(self._client, self._stream, last)
+            if held and _digest(held.subject, held.data) != _digest(message.subject, message.body):
+                raise _UnknownOutcome(f"message {last} has the id of one of ours and another content")
             return
         if self._room:
             for message in batch:
                 self._room.note(message.subject, _size(message))
-        first = int(ack["seq"]) - len(batch) + 1  # an atomic batch takes consecutive sequences
+        first = last - len(batch) + 1  # an atomic batch takes consecutive sequences
         if len(self._last) > _SUBJECTS_KNOWN:
             self._last.clear()
         self._last.update((message.subject, first + index) for index, message in enumerate(batch))
         if first == self.sequence + 1:
-            self.sequence = int(ack["seq"])
+            self.sequence = last
             return
-        # Somebody else published in between, perhaps what we have yet to publish; or the stream was made anew.
+        # Another client published in between, perhaps a message of a later batch; or the stream was created again.
         await self._read_tail()
-        self._forget(batch)
-
-    async def _refuse_foreign(self, message: Message, sequence: int) -> None:
-        """Notice that what the stream takes `message` for a repeat of is another message, which has our id."""
-        found = await jetstream.get_message(self._client, self._stream, sequence)
-        if found and _digest(found.subject, found.data) != _digest(message.subject, message.body):
-            raise _UnknownOutcome(f"message {sequence} has the id of one of ours and is another")
+        for message in batch:
+            self._held.pop(message.id, None)
 
     async def _read_tail(self) -> None:
-        """Learn what came after the last message that we know, and which is now the last of each of its subjects."""
+        """Read the stream after the last known sequence: the messages, and the last sequence of each subject."""
         info = await jetstream.stream_info(self._client, self._stream)
         if int(info["state"]["last_seq"]) < self.sequence:
-            self.sequence = 0  # another stream under the same name, or an older one: all of it is new to us
+            self.sequence = 0  # the stream was created again or restored to an older state: read all of it
             self._last.clear()
         tail = jetstream.messages(self._client, self._stream, page=1_000, page_bytes=_BYTES, seq=self.sequence + 1)
         async for message in tail:
@@ -273,19 +270,6 @@ class ExactlyOncePublisher:
 
 def _digest(subject: str, body: bytes) -> bytes:
     return hashlib.blake2b(subject.encode() + b"\0" + body, digest_size=16).digest()
-
-
-def _batches(messages: Iterable[Message]) -> Iterator[Sequence[Message]]:
-    batch: list[Message] = []
-    size = 0
-    for message in messages:
-        size += _size(message)
-        if batch and (len(batch) == _MESSAGES or size > _BYTES):
-            yield batch
-            batch, size = [], _size(message)
-        batch.append(message)
-    if batch:
-        yield batch
 
 
 def _size(message: Message) -> int:

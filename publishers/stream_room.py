@@ -1,8 +1,8 @@
-"""Room in the outgoing streams: who fills one loses the oldest of its own messages first.
+"""Keeps room in the outgoing streams: the spacecraft that fills a stream loses its own oldest messages first.
 
-A full stream drops its oldest messages, whosever they are: a spacecraft that floods would push those of all others
-out. So before a stream is full, the oldest messages of the subject that holds the most are purged. Whatever a stream
-dropped for its size is counted.
+A full stream drops its oldest messages, of whichever spacecraft they are, so one that floods would push out the
+messages of all others. Therefore the oldest messages of the largest subjects are purged before a stream is full. What
+a stream dropped because it was full is counted.
 """
 
 import asyncio
@@ -22,68 +22,64 @@ from missionops.ingest.outgoing_stream import FULL, Outgoing, unbounded
 
 log = logging.getLogger(__name__)
 
-_ROOMY = 0.8
-"""Of what a stream may hold: where room was made."""
+_TARGET = 0.8
+"""The share of its max_bytes to which a stream is purged."""
 _STEP = 0.02
-"""Of what a stream may hold: so much has to be published before room is made again, if the last time did not help."""
-_TENTH = 10
-"""Where JetStream itself has no room, a tenth of what the streams hold goes."""
+"""The share of max_bytes that has to be published before the next purge, where the last one did not help."""
+_RELIEF_DIVISOR = 10
+"""Where the account or the server has no room, a tenth of what the streams hold is purged."""
 _SUBJECTS = 16
-"""Of how many subjects messages are purged at one time; each may take the server a while."""
-_KNOWN = 50_000
-_PURGE_SECONDS = 15.0
-_SECONDS = 1.5
-"""After which no further subject is purged for now: a transaction waits for it."""
+"""How many subjects are purged at one time; each may take the server a while."""
+_SUBJECTS_KNOWN = 50_000
+_PURGE_TIMEOUT = 15.0
+_TIME = 1.5
+"""Seconds after which no further subject is purged for now, because a transaction waits."""
 _FAULTS = (MissionopsError, TimeoutError, OSError, nats.errors.Error)
 _OVERHEAD = 256
-"""Bytes that a message takes in the stream beside its body and headers, about."""
+"""About how many bytes a message takes in the stream in addition to its body and headers."""
 
 
 class Share(NamedTuple):
-    """What one subject holds of a stream."""
+    """How much of a stream one subject takes."""
 
     stream: str
     subject: str
     messages: int
     size: float
-    """In bytes, about: the server counts messages by subject, and no bytes."""
+    """An estimate in bytes: the server counts the messages of each subject, but not their bytes."""
 
 
 class Purge(NamedTuple):
-    """The messages of a subject that stay, the newest ones."""
+    """A subject of which the oldest messages are purged."""
 
     share: Share
     keep: int
+    """How many of its newest messages stay."""
 
 
 def purges(shares: Iterable[Share], surplus: float) -> Iterator[Purge]:
-    """What to purge so that `surplus` bytes go: the largest first, until it is as small as the next, then both.
+    """What to purge to free `surplus` bytes: every subject larger than some size is cut down to that size.
 
-    Of each subject at least one message stays: the last one tells a publisher where the subject ends. Where many hold
-    much, the largest of them are named, and what is left over is for another time.
+    At least one message of each subject stays, because publishers need the last sequence of a subject. At most 16
+    subjects are purged at one time, the largest; where that is not enough, the next call continues.
     """
     ranked = sorted(shares, key=lambda share: share.size, reverse=True)
-    level = _level([share.size for share in ranked], surplus)
+    level = freed = 0.0
+    for count, (size, following) in enumerate(pairwise((*(share.size for share in ranked), 0.0)), start=1):
+        freed += count * (size - following)  # if the first `count` subjects are cut down to the size of the next one
+        if freed >= surplus:
+            level = following + (freed - surplus) / count
+            break
     for share in ranked[:_SUBJECTS]:
         keep = max(1, int(share.messages * level / share.size)) if share.size else share.messages
         if keep < share.messages:
             yield Purge(share, keep)
 
 
-def _level(sizes: Sequence[float], surplus: float) -> float:
-    """To which size those above it have to be cut so that `surplus` goes; `sizes` falls."""
-    freed = 0.0
-    for count, (size, following) in enumerate(pairwise((*sizes, 0.0)), start=1):
-        freed += count * (size - following)
-        if freed >= surplus:
-            return following + (freed - surplus) / count
-    return 0.0
-
-
 class Room:
-    """The room in one stream, as the owner keeps it; what it finds is seen in `outgoing`.
+    """Keeps room in one stream, for the owner; writes what it finds to `outgoing`, which health and metrics show.
 
-    Nothing is raised by what is only looked at: without room the stream drops its oldest messages.
+    `look` and `make_way` raise nothing: if they fail, publishing goes on and a full stream drops its oldest messages.
     """
 
     def __init__(self, client: Client, stream: str, outgoing: Outgoing) -> None:
@@ -91,27 +87,27 @@ class Room:
         self._client = client
         self._outgoing = outgoing
         self._sizes: OrderedDict[str, tuple[int, int]] = OrderedDict()
-        """By subject: messages that were published, and their bytes; the last ones are those of late."""
+        """For each subject, how many messages were published, and their bytes; the latest subject stands last."""
         self._next = 0.0
-        self._asking = asyncio.Lock()  # what is being purged must not be seen as dropped before it is counted
+        self._lock = asyncio.Lock()  # so that a look during a purge does not count purged messages as dropped
 
     def note(self, subject: str, size: int) -> None:
-        """A message was published."""
+        """Note that a message was published."""
         count, total = self._sizes.pop(subject, (0, 0))
         self._sizes[subject] = count + 1, total + size + _OVERHEAD
-        if len(self._sizes) > _KNOWN:
+        if len(self._sizes) > _SUBJECTS_KNOWN:
             self._sizes.popitem(last=False)
         self._outgoing.add(size + _OVERHEAD)
 
     async def look(self) -> None:
-        """See how full the stream is, and count what it dropped for its size since the last look."""
+        """Read how full the stream is, and count what it has dropped since the last look because it was full."""
         try:
-            await self._ask()
+            await self._read_state()
         except _FAULTS as error:
-            log.debug("the stream %s does not say how full it is: %s", self.stream, error)
+            log.debug("the size of the stream %s is not known: %s", self.stream, error)
 
     async def make_way(self, size: int) -> None:
-        """Purge before `size` more bytes are published, if they would fill the stream."""
+        """Purge old messages if the stream is nearly full once `size` more bytes are published."""
         outgoing, most = self._outgoing, self._outgoing.max_bytes
         if not most or outgoing.bytes + size < max(FULL * most, self._next):
             return
@@ -119,36 +115,40 @@ class Room:
             shares = await self.shares()
             if outgoing.bytes + size >= FULL * most:
                 why = f"The stream {self.stream} was nearly full, with {outgoing.bytes} of {most} bytes"
-                deadline = time.monotonic() + _SECONDS
-                for purge in purges(shares, outgoing.bytes + size - _ROOMY * most):
+                deadline = time.monotonic() + _TIME
+                for purge in purges(shares, outgoing.bytes + size - _TARGET * most):
                     await self.purge(purge, why)
                     if time.monotonic() > deadline:
                         break
-                await self._ask()
+                await self._read_state()
         except _FAULTS as error:
             self.note_failure(error)
         self._next = outgoing.bytes + size + _STEP * most
 
     async def shares(self) -> Sequence[Share]:
-        """What each subject holds; beyond a hundred thousand subjects the server names no more."""
-        state = (await self._ask({"subjects_filter": ">"}))["state"]
+        """What each subject holds; the server lists at most a hundred thousand subjects."""
+        state = (await self._read_state({"subjects_filter": ">"}))["state"]
         counts: dict[str, int] = state.get("subjects") or {}
-        known = {subject: count * self._average(subject) for subject, count in counts.items() if subject in self._sizes}
-        # Of the others the server knows how many there are, and all of them together take what is left.
+        known: dict[str, float] = {}
+        for subject, count in counts.items():
+            if subject in self._sizes:
+                published, published_bytes = self._sizes[subject]
+                known[subject] = count * published_bytes / published
+        # All other messages together take the rest of the stream, so each is taken to have their average size.
         others = sum(counts.values()) - sum(counts[subject] for subject in known)
         average = max(0.0, int(state["bytes"]) - sum(known.values())) / max(1, others)
         return [Share(self.stream, name, count, known.get(name, count * average)) for name, count in counts.items()]
 
     async def purge(self, purge: Purge, why: str) -> None:
-        """Purge the oldest messages of a subject, and say whose."""
+        """Purge the oldest messages of a subject, and log which spacecraft's they were."""
         subject = purge.share.subject
         request = {"filter": subject, "keep": purge.keep}
-        async with self._asking:
-            answer = await jetstream.request(
-                self._client, f"STREAM.PURGE.{self.stream}", request, timeout=_PURGE_SECONDS
+        async with self._lock:
+            response = await jetstream.request(
+                self._client, f"STREAM.PURGE.{self.stream}", request, timeout=_PURGE_TIMEOUT
             )
-            self._outgoing.purge(int(answer["purged"]))
-        count, name = int(answer["purged"]), subject.rpartition(".")[2]
+            self._outgoing.purge(int(response["purged"]))
+        count, name = int(response["purged"]), subject.rpartition(".")[2]
         if not count:
             return
         self._outgoing.note(f"{why}: the oldest messages of {name}, which held the most, were purged.")
@@ -157,19 +157,14 @@ class Room:
                         extra={"spacecraft": name})  # fmt: skip
 
     def note_failure(self, error: Exception) -> None:
-        """Room was wanted and cannot be made."""
+        """Note and log that old messages could not be purged."""
         reason = f"No room can be made in the stream {self.stream}: {str(error) or type(error).__name__}"
         self._outgoing.note(reason)
         if self._outgoing.repeats.is_new("no room"):
             log.warning("%s", reason)
 
-    def _average(self, subject: str) -> float:
-        """The size of a subject's messages, by those that we published."""
-        count, total = self._sizes[subject]
-        return total / count
-
-    async def _ask(self, request: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        async with self._asking:
+    async def _read_state(self, request: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        async with self._lock:
             info = await jetstream.stream_info(self._client, self.stream, request)
             dropped = self._outgoing.look(info)
         if dropped and self._outgoing.repeats.is_new("dropped"):
@@ -180,7 +175,7 @@ class Room:
 
 
 async def relieve(rooms: Sequence[Room], size: int) -> None:
-    """Make room where JetStream itself has none: in whichever stream, of the subjects that hold the most."""
+    """Purge `size` bytes and more where the account or the server has no room: the largest subjects of all streams."""
     shares: list[Share] = []
     by_stream = {room.stream: room for room in rooms}
     for room in rooms:
@@ -188,10 +183,10 @@ async def relieve(rooms: Sequence[Room], size: int) -> None:
             shares += await room.shares()
         except _FAULTS as error:
             room.note_failure(error)
-    surplus = max(2 * size, sum(share.size for share in shares) / _TENTH)
+    surplus = max(2 * size, sum(share.size for share in shares) / _RELIEF_DIVISOR)
     for purge in purges(shares, surplus):
         room = by_stream[purge.share.stream]
         try:
-            await room.purge(purge, f"JetStream had no room for more in the stream {room.stream}")
+            await room.purge(purge, f"JetStream had no more room for the stream {room.stream}")
         except _FAULTS as error:
             room.note_failure(error)

@@ -16,9 +16,14 @@ UNKNOWN = "_unknown"
 
 ERROR_CODE = "Missionops-Error-Code"
 ERROR = "Missionops-Error"
+STREAM_SEQUENCE = "Missionops-Stream-Sequence"
 ITEM = "Missionops-Item"
+ITEMS = "Missionops-Items"
 TRUNCATED = "Missionops-Truncated"
 CONTENT_TYPE = "Missionops-Content-Type"
+ORIGINAL_ID = "Missionops-Original-Msg-Id"
+HEADERS = (ERROR_CODE, ERROR, STREAM_SEQUENCE, ITEM, ITEMS, TRUNCATED, CONTENT_TYPE, ORIGINAL_ID)
+"""The headers that the service adds to a dead letter; asyncapi.py describes each."""
 
 _ADDED = ("nats-", "missionops-")
 """How the names of headers begin that the stream and the service add; all others came with the telemetry."""

@@ -79,7 +79,7 @@ class ParameterSet:
         """Where in `numbers` each of them stands, from 0."""
 
 
-class Columns(NamedTuple):
+class StoredValues(NamedTuple):
     """The values of one snapshot as they are stored."""
 
     numbers: list[float | None]
@@ -97,21 +97,21 @@ def is_double(value: Value) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and -LARGEST_EXACT <= value <= LARGEST_EXACT
 
 
-def split(values: Mapping[str, Value], positions: Mapping[str, int]) -> Columns:
+def split(values: Mapping[str, Value], positions: Mapping[str, int]) -> StoredValues:
     """The values as they are stored with a set that has its names at these positions."""
     placed: dict[int, float] = {}
-    columns = Columns([], {}, [])
+    found = StoredValues([], {}, [])
     for name, value in values.items():
         if not is_double(value):
-            columns.others[name] = value
+            found.others[name] = value
         elif (position := positions.get(name)) is not None:
             placed[position] = cast("float", value)
         else:
-            columns.others[name] = value
-            columns.unplaced.append(name)
+            found.others[name] = value
+            found.unplaced.append(name)
     if placed:
-        columns.numbers.extend(placed.get(position) for position in range(max(placed) + 1))
-    return columns
+        found.numbers.extend(placed.get(position) for position in range(max(placed) + 1))
+    return found
 
 
 def joined(names: Sequence[str], numbers: Sequence[float | None], others: dict[str, Value]) -> dict[str, Value]:

@@ -1,10 +1,11 @@
 """The hot loop: whether values by position meet all rules, as is nearly always so."""
 
 import math
-from collections.abc import Callable, Mapping
-from operator import attrgetter
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter, gt, itemgetter, lt
 from typing import Any, NamedTuple
 
+import msgspec
 from msgspec import UNSET
 
 from missionops.domain.checks.limit import LimitCheck
@@ -17,17 +18,17 @@ AreMet = Callable[[Any], bool]
 
 def made(kind: type[ParameterValues], rules: Mapping[str, Rule]) -> AreMet:
     """A function that says whether values of this class are no anomalies; where it is in doubt it says False."""
-    bands: dict[str, LimitCheck] = {}
+    bands: list[tuple[int, LimitCheck]] = []
     states: dict[str, StateCheck] = {}
     contexts: dict[str, Rule] = {}
-    for name, attribute in kind.fields.items():
+    for index, (name, attribute) in enumerate(kind.fields.items()):
         if (rule := rules.get(name)) is None:
             continue
         if rule.when:
             contexts[attribute] = rule
             continue
         if rule.own.limit:
-            bands[attribute] = rule.own.limit
+            bands.append((index, rule.own.limit))
         if rule.own.state:
             states[attribute] = rule.own.state
     parts = [
@@ -54,24 +55,46 @@ def _getter(attributes: Mapping[str, object]) -> Callable[[Any], tuple[Any, ...]
     return getter
 
 
-def _within(bands: Mapping[str, LimitCheck]) -> AreMet:
-    """Whether every number is within its bounds, whatever else is true of it."""
-    get = _getter(bands)
-    lows, highs = [check.low for check in bands.values()], [check.high for check in bands.values()]
-    absent = UNSET  # found faster than a global
+def _within(bands: Sequence[tuple[int, LimitCheck]]) -> AreMet:
+    """Whether every number is within its bounds; bands are given by position."""
+    aside: list[tuple[int, LimitCheck]] = []  # where something else than a number came once
+    get, lows, highs = _columns(bands)
 
     def are_met(values: ParameterValues) -> bool:
+        """The hot loop: no number may be below its low or above its high."""
+        nonlocal get, lows, highs
+        given = msgspec.structs.astuple(values)
         try:
-            for low, value, high in zip(lows, get(values), highs):  # noqa: B905 - `get` has one more; strict= is slower
-                if value is not absent and not low <= value <= high:
-                    return False
-        except TypeError:  # a text, or no value: neither is judged, and the numbers beside it are
-            for low, value, high in zip(lows, get(values), highs):  # noqa: B905 - as above
-                if (value.__class__ is float or value.__class__ is int) and not low <= value <= high:
-                    return False
+            judged = get(given)
+            if any(map(gt, judged, highs)) or any(map(lt, judged, lows)):
+                return False
+        except TypeError:  # a text, no value or none reported: none is judged, and the numbers beside it are
+            aside[:] = [pair for pair in bands if pair in aside or not _is_number(given[pair[0]])]
+            get, lows, highs = _columns([pair for pair in bands if pair not in aside])
+            return are_met(values)
+        for index, check in aside:
+            if _is_number(value := given[index]) and not check.low <= value <= check.high:
+                return False
         return True
 
     return are_met
+
+
+def _is_number(value: object) -> bool:
+    return value.__class__ is float or value.__class__ is int  # a boolean is an int to isinstance, and is never judged
+
+
+def _columns(
+    bands: Sequence[tuple[int, LimitCheck]],
+) -> tuple[Callable[[Sequence[Any]], Sequence[Any]], list[float], list[float]]:
+    """What gives the values at these places, and their bounds."""
+    indexes = [index for index, _ in bands]
+    lows, highs = [check.low for _, check in bands], [check.high for _, check in bands]
+    if not indexes:
+        return lambda _: (), lows, highs
+    if len(indexes) == indexes[-1] + 1 - indexes[0]:  # those side by side are cut out, which is faster
+        return itemgetter(slice(indexes[0], indexes[-1] + 1)), lows, highs
+    return itemgetter(*indexes), lows, highs
 
 
 def _nominal(states: Mapping[str, StateCheck]) -> AreMet:

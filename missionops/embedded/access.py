@@ -1,4 +1,4 @@
-"""Rights of the service on embedded servers: the same as in production, from the same files."""
+"""The rights of the service on the embedded servers: the same as in production, from the same files."""
 
 from collections.abc import Mapping
 from importlib import resources
@@ -7,7 +7,7 @@ from types import MappingProxyType
 import asyncpg
 
 SERVICE = "service"
-"""The service's user of NATS."""
+"""The NATS user of the service."""
 MIGRATOR = "mission_migrator"
 APP = "mission_app"
 READER = "mission_reader"
@@ -15,7 +15,7 @@ NO_PASSWORDS: Mapping[str, str] = MappingProxyType({})
 
 
 def nats_users(password: str) -> str:
-    """Configuration of nats-server with a user for the service; a client without a user may do everything."""
+    """The part of nats-server's configuration with the users; a client without a user may do everything."""
     return f"""{_deployed("nats-roles.conf")}
 authorization {{
   users: [
@@ -30,7 +30,7 @@ no_auth_user: people
 
 
 async def create_roles(dsn: str, passwords: Mapping[str, str] = NO_PASSWORDS) -> None:
-    """Make the roles and rights in a database, as its superuser; passwords by kind (`app`, `migrator`, `reader`)."""
+    """Create the roles in a database, as its superuser, with passwords for `app`, `migrator` and `reader`."""
     given = {f"missionops.{kind}_password": password for kind, password in passwords.items()}
     connection = await asyncpg.connect(dsn, server_settings=given)
     try:

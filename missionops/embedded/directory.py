@@ -1,4 +1,4 @@
-"""The directory that holds everything our embedded servers keep."""
+"""The directory in which the embedded servers keep their data."""
 
 import asyncio
 import fcntl
@@ -25,10 +25,10 @@ POLL_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class DataDirectory:
-    """A directory that is ours alone for as long as it is open.
+    """A data directory that no other process can open while this one has it open.
 
-    `lock` is an open file with a lock on it. Servers inherit it: while one of them lives, no other process can open the
-    directory. `remove` are the directories that are removed when our process ends.
+    `lock` is the descriptor of a locked file. The servers inherit it, so the directory stays locked while one of them
+    runs. The directories in `remove` are removed when this process ends.
     """
 
     path: Path
@@ -46,7 +46,7 @@ class DataDirectory:
         return self.path / "postgres"
 
     def secret(self, name: str) -> str:
-        """A password that is made once, and kept in a file that only this user may read."""
+        """A password that is generated once and kept in a file that only this user may read."""
         file = self.path / name
         try:
             return file.read_text().strip()
@@ -59,7 +59,7 @@ class DataDirectory:
     @classmethod
     @asynccontextmanager
     async def open(cls, path: Path) -> AsyncIterator["DataDirectory"]:
-        """Opens a directory that is ours, empty or absent; anything else is refused with what to do about it."""
+        """Opens a data directory, or makes one of an empty or absent directory; SetupError for any other."""
         path = await asyncio.to_thread(_admit, path)
         lock = await _lock(path)
         try:
@@ -71,7 +71,7 @@ class DataDirectory:
     @classmethod
     @asynccontextmanager
     async def ephemeral(cls) -> AsyncIterator["DataDirectory"]:
-        """A private directory that is gone afterwards, even if we are killed."""
+        """A temporary directory that is removed afterwards, even if this process is killed."""
         path = Path(tempfile.mkdtemp(prefix="missionops-data-"))
         try:
             async with cls.open(path) as directory:
@@ -81,7 +81,7 @@ class DataDirectory:
 
 
 def _admit(path: Path) -> Path:
-    """The absolute path of a directory that is ours, empty or new; changes nothing in any other."""
+    """The absolute path of a data directory or an empty one, created if absent; no other directory is changed."""
     path = path.absolute()
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -91,7 +91,7 @@ def _admit(path: Path) -> Path:
     except OSError as error:
         raise errors.SetupError(f"{path} cannot be opened ({error.strerror}): name another directory.") from None
     if MARKER in present:
-        # As root we could open another user's directory, and would leave files in it that this user cannot open.
+        # Root could open another user's directory, but would leave files in it that this user cannot open.
         if (owner := (path / MARKER).stat().st_uid) != os.geteuid():
             raise errors.SetupError(
                 f"{path} belongs to the user with id {owner}: start as that user, or name another one."
@@ -106,7 +106,7 @@ def _admit(path: Path) -> Path:
 
 
 async def _lock(path: Path) -> int:
-    """The open file whose lock makes the directory ours; waits for the servers of a process that is gone."""
+    """The descriptor of the locked file; waits for the servers of a process that has ended."""
     descriptor = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     deadline = asyncio.get_running_loop().time() + RELEASE_SECONDS
     try:
@@ -116,7 +116,14 @@ async def _lock(path: Path) -> int:
                 break
             except BlockingIOError:
                 holder = os.pread(descriptor, 32, 0).decode().strip()
-            if _is_alive(holder):
+            try:
+                os.kill(int(holder), 0)
+                is_alive = True
+            except PermissionError:
+                is_alive = True
+            except (ValueError, ProcessLookupError):
+                is_alive = False  # The number is not written yet, or the process has ended.
+            if is_alive:
                 raise errors.SetupError(  # noqa: TRY301 - the descriptor is closed below
                     f"{path} is in use by process {holder}: stop it, or name another directory."
                 )
@@ -133,18 +140,8 @@ async def _lock(path: Path) -> int:
     return descriptor
 
 
-def _is_alive(pid: str) -> bool:
-    try:
-        os.kill(int(pid), 0)
-    except (ValueError, ProcessLookupError):
-        return False  # Not written yet, or gone.
-    except PermissionError:
-        return True
-    return True
-
-
 def _mark(path: Path) -> None:
-    """Write the marker, or check the one that is there."""
+    """Write the file that marks a data directory, or check that this version can use the one that is there."""
     marker = path / MARKER
     if not marker.exists():
         marker.write_text(json.dumps(LAYOUT) + "\n")

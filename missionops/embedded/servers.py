@@ -16,14 +16,14 @@ DATABASE = "missionops"
 
 @dataclass(frozen=True)
 class Servers:
-    """Both servers, answering."""
+    """Both servers, ready for clients."""
 
     nats: NatsServer
     postgres: PostgresServer
     service_password: str
-    """Of the user `access.SERVICE` of NATS."""
+    """The password of the NATS user `access.SERVICE`."""
     reader_database_url: str | None = None
-    """Our database on the loopback interface, to be read with a password; None where it listens on its socket only."""
+    """The database on the loopback interface, read-only and with a password; None where it has only its socket."""
 
     @property
     def nats_url(self) -> str:
@@ -32,7 +32,7 @@ class Servers:
 
     @property
     def database_url(self) -> str:
-        """Our database, for people, who may do everything; the same after each start where that is possible."""
+        """The database with all rights, for people; the same after each start where that is possible."""
         return self.postgres.lasting_dsn(DATABASE) or self.postgres.dsn(DATABASE)
 
     @property
@@ -46,7 +46,7 @@ class Servers:
         return self.postgres.dsn(DATABASE, access.APP)
 
     async def died(self) -> str:
-        """Waits until one of them ends; returns one sentence about it. Cancel it before you stop them."""
+        """Waits until one of them ends and returns a sentence about it. Cancel this before you stop them."""
         watches = [asyncio.create_task(server.died()) for server in (self.nats, self.postgres)]
         try:
             done, _ = await asyncio.wait(watches, return_when=asyncio.FIRST_COMPLETED)
@@ -66,7 +66,7 @@ async def running(
     durable: bool = True,
     settings: Mapping[str, str] = NO_SETTINGS,
 ) -> AsyncIterator[Servers]:
-    """Starts both on the directory, and stops them at the end: NATS first, so that nothing more comes in.
+    """Starts both on the directory, and stops them at the end: NATS first, so that no more telemetry arrives.
 
     With a `postgres_port`, 0 for a free one, PostgreSQL also listens on the loopback interface for the reader.
     """
@@ -94,17 +94,14 @@ async def running(
     async with AsyncExitStack() as stop:
         stop.push_async_callback(postgres.stop)
         stop.push_async_callback(nats.stop)
-        await _start(nats, postgres, {"reader": reader_password} if reader_password else access.NO_PASSWORDS)
+        passwords = {"reader": reader_password} if reader_password else access.NO_PASSWORDS
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(nats.start())
+                await postgres.start()
+                await postgres.create_database(DATABASE)
+                await access.create_roles(postgres.dsn(DATABASE), passwords)
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
         reader_url = reader and f"postgresql://{reader.user}:{reader_password}@{LOOPBACK}:{reader.port}/{DATABASE}"
         yield Servers(nats, postgres, password, reader_url)
-
-
-async def _start(nats: NatsServer, postgres: PostgresServer, passwords: Mapping[str, str]) -> None:
-    try:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(nats.start())
-            await postgres.start()
-            await postgres.create_database(DATABASE)
-            await access.create_roles(postgres.dsn(DATABASE), passwords)
-    except ExceptionGroup as failures:
-        raise failures.exceptions[0] from None

@@ -1,8 +1,8 @@
-"""Runs one server for as long as its owner lives; a script that uses only the standard library.
+"""Runs one server for as long as the process that started it (the owner); needs only the standard library.
 
-The owner holds the other end of our standard input. A byte there is the request to stop the server. End of file means
-that the owner is gone, by any signal: then the server is stopped too, and the owner's temporary directories go.
-We write the server's process id to standard output, and exit when it exits, with its code.
+The owner writes a byte to the supervisor's standard input to stop the server. The end of the input means that the owner
+has ended, by whatever signal: then the server is stopped too, and the owner's temporary directories are removed.
+The supervisor writes the server's process id to standard output, and exits when the server exits, with its code.
 """
 
 import argparse
@@ -29,10 +29,10 @@ def main() -> int:
         # A handler that does nothing, not SIG_IGN: the server would inherit SIG_IGN, and Go programs honour it.
         signal.signal(number, lambda *_: None)
     shares = []
-    for directory in arguments.remove:  # a shared lock on each counts us among its users
+    for directory in arguments.remove:  # a shared lock on each shows that this process uses it
         shares.append(os.open(directory, os.O_RDONLY))
         fcntl.flock(shares[-1], fcntl.LOCK_SH)
-    # The working directory is entered before the user changes: it may lie where that user cannot go by name.
+    # The working directory is entered before the user changes, because that user may not be able to reach it by name.
     server = subprocess.Popen(  # noqa: S603 - the command is our owner's
         arguments.command,
         stdin=subprocess.DEVNULL,
@@ -43,7 +43,7 @@ def main() -> int:
         group=arguments.group,
         extra_groups=None if arguments.user is None else [],
     )
-    with contextlib.suppress(BrokenPipeError):  # The owner is gone already; our standard input shows it too.
+    with contextlib.suppress(BrokenPipeError):  # The owner has ended; standard input shows it too.
         os.write(sys.stdout.fileno(), b"%d" % server.pid)
     threading.Thread(target=_stop_on_request, args=(server, arguments.grace), daemon=True).start()
     if arguments.log:
@@ -74,7 +74,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _stop_on_request(server: "subprocess.Popen[bytes]", grace: float) -> None:
-    os.read(sys.stdin.fileno(), 1)  # Blocks until there is a byte, or no owner to write one.
+    os.read(sys.stdin.fileno(), 1)  # Waits until the owner writes a byte or ends.
     server.send_signal(signal.SIGINT)
     try:
         server.wait(grace)
@@ -83,10 +83,10 @@ def _stop_on_request(server: "subprocess.Popen[bytes]", grace: float) -> None:
 
 
 def _rotate_log(log: Path, max_bytes: int, pause: float) -> None:
-    """Copy the server's log, which is our standard error, to `<log>.1` when it is too long, and empty it.
+    """Copy the server's log, which is standard error, to `<log>.1` when it is too long, and empty it.
 
-    The server keeps it open and appends: it continues at the beginning. What is written between the copy and the
-    truncation is lost.
+    The server keeps the file open and appends to it, so it continues at the beginning. Lines that it writes between the
+    copy and the truncation are lost.
     """
     while True:
         time.sleep(pause)

@@ -136,8 +136,11 @@ async def series_of(context: Context, request: Request) -> Response:
         pace = Pace(request.deadline)
         while True:
             async with context.database.transaction() as connection:
-                await reading.read(connection, pace.count)
-            pace.note()
+                is_of_snapshots = await reading.read(connection, pace.count)
+            if is_of_snapshots:
+                pace.note()
+            else:
+                pace.note_roll_ups()
             if reading.is_done or pace.is_over or reading.least_bytes > request.max_bytes:
                 break
         async with context.database.transaction() as connection:

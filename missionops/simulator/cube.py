@@ -47,7 +47,11 @@ class _Cube:
         error = abs(3.5 + 1.2 * circle.sine(2 * revolutions) + self._wobble.value) + 38 * stuck
         # The torque goes with the Earth's field, which turns twice as the spacecraft turns once.
         current = 38 * circle.sine(2 * revolutions + 0.2) + normal("magnetorquer_current_ma", 3)
-        rssi = self._received(revolutions, active)
+        rssi = FLOOR_DBM
+        if "beacon-loss" not in active:
+            # The free-space path is shortest at the highest elevation: some 12 dB from the horizon to there.
+            rssi = -114 + 11 * circle.sine(circle.fraction(PASSES * revolutions) / 2) + self._fading.value
+        rssi += normal("beacon_rssi_dbm", 0.3)
         return {
             "battery_soc": self._battery.charge,
             "bus_voltage": self._battery.voltage(2, 0.25) + normal("bus_voltage", 0.01),
@@ -57,13 +61,6 @@ class _Cube:
             "beacon_snr_db": rssi - NOISE_DBM + normal("beacon_snr_db", 0.3),
             "mode": self._mode(circle.fraction(revolutions), error),
         }
-
-    def _received(self, revolutions: float, active: Active) -> float:
-        """The free-space path is shortest at the highest elevation: some 12 dB from the horizon to there."""
-        noise = self._noise.normal("beacon_rssi_dbm", 0.3)
-        if "beacon-loss" in active:
-            return FLOOR_DBM + noise
-        return -114 + 11 * circle.sine(circle.fraction(PASSES * revolutions) / 2) + self._fading.value + noise
 
     def _mode(self, phase: float, error: float) -> str:
         if error > SAFE_DEG or self._battery.charge < SAFE_CHARGE:

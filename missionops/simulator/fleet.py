@@ -27,18 +27,16 @@ def find(names: Iterable[str]) -> tuple[Profile, ...]:
 def inject(texts: Iterable[str], profiles: Iterable[Profile] = PROFILES) -> Injections:
     """The faults in `texts` by spacecraft; InvalidRequest if no spacecraft can have one of them."""
     profiles = tuple(profiles)
-    parsed = [_known(fault.parse(text), profiles) for text in texts]
+    parsed = [fault.parse(text) for text in texts]
+    for injection in parsed:
+        if any(_concerns(injection, profile) for profile in profiles):
+            continue
+        named = [profile for profile in profiles if injection.spacecraft_id in (None, profile.spacecraft_id)]
+        if not named:
+            raise InvalidRequest(f"No profile here is called {injection.spacecraft_id!r}; there is {_all(profiles)}.")
+        names = sorted({one.name for profile in named for one in profile.faults})
+        raise InvalidRequest(f"There is no fault {injection.name!r} of {_all(named)}; there is {', '.join(names)}.")
     return {profile.spacecraft_id: tuple(one for one in parsed if _concerns(one, profile)) for profile in profiles}
-
-
-def _known(injection: Injection, profiles: tuple[Profile, ...]) -> Injection:
-    if any(_concerns(injection, profile) for profile in profiles):
-        return injection
-    named = [profile for profile in profiles if injection.spacecraft_id in (None, profile.spacecraft_id)]
-    if not named:
-        raise InvalidRequest(f"No profile here is called {injection.spacecraft_id!r}; there is {_all(profiles)}.")
-    names = sorted({one.name for profile in named for one in profile.faults})
-    raise InvalidRequest(f"There is no fault {injection.name!r} of {_all(named)}; there is {', '.join(names)}.")
 
 
 def _concerns(injection: Injection, profile: Profile) -> bool:

@@ -57,20 +57,16 @@ class _Navigator:
         weak = WEAK_DB * ramp(active, "nav-amplifier-degradation", 240)
         # The monitor stations see it rise and set: slant range and antenna pattern, about 1 dB either way.
         height = circle.sine(2 * ORBIT.revolutions(at))
+        # After a jump the frequency settles.
+        settling = JUMP_PPB * JUMP_SETTLES / (JUMP_SETTLES + active.get("clock-jump", math.inf))
         return {
             "battery_soc": self._battery.charge,
             "bus_voltage": 50.0 - 0.6 * self._eclipsed + normal("bus_voltage", 0.03),
-            "clock_drift_ppb": self._drift.value + _settling(active) + normal("clock_drift_ppb", 0.0005),
+            "clock_drift_ppb": self._drift.value + settling + normal("clock_drift_ppb", 0.0005),
             "clock_bias_ns": self._bias_ns + normal("clock_bias_ns", 0.3),
             "nav_signal_power_dbm": SIGNAL_DBM + 0.6 * height + self._signal.value - weak,
             "nav_snr_db": 43 + 1.4 * height + self._signal.value + normal("nav_snr_db", 0.2) - weak,
         }
-
-
-def _settling(active: Active) -> float:
-    """The frequency after a jump, while it settles."""
-    since = active.get("clock-jump", math.inf)
-    return JUMP_PPB * JUMP_SETTLES / (JUMP_SETTLES + since)
 
 
 PROFILE = Profile(

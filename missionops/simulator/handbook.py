@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from missionops.domain import number
-from missionops.simulator.profile import LIMITS, Parameter, Profile
+from missionops.simulator.profile import LIMITS, Profile
 
 
 class HandbookPage(NamedTuple):
@@ -20,10 +20,24 @@ class HandbookPage(NamedTuple):
 
 def documents(profile: Profile) -> Iterator[HandbookPage]:
     """The documents about one mission."""
+    names = ", ".join(parameter.name for parameter in profile.parameters)
+    lines = []
+    for parameter in profile.parameters:
+        unit = f" [{parameter.unit}]" if parameter.unit else ""
+        rule = ", ".join(f"{name} {number.text(parameter.rule[name])}" for name in LIMITS if name in parameter.rule)
+        lines.append(f"- {parameter.name}{unit}: {parameter.meaning}. Limits: {rule or 'none'}.\n")
+    faults = "\n".join(
+        f"{fault.name}\n"
+        f"  Symptom: {fault.symptom}\n"
+        f"  Parameters: {', '.join(fault.parameters)}\n"
+        f"  Likely cause: {fault.cause}\n"
+        f"  Action: {fault.action}\n"
+        for fault in profile.faults
+    )
     pages = (
-        ("overview", "mission overview", _overview(profile)),
-        ("reference", "parameter reference", _reference(profile)),
-        ("troubleshooting", "troubleshooting", _troubleshooting(profile)),
+        ("overview", "mission overview", f"{profile.overview}\n\nTelemetry: {names}.\n"),
+        ("reference", "parameter reference", f"Parameters of {profile.spacecraft_id}\n\n{''.join(lines)}"),
+        ("troubleshooting", "troubleshooting", f"Known faults of {profile.spacecraft_id}\n\n{faults}"),
     )
     for category, title, body in pages:
         yield HandbookPage(
@@ -34,30 +48,3 @@ def documents(profile: Profile) -> Iterator[HandbookPage]:
             tags=(profile.mission_type.lower().replace(" ", "-"), category),
             body=body,
         )
-
-
-def _overview(profile: Profile) -> str:
-    reports = ", ".join(parameter.name for parameter in profile.parameters)
-    return f"{profile.overview}\n\nTelemetry: {reports}.\n"
-
-
-def _reference(profile: Profile) -> str:
-    return f"Parameters of {profile.spacecraft_id}\n\n" + "\n".join(map(_line, profile.parameters)) + "\n"
-
-
-def _line(parameter: Parameter) -> str:
-    unit = f" [{parameter.unit}]" if parameter.unit else ""
-    allowed = ", ".join(f"{name} {number.text(parameter.rule[name])}" for name in LIMITS if name in parameter.rule)
-    return f"- {parameter.name}{unit}: {parameter.meaning}. Limits: {allowed or 'none'}."
-
-
-def _troubleshooting(profile: Profile) -> str:
-    faults = (
-        f"{fault.name}\n"
-        f"  Symptom: {fault.symptom}\n"
-        f"  Parameters: {', '.join(fault.parameters)}\n"
-        f"  Likely cause: {fault.cause}\n"
-        f"  Action: {fault.action}\n"
-        for fault in profile.faults
-    )
-    return f"Known faults of {profile.spacecraft_id}\n\n" + "\n".join(faults)

@@ -40,10 +40,7 @@ class _Imager:
         eclipsed = ORBIT.is_eclipsed(phase, BETA_SINE)
         load = BUS_WATTS + CAMERA_WATTS * imaging
         self._array_watts = self._battery.advance(seconds, 0.0 if eclipsed else ARRAY_WATTS, load)
-        self._advance_temperatures(seconds, active, eclipsed=eclipsed, imaging=imaging)
         self._pointing.advance(seconds)
-
-    def _advance_temperatures(self, seconds: float, active: Active, *, eclipsed: bool, imaging: bool) -> None:
         heat = abs(self._battery.power) / 30 + 35 * ramp(active, "battery-cell-short", 60)
         self._battery_temp = lag.toward(self._battery_temp, 14 + heat, seconds, 900)
         self._panel_temp = lag.toward(self._panel_temp, -48 if eclipsed else 64, seconds, 480)
@@ -55,7 +52,10 @@ class _Imager:
         normal = self._noise.normal
         cells = CELLS - (1 if "battery-cell-short" in active else 0)
         voltage = self._battery.voltage(cells, 0.12)
-        rw1, rw2 = self._wheels(revolutions, active)
+        slewing = 0.03 if _mode(circle.fraction(revolutions)) == "IMAGING" else 0.0
+        lost = 0.9 * ramp(active, "reaction-wheel-friction", 300)
+        pointing = abs(0.018 + self._pointing.value + normal("attitude_error_deg", 0.002))
+        rw1, rw2 = _wheels(revolutions, active)
         return {
             "battery_soc": self._battery.charge,
             "battery_temp": self._battery_temp + normal("battery_temp", 0.1),
@@ -63,25 +63,21 @@ class _Imager:
             "solar_array_current": max(self._array_watts / voltage + normal("solar_array_current", 0.01), 0.0),
             "panel_temp": self._panel_temp + normal("panel_temp", 0.3),
             "payload_temp": self._payload_temp + normal("payload_temp", 0.1),
-            "attitude_error_deg": self._attitude_error(revolutions, active),
+            "attitude_error_deg": pointing + slewing + lost,
             "rw1_speed_rpm": rw1 + normal("rw1_speed_rpm", 6),
             "rw2_speed_rpm": rw2 + normal("rw2_speed_rpm", 6),
             "images_captured": _pictures(revolutions),
             "imaging_mode": _mode(circle.fraction(revolutions)),
         }
 
-    def _attitude_error(self, revolutions: float, active: Active) -> float:
-        slewing = 0.03 if _mode(circle.fraction(revolutions)) == "IMAGING" else 0.0
-        lost = 0.9 * ramp(active, "reaction-wheel-friction", 300)
-        return abs(0.018 + self._pointing.value + self._noise.normal("attitude_error_deg", 0.002)) + slewing + lost
 
-    def _wheels(self, revolutions: float, active: Active) -> tuple[float, float]:
-        """Gravity gradient once and twice an orbit, and accumulated drag; wheel 2 takes over when wheel 1 is stuck."""
-        stored = 900 * circle.fraction(revolutions / DESATURATION)
-        rw1 = 1700 + 500 * circle.sine(revolutions) + stored
-        rw2 = -1500 + 420 * circle.sine(2 * revolutions + 0.1) - 0.6 * stored
-        stuck = ramp(active, "reaction-wheel-friction", 300)
-        return rw1 * (1 - 0.9 * stuck), rw2 - 4300 * stuck
+def _wheels(revolutions: float, active: Active) -> tuple[float, float]:
+    """Gravity gradient once and twice an orbit, and accumulated drag; wheel 2 takes over when wheel 1 is stuck."""
+    stored = 900 * circle.fraction(revolutions / DESATURATION)
+    rw1 = 1700 + 500 * circle.sine(revolutions) + stored
+    rw2 = -1500 + 420 * circle.sine(2 * revolutions + 0.1) - 0.6 * stored
+    stuck = ramp(active, "reaction-wheel-friction", 300)
+    return rw1 * (1 - 0.9 * stuck), rw2 - 4300 * stuck
 
 
 def _mode(phase: float) -> str:

@@ -42,11 +42,18 @@ ORDER BY number LIMIT $3
 """
 
 
-async def waiting(connection: Connection, lease: Lease, count: int) -> AsyncIterator[Waiting]:
-    """The first events of the outbox, in order; none if another instance has claimed the partition since."""
+async def waiting(connection: Connection, lease: Lease, count: int, max_bytes: int) -> AsyncIterator[Waiting]:
+    """The first events of the outbox, in order; none if another instance has claimed the partition since.
+
+    At most `count` events, and no more once their metadata is larger than `max_bytes`.
+    """
     async for row in rows.rows(connection, _WAITING, lease.partition, lease.epoch, count):
         number, *columns = row
-        yield Waiting(number, events.event(columns))
+        found = Waiting(number, events.event(columns))
+        yield found
+        max_bytes -= len(found.event.metadata)
+        if max_bytes < 0:
+            return
 
 
 _MARK = "SELECT events_sequence FROM app.checkpoint WHERE partition = $1 AND epoch = $2"

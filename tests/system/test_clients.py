@@ -122,7 +122,7 @@ async def test_a_plain_client_asks(up: Up) -> None:
 def test_the_examples_for_curl_work_as_written(place: Place) -> None:
     """Those that the README gives for what can be asked, but for the port; on a service of their own."""
     readme = (Path(__file__).parents[2] / "README.md").read_text()
-    section = readme.partition("## Everything that can be asked")[2].partition("\n## ")[0]
+    section = readme.partition("## All operations")[2].partition("\n## ")[0]
     examples = re.findall(r"^curl .*$", section, re.MULTILINE)
     assert len(examples) == 4
     address = place.up("--ephemeral").http.removeprefix("http://")

@@ -29,7 +29,7 @@ class Server:
 
     async def start(self, more: str) -> None:
         self._config.write_text(f"listen: 127.0.0.1:{self.port}\n{more}\n")
-        command = [str(embedded._binary()), "--config", str(self._config), "--ports_file_dir", str(self._ports)]
+        command = [str(embedded.find_binary()), "--config", str(self._config), "--ports_file_dir", str(self._ports)]
         self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL)  # noqa: ASYNC220 - returns at once
         ports = self._ports / f"nats-server_{self._process.pid}.ports"
         await until_async(lambda: ports.exists() and '"]' in ports.read_text(), "the ports file of the server")

@@ -222,8 +222,8 @@ async def test_an_owner_that_was_replaced_reads_and_removes_nothing(service, cli
     async with databases.connected(database_url) as connection:
         async with connection.transaction():
             await insert(connection, "e")
-            assert [row async for row in outbox.waiting(connection, former, 10)] == []
-            assert [row.event.id async for row in outbox.waiting(connection, Lease(0, epoch), 10)] == ["e"]
+            assert [row async for row in outbox.waiting(connection, former, 10, 1_000)] == []
+            assert [row.event.id async for row in outbox.waiting(connection, Lease(0, epoch), 10, 1_000)] == ["e"]
             with pytest.raises(OwnershipLost):
                 await outbox.remove(connection, former, [1, 2, 3], 99)
         with pytest.raises(OwnershipLost):
@@ -275,7 +275,7 @@ async def _waiting(settings):
 
     async with databases.connected(settings.database_url) as connection, connection.transaction():
         epoch = await connection.fetchval("SELECT epoch FROM app.checkpoint")
-        yield [row async for row in outbox.waiting(connection, Lease(0, epoch), 100)]
+        yield [row async for row in outbox.waiting(connection, Lease(0, epoch), 100, 10_000)]
 
 
 async def test_telemetry_goes_on_while_events_cannot_be_published(service, client, database):

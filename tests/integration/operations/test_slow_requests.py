@@ -26,6 +26,8 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "docs.create": {"title": "t", "body": "b"},
     "docs.get": {"documentId": "d"},
     "docs.search": {"q": "text"},
+    "telemetry.series": {"parameters": ["temp"], "from": AT, "to": AT},
+    "telemetry.states": {"parameters": ["temp"], "from": AT, "to": AT},
 }
 """By operation, where an empty one says nothing."""
 

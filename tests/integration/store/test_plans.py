@@ -9,7 +9,7 @@ import pytest
 
 from missionops.domain import timestamp
 from missionops.domain.snapshot import SnapshotKey
-from missionops.store import anomalies, anomaly_search, partitions, reception, samples, telemetry
+from missionops.store import anomalies, anomaly_search, latest, partitions, reception, samples, telemetry
 from missionops.store import database as databases
 from missionops.store.anomaly_search import AnomalyFilter, AnomalySearchCursor
 from missionops.store.parameter_sets import ParameterNames
@@ -150,6 +150,17 @@ async def series(plans: Plans, between: tuple[datetime, datetime], *, one_by_one
     return any((await samples.buckets(plans.connection, wanted, where, (between[0], ""), 1_000)).buckets)
 
 
+async def newest_values(plans: Plans, between: tuple[datetime, datetime]) -> object:
+    sets = await latest.sets_with(plans.connection, "SC-1", ["temp"])
+    search = latest.Search("SC-1", between, sets, 1_000, 20)
+    return await latest.backwards(plans.connection, search, (between[1], latest.AFTER_ANY_ID))
+
+
+async def of_parameter(plans: Plans, between: tuple[datetime, datetime]) -> object:
+    search = latest.Search("SC-1", between, (), 1_000, 20)
+    return await latest.of_parameter(plans.connection, search, "temp")
+
+
 SAMPLES = "SELECT count(*), max(number) FROM app.samples('SC-1', 'temp', '{}', '{}')"
 
 CASES: dict[str, tuple[Callable[[Plans], Awaitable[object]], int, int]] = {
@@ -170,6 +181,9 @@ CASES: dict[str, tuple[Callable[[Plans], Awaitable[object]], int, int]] = {
     "telemetry.series of long ago": (lambda plans: series(plans, OLD), 4, 4),
     "telemetry.series, the first portion of all": (lambda plans: series(plans, (EVER[0], NOW)), 120, 20),
     "telemetry.series, samples": (lambda plans: series(plans, LATELY, one_by_one=True), 2, 2),
+    "telemetry.latest": (lambda plans: newest_values(plans, (EVER[0], NOW)), 27, 4),
+    "telemetry.latest at a time long ago": (lambda plans: newest_values(plans, (EVER[0], OLD[1])), 100, 10),
+    "telemetry.latest, one parameter": (lambda plans: of_parameter(plans, LATELY), 100, 2),
     "app.samples": (lambda plans: plans.connection.fetch(SAMPLES.format(*LATELY)), 2, 2),
     "app.samples of long ago": (lambda plans: plans.connection.fetch(SAMPLES.format(*OLD)), 2, 2),
 }
