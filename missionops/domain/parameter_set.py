@@ -6,13 +6,19 @@ of the time, and judged in a quarter. A `ParameterSet` is stored, and says which
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple, cast
+from typing import Any, ClassVar, NamedTuple, TypeGuard, cast
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 Value = bool | int | float | str | None
 """What a parameter may be; None where it was reported to have no value."""
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether a value is a number: a boolean, which Python takes for one, is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
 
 LARGEST_EXACT = 2**53
 """Integers up to here, of either sign, are doubles without loss; larger ones are kept as text."""

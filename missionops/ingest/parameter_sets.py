@@ -9,7 +9,7 @@ import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from missionops.domain.limits import MAX_PARAMETERS
+from missionops.domain.parameter_name import MAX_PARAMETERS
 from missionops.domain.parameter_set import ParameterSet, ParameterValues, Value, is_double
 from missionops.domain.snapshot import Snapshot
 from missionops.ingest.batch import Batch, BatchEntry, ParameterKey

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, get_args
 
 import prometheus_client as prometheus
 
-from missionops.domain.anomaly import Severity
+from missionops.domain.severity import Severity
 from missionops.ingest.outgoing_stream import Outgoing, total
 from missionops.ingest.roll_up_status import RollUpStatus
 from missionops.wire.fault import Code

@@ -11,8 +11,8 @@ from msgspec import Meta
 
 from missionops.domain import identifier, number, spacecraft
 from missionops.domain.access import Role
-from missionops.domain.anomaly import Severity
 from missionops.domain.event import Event, EventType
+from missionops.domain.severity import Severity
 from missionops.errors import Conflict, TooLarge
 from missionops.operations import pagination, request_parsing
 from missionops.operations.operation import Context, Operation, Request, Response, Route

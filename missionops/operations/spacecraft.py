@@ -8,8 +8,8 @@ from msgspec import Meta
 
 from missionops.domain import timestamp
 from missionops.domain.access import Role
-from missionops.domain.anomaly import Severity
 from missionops.domain.event import EventType
+from missionops.domain.severity import Severity
 from missionops.domain.timestamp import Timestamp
 from missionops.errors import NotFound
 from missionops.operations import audit, config_check

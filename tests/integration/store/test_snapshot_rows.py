@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from missionops.domain import snapshot, timestamp
-from missionops.domain.limits import MAX_PARAMETERS
+from missionops.domain.parameter_name import MAX_PARAMETERS
 from missionops.domain.parameter_set import ParameterValues, Value
 from missionops.ingest.batch import Batch, Delivery
 from missionops.ingest.parameter_sets import ParameterSets
