@@ -21,7 +21,7 @@ from missionops.domain.timestamp import Timestamp
 from missionops.errors import SetupError, Unavailable
 from missionops.operations import pagination
 from missionops.store import changes, database
-from missionops.store.changes import Kind
+from missionops.store.changes import HintKind
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class Changes(msgspec.Struct):
         return self.spacecraft == [] and not (self.alarms or self.events or self.configs)
 
 
-class Position(NamedTuple):
+class ChangeCursor(NamedTuple):
     """How far a caller has seen."""
 
     incarnation: str
@@ -69,7 +69,7 @@ class ChangeFeed:
         self._dsn = dsn
         self._incarnation = secrets.token_hex(8)
         self._number = 0
-        self._last: dict[Kind, dict[str, int]] = {kind: {} for kind in Kind}
+        self._last: dict[HintKind, dict[str, int]] = {kind: {} for kind in HintKind}
         """By kind and spacecraft: the number of its last hint, the most recent last."""
         self.changed = asyncio.Event()
         """Set with the next hint; then another one takes its place."""
@@ -143,24 +143,24 @@ class ChangeFeed:
             cursor: Of an earlier answer; None: the caller has seen nothing.
             visible: The spacecraft that the caller may see; None: all, and what is about no one of them.
         """
-        position = pagination.read(cursor, Position)
-        reached = pagination.written(Position(self._incarnation, self._reached()))
+        position = pagination.read(cursor, ChangeCursor)
+        reached = pagination.written(ChangeCursor(self._incarnation, self._reached()))
         now = datetime.now(UTC)
         if position is None or position.incarnation != self._incarnation or position.number > self._number:
             return Changes(reached, now, None, alarms=True, events=True, configs=True), True
-        found = {kind: self._of(kind, position.number, visible) for kind in Kind}
+        found = {kind: self._of(kind, position.number, visible) for kind in HintKind}
         named = sorted(set().union(*found.values()) - {spacecraft.FLEET})
         changed = Changes(
             reached,
             now,
             named if len(named) <= _MOST_NAMED else None,
-            alarms=bool(found[Kind.TELEMETRY]),
-            events=bool(found[Kind.EVENT] or found[Kind.CONFIG]),
-            configs=bool(found[Kind.CONFIG]),
+            alarms=bool(found[HintKind.TELEMETRY]),
+            events=bool(found[HintKind.EVENT] or found[HintKind.CONFIG]),
+            configs=bool(found[HintKind.CONFIG]),
         )
         return changed, False
 
-    def _of(self, kind: Kind, after: int, visible: AbstractSet[str] | None) -> set[str]:
+    def _of(self, kind: HintKind, after: int, visible: AbstractSet[str] | None) -> set[str]:
         found = set()
         for spacecraft_id, number in reversed(self._last[kind].items()):
             if number <= after:

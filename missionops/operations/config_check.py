@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 
@@ -36,6 +37,10 @@ _NEAREST_SECONDS = 0.3
 """What the search for similar names may take; it begins no other name after that."""
 _MOST_COMPARED = 64
 """Characters of a name that are compared with others."""
+
+
+_OF_ALARMS = ("change", "staleAfter", "raise", "clear", "deadband", "maskedBy")
+"""Keys of a rule that no anomaly depends on."""
 
 
 class RuleCheck(msgspec.Struct, rename="camel"):
@@ -95,12 +100,18 @@ async def all_rules_work(
 
 async def warnings(database: Database, names: ParameterNames, spacecraft_id: str, config: ValidConfig) -> list[Detail]:
     """What in a new config checks nothing, as far as stored telemetry shows."""
-    given: Mapping[str, object] = config.document.get("parameters", {})
+    given: Mapping[str, Mapping[str, Any]] = config.document.get("parameters", {})
     found = [*config_document.suspicious_keys(config.document)]
     found += [
         _warning(name, "has no limit, so nothing is checked")
         for name in given
         if name not in config.rules and name not in config.rules.off
+    ]
+    found += [
+        Detail(f"parameters.{name}.{key}", "is kept, and takes effect in alarms, which this version does not find yet")
+        for name, rule in given.items()
+        for key in _OF_ALARMS
+        if name in config.rules and any(key in one for one in (rule, *rule.get("when", ())))
     ]
     if not config.rules:
         return found

@@ -22,7 +22,7 @@ from missionops.store import fleet
 from missionops.store.fleet import FleetRow
 
 
-class State(StrEnum):
+class FleetState(StrEnum):
     """The worst of a spacecraft's status, in one word; the worst first."""
 
     CRITICAL = "CRITICAL"
@@ -35,7 +35,7 @@ class State(StrEnum):
     NOMINAL = "NOMINAL"
 
 
-STATES = tuple(State)
+STATES = tuple(FleetState)
 
 _MONITORING_SECONDS = 1.0
 """How long one request may look for the rules that do not work; what is left is UNKNOWN until a later one."""
@@ -49,7 +49,7 @@ class FleetRequest(msgspec.Struct, forbid_unknown_fields=True):
     limit: Limit = 100
     cursor: str | None = None
     q: Annotated[str, Meta(max_length=256, description="What the id or the name contains.")] | None = None
-    state: State | None = None
+    state: FleetState | None = None
 
 
 class FleetItem(Status, rename="camel"):
@@ -59,14 +59,14 @@ class FleetItem(Status, rename="camel"):
     mission_type: str | None
     version: int | None
     """Of its config in force; null where it has none."""
-    state: State
+    state: FleetState
 
 
 class FleetResponse(msgspec.Struct):
     """How the spacecraft do; `counts` are of all that the caller may see, whatever else was asked for."""
 
     at: Timestamp
-    counts: dict[State, int]
+    counts: dict[FleetState, int]
     items: list[FleetItem]
 
 
@@ -116,9 +116,9 @@ class FleetStatus:
 
 
 def _craft(row: FleetRow, monitoring: Monitoring) -> _Craft:
-    state = State(spacecraft.OVERALL[row.highest])
-    if state is State.NOMINAL and monitoring != "ACTIVE":
-        state = State(monitoring)
+    state = FleetState(spacecraft.OVERALL[row.highest])
+    if state is FleetState.NOMINAL and monitoring != "ACTIVE":
+        state = FleetState(monitoring)
     return _Craft(STATES.index(state), row, monitoring)
 
 

@@ -14,7 +14,7 @@ _LONGEST = 7_900
 """Bytes of one notification; the server takes 7,999."""
 
 
-class Kind(StrEnum):
+class HintKind(StrEnum):
     """What was changed."""
 
     TELEMETRY = "telemetry"
@@ -27,11 +27,11 @@ class Kind(StrEnum):
 class Hint(NamedTuple):
     """What was changed, and of which spacecraft."""
 
-    kind: Kind
+    kind: HintKind
     spacecraft_ids: list[str]
 
 
-def written(kind: Kind, spacecraft_ids: Iterable[str]) -> Iterator[str]:
+def written(kind: HintKind, spacecraft_ids: Iterable[str]) -> Iterator[str]:
     """The notifications that say so: as many as it takes."""
     text = kind.value
     for spacecraft_id in spacecraft_ids:
@@ -46,4 +46,4 @@ def written(kind: Kind, spacecraft_ids: Iterable[str]) -> Iterator[str]:
 def read(text: str) -> Hint:
     """The hint in a notification; ValueError if it is none of ours."""
     kind, _, spacecraft_ids = text.partition(" ")
-    return Hint(Kind(kind), spacecraft_ids.split(","))
+    return Hint(HintKind(kind), spacecraft_ids.split(","))

@@ -25,7 +25,7 @@ SELECT pg_notify($2, ''), pg_notify($3, $4) FROM put
 
 async def put(connection: Connection, event: Event) -> None:
     """Have an event published once the caller's transaction is committed, and hint at it."""
-    kind = changes.Kind.CONFIG if event.type is EventType.CONFIG_CHANGED else changes.Kind.EVENT
+    kind = changes.HintKind.CONFIG if event.type is EventType.CONFIG_CHANGED else changes.HintKind.EVENT
     (hint,) = changes.written(kind, [event.spacecraft_id or spacecraft.FLEET])
     await connection.execute(_PUT, event.id, CHANNEL, changes.CHANNEL, hint)
 

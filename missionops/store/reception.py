@@ -39,7 +39,7 @@ SELECT pg_notify($5, hint) FROM unnest($6::text[]) AS _ (hint)
 async def note(connection: Connection, received: Sequence[Reception]) -> None:
     """Note what a batch has received of its spacecraft, and hint at it. Two batches must not do so at the same time."""
     columns = [list(column) for column in zip(*received, strict=True)]
-    hints = changes.written(changes.Kind.TELEMETRY, (row.spacecraft_id for row in received))
+    hints = changes.written(changes.HintKind.TELEMETRY, (row.spacecraft_id for row in received))
     await connection.execute(_NOTE, *columns, changes.CHANNEL, list(hints))
 
 
