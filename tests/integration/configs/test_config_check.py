@@ -55,6 +55,7 @@ async def test_what_takes_effect_in_alarms_alone_is_said_to_check_nothing_yet(cl
     assert all("does not find yet" in warning["message"] for warning in reply["warnings"])
 
 
+@pytest.mark.shared_service
 async def test_each_rule_says_what_it_does(client: Client, database: Any):
     assert (await ask(client, f"config.check.{SC}"))["error"]["message"] == "Config not found"
     rules: dict[str, Any] = {
