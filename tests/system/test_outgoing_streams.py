@@ -267,7 +267,7 @@ async def test_a_stream_without_a_bound_that_fills_the_account_does_not_stop_the
         assert health["status"] == "ready", health
         purged = HELD - held["deadletters.telemetry.SC-001"]
         assert health["streams"]["DEADLETTERS"]["dropped"] == health["streams"]["DEADLETTERS"]["purged"] == purged
-        assert any("had no room" in warning and "SC-001" in warning for warning in health["warnings"])
+        assert any("had no more room" in warning and "SC-001" in warning for warning in health["warnings"])
 
 
 async def test_what_is_more_than_eight_megabytes_is_one_letter_that_can_be_replayed(place: Place, up: Up) -> None:

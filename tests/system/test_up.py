@@ -30,7 +30,7 @@ def test_it_says_where_everything_is_before_it_logs_anything(up: Up) -> None:
     assert not up.out
     banner, log = up.err.partition("{")[::2]
     assert "owner of partition" in log
-    assert banner.startswith("missionops is up. Ctrl-C stops it.\n  NATS ")
+    assert banner.startswith("missionops is up. Ctrl-C stops it.\n  Open ")
     for address in up.addresses.values():
         assert address in up.err
 

@@ -14,6 +14,8 @@ from faststream.nats import ConsumerConfig, JStream, NatsBroker, PullSub
 from faststream.specification import AsyncAPI
 from nats.aio.client import Client
 
+from tests.wait import until_async
+
 
 @pytest.fixture
 async def alone(nats_url: str) -> AsyncIterator[NatsBroker]:
@@ -62,7 +64,11 @@ async def test_it_lets_requests_wait_where_no_time_runs(alone: NatsBroker, clien
         return "done"
 
     await alone.start()
-    await (await alone.connect()).flush()  # the server knows of the subscription now
+
+    async def is_known() -> bool:
+        return bool(await client.request("quick", b"", timeout=5))
+
+    await until_async(is_known, "the subscriptions", ignore=(nats.errors.NoRespondersError,))
     asked = [asyncio.create_task(client.request("slow", b"", timeout=5)) for _ in range(4)]
     for _ in range(10):  # each comes after those, and is answered
         await client.request("quick", b"", timeout=5)

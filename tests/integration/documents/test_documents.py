@@ -225,7 +225,6 @@ async def test_every_sign_is_an_ordinary_one(service: Service, client):
 @pytest.mark.parametrize(
     ("request_", "path"),
     [
-        ({}, "q"),
         ({"q": ""}, "q"),
         ({"q": "x" * 257}, "q"),
         ({"q": "\0"}, "q"),

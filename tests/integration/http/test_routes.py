@@ -226,7 +226,7 @@ async def test_every_refusal_has_its_status_and_names_the_field(http: httpx.Asyn
         ("POST", "/telemetry/batch", {}, 400, "snapshots"),
         ("POST", "/events", {"type": "INFO", "severity": "LOW", "message": "x"}, 400, "spacecraftId"),
         ("POST", "/events", {"spacecraftId": "A", "type": "INFO", "severity": "LOW"}, 400, "message"),
-        ("GET", "/docs/search", None, 400, "q"),
+        ("GET", "/docs/search?q=", None, 400, "q"),
         ("GET", "/docs/search?q=x&limit=51", None, 400, "limit"),
         ("GET", "/docs/-", None, 400, "documentId"),
     )
