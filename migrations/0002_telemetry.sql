@@ -101,7 +101,8 @@ FROM (
     SELECT inhparent::regclass AS parent, child.oid, pg_get_expr(child.relpartbound, child.oid) AS bounds,
            inhdetachpending AS is_detaching
     FROM pg_catalog.pg_inherits JOIN pg_catalog.pg_class AS child ON child.oid = inhrelid
-    WHERE inhparent IN ('app.snapshot'::regclass, 'app.anomaly'::regclass)
+    WHERE inhparent IN (SELECT oid FROM pg_catalog.pg_class
+                        WHERE relkind = 'p' AND relnamespace = 'app'::regnamespace)
 ) AS _;
 
 CREATE VIEW app.snapshot_partition AS
@@ -134,7 +135,7 @@ DECLARE
     name        text;
     number      integer;
 BEGIN
-    IF parent NOT IN ('app.snapshot'::regclass, 'app.anomaly'::regclass) THEN
+    IF NOT EXISTS (SELECT FROM pg_class WHERE oid = parent AND relkind = 'p' AND relnamespace = 'app'::regnamespace) THEN
         RAISE EXCEPTION '% has no partitions by time', parent USING ERRCODE = 'wrong_object_type';
     END IF;
     IF EXISTS (SELECT FROM unnest(days) AS _ (wanted) WHERE wanted < '1900-01-01' OR wanted > '2199-12-31') THEN

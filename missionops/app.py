@@ -24,6 +24,7 @@ from missionops.http.application import Metrics
 from missionops.ingest.status import IngestStatus
 from missionops.operations import range_reading
 from missionops.operations.compiled_limits import CompiledRules
+from missionops.operations.fleet import FleetStatus
 from missionops.operations.operation import Context
 from missionops.operations.request_metrics import RequestMetrics
 from missionops.settings import Settings
@@ -91,6 +92,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
             DeadLetterStream(client),
             asyncio.Semaphore(range_reading.AT_ONCE),
             ParameterNames(),
+            FleetStatus(),
         )
         requests = RequestRouter(client, context, metrics)
         closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()

@@ -19,7 +19,7 @@ from missionops.domain import timestamp
 from missionops.errors import Unavailable
 from missionops.ingest.outgoing_stream import unbounded
 from missionops.ingest.status import IngestStatus, StreamEnd
-from missionops.operations.health import Health, Ingest, OutgoingStream
+from missionops.operations.health import Health, Ingest, OutgoingStream, RollUps
 from missionops.store import locks
 from missionops.store.database import Database
 
@@ -74,6 +74,7 @@ class HealthReporter(Collector):
                     if holders := await locks.sentence(connection):
                         trouble = f"{trouble} {holders}"
         is_owner = status.role == "owner"
+        roll_ups = status.roll_ups
         outgoing = {name: stream for name, stream in sorted(status.outgoing.items()) if stream.max_bytes is not None}
         if status.role == "standby":
             outgoing = {}  # the owner reports these
@@ -94,6 +95,7 @@ class HealthReporter(Collector):
                 lost=status.lost,
                 anomalies=dict(status.anomalies),
                 dead_letters=dict(status.dead_letters),
+                roll_ups=None if roll_ups.waiting is None else RollUps(roll_ups.waiting, round(roll_ups.lag, 3)),
             ),
             {
                 name: OutgoingStream(

@@ -35,6 +35,7 @@ _COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "watch": ("watch:watch", "Watch anomalies, or any other messages, live."),
     },
     "Spacecraft": {
+        "fleet": ("fleet:fleet", "Show how all spacecraft do, the worst first."),
         "list-spacecraft": ("spacecraft:list_spacecraft", "List the registered spacecraft."),
         "get-spacecraft": (
             "spacecraft:get_spacecraft", "Show one spacecraft: its registration, and its config in force.",
@@ -44,6 +45,9 @@ _COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "get-config": ("config:get_config", "Show the limits in force for a spacecraft, or an earlier version."),
         "set-config": ("config:set_config", "Put limits in force for a spacecraft, in place of all that it had."),
         "check-config": ("config:check_config", "Show which limits judge telemetry, and why the others do not."),
+        "test-limits": (
+            "limit_tests:test_limits", "Test limits against series of values and expected alarms, without a server.",
+        ),
         "list-configs": (
             "config:list_configs", "List the versions of a spacecraft's limits: who set them, when and why.",
         ),
@@ -51,7 +55,9 @@ _COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "Events and documents": {
         "list-events": ("events:list_events", "List mission events, newest first."),
         "record-event": ("events:record_event", "Record that something happened."),
-        "search-docs": ("documents:search_docs", "Search the documents, best match first."),
+        "search-docs": (
+            "documents:search_docs", "Search the documents, best match first; without words show the newest.",
+        ),
         "get-doc": ("documents:get_doc", "Show a document."),
         "create-doc": ("documents:create_doc", "Publish a document."),
     },

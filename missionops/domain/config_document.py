@@ -7,7 +7,11 @@ from difflib import SequenceMatcher
 from itertools import islice
 from typing import Any
 
-from missionops.domain import limits, timestamp
+from missionops.domain import rule_document, rule_key, timestamp
+from missionops.domain.checks import limit
+from missionops.domain.clock import Clock
+from missionops.domain.parameter_name import MAX_NAME
+from missionops.domain.rule_key import MAX_SECONDS
 from missionops.errors import Detail
 
 RESPONSE_KEYS = frozenset({"spacecraftId", "config", "status", "source", "version", "updatedAt"})
@@ -15,9 +19,8 @@ RESPONSE_KEYS = frozenset({"spacecraftId", "config", "status", "source", "versio
 SET_RESPONSE_KEYS = RESPONSE_KEYS | {"warnings"}
 
 MIN_SILENT_AFTER = 60
-MAX_SECONDS = 10_000_000_000
-"""Longer than from the earliest time to the latest, so that no sum of it with a time overflows."""
 
+_LIMITS = frozenset({*limit.NAMES, "states", "change", "staleAfter"})
 _ALIKE = 0.7
 _MOST_KEYS = 1_000
 _LIMIT = re.compile(
@@ -39,9 +42,13 @@ def unwrap(document: Mapping[str, Any], spacecraft_id: str) -> tuple[Mapping[str
 
 
 def count_limits(document: Mapping[str, Any]) -> int:
-    """How many limits of a valid document check something: those of rules that are switched off do not."""
+    """How many limits of a valid document check something: those of rules that are switched off do not.
+
+    States, a change and a staleness count as one limit each.
+    """
     rules: Mapping[str, Mapping[str, Any]] = document.get("parameters", {})
-    return sum(len(rule) for rule in rules.values() if limits.OFF not in rule)
+    in_force = [rule for rule in rules.values() if rule_document.OFF not in rule]
+    return sum(len(_LIMITS & one.keys()) for rule in in_force for one in (rule, *rule.get("when", ())))
 
 
 def setting_faults(document: Mapping[str, Any]) -> Iterator[Detail]:
@@ -62,7 +69,16 @@ def setting_faults(document: Mapping[str, Any]) -> Iterator[Detail]:
             except timestamp.InvalidTimestamp as error:
                 yield Detail("clock.from", str(error))
         else:
-            yield Detail(f"clock.{key[: limits.MAX_NAME]}", "is no setting of the clock; those are ahead and from")
+            yield Detail(f"clock.{key[:MAX_NAME]}", "is no setting of the clock; those are ahead and from")
+
+
+def clock(document: Mapping[str, Any]) -> Clock:
+    """The `clock` of a valid document."""
+    given = document.get("clock", {})
+    return Clock(
+        rule_key.microseconds(given["ahead"]) if "ahead" in given else Clock().ahead,
+        timestamp.to_microseconds(timestamp.parse(given["from"])) if "from" in given else None,
+    )
 
 
 def suspicious_keys(document: Mapping[str, Any]) -> Iterator[Detail]:
@@ -70,7 +86,7 @@ def suspicious_keys(document: Mapping[str, Any]) -> Iterator[Detail]:
     if document.get("parameters"):
         return
     for key, value in islice(document.items(), _MOST_KEYS):
-        path = key[: limits.MAX_NAME]
+        path = key[:MAX_NAME]
         if key == "parameters" or not isinstance(value, dict):
             continue
         if likeness(key, "parameters") >= _ALIKE:
@@ -94,7 +110,7 @@ def folded(name: str) -> str:
 def _looks_like_rule(value: object) -> bool:
     """Whether a value is an object with a number under a name that nearly is a limit's."""
     return isinstance(value, dict) and any(
-        isinstance(limit, int | float) and _LIMIT.fullmatch(folded(key)) for key, limit in value.items()
+        isinstance(inner, int | float) and _LIMIT.fullmatch(folded(key)) for key, inner in value.items()
     )
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from missionops.domain.anomaly import Severity
+from missionops.domain.severity import Severity
 from missionops.domain.timestamp import Timestamp
 
 

@@ -6,13 +6,19 @@ of the time, and judged in a quarter. A `ParameterSet` is stored, and says which
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple, cast
+from typing import Any, ClassVar, NamedTuple, TypeGuard, cast
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 Value = bool | int | float | str | None
 """What a parameter may be; None where it was reported to have no value."""
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether a value is a number: a boolean, which Python takes for one, is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
 
 LARGEST_EXACT = 2**53
 """Integers up to here, of either sign, are doubles without loss; larger ones are kept as text."""
@@ -73,7 +79,7 @@ class ParameterSet:
         """Where in `numbers` each of them stands, from 0."""
 
 
-class Columns(NamedTuple):
+class StoredValues(NamedTuple):
     """The values of one snapshot as they are stored."""
 
     numbers: list[float | None]
@@ -91,21 +97,21 @@ def is_double(value: Value) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and -LARGEST_EXACT <= value <= LARGEST_EXACT
 
 
-def split(values: Mapping[str, Value], positions: Mapping[str, int]) -> Columns:
+def split(values: Mapping[str, Value], positions: Mapping[str, int]) -> StoredValues:
     """The values as they are stored with a set that has its names at these positions."""
     placed: dict[int, float] = {}
-    columns = Columns([], {}, [])
+    found = StoredValues([], {}, [])
     for name, value in values.items():
         if not is_double(value):
-            columns.others[name] = value
+            found.others[name] = value
         elif (position := positions.get(name)) is not None:
             placed[position] = cast("float", value)
         else:
-            columns.others[name] = value
-            columns.unplaced.append(name)
+            found.others[name] = value
+            found.unplaced.append(name)
     if placed:
-        columns.numbers.extend(placed.get(position) for position in range(max(placed) + 1))
-    return columns
+        found.numbers.extend(placed.get(position) for position in range(max(placed) + 1))
+    return found
 
 
 def joined(names: Sequence[str], numbers: Sequence[float | None], others: dict[str, Value]) -> dict[str, Value]:

@@ -1,6 +1,6 @@
 """Which rules of a config have judged stored telemetry, and why the others have not."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Literal
@@ -26,12 +26,14 @@ class RuleUse:
         """The newest value, a long text cut; None where only `null` came."""
         self.last_timestamp: datetime | None = None
         self.last_judged: datetime | None = None
-        """When the last number was received."""
+        """When the last value that the rule judges was received."""
         self.was_value_recent = False
         """Whether any value was received lately."""
         self.was_null_recent = False
 
-    def add(self, value: Value | None, timestamp: datetime, received_at: datetime, *, is_recent: bool) -> None:
+    def add(
+        self, value: Value | None, timestamp: datetime, received_at: datetime, *, is_recent: bool, is_judged: bool
+    ) -> None:
         """Add what an older snapshot than those before reports."""
         if value is None:
             self.was_null_recent |= is_recent
@@ -42,15 +44,19 @@ class RuleUse:
             is_long = isinstance(value, str) and len(value) > _MOST_TEXT
             self.last_value = f"{value[:_MOST_TEXT]}…" if is_long and isinstance(value, str) else value
             self.last_timestamp = timestamp
-        if not isinstance(value, str | bool):
+        if is_judged:
             self.last_judged = max(self.last_judged or received_at, received_at)
 
 
 class RuleCoverage:
     """What the rules of a config met among snapshots, which are added newest first."""
 
-    def __init__(self, parameters: AbstractSet[str], recent_since: datetime) -> None:
+    def __init__(
+        self, parameters: AbstractSet[str], judges: Callable[[str, Value], bool], recent_since: datetime
+    ) -> None:
+        """`judges`: whether the rule of a parameter is about such a value."""
         self._parameters = parameters
+        self._judges = judges
         self._recent_since = recent_since
         self.snapshots = 0
         self.is_recent = False
@@ -66,9 +72,9 @@ class RuleCoverage:
         for name in self._parameters & values.keys():
             use = self.uses.get(name) or self.uses.setdefault(name, RuleUse())
             value = values[name]
-            use.add(value, timestamp, received_at, is_recent=is_recent)
-            if self.snapshots <= COUNTED and value is not None and not isinstance(value, str | bool):
-                use.met += 1
+            is_judged = value is not None and self._judges(name, value)
+            use.add(value, timestamp, received_at, is_recent=is_recent, is_judged=is_judged)
+            use.met += is_judged and self.snapshots <= COUNTED
 
     def works(self, name: str) -> bool:
         """Whether the rule of a parameter has judged something lately; judged ever, where nothing came lately."""

@@ -63,12 +63,17 @@ class Bucket(msgspec.Struct, array_like=True, gc=False):
     violations: dict[str, int] = {}
     """How many of each severity."""
     versions: list[VersionSpan] = []
-    """The config versions that judged its numbers."""
+    """The config versions that judged its numbers, one span for each."""
 
     def add_later(self, later: "Bucket") -> None:
         """Add another part of the same bucket, all of which comes after this one in the order of samples."""
         self.others += later.others
-        self.versions += later.versions
+        for span in later.versions:
+            known = next((index for index, one in enumerate(self.versions) if one.version == span.version), None)
+            if known is None:
+                self.versions.append(span)
+            else:
+                self.versions[known] = VersionSpan(span.version, self.versions[known].first, span.last)
         for severity, number in later.violations.items():
             self.violations[severity] = self.violations.get(severity, 0) + number
         if not later.count:
@@ -81,6 +86,33 @@ class Bucket(msgspec.Struct, array_like=True, gc=False):
             self.max, self.max_at = later.max, later.max_at
         self.last, self.last_at = later.last, later.last_at
         self.count += later.count
+
+    def joined(self, other: "Bucket") -> "Bucket":
+        """This and another part of the same bucket, whose samples lie between each other in time."""
+        if not (self.count and other.count):
+            early, late = (self, other) if self.count else (other, self)
+            early = msgspec.structs.replace(early, violations=dict(early.violations), versions=list(early.versions))
+            early.add_later(late)
+            return early
+        low = min(self, other, key=lambda one: (one.min, one.min_at))
+        high = min(self, other, key=lambda one: (-one.max, one.max_at))
+        last = max(self, other, key=lambda one: one.last_at)
+        return Bucket(
+            self.count + other.count,
+            min(self.first_at, other.first_at),
+            low.min,
+            low.min_at,
+            high.max,
+            high.max_at,
+            last.last,
+            last.last_at,
+            self.others + other.others,
+            {
+                severity: self.violations.get(severity, 0) + other.violations.get(severity, 0)
+                for severity in self.violations.keys() | other.violations
+            },
+            sorted([*self.versions, *other.versions], key=lambda span: span.first),
+        )
 
 
 def gap_of_samples(times: Collection[int]) -> float | None:

@@ -1,7 +1,7 @@
 """The HTTP edge as one ASGI application: operations, health, metrics, documents."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
@@ -14,6 +14,7 @@ from missionops.http.allowed_hosts import AllowedHosts
 from missionops.http.authorization import Authorization
 from missionops.http.slots import Slots
 from missionops.operations import pagination
+from missionops.operations.changes import ChangeFeed
 from missionops.operations.operation import Context
 from missionops.operations.request_metrics import RequestMetrics
 
@@ -35,7 +36,9 @@ def make(
     authorization: Authorization,
     slots: Slots,
     *,
+    feed: ChangeFeed,
     metrics: Metrics,
+    auth: Literal["tokens", "proxy", "off"],
     allowed_origins: Sequence[str],
     own_name: str | None,
 ) -> Starlette:
@@ -45,7 +48,7 @@ def make(
     """
     offered = [
         *routes.of_operations(context, authorization, slots, metrics.requests),
-        *service_routes.routes(context, authorization, metrics.registry),
+        *service_routes.routes(context, authorization, feed, metrics.registry, auth),
     ]
     middleware = [] if own_name is None else [Middleware(AllowedHosts, own_name)]
     if allowed_origins:

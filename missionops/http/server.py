@@ -21,6 +21,7 @@ from missionops.http.protocol import BoundedProtocol
 from missionops.http.slots import Slots
 from missionops.logs import RepeatFilter
 from missionops.operations.authentication import Tokens
+from missionops.operations.changes import ChangeFeed
 from missionops.operations.operation import Context
 from missionops.settings import Settings
 
@@ -57,13 +58,16 @@ async def served(settings: Settings, context: Context, metrics: Metrics) -> Asyn
     listener = _bind(host, settings.http_port)
     connections = Connections()
     authorization = Authorization(Tokens(context.database) if settings.http_auth == "tokens" else None)
+    feed = ChangeFeed(settings.database_url)
     server = _Server(
         uvicorn.Config(
             application.make(
                 context,
                 authorization,
                 Slots(connections),
+                feed=feed,
                 metrics=metrics,
+                auth=settings.http_auth,
                 allowed_origins=settings.allowed_origins,
                 own_name=host if settings.http_auth == "off" else None,
             ),
@@ -82,7 +86,8 @@ async def served(settings: Settings, context: Context, metrics: Metrics) -> Asyn
     logging.getLogger("uvicorn.error").addFilter(warning_filter)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
-        yield f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+        async with feed.running():  # it ends first, and with it the streams: the server waits for all responses
+            yield f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         await task

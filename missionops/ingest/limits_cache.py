@@ -14,8 +14,8 @@ from missionops.store import configs
 from missionops.store.configs import IngestConfig
 from missionops.store.database import Connection
 
-_MOST_RULES = 50_000
-"""Compiled rules of one generation, of some 300 bytes each; two generations are kept."""
+_MOST_RULES = 25_000
+"""Compiled rules of one generation, of some 700 bytes each; two generations are kept."""
 _MOST_SPACECRAFT = 25_000
 
 

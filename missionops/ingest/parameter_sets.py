@@ -9,7 +9,7 @@ import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from missionops.domain.limits import MAX_PARAMETERS
+from missionops.domain.parameter_name import MAX_PARAMETERS
 from missionops.domain.parameter_set import ParameterSet, ParameterValues, Value, is_double
 from missionops.domain.snapshot import Snapshot
 from missionops.ingest.batch import Batch, BatchEntry, ParameterKey
@@ -20,9 +20,9 @@ from missionops.store.database import Connection
 log = logging.getLogger(__name__)
 
 _OFTEN = 10
-"""Snapshots after which a name has a place; and a set is made only when so many times its names were kept without one
-since the last: whatever names come, the sets are a small part of what the snapshots are."""
-_MOST_SETS = 100
+"""Snapshots after which a name has a place. And a set is made only once so many times its names were kept without a
+place, each counted for one set: whatever names come, the sets are a small part of what the snapshots are."""
+_MOST_SETS = 200
 """That one spacecraft's numbers are stored with."""
 _SMALL = 256
 """Names up to which a set takes whatever a spacecraft reports; a larger one only what fills a quarter of it at once."""
@@ -99,6 +99,15 @@ class _Waiting:
                 self.often.add(name)
         return len(self._counts) - before
 
+    def remove(self, names: Iterable[str]) -> bool:
+        """These names have a place now; whether others wait still."""
+        self.often.difference_update(names)
+        if self._counts is None:
+            self._counts = dict.fromkeys(set(self._names).difference(names), self._count)
+        for name in names:
+            self._counts.pop(name, None)
+        return bool(self._counts)
+
 
 class ParameterSets:
     """What is known of stored sets and names, in one session; batches use it one after the other.
@@ -115,8 +124,10 @@ class ParameterSets:
         self._shared: dict[frozenset[int], NumberSets] = {}
         self._shared_names: dict[frozenset[str], frozenset[str]] = {}
         self._waiting: dict[str, _Waiting] = {}
-        self._wanted: dict[str, tuple[str, ...]] = {}
-        """The next set of a spacecraft, to be made before the next batch."""
+        self._wanted: set[tuple[str, tuple[str, ...]]] = set()
+        """New sets of spacecraft, to be made before the next batch."""
+        self._extended: set[str] = set()
+        """Spacecraft that are to have a larger set: one of them at a time."""
         self._size = 0
         """How many names are held."""
 
@@ -129,7 +140,7 @@ class ParameterSets:
         for spacecraft_id, new in self._new_names(batch).items():
             wanted += [(spacecraft_id, tuple(sorted(names))) for names in new if names]
         listed = len(wanted)
-        wanted += self._wanted.items()
+        wanted += self._wanted
         if missing := {names for _, names in wanted} - self._by_names.keys():
             for made in await parameter_sets.create(connection, sorted(missing)):
                 self._keep(made)
@@ -137,13 +148,15 @@ class ParameterSets:
         for spacecraft_id, names in wanted[:listed]:
             known = self._known[spacecraft_id]
             self._known[spacecraft_id] = known._replace(names=self._share(known.names.union(names)))
-        for spacecraft_id, names in self._wanted.items():
+        for spacecraft_id, names in wanted[listed:]:
             if known_before := self._known.get(spacecraft_id):
                 known_before.numbers.forget_choices()
                 sets = {one.id for one in known_before.numbers.sets} | {self._by_names[names].id}
                 self._known[spacecraft_id] = known_before._replace(numbers=self._number_sets(sets))
-            self._waiting.pop(spacecraft_id, None)
+            if (waiting := self._waiting.get(spacecraft_id)) and not waiting.remove(names):
+                del self._waiting[spacecraft_id]
         self._wanted.clear()
+        self._extended.clear()
         return BatchSets(self, {name: self._known[name] for name in batch.last_received}, pairs)
 
     def _new_names(self, batch: Batch) -> dict[str, tuple[set[str], set[str]]]:
@@ -169,7 +182,7 @@ class ParameterSets:
 
     def count(self, spacecraft_id: str, known: _Known, snapshot: Snapshot, unplaced: Iterable[str]) -> None:
         """Note a snapshot with numbers that have no place; once they came often, a set for them is wanted."""
-        if spacecraft_id in self._wanted or len(known.numbers.sets) >= _MOST_SETS:
+        if len(known.numbers.sets) >= _MOST_SETS:
             return
         names = tuple(sorted(known.names.intersection(unplaced)))
         if not names:
@@ -184,10 +197,18 @@ class ParameterSets:
             return
         wanted = waiting.often.union(before)
         reported = snapshot.parameters.keys()
-        if len(wanted) > _SMALL and 4 * len(wanted & reported) < len(wanted):
-            wanted &= reported  # it reports by turns what together would be mostly empty
-        if len(wanted) <= MAX_PARAMETERS and waiting.values >= _OFTEN * len(wanted):
-            self._wanted[spacecraft_id] = tuple(sorted(wanted))
+        # What would be mostly empty, because the spacecraft reports by turns, is a set for each kind of snapshot.
+        is_part = len(wanted) > _SMALL and 4 * len(wanted & reported) < len(wanted)
+        if is_part:
+            wanted &= reported
+        new = spacecraft_id, tuple(sorted(wanted))
+        is_allowed = waiting.values >= _OFTEN * len(wanted) and len(wanted) <= MAX_PARAMETERS
+        if not is_allowed or new in self._wanted or (not is_part and spacecraft_id in self._extended):
+            return
+        self._wanted.add(new)
+        waiting.values -= _OFTEN * len(wanted)
+        if not is_part:
+            self._extended.add(spacecraft_id)
 
     async def _read(self, connection: Connection, spacecraft_ids: Collection[str]) -> None:
         """Know what is stored for these spacecraft."""

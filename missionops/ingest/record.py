@@ -12,6 +12,7 @@ import msgspec
 
 from missionops.domain import anomaly
 from missionops.domain.anomaly import Anomaly
+from missionops.domain.roll_up import HOUR
 from missionops.domain.snapshot import SnapshotKey
 from missionops.ingest import bisect_refused, reception
 from missionops.ingest.batch import Batch, BatchEntry, DeadLetter
@@ -62,6 +63,8 @@ class RecordedBatch(NamedTuple):
     """By spacecraft; those without limits are not judged."""
     newest: Mapping[str, int | None]
     """By spacecraft, of what was stored: the newest timestamp that is not ahead of the clock."""
+    hours: AbstractSet[tuple[str, int]]
+    """The spacecraft and the beginnings of the hours that snapshots were added to."""
 
 
 EnsurePartitions: TypeAlias = Callable[[AbstractSet[date]], Awaitable[None]]
@@ -125,6 +128,7 @@ async def record(
             spacecraft_id: reception.newest_timestamp(entries, configs[spacecraft_id].clock_ahead)
             for spacecraft_id, entries in by_spacecraft.items()
         },
+        hours=_hours(by_spacecraft),
     )
 
 
@@ -158,6 +162,14 @@ def _row(found: Anomaly, origin: StreamOrigin, sequence: int, number: int) -> An
         sequence,
         number,
     )
+
+
+def _hours(by_spacecraft: Mapping[str, Iterable[BatchEntry]]) -> set[tuple[str, int]]:
+    found: set[tuple[str, int]] = set()
+    for spacecraft_id, entries in by_spacecraft.items():
+        hours = {entry.snapshot.identity[1] // HOUR for entry in entries}
+        found.update((spacecraft_id, hour * HOUR) for hour in hours)
+    return found
 
 
 class _FoundAnomalies:

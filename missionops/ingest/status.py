@@ -9,8 +9,9 @@ from typing import Literal, NamedTuple, get_args
 
 import prometheus_client as prometheus
 
-from missionops.domain.anomaly import Severity
+from missionops.domain.severity import Severity
 from missionops.ingest.outgoing_stream import Outgoing, total
+from missionops.ingest.roll_up_status import RollUpStatus
 from missionops.wire.fault import Code
 
 Role = Literal["starting", "owner", "standby", "stopped"]
@@ -46,6 +47,7 @@ class IngestStatus:
         """When `sequence` last changed, or this process began; by the monotonic clock."""
         self.stream_end: StreamEnd | None = None
         """By it the loss is counted where somebody deletes the stream."""
+        self.roll_ups = RollUpStatus(registry)
         self._moved = asyncio.Event()
         self._declare_counters(registry)
         self._declare_gauges(registry)

@@ -6,7 +6,8 @@ from collections.abc import Set as AbstractSet
 import msgspec
 
 from missionops.domain.access import Role
-from missionops.domain.anomaly import Anomaly, Severity
+from missionops.domain.anomaly import Anomaly
+from missionops.domain.severity import Severity
 from missionops.operations import pagination, request_parsing
 from missionops.operations.operation import Context, Operation, Request, Response, Route
 from missionops.operations.pagination import PageItem

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from missionops.domain.anomaly import Severity
 from missionops.domain.event import Event, EventType
+from missionops.domain.severity import Severity
 from missionops.operations import events
 from missionops.store.database import Connection
 

@@ -15,16 +15,18 @@ from typing import Any
 
 import msgspec
 
-from missionops.domain import limits, timestamp
+from missionops.domain import limits, rule_document, timestamp
 from missionops.domain.limits import Rules
+from missionops.domain.parameter_name import MAX_PARAMETERS
+from missionops.domain.rule import Rule
 from missionops.errors import Detail, InvalidRequest
 from missionops.store import configs
 from missionops.store.database import Database
 
 _SLICE = 250
 """Rules that are compiled before other tasks run."""
-_MOST = 40_000
-"""Rules that are kept, of 400 bytes each."""
+_MOST = 22_000
+"""Rules that are kept, of some 700 bytes each."""
 _EMPTY = 4
 """How many rules a config counts in addition to its own: one without rules takes memory, too."""
 
@@ -77,13 +79,13 @@ class CompiledRules:
 async def compiled(document: Mapping[str, Any]) -> Rules:
     """The rules of a config document; other tasks run in between. InvalidRequest names the paths of its faults."""
     parameters = document.get("parameters")
-    if not isinstance(parameters, dict) or not _SLICE < len(parameters) <= limits.MAX_PARAMETERS:
+    if not isinstance(parameters, dict) or not _SLICE < len(parameters) <= MAX_PARAMETERS:
         return limits.compile_rules(document)
-    rules: dict[str, limits.Rule] = {}
+    rules: dict[str, Rule] = {}
     off: set[str] = set()
     faults: list[Detail] = []
     left = iter(parameters.items())
-    while (part := dict(islice(left, _SLICE))) and len(faults) < limits.MAX_FAULTS:
+    while (part := dict(islice(left, _SLICE))) and len(faults) < rule_document.MAX_FAULTS:
         try:
             found = limits.compile_rules({"parameters": part})
             rules |= found
@@ -92,5 +94,5 @@ async def compiled(document: Mapping[str, Any]) -> Rules:
             faults += error.details
         await asyncio.sleep(0)
     if faults:
-        raise limits.refusal(faults[: limits.MAX_FAULTS])
+        raise rule_document.refusal(faults[: rule_document.MAX_FAULTS])
     return Rules(rules, frozenset(off))

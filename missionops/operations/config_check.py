@@ -6,12 +6,14 @@ import time
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 
 from missionops.domain import config_document
 from missionops.domain.access import Role
 from missionops.domain.limits import Rules
+from missionops.domain.rule import Rule
 from missionops.domain.rule_coverage import COUNTED, RuleCoverage, RuleUse, Why
 from missionops.domain.timestamp import Timestamp
 from missionops.errors import Detail, NotFound
@@ -35,6 +37,10 @@ _NEAREST_SECONDS = 0.3
 """What the search for similar names may take; it begins no other name after that."""
 _MOST_COMPARED = 64
 """Characters of a name that are compared with others."""
+
+
+_OF_ALARMS = ("change", "staleAfter", "raise", "clear", "deadband", "maskedBy")
+"""Keys of a rule that no anomaly depends on."""
 
 
 class RuleCheck(msgspec.Struct, rename="camel"):
@@ -94,9 +100,19 @@ async def all_rules_work(
 
 async def warnings(database: Database, names: ParameterNames, spacecraft_id: str, config: ValidConfig) -> list[Detail]:
     """What in a new config checks nothing, as far as stored telemetry shows."""
-    given: Mapping[str, object] = config.document.get("parameters", {})
+    given: Mapping[str, Mapping[str, Any]] = config.document.get("parameters", {})
     found = [*config_document.suspicious_keys(config.document)]
-    found += [_warning(name, "has no limit, so nothing is checked") for name, rule in given.items() if not rule]
+    found += [
+        _warning(name, "has no limit, so nothing is checked")
+        for name in given
+        if name not in config.rules and name not in config.rules.off
+    ]
+    found += [
+        Detail(f"parameters.{name}.{key}", "is kept, and takes effect in alarms, which this version does not find yet")
+        for name, rule in given.items()
+        for key in _OF_ALARMS
+        if name in config.rules and any(key in one for one in (rule, *rule.get("when", ())))
+    ]
     if not config.rules:
         return found
     try:
@@ -115,12 +131,17 @@ async def warnings(database: Database, names: ParameterNames, spacecraft_id: str
             meant = f": did you mean {nearest[name]}?" if name in nearest else ""
             found.append(_warning(name, f"was never seen in this spacecraft's telemetry{meant}"))
         elif why in {"text", "no value"} and not coverage.uses[name].last_judged:
-            found.append(_warning(name, f"{_only_seen(coverage.uses[name].last_value)}: limits judge numbers"))
+            found.append(_warning(name, f"{_only_seen(coverage.uses[name].last_value)}: {_judged(config.rules[name])}"))
     return found
 
 
 def _warning(parameter: str, message: str) -> Detail:
     return Detail(f"parameters.{parameter}", message)
+
+
+def _judged(rule: Rule) -> str:
+    """What a rule that met nothing to judge is about."""
+    return "limits judge numbers" if rule.judges(0) else "these states are of texts and booleans"
 
 
 def _only_seen(last_value: object) -> str:
@@ -155,7 +176,7 @@ async def _coverage(
     is_enough_if_all_work: bool = False,
 ) -> RuleCoverage:
     """What the rules met among the newest snapshots; older ones are read for reported parameters that are missing."""
-    coverage = RuleCoverage(rules.keys() | rules.off, datetime.now(UTC) - _LATELY)
+    coverage = RuleCoverage(rules.keys() | rules.off, rules.judges, datetime.now(UTC) - _LATELY)
     missing = set(rules.keys() & reported)
     not_working = set(rules)
     size = 0

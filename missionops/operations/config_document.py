@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from missionops.domain import config_document, limits
+from missionops.domain import config_document, rule_document
 from missionops.domain.limits import Rules
 from missionops.errors import Detail, InvalidRequest
 from missionops.operations import compiled_limits, request_parsing
@@ -46,7 +46,7 @@ async def read(body: bytes, spacecraft_id: str) -> ValidConfig:
     except InvalidRequest as error:
         faults = [*error.details, *faults]
     if faults:
-        raise limits.refusal(faults[: limits.MAX_FAULTS])
+        raise rule_document.refusal(faults[: rule_document.MAX_FAULTS])
     return ValidConfig(document, _encode(document), rules)
 
 

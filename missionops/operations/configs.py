@@ -1,16 +1,22 @@
 """Configs: the limits that telemetry is judged by, and their versions."""
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from missionops.domain import config_document as documents
-from missionops.domain import limits
+from missionops.domain import identifier, rule_document
 from missionops.domain.access import Role
+from missionops.domain.checks import change, state
+from missionops.domain.episodes import persistence
 from missionops.domain.event import EventType
+from missionops.domain.parameter_name import MAX_NAME, MAX_PARAMETERS
+from missionops.domain.rule_key import MAX_SECONDS, MAX_TEXT
+from missionops.domain.severity import Severity
 from missionops.domain.timestamp import Timestamp
+from missionops.domain.when import MAX_WHEN
 from missionops.errors import Conflict, Detail, NotFound
 from missionops.operations import audit, config_check, config_document, pagination, request_parsing
 from missionops.operations.audit import Change
@@ -31,25 +37,78 @@ _MOST_VERSIONS = (1 << 31) - 1
 _MOST_WARNINGS = 1_000
 _encode = msgspec.json.Encoder().encode
 
-_Name = Annotated[str, Meta(min_length=1, max_length=limits.MAX_NAME)]
+_Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
 _Version = Annotated[int, Meta(ge=1, le=_MOST_VERSIONS)]
 
 
-class RuleSchema(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """The limits of one parameter, in rising order; each may be absent."""
+_Text = Annotated[str, Meta(max_length=MAX_TEXT)]
+_DocumentId = Annotated[str, Meta(pattern=f"^{identifier.PATTERN}$")]
+_Positive = Annotated[float, Meta(gt=0)]
 
+
+class PersistenceSchema(msgspec.Struct, forbid_unknown_fields=True):
+    """How long a level has to last."""
+
+    samples: Annotated[int, Meta(ge=1, le=persistence.MAX_SAMPLES)] = 1
+    seconds: Annotated[float, Meta(ge=0, le=persistence.MAX_SECONDS)] = 0
+
+
+class ChangeSchema(msgspec.Struct, forbid_unknown_fields=True):
+    """How far a parameter may change from one number to the next; at least one limit, in rising order."""
+
+    per: Literal["second", "sample"]
+    watch: _Positive | UnsetType = UNSET
+    warn: _Positive | UnsetType = UNSET
+    crit: _Positive | UnsetType = UNSET
+    severe: _Positive | UnsetType = UNSET
+    within: Annotated[float, Meta(ge=1, le=change.MAX_WITHIN)] = change.WITHIN
+    """Seconds that the number before may lie back."""
+    to_raise: PersistenceSchema | UnsetType = msgspec.field(default=UNSET, name="raise")
+    clear: PersistenceSchema | UnsetType = UNSET
+
+
+class RuleSchema(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """The rule of one parameter: bands in rising order, states, and more; each may be absent."""
+
+    severe_low: float | UnsetType = UNSET
     crit_low: float | UnsetType = UNSET
     warn_low: float | UnsetType = UNSET
+    watch_low: float | UnsetType = UNSET
+    watch_high: float | UnsetType = UNSET
     warn_high: float | UnsetType = UNSET
     crit_high: float | UnsetType = UNSET
-    off: Annotated[str, Meta(min_length=1, max_length=limits.MAX_TEXT)] | UnsetType = UNSET
+    severe_high: float | UnsetType = UNSET
+    deadband: Annotated[float, Meta(ge=0)] | UnsetType = UNSET
+    """How far inside the bands a number has to be before its alarm ends."""
+    states: Annotated[dict[str, Severity | None], Meta(min_length=1, max_length=state.MAX_STATES)] | UnsetType = UNSET
+    """A value as text → its severity, or null for nominal."""
+    otherwise: Severity | UnsetType | None = UNSET
+    """The severity of a value that is not among `states`."""
+    change: ChangeSchema | UnsetType = UNSET
+    stale_after: Annotated[float, Meta(gt=0, le=MAX_SECONDS)] | UnsetType = UNSET
+    """Seconds that the parameter may be missing while others are reported."""
+    stale_severity: Severity | UnsetType = UNSET
+    to_raise: PersistenceSchema | UnsetType = msgspec.field(default=UNSET, name="raise")
+    clear: PersistenceSchema | UnsetType = UNSET
+    acknowledge: bool | UnsetType = UNSET
+    """Whether an alarm that returned waits for an operator."""
+    when: Annotated[list[dict[str, Any]], Meta(max_length=MAX_WHEN)] | UnsetType = UNSET
+    """Keys in place of the rule's own where `if` holds: parameters of the same snapshot with their values."""
+    off: Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)] | UnsetType = UNSET
     """Why this rule checks nothing for now."""
+    masked_by: _Name | UnsetType = UNSET
+    """A parameter during whose alarms those of this one are masked."""
+    unit: _Text | UnsetType = UNSET
+    description: _Text | UnsetType = UNSET
+    subsystem: _Text | UnsetType = UNSET
+    guidance: _Text | UnsetType = UNSET
+    documents: Annotated[list[_DocumentId], Meta(max_length=rule_document.MAX_DOCUMENTS)] | UnsetType = UNSET
 
 
 class ClockSchema(msgspec.Struct, forbid_unknown_fields=True):
     """When the spacecraft's clock cannot be right."""
 
-    ahead: Annotated[float, Meta(ge=0, le=documents.MAX_SECONDS)] | UnsetType = UNSET
+    ahead: Annotated[float, Meta(ge=0, le=MAX_SECONDS)] | UnsetType = UNSET
     """Seconds that a timestamp may lie after its reception."""
     start: Timestamp | UnsetType = msgspec.field(default=UNSET, name="from")
     """The earliest timestamp that can be right."""
@@ -58,9 +117,9 @@ class ClockSchema(msgspec.Struct, forbid_unknown_fields=True):
 class ConfigDocument(msgspec.Struct, rename="camel"):
     """A config document: rules by the names of parameters, and whatever else its author keeps."""
 
-    parameters: Annotated[dict[_Name, RuleSchema], Meta(max_length=limits.MAX_PARAMETERS)] | UnsetType = UNSET
+    parameters: Annotated[dict[_Name, RuleSchema], Meta(max_length=MAX_PARAMETERS)] | UnsetType = UNSET
     clock: ClockSchema | UnsetType = UNSET
-    silent_after: Annotated[float, Meta(ge=documents.MIN_SILENT_AFTER, le=documents.MAX_SECONDS)] | UnsetType = UNSET
+    silent_after: Annotated[float, Meta(ge=documents.MIN_SILENT_AFTER, le=MAX_SECONDS)] | UnsetType = UNSET
     """Seconds without telemetry after which the spacecraft is silent."""
 
 

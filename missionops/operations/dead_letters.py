@@ -11,9 +11,9 @@ import msgspec
 from msgspec import Meta
 
 from missionops.domain.access import Caller, Role
-from missionops.domain.anomaly import Severity
 from missionops.domain.dead_letter import DeadLetter, DeadLetterSummary
 from missionops.domain.event import Event, EventType
+from missionops.domain.severity import Severity
 from missionops.errors import MissionopsError, NotFound, Unavailable
 from missionops.operations import events, pagination, request_parsing
 from missionops.operations.operation import Context, Operation, Request, Response, Route

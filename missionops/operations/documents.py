@@ -132,23 +132,26 @@ async def get(context: Context, request: Request) -> Response:
 
 
 class SearchRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """What to look for: words, or any part of a text as it is written, without operators."""
+    """What to look for: words, or any part of a text as it is written, without operators; without it the newest."""
 
-    q: Annotated[str, Meta(min_length=1, max_length=256)]
+    q: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
     limit: Annotated[int, Meta(ge=1, le=50)] = 10
     spacecraft_id: str | None = None
     category: str | None = None
 
 
 async def search(context: Context, request: Request) -> Response:
-    """Documents, best match first: as many as were requested and fit into one response."""
+    """Documents, best match first, or without a text the newest: as many as were requested and fit into a response."""
     wanted: SearchRequest = request.request
     if wanted.spacecraft_id is not None:
         request_parsing.spacecraft_id(wanted.spacecraft_id)
         _check_reach(request, wanted.spacecraft_id)
     about = wanted.spacecraft_id, wanted.category
     async with context.database.transaction() as connection:
-        found = await documents.search(connection, wanted.q, *about, wanted.limit, within=request.caller.spacecraft)
+        if wanted.q is None:
+            found = await documents.newest(connection, *about, wanted.limit, within=request.caller.spacecraft)
+        else:
+            found = await documents.search(connection, wanted.q, *about, wanted.limit, within=request.caller.spacecraft)
         # Only the best that may fit are read whole; at least one.
         room, fitting = request.max_bytes, list[str]()
         for name, size in found:
@@ -176,7 +179,7 @@ OPERATIONS = (
         (Route("GET", "/docs/{documentId}"),), about_spacecraft=False,
     ),
     Operation(
-        "docs.search", "Documents, best match first", Role.READER, SearchRequest, list[DocumentResponse], search,
-        (Route("GET", "/docs/search"),), about_spacecraft=False,
+        "docs.search", "Documents, best match first, or the newest", Role.READER, SearchRequest, list[DocumentResponse],
+        search, (Route("GET", "/docs/search"),), about_spacecraft=False,
     ),
 )  # fmt: skip

@@ -11,8 +11,8 @@ from msgspec import Meta
 
 from missionops.domain import identifier, number, spacecraft
 from missionops.domain.access import Role
-from missionops.domain.anomaly import Severity
 from missionops.domain.event import Event, EventType
+from missionops.domain.severity import Severity
 from missionops.errors import Conflict, TooLarge
 from missionops.operations import pagination, request_parsing
 from missionops.operations.operation import Context, Operation, Request, Response, Route
@@ -84,7 +84,7 @@ async def add_and_publish(connection: Connection, event: Event, *, recorded_by: 
     """
     if not await events.add(connection, event, recorded_by):
         return False
-    await outbox.put(connection, event.id)
+    await outbox.put(connection, event)
     return True
 
 

@@ -22,6 +22,15 @@ class Readiness(msgspec.Struct):
     status: Status
 
 
+class RollUps(msgspec.Struct, rename="camel"):
+    """How far roll-ups are behind; series are right meanwhile, and slower."""
+
+    waiting_hours: int
+    """Hours of spacecraft that are to be rolled up, up to 10,000."""
+    lag_seconds: float
+    """For how long there has always been one."""
+
+
 class Ingest(msgspec.Struct, rename="camel"):
     """The state of the ingest path in this instance."""
 
@@ -38,6 +47,8 @@ class Ingest(msgspec.Struct, rename="camel"):
     lost: int
     anomalies: dict[str, int]
     dead_letters: dict[str, int]
+    roll_ups: RollUps | None
+    """Null until the owner has looked, and for a standby."""
 
 
 class OutgoingStream(msgspec.Struct, rename="camel"):

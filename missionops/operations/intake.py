@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from missionops.domain import spacecraft
 from missionops.domain.access import Role
-from missionops.domain.limits import MAX_NAME, MAX_PARAMETERS
+from missionops.domain.parameter_name import MAX_NAME, MAX_PARAMETERS
 from missionops.domain.snapshot import Snapshot, SnapshotKey
 from missionops.errors import Detail, InvalidRequest, TooLarge, Unavailable
 from missionops.operations import request_parsing

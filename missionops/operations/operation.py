@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -47,6 +48,13 @@ class DeadLetters(Protocol):
         """Delete a letter; nothing happens if it is gone already."""
 
 
+class FleetReader(Protocol):
+    """Reads the status of every spacecraft; `operations.fleet` has the one there is."""
+
+    async def read(self, context: "Context") -> tuple[datetime, Sequence[Any]]:
+        """All spacecraft, as they are after this was called, and at what time."""
+
+
 class Context(NamedTuple):
     """The parts of the service that operations use."""
 
@@ -60,6 +68,7 @@ class Context(NamedTuple):
     readings: AbstractAsyncContextManager[Any]
     """Held while a long range is read: only a few such readings go on at a time."""
     parameter_names: ParameterNames
+    fleet: FleetReader
 
 
 class Request(NamedTuple):

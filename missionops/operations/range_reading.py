@@ -35,6 +35,10 @@ class Pace:
         elif took > _SLOW:
             self.count = max(self.count // 4, _FEWEST)
 
+    def note_roll_ups(self) -> None:
+        """Roll-ups were read, which says nothing of how long snapshots take."""
+        self._began = _now()
+
 
 def _now() -> float:
     return asyncio.get_running_loop().time()

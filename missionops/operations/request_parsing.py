@@ -50,6 +50,8 @@ def from_fields(fields: Mapping[str, str], kind: type[R]) -> R:
     except msgspec.ValidationError as error:
         _refuse(error)
     for field in msgspec.structs.fields(kind):
+        if field.encode_name in fields and getattr(request, field.name) is None:  # the text null is nothing of the kind
+            raise refused(field.encode_name, "must not be null")
         text = fields.get(field.encode_name, "0")
         if type(getattr(request, field.name)) is int and not re.fullmatch("-?[0-9]+", text):  # 1.0 is no int in JSON
             raise refused(field.encode_name, "must be a whole number")

@@ -8,10 +8,12 @@ from typing import Annotated, cast
 import msgspec
 from msgspec import Meta
 
-from missionops.domain import limits, number, series, timestamp
+from missionops.domain import number, series, timestamp
 from missionops.domain.access import Role
-from missionops.domain.anomaly import Severity
+from missionops.domain.checks.limit import NAMES
+from missionops.domain.parameter_name import MAX_NAME
 from missionops.domain.series import MAX_PARAMETERS, MAX_POINTS, MAX_VALUES, VersionSpan
+from missionops.domain.severity import Severity
 from missionops.domain.timestamp import Timestamp
 from missionops.operations import pagination, request_parsing
 from missionops.operations.operation import Context, Operation, Request, Response, Route
@@ -21,7 +23,7 @@ from missionops.operations.series_reading import SeriesCursor, SeriesReading
 from missionops.store.samples import Wanted
 
 ParameterNames = Annotated[
-    list[Annotated[str, Meta(min_length=1, max_length=limits.MAX_NAME)]],
+    list[Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]],
     Meta(min_length=1, max_length=MAX_PARAMETERS),
 ]
 
@@ -50,10 +52,14 @@ class LimitsInForce(msgspec.Struct, rename="camel", omit_defaults=True):
     """A set of limits, and when it judged samples of the range."""
 
     spans: list[JudgedSpan]
+    severe_low: float | None = None
     crit_low: float | None = None
     warn_low: float | None = None
+    watch_low: float | None = None
+    watch_high: float | None = None
     warn_high: float | None = None
     crit_high: float | None = None
+    severe_high: float | None = None
 
 
 Violations = dict[Severity, list[tuple[int, int]]]
@@ -130,8 +136,11 @@ async def series_of(context: Context, request: Request) -> Response:
         pace = Pace(request.deadline)
         while True:
             async with context.database.transaction() as connection:
-                await reading.read(connection, pace.count)
-            pace.note()
+                is_of_snapshots = await reading.read(connection, pace.count)
+            if is_of_snapshots:
+                pace.note()
+            else:
+                pace.note_roll_ups()
             if reading.is_done or pace.is_over or reading.least_bytes > request.max_bytes:
                 break
         async with context.database.transaction() as connection:
@@ -239,7 +248,7 @@ def _limits(reading: SeriesReading, name: str, judged: Iterable[VersionSpan]) ->
                 )
                 for span in found.spans
             ],
-            *(found.limits.get(limit) for limit in limits.NAMES),
+            *(found.limits.get(limit) for limit in NAMES),
         )
         for found in series.limits_spans(judged, known)
     ]

@@ -1,6 +1,6 @@
 """What a request for a series has read so far: buckets of each parameter, and its samples as long as they are few."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -9,8 +9,9 @@ import msgspec
 from missionops.domain import limits, timestamp
 from missionops.domain.series import Bucket
 from missionops.operations.request_parsing import refused
-from missionops.store import configs, samples
+from missionops.store import configs, rolled_up, samples
 from missionops.store.database import Connection
+from missionops.store.rolled_up import Stretch
 from missionops.store.samples import Positions, Sample, Wanted
 from missionops.store.telemetry import Cursor
 
@@ -51,6 +52,8 @@ class SeriesReading:
         self.limits: dict[tuple[int, str], Mapping[str, float]] = {}
         """By version and parameter."""
         self._where: Positions | None = None
+        self._snapshots_until = timestamp.to_microseconds(timestamp.EARLIEST)
+        """Up to here no roll-ups say what is wanted."""
         for index in range(count if cursor else 0):
             self._continue(index, cursor.counts[index], cursor.open[index])  # type: ignore[union-attr]
 
@@ -94,30 +97,79 @@ class SeriesReading:
         start = timestamp.from_microseconds(number * self.wanted.step)
         return SeriesCursor(start, "", counts, [Bucket() for _ in counts])
 
-    async def read(self, connection: Connection, count: int) -> None:
-        """Read the next `count` snapshots."""
+    async def read(self, connection: Connection, count: int) -> bool:
+        """Read on: what roll-ups say of a stretch of time, or else the next `count` snapshots; True if these."""
         if self._where is None:
             self._where = await samples.columns(connection, self.wanted.spacecraft_id, self.wanted.parameters)
-        portion = await samples.buckets(connection, self.wanted, self._where, self.position, count)
+        position = timestamp.to_microseconds(self.position[0]) + (self.position[1] != "")
+        if position >= self._snapshots_until:
+            stretch, self._snapshots_until = await rolled_up.next_stretch(connection, self.wanted, position)
+            if stretch and await self._read_stretch(connection, self._where, stretch):
+                return False
+        await self._read_snapshots(connection, self._where, count)
+        return True
+
+    async def _read_stretch(self, connection: Connection, where: Positions, stretch: Stretch) -> bool:
+        """Read a stretch of roll-ups; False if its beginning has to be read from the snapshots."""
+        found = await rolled_up.buckets(connection, self.wanted, where, stretch)
+        if found is None:
+            return False
+        end = self._end_of_many(found, stretch.end)
+        if end < stretch.end:
+            self._snapshots_until = end + stretch.level
+        if end == stretch.starts[0]:
+            return False
+        for index, parts in enumerate(found):
+            for start, bucket in parts:
+                if start < end:
+                    self._add(index, start // self.wanted.step, bucket)
+            if self.numbers(index) > self.points:
+                self.samples[index] = None
+        self.position = timestamp.from_microseconds(end), ""
+        self.is_done = self.position[0] > self.wanted.end
+        return True
+
+    def _end_of_many(self, found: Sequence[Sequence[tuple[int, Bucket]]], end: int) -> int:
+        """Up to where no samples have to be read one by one: of a parameter that has few of them, they are shown."""
+        while True:
+            first = [
+                next(start for start, bucket in parts if bucket.count)
+                for index, parts in enumerate(found)
+                if self.samples[index] is not None
+                and (total := sum(bucket.count for start, bucket in parts if start < end)) > 0
+                and self.numbers(index) + total <= self.points
+            ]
+            if not first:
+                return end
+            end = min(first)
+
+    def _add(self, index: int, number: int, later: Bucket) -> None:
+        known = self.buckets[index]
+        if number in known:
+            known[number].add_later(later)
+        else:
+            known[number] = later
+
+    async def _read_snapshots(self, connection: Connection, where: Positions, count: int) -> None:
+        until = min(self._snapshots_until, timestamp.to_microseconds(self.wanted.end) + 1)
+        wanted = self.wanted._replace(end=timestamp.from_microseconds(until - 1))
+        portion = await samples.buckets(connection, wanted, where, self.position, count)
         few = []
-        for index, (found, known) in enumerate(zip(portion.buckets, self.buckets, strict=True)):
+        for index, found in enumerate(portion.buckets):
             for number, bucket in found.items():
-                if number in known:
-                    known[number].add_later(bucket)
-                else:
-                    known[number] = bucket
+                self._add(index, number, bucket)
             if self.samples[index] is not None and self.numbers(index) > self.points:
                 self.samples[index] = None
             if self.samples[index] is not None and any(bucket.count for bucket in found.values()):
                 few.append(index)
         if few:
-            wanted = self.wanted._replace(parameters=[self.wanted.parameters[index] for index in few])
-            where = Positions(self._where.sets, [self._where.positions[index] for index in few])
+            wanted = wanted._replace(parameters=[wanted.parameters[index] for index in few])
+            where = Positions(where.sets, [where.positions[index] for index in few])
             one_by_one = await samples.one_by_one(connection, wanted, where, self.position, count)
             for index, more in zip(few, one_by_one, strict=True):
                 self.samples[index] += more  # type: ignore[operator]
-        self.is_done = portion.after is None
-        self.position = portion.after or self.position
+        self.position = portion.after or (timestamp.from_microseconds(until), "")
+        self.is_done = portion.after is None and self.position[0] > self.wanted.end
 
     async def look_up(self, connection: Connection) -> None:
         """Look up what is said of the samples: which are anomalies, and the limits that judged them."""

@@ -6,9 +6,10 @@ from typing import Annotated, Literal, cast
 import msgspec
 from msgspec import Meta
 
+from missionops.domain import timestamp
 from missionops.domain.access import Role
-from missionops.domain.anomaly import Severity
 from missionops.domain.event import EventType
+from missionops.domain.severity import Severity
 from missionops.domain.timestamp import Timestamp
 from missionops.errors import NotFound
 from missionops.operations import audit, config_check
@@ -18,6 +19,7 @@ from missionops.operations.operation import Context, EmptyRequest, Operation, Re
 from missionops.operations.request_parsing import Limit
 from missionops.store import parameter_sets, reception, spacecraft
 from missionops.store.database import Connection
+from missionops.store.fleet import FleetRow
 from missionops.store.parameter_sets import ParameterNames
 from missionops.store.reception import StatusFacts
 from missionops.store.spacecraft import Registered
@@ -161,7 +163,8 @@ class Status(msgspec.Struct, rename="camel"):
 
 
 _HIGHEST = (Severity.LOW, Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL)
-_OVERALL: tuple[Literal["NOMINAL", "WARNING", "CRITICAL"], ...] = ("NOMINAL", "WARNING", "CRITICAL", "CRITICAL")
+OVERALL: tuple[Literal["NOMINAL", "WARNING", "CRITICAL"], ...] = ("NOMINAL", "WARNING", "CRITICAL", "CRITICAL")
+"""By the highest severity: 0 where nothing is worse than LOW, 1 for MEDIUM, 2 for HIGH, 3 for CRITICAL."""
 
 
 async def status(context: Context, request: Request) -> Response:
@@ -169,34 +172,45 @@ async def status(context: Context, request: Request) -> Response:
     config = await context.rules.in_force(context.database, request.spacecraft_id)
     async with context.database.transaction() as connection:
         found = await reception.status(connection, request.spacecraft_id, datetime.now(UTC))
-        monitoring = await _monitoring(connection, context.parameter_names, request.spacecraft_id, found, config)
+        monitors: Monitoring
+        if not found.is_registered:
+            monitors = "UNKNOWN"
+        elif found.is_silent:
+            monitors = "SILENT"
+        else:
+            monitors = await _rule_use(connection, context.parameter_names, request.spacecraft_id, config)
+    return Response(_encode(status_of(request.spacecraft_id, found, monitors)))
+
+
+def status_of(spacecraft_id: str, facts: StatusFacts | FleetRow, found: Monitoring) -> Status:
+    """The status that these facts make."""
     offset = None
-    if found.last_received_at and found.last_received_timestamp:
-        offset = (found.last_received_at - found.last_received_timestamp).total_seconds()
-    return Response(
-        _encode(
-            Status(
-                request.spacecraft_id,
-                found.last_timestamp,
-                found.last_received_at,
-                offset,
-                Anomalies(found.last_hour, found.last_six_hours, found.last_day),
-                _HIGHEST[found.highest],
-                _OVERALL[found.highest],
-                monitoring,
-            )
-        )
+    if facts.last_received_at and facts.last_received_timestamp:
+        offset = (facts.last_received_at - facts.last_received_timestamp).total_seconds()
+    return Status(
+        spacecraft_id,
+        facts.last_timestamp,
+        facts.last_received_at,
+        offset,
+        Anomalies(facts.last_hour, facts.last_six_hours, facts.last_day),
+        _HIGHEST[facts.highest],
+        OVERALL[facts.highest],
+        found,
     )
 
 
-async def _monitoring(
-    connection: Connection, names: ParameterNames, spacecraft_id: str, facts: StatusFacts, config: InForce | None
+async def monitoring(context: Context, spacecraft_id: str) -> tuple[Monitoring, datetime]:
+    """What it means that no anomaly was found of a spacecraft that is not silent; and until when ACTIVE holds."""
+    config = await context.rules.in_force(context.database, spacecraft_id)
+    async with context.database.transaction() as connection:
+        found = await _rule_use(connection, context.parameter_names, spacecraft_id, config)
+    return found, config.works_until if config else timestamp.EARLIEST
+
+
+async def _rule_use(
+    connection: Connection, names: ParameterNames, spacecraft_id: str, config: InForce | None
 ) -> Monitoring:
-    """What it means that no anomaly was found: the first that holds."""
-    if not facts.is_registered:
-        return "UNKNOWN"
-    if facts.is_silent:
-        return "SILENT"
+    """Whether the rules work of a spacecraft that is not silent."""
     if config and datetime.now(UTC) < config.works_until:
         return "ACTIVE"
     reported = set(await parameter_sets.reported_names(connection, spacecraft_id))

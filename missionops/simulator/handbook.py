@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from missionops.domain import limits, number
-from missionops.simulator.profile import Profile
+from missionops.domain import number
+from missionops.simulator.profile import LIMITS, Profile
 
 
 class HandbookPage(NamedTuple):
@@ -24,9 +24,7 @@ def documents(profile: Profile) -> Iterator[HandbookPage]:
     lines = []
     for parameter in profile.parameters:
         unit = f" [{parameter.unit}]" if parameter.unit else ""
-        rule = ", ".join(
-            f"{name} {number.text(parameter.rule[name])}" for name in limits.NAMES if name in parameter.rule
-        )
+        rule = ", ".join(f"{name} {number.text(parameter.rule[name])}" for name in LIMITS if name in parameter.rule)
         lines.append(f"- {parameter.name}{unit}: {parameter.meaning}. Limits: {rule or 'none'}.\n")
     faults = "\n".join(
         f"{fault.name}\n"

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from missionops.domain import limits
 from missionops.domain.parameter_set import Value
 from missionops.simulator.fault import Active, SimulatedFault
 from missionops.simulator.noise import Noise
+
+LIMITS = ("critLow", "warnLow", "warnHigh", "critHigh")
+"""The limits that missions have."""
 
 
 class Parameter(NamedTuple):
@@ -21,7 +23,7 @@ class Parameter(NamedTuple):
     @property
     def rule(self) -> dict[str, float]:
         """Its limits as a rule of a config."""
-        return {name: limit for name, limit in zip(limits.NAMES, self.limits, strict=True) if limit is not None}
+        return {name: limit for name, limit in zip(LIMITS, self.limits, strict=True) if limit is not None}
 
 
 class Model(Protocol):

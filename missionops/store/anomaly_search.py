@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from missionops.domain import timestamp
-from missionops.domain.anomaly import Severity
+from missionops.domain.severity import Severity
 from missionops.store import partitions, rows
 from missionops.store.database import Connection
 from missionops.store.telemetry import Between

@@ -170,6 +170,27 @@ async def search(
     return found[:limit]
 
 
+_NEWEST = """
+SELECT id, octet_length(body) FROM app.document
+WHERE ($1::text IS NULL OR spacecraft_id = $1) AND ($2::text IS NULL OR category = $2)
+    AND ($4::text[] IS NULL OR spacecraft_id IS NULL OR spacecraft_id = ANY ($4))
+ORDER BY published_at DESC, id LIMIT $3
+"""
+
+
+async def newest(
+    connection: Connection,
+    spacecraft_id: str | None,
+    category: str | None,
+    limit: int,
+    *,
+    within: AbstractSet[str] | None = None,
+) -> list[FoundDocument]:
+    """The documents that were published last; `within` as in `search`."""
+    among = None if within is None else list(within)
+    return [FoundDocument(*row) for row in await connection.fetch(_NEWEST, spacecraft_id, category, limit, among)]
+
+
 def pattern(text: str) -> str:
     """What LIKE takes for `text` itself, anywhere."""
     for special in "\\%_":

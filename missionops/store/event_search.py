@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from missionops.domain import timestamp
-from missionops.domain.anomaly import Severity
 from missionops.domain.event import Event, EventType
+from missionops.domain.severity import Severity
 from missionops.store import events, rows
 from missionops.store.database import Connection
 from missionops.store.telemetry import Between

@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from missionops.domain.anomaly import Severity
 from missionops.domain.event import Event, EventType
+from missionops.domain.severity import Severity
 from missionops.store.database import Connection
 
 

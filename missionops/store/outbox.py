@@ -6,25 +6,28 @@ Reading and removing are fenced: an owner that was replaced can do neither any m
 from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
-from missionops.domain.event import Event
+from missionops.domain import spacecraft
+from missionops.domain.event import Event, EventType
 from missionops.errors import OwnershipLost
-from missionops.store import events, rows
+from missionops.store import changes, events, rows
 from missionops.store.checkpoint import Lease
 from missionops.store.database import Connection
 
 CHANNEL = "missionops_outbox"
 """Notified when an event was added."""
 
-# The notification is part of the transaction: it comes when the row can be read, or not at all.
+# The notifications are part of the transaction: they come when the row can be read, or not at all.
 _PUT = """
 WITH put AS (INSERT INTO app.outbox (event_id) VALUES ($1) RETURNING number)
-SELECT pg_notify($2, '') FROM put
+SELECT pg_notify($2, ''), pg_notify($3, $4) FROM put
 """
 
 
-async def put(connection: Connection, event_id: str) -> None:
-    """Have an event published once the caller's transaction is committed."""
-    await connection.execute(_PUT, event_id, CHANNEL)
+async def put(connection: Connection, event: Event) -> None:
+    """Have an event published once the caller's transaction is committed, and hint at it."""
+    kind = changes.HintKind.CONFIG if event.type is EventType.CONFIG_CHANGED else changes.HintKind.EVENT
+    (hint,) = changes.written(kind, [event.spacecraft_id or spacecraft.FLEET])
+    await connection.execute(_PUT, event.id, CHANNEL, changes.CHANNEL, hint)
 
 
 class Waiting(NamedTuple):

@@ -61,7 +61,9 @@ def write(snapshot: Snapshot, received: int, config_version: int, known: Paramet
     if not isinstance(values, dict):
         by_position = _values(values)
         plan = _plan(values.__class__, by_position, known)
-    if plan is None or not all(-LARGEST_EXACT <= value <= LARGEST_EXACT for value in plan.integers(by_position)):
+        if plan and plan.integers and not _are_exact(plan.integers(by_position)):
+            plan = None
+    if plan is None:
         numbers, others, unplaced = _one_by_one(snapshot.parameters, known)
     else:
         numbers, others, unplaced = _NO_NUMBERS, _NULL, plan.unplaced
@@ -80,6 +82,11 @@ def _begin(spacecraft_id: str, config_version: int) -> bytes:
     """How many columns a row has, and the first two."""
     name = spacecraft_id.encode()
     return _version_and_length(len(COLUMNS), 4, config_version, len(name)) + name
+
+
+def _are_exact(integers: Sequence[int]) -> bool:
+    """Whether doubles hold them without loss."""
+    return min(integers) >= -LARGEST_EXACT and max(integers) <= LARGEST_EXACT
 
 
 def _array_head(known: ParameterSet, count: int, nulls: int) -> bytes:
@@ -109,8 +116,8 @@ class _Plan(NamedTuple):
 
     numbers: _Picked
     """Those that go to `numbers`, by rising position."""
-    integers: _Picked
-    """Those that a double may not hold."""
+    integers: _Picked | None
+    """Those that a double may not hold; None if there is none."""
     pack: Callable[..., bytes] | None
     """Set and numbers with zeros for all that is constant; None if there is no number."""
     constant: int
@@ -150,7 +157,7 @@ def _made(names: Sequence[str], types: Sequence[type], known: ParameterSet | Non
         constant, size = int.from_bytes(written, "big"), len(written)
     return _Plan(
         _picked([placed[position] for position in sorted(placed)]),
-        _picked([index for index, kind in enumerate(types) if kind is int]),
+        _picked(integers) if (integers := [index for index, kind in enumerate(types) if kind is int]) else None,
         pack,
         constant,
         size,

@@ -7,7 +7,7 @@ from typing import Annotated, Any, NamedTuple, Protocol, TypeAlias, cast
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
-from missionops.domain.limits import MAX_NAME, MAX_PARAMETERS
+from missionops.domain.parameter_name import MAX_NAME, MAX_PARAMETERS
 from missionops.domain.parameter_set import parameter_set
 from missionops.wire import strict_decoder
 

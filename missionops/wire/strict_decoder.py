@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from missionops.domain import number, snapshot, timestamp
-from missionops.domain.limits import MAX_NAME, MAX_PARAMETERS
+from missionops.domain.parameter_name import MAX_NAME, MAX_PARAMETERS
 from missionops.domain.parameter_set import Value
 from missionops.domain.snapshot import Snapshot
 from missionops.wire import no_value

@@ -27,11 +27,12 @@ from missionops.ingest import reception, record
 from missionops.ingest.batch import ANOMALY_WEIGHT, Batch
 from missionops.ingest.deduplication import RecentSnapshots
 from missionops.ingest.limits_cache import LimitsCache
+from missionops.ingest.marked_hours import MarkedHours
 from missionops.ingest.parameter_sets import ParameterSets
 from missionops.ingest.record import RecordedBatch, StreamOrigin
 from missionops.ingest.status import IngestStatus
 from missionops.store import anomalies as stored_anomalies
-from missionops.store import checkpoint, database, partitions
+from missionops.store import checkpoint, database, partitions, roll_ups
 from missionops.store import reception as stored_receptions
 from missionops.store.checkpoint import Checkpoint, Lease
 from missionops.wire.decoder import Decoder
@@ -133,6 +134,7 @@ class Pipeline:
         self._pruned_at = 0
         """When misdated anomalies were removed last, as the stream counts time."""
         self.in_flight: list[InFlightBatch] = []
+        self.marked_hours = MarkedHours()
 
     @asynccontextmanager
     async def connected(self, database_url: str) -> AsyncIterator[None]:
@@ -249,6 +251,8 @@ class Pipeline:
                 self._recent.ask_first = recorded.known > 0
 
                 await current.wait_for(Turn.COMMIT)
+                if unmarked := self.marked_hours.unmarked(recorded.hours, current.done[Turn.COMMIT]):
+                    await roll_ups.mark(connection, unmarked)
                 if batch.last_received:
                     await stored_receptions.note(connection, reception.receptions(batch, recorded.newest))
                 await self._move_checkpoint(connection, batch, recorded)

@@ -14,6 +14,7 @@ from nats.aio.client import Client
 from missionops.broker import streams
 from missionops.broker.streams import ANOMALIES, DEADLETTERS, EVENTS
 from missionops.errors import Unavailable
+from missionops.ingest.roll_up_worker import RollUpWorker
 from missionops.ingest.status import IngestStatus
 from missionops.settings import Settings
 from missionops.store import checkpoint, database, locks
@@ -88,6 +89,9 @@ class Session:
             status=status,
             dead_letter_log=dead_letter_log,
         )
+        self._roll_ups = RollUpWorker(
+            settings.database_url, lease, self._pipeline.marked_hours, lambda: self.has_batches, status.roll_ups
+        )
 
     async def run(self) -> None:
         """Handle telemetry until stopped; raises the fault that ended the session otherwise."""
@@ -112,6 +116,7 @@ class Session:
                 self._name_lock_holders(),
                 stream_purge.purge_handled(self._client, self._status, self._settings),
                 self._watch_outgoing_streams(),
+                self._roll_ups.run(),
             )
         ]
         tasks.start(self._events.run())

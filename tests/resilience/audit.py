@@ -301,4 +301,8 @@ def _stored_key(row: asyncpg.Record) -> Key:
 
 
 def _content(parameters: Mapping[str, Any]) -> str:
-    return json.dumps(parameters, sort_keys=True)
+    """Stands for the parameters; a whole number is answered as an integer, however it was written."""
+    numbers = {
+        name: int(value) for name, value in parameters.items() if isinstance(value, float) and value.is_integer()
+    }
+    return json.dumps({**parameters, **numbers}, sort_keys=True)

@@ -117,7 +117,7 @@ async def end_database_connections(environment: Environment, random: Random) -> 
 
 async def hold_up_database(environment: Environment, random: Random) -> None:
     """Somebody else's lock makes writers wait, at one statement or another of their transactions."""
-    table = random.choice(("telemetry", "anomaly", "position", "event", "outbox"))
+    table = random.choice(("snapshot", "anomaly", "checkpoint", "event", "outbox", "stale_hour"))
     async with environment.connection() as connection, connection.transaction():
         await connection.execute(f"LOCK TABLE app.{table} IN SHARE MODE")
         await asyncio.sleep(random.uniform(0.2, 2 * LEASE))

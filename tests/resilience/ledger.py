@@ -25,6 +25,10 @@ _SHORT = 2_000
 _TIMEOUT = 10.0
 # With the time at which each row was committed, by PostgreSQL's own record.
 _ROWS = "SELECT *, pg_xact_commit_timestamp(xmin) AS committed FROM app.{}"
+_TELEMETRY = """
+SELECT telemetry.*, pg_xact_commit_timestamp(snapshot.xmin) AS committed
+FROM app.telemetry JOIN app.snapshot USING (spacecraft_id, "timestamp", id)
+"""
 # Anomalies whose time is a day or more away from their reception, and are not listed as such; and the other way round.
 _KEY = 'spacecraft_id, detected_at, "timestamp", snapshot_id, parameter, severity'
 _MISDATED = f"""
@@ -148,7 +152,7 @@ class Ledger:
         client = environment.observer
         for stream in (self.telemetry_stream, self.anomaly_stream, self.dead_letter_stream, self.event_stream):
             await stream.read(client)
-        self.telemetry = await environment.fetch(_ROWS.format("telemetry"))
+        self.telemetry = await environment.fetch(_TELEMETRY)
         self.anomalies = await environment.fetch("SELECT spacecraft_id, timestamp, snapshot_id, body FROM app.anomaly")
         self.misdated = await environment.fetch(_MISDATED)
         self.events = await environment.fetch(_ROWS.format("event"))

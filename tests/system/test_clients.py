@@ -124,7 +124,7 @@ def test_the_examples_for_curl_work_as_written(place: Place) -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text()
     section = readme.partition("## All operations")[2].partition("\n## ")[0]
     examples = re.findall(r"^curl .*$", section, re.MULTILINE)
-    assert len(examples) == 4
+    assert len(examples) == 5
     address = place.up("--ephemeral").http.removeprefix("http://")
     show = "-s -w '\\n%{http_code}'"
 
@@ -134,10 +134,12 @@ def test_the_examples_for_curl_work_as_written(place: Place) -> None:
         body, status = done.stdout.rsplit("\n", 1)
         return int(status), json.loads(body)
 
-    post, analyze, get, put = examples
+    series, post, analyze, get, put = examples
     status, taken = answered(post)
     assert status == 201
     assert re.fullmatch("ts_[0-9a-f]{32}", taken["id"])
+    status, plotted = answered(series)
+    assert (status, [one["value"] for one in plotted["series"]]) == (200, [[42], []])
     assert answered(analyze) == (200, [])
     assert answered(get) == (404, {"error": {"code": "not_found", "message": "Config not found", "details": []}})
     status, config = answered(put)

@@ -8,10 +8,10 @@ from tests.system.installed import Place
 
 COMMANDS = (
     "demo", "up", "publish", "ingest-telemetry", "list-telemetry", "analyze-telemetry", "latest", "series", "states",
-       "list-anomalies", "watch",
-    "list-spacecraft", "get-spacecraft", "status", "register", "get-config", "set-config", "check-config",
-    "list-configs", "list-events", "record-event", "search-docs", "get-doc", "create-doc", "seed-demo-data",
-    "seed-demo-docs", "simulate", "serve", "migrate", "health", "dead-letters", "tokens",
+    "list-anomalies", "watch", "fleet", "list-spacecraft", "get-spacecraft", "status", "register", "get-config",
+    "set-config", "check-config",
+    "test-limits", "list-configs", "list-events", "record-event", "search-docs", "get-doc", "create-doc",
+    "seed-demo-data", "seed-demo-docs", "simulate", "serve", "migrate", "health", "dead-letters", "tokens",
 )  # fmt: skip
 GROUPS = {"dead-letters": ("list", "show", "replay"), "tokens": ("create", "list", "revoke")}
 

@@ -76,7 +76,7 @@ def test_it_is_alive_while_connections_are_held(place: Place, said: bytes) -> No
             assert time.monotonic() - begun < installed.busy(3)
             with held(up.http, 100, said):
                 assert installed.get(f"{up.http}/health/live")[0] == 200
-    assert up.err.count("silent longest") == 1
+    assert up.err.count("has sent nothing for longest") == 1
     assert up.stop().code == 0
 
 

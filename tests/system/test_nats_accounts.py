@@ -266,7 +266,7 @@ async def test_what_has_no_reply_subject_is_no_request(up: Up) -> None:
     before.pop("warnings", None)
     assert await ask(client, "missionops.config.get.REPLY-1") == before
     assert "error" in await ask(client, "missionops.spacecraft.get.REPLY-2")
-    assert "as there is no reply subject" in up.err
+    assert "messages without a reply subject" in up.err
     await client.close()
 
 

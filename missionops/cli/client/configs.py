@@ -16,11 +16,14 @@ from missionops.cli.client.pagination import Pages
 from missionops.cli.client.service import Service
 from missionops.cli.output import tables, terminal
 from missionops.domain import config_document, limits, number
+from missionops.domain.checks.limit import NAMES
+from missionops.domain.rule_document import OFF
 from missionops.wire.text import utf8, utf16
 
 T = TypeVar("T")
 
-_COLOURS = {"critLow": "red", "warnLow": "yellow", "warnHigh": "yellow", "critHigh": "red"}
+_COLOURS = {"watch": "cyan", "warn": "yellow", "crit": "red", "severe": "bold red"}
+_ALWAYS_SHOWN = {"critLow", "warnLow", "warnHigh", "critHigh"}
 _MOST_LINES = 40
 """Of changes and of warnings each."""
 
@@ -121,16 +124,19 @@ def show(reply: Any) -> None:
     terminal.result(terminal.printable(title))
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     table.add_column("parameter", overflow="fold")
-    for name in limits.NAMES:
-        table.add_column(name, justify="right", style=_COLOURS[name])
     rules = found.config.get("parameters", {})
+    shown = [name for name in NAMES if name in _ALWAYS_SHOWN or any(name in rule for rule in rules.values())]
+    for name in shown:
+        table.add_column(name, justify="right", style=_COLOURS[name.removesuffix("Low").removesuffix("High")])
     for name, rule in rules.items():
-        values = (number.text(rule[limit]) if limit in rule else "" for limit in limits.NAMES)
+        values = (number.text(rule[limit]) if limit in rule else "" for limit in shown)
         table.add_row(terminal.printable(name), *values)
     console.print(table, markup=False)
     for name, rule in rules.items():
-        if limits.OFF in rule:
-            terminal.result(terminal.printable(f"{name} is off: {rule[limits.OFF]}"))
+        if OFF in rule:
+            terminal.result(terminal.printable(f"{name} is off: {rule[OFF]}"))
+        if others := _others(rule):
+            terminal.result(terminal.printable(f"{name}: {', '.join(others)}"))
     others = [key for key in found.config if key != "parameters"]
     if others:
         terminal.result(terminal.printable(f"Also in this config: {', '.join(others)} (see --json)."))
@@ -184,10 +190,15 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[_Change
 
 
 def _rule(rule: Mapping[str, Any]) -> str:
-    shown = [f"{name} {number.text(rule[name])}" for name in limits.NAMES if name in rule]
-    if limits.OFF in rule:
-        shown.append(f"off ({rule[limits.OFF]})")
+    shown = [f"{name} {number.text(rule[name])}" for name in NAMES if name in rule] + _others(rule)
+    if OFF in rule:
+        shown.append(f"off ({rule[OFF]})")
     return ", ".join(shown) or "no limit"
+
+
+def _others(rule: Mapping[str, Any]) -> list[str]:
+    """The keys of a rule that are no bands, with their values as JSON."""
+    return [f"{key} {msgspec.json.encode(value).decode()}" for key, value in rule.items() if key not in {*NAMES, OFF}]
 
 
 class _RuleCheck(msgspec.Struct, rename="camel"):

@@ -13,7 +13,10 @@ from missionops.cli.output import tables, terminal
 
 _MOST = 50
 
-_Query = Annotated[str, typer.Option("--query", "-q", metavar="WORDS", help="The words to search for; any text.")]
+_Query = Annotated[
+    str | None,
+    typer.Option("--query", "-q", metavar="WORDS", help="The words to search for, any text; the newest if not given."),
+]
 _Limit = Annotated[int, typer.Option("--limit", "-l", min=1, max=_MOST, metavar="N", help="At most N, best first.")]
 _Category = Annotated[str | None, typer.Option("--category", metavar="NAME", help="Only documents of this category.")]
 _DocumentId = Annotated[str, typer.Argument(metavar="DOCUMENT", help="The document's id.")]
@@ -34,13 +37,13 @@ _Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a documen
 def search_docs(
     spacecraft_id: options.SomeSpacecraft = None,
     *,
-    query: _Query,
+    query: _Query = None,
     category: _Category = None,
     limit: _Limit = 10,
     as_json: options.Json = False,
     service: options.Server = options.DEFAULT_SERVER,
 ) -> None:
-    """Search the documents, best match first.
+    """Search the documents, best match first; without words show the newest.
 
     missionops search-docs --query "battery voltage"
 
@@ -53,7 +56,7 @@ def search_docs(
         found._replace(has_more=False),
         as_json,
         tables.documents,
-        f"No document has {terminal.printable(query)!r} in it.",
+        f"No document has {terminal.printable(query)!r} in it." if query else "There is no document.",
     )
 
 

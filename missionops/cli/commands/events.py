@@ -10,8 +10,8 @@ from missionops.cli.commands import options
 from missionops.cli.commands.show import show, show_list
 from missionops.cli.output import tables, terminal
 from missionops.domain import spacecraft
-from missionops.domain.anomaly import Severity
 from missionops.domain.event import EventType
+from missionops.domain.severity import Severity
 
 _Types = Annotated[
     list[EventType] | None,

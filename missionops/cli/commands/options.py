@@ -8,7 +8,7 @@ from missionops.cli.client.service import LOCAL, Service
 from missionops.cli.commands import times
 from missionops.cli.commands.parsing import SPACECRAFT_OPTION
 from missionops.domain import spacecraft
-from missionops.domain.anomaly import Severity
+from missionops.domain.severity import Severity
 
 DEFAULT_LIMIT = 20
 

@@ -79,8 +79,8 @@ def up(
             async with local.running(directory, nats_port, http_port, postgres_port, report) as running:
                 addresses = running.addresses
                 terminal.note("missionops is up. Ctrl-C stops it.")
+                terminal.note(f"  Open      {addresses['http']}")
                 terminal.note(f"  NATS      {addresses['nats']}")
-                terminal.note(f"  HTTP      {addresses['http']}")
                 terminal.note(f"  Database  {addresses['database']}")
                 if "reader" in addresses:
                     terminal.note(f"  Read only {addresses['reader']}")

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from missionops.cli.output import tables, terminal
+from rich.console import Console
+
+from missionops.cli.output import plot, tables, terminal
 
 Item = dict[str, Any]
 
@@ -20,7 +22,8 @@ def rows(found: Item) -> Iterator[tuple[object, ...]]:
 
 
 def show(found: Item) -> None:
-    """A table of each parameter."""
+    """A table of each parameter, and below it on a terminal its plot."""
+    console = Console(highlight=False)
     for one in found["series"]:
         if not size(one):
             continue
@@ -38,6 +41,8 @@ def show(found: Item) -> None:
             ]
             columns = ("from (UTC)", "samples", "min", "max", "last", "anomaly")
             tables.plain(columns, texts, right=columns[1:5])
+        if console.is_terminal and (drawn := plot.drawn(found, one, console.width)):
+            terminal.result(drawn)
 
 
 def size(one: Item) -> int:

@@ -157,6 +157,24 @@ def health(found: Item) -> None:
     _named(rows)
 
 
+def fleet(found: Item) -> None:
+    """All spacecraft, the worst first."""
+    table = _table(
+        "spacecraft", "name", "state", "last received (UTC)", "in 1 h", "in 24 h", right=("in 1 h", "in 24 h")
+    )
+    for item in found["items"]:
+        received = item["lastReceivedAt"]
+        table.add_row(
+            _text(item["spacecraftId"]),
+            _text(item["name"] or ""),
+            Text(item["state"], STATES.get(item["state"], "")),
+            _text(_time(received)[:19] if received else "never"),
+            f"{item['anomalies']['last1h']:,}",
+            f"{item['anomalies']['last24h']:,}",
+        )
+    _print(table)
+
+
 def status(found: Item) -> None:
     """The status of one spacecraft."""
     counts = found["anomalies"]

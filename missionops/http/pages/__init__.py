@@ -33,11 +33,6 @@ def _template(name: str) -> Template:
     return Template((resources.files(__package__ or __name__) / f"{name}.html").read_text("utf-8"))
 
 
-def home() -> str:
-    """What there is, with links."""
-    return render("home", "missionops", version=escape(__version__))
-
-
 def operations(offered: Iterable[tuple[Operation, Route]]) -> str:
     """The operations with their HTTP routes and NATS subjects."""
     rows = "\n".join(

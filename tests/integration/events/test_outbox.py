@@ -15,8 +15,8 @@ from nats.aio.client import Client
 
 from missionops import app
 from missionops.app import Service
-from missionops.domain.anomaly import Severity
 from missionops.domain.event import Event, EventType
+from missionops.domain.severity import Severity
 from missionops.errors import OwnershipLost
 from missionops.store import database as databases
 from missionops.store import outbox

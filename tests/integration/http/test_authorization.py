@@ -37,6 +37,9 @@ REQUESTS = {
     "GET /spacecraft/{spacecraftId}/config/versions": Wanted("/spacecraft/A/config/versions"),
     "GET /spacecraft/{spacecraftId}/config/check": Wanted("/spacecraft/A/config/check"),
     "GET /telemetry": Wanted("/telemetry", OF_A),
+    "GET /telemetry/series": Wanted("/telemetry/series", OF_A | DURING | {"parameters": "temp"}),
+    "GET /telemetry/states": Wanted("/telemetry/states", OF_A | DURING | {"parameters": "temp"}),
+    "GET /telemetry/latest": Wanted("/telemetry/latest", OF_A),
     "GET /telemetry/analyze": Wanted("/telemetry/analyze", OF_A),
     "GET /anomalies": Wanted("/anomalies", OF_A),
     "GET /anomalies/timeline": Wanted("/anomalies/timeline", OF_A | DURING),
@@ -56,6 +59,9 @@ REQUESTS = {
     "GET /docs/search": Wanted("/docs/search", {"q": "battery"}),
     "POST /telemetry": Wanted("/telemetry", body=SNAPSHOT | OF_A),
     "POST /telemetry/batch": Wanted("/telemetry/batch", body=OF_A | {"snapshots": [SNAPSHOT]}),
+    "GET /fleet": Wanted("/fleet"),
+    "GET /access": Wanted("/access"),
+    "GET /changes": Wanted("/changes"),
     "GET /metrics": Wanted("/metrics"),
 }
 
@@ -221,6 +227,7 @@ async def test_pages_are_the_same_for_whoever_is_limited_to_what_they_are_about(
 CHECKED_INSIDE = {
     "spacecraft.list", "docs.create", "docs.get", "docs.search", "telemetry.take", "telemetry.takeBatch",
     "anomalies.search", "events.search", "deadletters.list", "deadletters.get", "deadletters.replay",
+    "fleet.status",
 }  # fmt: skip
 """Operations about no one spacecraft: each looks itself at what a token reaches, as other tests here show."""
 
@@ -293,3 +300,21 @@ async def test_the_openapi_document_says_what_each_route_needs(service: Service,
             assert ({"401", "403"} <= set(operation["responses"])) == (role is not None), path
     ready = document["paths"]["/health/ready"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
     assert [choice["$ref"].rpartition("/")[2] for choice in ready["anyOf"]] == ["Health", "Readiness"]
+
+
+@pytest.mark.usefixtures("admin")
+async def test_the_fleet_of_a_limited_token_has_no_other_spacecraft_not_even_in_its_counts(clients):
+    limited = await clients.holding(Role.READER, "A", "unknown")
+    found = (await limited.get("/fleet")).json()
+    assert [item["spacecraftId"] for item in found["items"]] == ["A"]
+    assert found["counts"] == {"WARNING": 1}
+
+
+async def test_access_says_who_asks(clients):
+    limited = await clients.holding(Role.OPERATOR, "C", "A")
+    found = (await limited.get("/access")).json()
+    expected = {"role": "operator", "spacecraft": ["A", "C"], "auth": "tokens"}
+    assert {name: found[name] for name in expected} == expected
+    assert found["name"].startswith("operator-")
+    everyone = (await (await clients.holding(Role.READER)).get("/access")).json()
+    assert (everyone["role"], everyone["spacecraft"]) == ("reader", None)

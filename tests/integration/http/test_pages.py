@@ -21,9 +21,20 @@ async def test_the_root_links_to_everything(http: httpx.AsyncClient):
     page = await http.get("/", headers=BROWSER)
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert "default-src 'none'" in page.headers["content-security-policy"]
-    links = set(re.findall(r'href="([^"#]+)', page.text))
+    assert "trusted-types 'none'" in page.headers["content-security-policy"]
+    links = set(re.findall(r'(?:href|src)="(/[^"#]+)', page.text))
     assert links >= {"/docs", "/health/ready", "/metrics", "/openapi.json", "/asyncapi"}
     assert {(await http.get(link, headers=BROWSER)).status_code for link in links} == {200}
+
+
+async def test_the_files_of_the_page_are_kept_by_browsers(http: httpx.AsyncClient):
+    page = await http.get("/")
+    assert page.headers["cache-control"] == "no-cache"
+    for address in re.findall(r'(?:href|src)="(/ui/[^"]+)', page.text):
+        file = await http.get(address)
+        assert file.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert file.headers["x-content-type-options"] == "nosniff"
+        assert file.headers["content-type"] in {"text/javascript; charset=utf-8", "text/css; charset=utf-8"}
 
 
 async def test_docs_in_a_browser_shows_every_operation(http: httpx.AsyncClient):

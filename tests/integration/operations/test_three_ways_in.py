@@ -80,6 +80,7 @@ COMMANDS: Mapping[str, Command] = {
     "spacecraft.get": Command("get-spacecraft *"),
     "spacecraft.list": Command("list-spacecraft", {"limit": "--limit"}),
     "spacecraft.status": Command("status *"),
+    "fleet.status": Command("fleet", {"limit": "--limit", "q": "--search", "state": "--state"}),
     "events.record": Command(
         "record-event *",
         {
@@ -214,6 +215,15 @@ CASES: Mapping[str, list[tuple[str, Any]]] = {
     "spacecraft.get": [("SC-001", {}), ("unknown", {})],
     "spacecraft.list": [("", {}), ("", {"limit": 1, "offset": 1}), ("", {"limit": 0}), ("", {"offset": -1})],
     "spacecraft.status": [("SC-001", {}), ("unknown", {})],
+    "fleet.status": [
+        ("", {}),
+        ("", {"limit": 1}),
+        ("", {"limit": 1001}),
+        ("", {"q": "tWo"}),
+        ("", {"state": "SILENT"}),
+        ("", {"state": "FINE"}),
+        ("", {"cursor": "nonsense"}),
+    ],
     "events.record": [
         ("SC-001", EVENT),
         ("SC-001", EVENT | {"message": "Other"}),
@@ -496,10 +506,10 @@ def check_command(done: Done, told: Reply) -> None:
         assert told.body["error"]["message"] in done.err
         assert not done.out
     else:
-        body = told.body
-        if isinstance(body, dict) and "items" in body:
+        body, out = told.body, json.loads(done.out)
+        if isinstance(body, dict) and "items" in body and isinstance(out, list):
             body = body["items"]  # all there is, without its bookkeeping
-        assert (told.status, without_moments(json.loads(done.out))) == (200, without_moments(body))
+        assert (told.status, without_moments(out)) == (200, without_moments(body))
 
 
 async def stored_by_http(http: httpx.AsyncClient, route: Route, spacecraft_id: str, given: Any) -> list[Any] | str:

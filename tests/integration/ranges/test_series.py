@@ -285,6 +285,21 @@ async def test_an_answer_that_does_not_fit_is_continued_after_its_last_whole_buc
             assert joined(over_http, index) == joined(pages, index)
 
 
+async def test_a_cursor_that_holds_twenty_open_buckets_fits_into_a_url(ask, store, service, monkeypatch):
+    names = [f"parameter_{number:02}" for number in range(20)]
+    history = [
+        (START + number * timedelta(seconds=1), {name: math.sin(number + place) for place, name in enumerate(names)})
+        for number in range(40)
+    ]
+    spacecraft_id = await store(history)
+    monkeypatch.setattr(operation, "Pace", Hurried)
+    query = {"spacecraftId": spacecraft_id, "parameters": ",".join(names), "from": at(START),
+             "to": at(START + timedelta(1)), "points": 1}  # fmt: skip
+    pages = await pages_over_http(service.http_url, query)
+    assert len(pages) > 3
+    assert [one["count"] for one in pages[-1]["series"]] == [[40]] * 20
+
+
 async def pages_over_http(url: str, query: dict[str, Any]) -> list[Any]:
     found, cursor = [], None
     async with httpx.AsyncClient(base_url=url, timeout=10) as http:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from missionops.domain import parameter_set
-from missionops.domain.limits import MAX_PARAMETERS
+from missionops.domain.parameter_name import MAX_PARAMETERS
 from missionops.domain.parameter_set import Value
 from missionops.ingest import parameter_sets as ingest_sets
 from missionops.ingest.batch import Batch, Delivery

@@ -8,11 +8,24 @@ from typing import Any, NamedTuple
 import pytest
 
 from missionops.domain import timestamp
+from missionops.domain.roll_up import DAY, HOUR
 from missionops.domain.snapshot import SnapshotKey
-from missionops.store import anomalies, anomaly_search, latest, partitions, reception, samples, telemetry
+from missionops.ingest import roll_up
+from missionops.store import (
+    anomalies,
+    anomaly_search,
+    latest,
+    partitions,
+    reception,
+    roll_ups,
+    rolled_up,
+    samples,
+    telemetry,
+)
 from missionops.store import database as databases
 from missionops.store.anomaly_search import AnomalyFilter, AnomalySearchCursor
 from missionops.store.parameter_sets import ParameterNames
+from missionops.store.roll_ups import StaleHours
 from missionops.store.samples import Wanted
 from tests import stored_telemetry
 
@@ -22,6 +35,7 @@ NAMES = ["current", "temp", "voltage"]
 NOW = datetime.now(UTC).replace(microsecond=0)
 EVER = (timestamp.EARLIEST, timestamp.LATEST)
 LATELY = (NOW - timedelta(days=2), NOW)
+YEARS = (NOW - timedelta(days=730), NOW - timedelta(days=2))
 OLD = (NOW - timedelta(days=2001), NOW - timedelta(days=2000))
 RUNS = 7
 """After five PostgreSQL may take a plan for all values."""
@@ -40,6 +54,13 @@ SELECT spacecraft_id, "timestamp", id, 'temp', 'WARN_HIGH', 'MEDIUM', 1, receive
 FROM app.snapshot WHERE right(id, 1) = '0'
 """
 
+# What they say is made up: only where they lie matters.
+FILL_ROLL_UPS = """
+INSERT INTO app.roll_up_{length}
+SELECT date_trunc('{length}', "timestamp") AS start, min("timestamp"), max("timestamp"), 3000, parameter_set_id, 0,
+       spacecraft_id, NULL, '{{1,1,1}}', '{{0,0,0}}', '{{2,2,2}}', '{{0,0,0}}', '{{1,1,1}}'
+FROM app.snapshot GROUP BY start, spacecraft_id, parameter_set_id
+"""
 
 SOME = 'SELECT spacecraft_id, "timestamp", id FROM app.snapshot WHERE "timestamp" > $1 LIMIT 500'
 
@@ -96,7 +117,7 @@ def is_partition(node: dict[str, Any]) -> bool:
 @pytest.fixture(scope="module")
 async def plans(module_database_url: str) -> AsyncIterator[Plans]:
     async with databases.connected(module_database_url) as connection:
-        for table in (partitions.SNAPSHOT, partitions.ANOMALY):
+        for table in (partitions.SNAPSHOT, partitions.ANOMALY, *roll_ups.TABLES.values()):
             await partitions.ensure(connection, table, {month(ago) for ago in range(-2, MONTHS - 2)})
         start = datetime.combine(month(MONTHS - 3), datetime.min.time(), UTC)
         for spacecraft_id in FLEET:
@@ -109,6 +130,8 @@ async def plans(module_database_url: str) -> AsyncIterator[Plans]:
         )
         await connection.execute("INSERT INTO app.spacecraft (spacecraft_id) SELECT unnest($1::text[])", FLEET)
         await connection.execute(FILL_ANOMALIES)
+        for length in ("minute", "hour", "day"):
+            await connection.execute(FILL_ROLL_UPS.format(length=length))
         await connection.execute("ANALYZE")
         found = Plans(connection)
         rows = await connection.fetch(SOME, LATELY[0])
@@ -161,6 +184,24 @@ async def of_parameter(plans: Plans, between: tuple[datetime, datetime]) -> obje
     return await latest.of_parameter(plans.connection, search, "temp")
 
 
+async def rolled_up_series(plans: Plans, between: tuple[datetime, datetime], step: int) -> object:
+    wanted = Wanted("SC-1", ["temp", "current"], between[1], step)
+    where = await samples.columns(plans.connection, wanted.spacecraft_id, wanted.parameters)
+    position = timestamp.to_microseconds(between[0]) // step * step
+    stretch, _ = await rolled_up.next_stretch(plans.connection, wanted, position)
+    return stretch and await rolled_up.buckets(plans.connection, wanted, where, stretch)
+
+
+async def rolling_up(plans: Plans, at: datetime) -> object:
+    async def rest() -> None:
+        """Nobody else is here."""
+
+    hour = timestamp.to_microseconds(at) // HOUR * HOUR
+    stale = StaleHours("SC-1", [0], [hour])
+    await roll_up.recompute(plans.connection, stale, rest)
+    return True
+
+
 SAMPLES = "SELECT count(*), max(number) FROM app.samples('SC-1', 'temp', '{}', '{}')"
 
 CASES: dict[str, tuple[Callable[[Plans], Awaitable[object]], int, int]] = {
@@ -181,6 +222,11 @@ CASES: dict[str, tuple[Callable[[Plans], Awaitable[object]], int, int]] = {
     "telemetry.series of long ago": (lambda plans: series(plans, OLD), 4, 4),
     "telemetry.series, the first portion of all": (lambda plans: series(plans, (EVER[0], NOW)), 120, 20),
     "telemetry.series, samples": (lambda plans: series(plans, LATELY, one_by_one=True), 2, 2),
+    "telemetry.series by hours": (lambda plans: rolled_up_series(plans, LATELY, HOUR), 8, 8),
+    "telemetry.series by days of long ago": (lambda plans: rolled_up_series(plans, OLD, DAY), 8, 8),
+    "telemetry.series by days of two years": (lambda plans: rolled_up_series(plans, YEARS, DAY), 75, 75),
+    "rolling up": (lambda plans: rolling_up(plans, LATELY[0]), 24, 24),
+    "rolling up what is late": (lambda plans: rolling_up(plans, OLD[0]), 24, 24),
     "telemetry.latest": (lambda plans: newest_values(plans, (EVER[0], NOW)), 27, 4),
     "telemetry.latest at a time long ago": (lambda plans: newest_values(plans, (EVER[0], OLD[1])), 100, 10),
     "telemetry.latest, one parameter": (lambda plans: of_parameter(plans, LATELY), 100, 2),

@@ -34,8 +34,8 @@ PARTS: dict[str, dict[str, list[str]]] = {
 }
 """By module: what stands in the places of a statement that has several forms; in all others only {since} does."""
 
-BUILT = {"samples", "states"}
-"""Modules that put statements together for any number of parameters: tests/integration/ranges executes all of these."""
+BUILT = {"rolled_up", "samples", "states"}
+"""Modules that make statements for any number of parameters: integration/ranges and roll_ups execute them all."""
 
 
 def forms(name: str) -> Iterator[str]:
@@ -72,6 +72,10 @@ def test_the_statements_are_found_by_their_names():
 
 
 T = "'2025-01-01Z'"
+ROLL_UP = {
+    "start": T, "first_at": T, "last_at": T, "snapshots": "30", "parameter_set_id": "1", "spacecraft_id": "'SC-1'",
+    "minima": "'{1.5}'", "minima_at": "'{0}'", "maxima": "'{1.5}'", "maxima_at": "'{0}'", "lasts": "'{1.5}'",
+}  # fmt: skip
 ROWS: dict[str, dict[str, str]] = {
     "spacecraft": {"spacecraft_id": "'SC-1'"},
     "config": {
@@ -93,6 +97,11 @@ ROWS: dict[str, dict[str, str]] = {
         "parameter": "'temp'", "severity": "'MEDIUM'",
     },
     "checkpoint": {"partition": "1"},
+    "roll_up_minute": ROLL_UP,
+    "roll_up_hour": ROLL_UP,
+    "roll_up_day": ROLL_UP,
+    "stale_hour": {"spacecraft_id": "'SC-1'", "hour": T},
+    "roll_up_turn": {"partition": "1"},
     "event": {
         "id": "'e1'", "spacecraft_id": "'SC-1'", "timestamp": T, "type": "'INFO'", "severity": "'LOW'",
         "message": "'m'", "metadata": "'{}'",
@@ -134,6 +143,9 @@ REFUSED: dict[str, tuple[str, str, list[str]]] = {
     "misdated_anomaly_check": ("misdated_anomaly", "timestamp", ["'2025-01-01T00:00:01Z'", "'2025-01-02T23:59:59Z'"]),
     "checkpoint_partition_check": ("checkpoint", "partition", ["-1"]),
     "checkpoint_check": ("checkpoint", "published_sequence", ["1"]),
+    "roll_up_minute_snapshots_check": ("roll_up_minute", "snapshots", ["0"]),
+    "stale_hour_hour_check": ("stale_hour", "hour", ["'2025-01-01T00:30Z'"]),
+    "roll_up_turn_partition_check": ("roll_up_turn", "partition", ["-1"]),
     "event_id_check": ("event", "id", ["''", "'a b'", "repeat('a', 129)"]),
     "event_spacecraft_id_check": ("event", "spacecraft_id", ["''", "'a b'"]),
     "event_timestamp_check": ("event", "timestamp", ["'1899-12-31Z'", "'2200-01-01Z'"]),
@@ -161,7 +173,7 @@ REFUSED: dict[str, tuple[str, str, list[str]]] = {
 async def tables(database: Any) -> Any:
     """A connection to tables that take any time, and a spacecraft for configs."""
     await database.execute("INSERT INTO app.spacecraft (spacecraft_id) VALUES ('SC-0')")
-    for table in ("snapshot", "anomaly"):
+    for table in ("snapshot", "anomaly", "roll_up_minute", "roll_up_hour", "roll_up_day"):
         await database.execute(f"CREATE TABLE app.{table}_other PARTITION OF app.{table} DEFAULT")
     return database
 

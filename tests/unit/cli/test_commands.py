@@ -36,9 +36,9 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, lin
     [
         "tokens create", "tokens list", "tokens revoke",
         "list-telemetry", "analyze-telemetry", "list-anomalies", "list-events", "search-docs", "get-doc",
-        "ingest-telemetry", "seed-demo-data", "seed-demo-docs", "simulate", "list-spacecraft", "get-spacecraft",
-        "status", "register", "get-config", "set-config", "check-config", "list-configs", "record-event", "create-doc",
-        "health", "publish", "watch",
+        "ingest-telemetry", "seed-demo-data", "seed-demo-docs", "simulate", "fleet", "list-spacecraft",
+        "get-spacecraft", "status", "register", "get-config", "set-config", "check-config", "list-configs",
+        "record-event", "create-doc", "health", "publish", "watch",
         "dead-letters list", "dead-letters show", "dead-letters replay",
     ],
 )  # fmt: skip
@@ -92,7 +92,7 @@ def test_what_cannot_be_done_is_said_in_one_sentence(
         "dead-letters replay 1 --all",
         "dead-letters replay 1 --spacecraft-id SC-001",
         "dead-letters show 0",
-        "search-docs",
+        "search-docs --limit 51",
         "record-event SC-001 hello --metadata [1]",
         "record-event SC-001 hello --type PARTY",
         "seed-demo-data 0",

@@ -8,8 +8,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from missionops.domain import limits, timestamp
-from missionops.domain.anomaly import Anomaly, Severity, judge
+from missionops.domain.anomaly import Anomaly, judge
+from missionops.domain.checks.limit import NAMES as LIMITS
 from missionops.domain.parameter_set import Value
+from missionops.domain.severity import Severity
 from missionops.domain.snapshot import Snapshot
 
 AT = datetime(2025, 1, 1, tzinfo=UTC)
@@ -162,7 +164,7 @@ PARAMETERS = st.dictionaries(NAMES, NUMBERS | st.booleans() | st.text(max_size=2
 
 @st.composite
 def rules_in_order(draw: Any) -> dict[str, float]:
-    names = [name for name in limits.NAMES if draw(st.booleans())]
+    names = [name for name in LIMITS if draw(st.booleans())]
     return dict(zip(names, sorted(draw(NUMBERS) for _ in names), strict=True))
 
 
@@ -174,8 +176,10 @@ def naive(parameters: dict[str, Value], rules: dict[str, dict[str, float]]) -> l
     found = []
     for name in sorted(name for name, value in parameters.items() if type(value) in {int, float} and name in rules):
         for limit, sign, kind in (
-            ("critLow", -1, "CRIT_LOW"), ("warnLow", -1, "WARN_LOW"),
-            ("critHigh", 1, "CRIT_HIGH"), ("warnHigh", 1, "WARN_HIGH"),
+            ("severeLow", -1, "SEVERE_LOW"), ("critLow", -1, "CRIT_LOW"),
+            ("warnLow", -1, "WARN_LOW"), ("watchLow", -1, "WATCH_LOW"),
+            ("severeHigh", 1, "SEVERE_HIGH"), ("critHigh", 1, "CRIT_HIGH"),
+            ("warnHigh", 1, "WARN_HIGH"), ("watchHigh", 1, "WATCH_HIGH"),
         ):  # fmt: skip
             if limit in rules[name] and sign * parameters[name] > sign * rules[name][limit]:  # type: ignore[operator]
                 found.append((name, kind))
@@ -188,6 +192,96 @@ def naive(parameters: dict[str, Value], rules: dict[str, dict[str, float]]) -> l
 @example({"a": -5, "b": 99, "c": 3}, {"b": FULL, "c": FULL})
 def test_judge_agrees_with_a_naive_reading_of_the_table(parameters, rules):
     assert [(found.parameter, found.kind) for found in judged(parameters, rules)] == naive(parameters, rules)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "severity"),
+    [
+        (-9, "SEVERE_LOW", Severity.CRITICAL),
+        (-2, "WATCH_LOW", Severity.LOW),
+        (2, "WATCH_HIGH", Severity.LOW),
+        (9, "SEVERE_HIGH", Severity.CRITICAL),
+    ],
+)
+def test_the_outermost_limits_are_critical_and_the_innermost_low(value, kind, severity):
+    (found,) = judged({"t": value}, {"t": {"severeLow": -8, "watchLow": -1, "watchHigh": 1, "severeHigh": 8}})
+    assert (found.kind, found.severity) == (kind, severity)
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "text", "severity"),
+    [
+        ("SAFE", "states", "SAFE", Severity.HIGH),
+        ("LOST", "otherwise", "LOST", Severity.LOW),
+        (True, "states", "true", Severity.CRITICAL),
+        (False, "otherwise", "false", Severity.LOW),
+        (3, "states", "3", Severity.MEDIUM),
+        (3.0, "states", "3", Severity.MEDIUM),
+        (0.5, "otherwise", "0.5", Severity.LOW),
+        (2**63 + 1, "otherwise", "9223372036854775809", Severity.LOW),
+        (1e21, "otherwise", "1e+21", Severity.LOW),
+    ],
+)
+def test_a_state_is_a_value_as_text(value, limit, text, severity):
+    states = {"SAFE": "HIGH", "true": "CRITICAL", "3": "MEDIUM", "OK": None}
+    (found,) = judged({"mode": value}, {"mode": {"states": states, "otherwise": "LOW"}})
+    assert (found.id, found.severity) == ("ts_9f2c:mode:STATE", severity)
+    assert found.description == f"Parameter mode is {text}"
+    assert (found.limit.name, found.limit.value) == (limit, text)
+    assert found.value == value
+
+
+@pytest.mark.parametrize(("value", "rule"), [
+    ("OK", {"states": {"OK": None}, "otherwise": "HIGH"}),
+    ("ANY", {"states": {"SAFE": "HIGH"}}),
+    (None, {"states": {"SAFE": "HIGH"}, "otherwise": "HIGH"}),
+    (3, {"states": {"3": "HIGH"}, "otherwise": "HIGH", "warnHigh": 5}),
+])  # fmt: skip
+def test_a_state_is_nominal_if_listed_so_or_unlisted_and_a_number_under_a_band_is_none(value, rule):
+    assert judged({"mode": value}, {"mode": rule}) == []
+
+
+def test_bands_judge_the_numbers_and_states_the_texts_of_one_rule():
+    rule = {"warnHigh": 5, "states": {"NO": "HIGH"}}
+    assert [judged({"p": value}, {"p": rule})[0].kind for value in (6, "NO")] == ["WARN_HIGH", "STATE"]
+
+
+def test_the_first_when_that_holds_takes_the_place_of_the_rules_own_keys_key_by_key():
+    rule = {
+        "warnHigh": 45,
+        "critHigh": 70,
+        "when": [{"if": {"mode": "SAFE"}, "warnHigh": 20}, {"if": {"mode": "SAFE"}, "warnHigh": 1}],
+    }
+    assert judged({"t": 30, "mode": "SAFE"}, {"t": rule})[0].limit.value == 20
+    assert judged({"t": 80, "mode": "SAFE"}, {"t": rule})[0].limit.name == "critHigh"
+    assert judged({"t": 30, "mode": "RUN"}, {"t": rule}) == []
+
+
+def test_null_in_a_when_takes_a_key_away():
+    rule = {"warnHigh": 45, "when": [{"if": {"eclipse": True}, "warnHigh": None}]}
+    assert judged({"t": 50, "eclipse": True}, {"t": rule}) == []
+    assert judged({"t": 50, "eclipse": False}, {"t": rule})
+
+
+@pytest.mark.parametrize(
+    ("wanted", "value", "holds"),
+    [
+        ("A", "A", True), ("1", 1, False), (1, 1.0, True), (1, True, False), (True, True, True), (True, 1, False),
+        (0, False, False), ({"below": 5}, 4, True), ({"below": 5}, 5, False), ({"above": 5}, 5.5, True),
+        ({"above": 5}, 5, False), ({"below": 5, "above": 3}, 4, True), ({"below": 5, "above": 3}, 3, False),
+        ({"below": 5}, "4", False), ({"below": 5}, True, False), ({"below": 5}, None, False), ("A", None, False),
+    ],
+)  # fmt: skip
+def test_a_when_compares_by_kind_and_strictly(wanted, value, holds):
+    rule = {"when": [{"if": {"c": wanted}, "warnHigh": 1}]}
+    assert bool(judged({"t": 5, "c": value}, {"t": rule})) is holds
+    assert judged({"t": 5}, {"t": rule}) == []  # what is absent does not hold
+
+
+def test_all_of_an_if_has_to_hold():
+    rule = {"when": [{"if": {"a": 1, "b": 2}, "warnHigh": 1}]}
+    assert judged({"t": 5, "a": 1, "b": 3}, {"t": rule}) == []
+    assert judged({"t": 5, "a": 1, "b": 2}, {"t": rule})
 
 
 @given(PARAMETERS, RULES)

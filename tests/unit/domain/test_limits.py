@@ -5,14 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from missionops.domain import limits
-from missionops.domain.limits import Rule
+from missionops.domain.checks.limit import NAMES, Band, LimitCheck
+from missionops.domain.rule_document import KEYS, MAX_FAULTS
 from missionops.errors import Detail, InvalidRequest
 
-KINDS = "critLow, warnLow, warnHigh, critHigh"
+KINDS = ", ".join(NAMES)
 
 
-def compiled(**rule: object) -> Rule:
-    return limits.compile_rules({"parameters": {"temp": rule}})["temp"]
+def compiled(**rule: object) -> LimitCheck:
+    found = limits.compile_rules({"parameters": {"temp": rule}})["temp"].own.limit
+    assert found
+    return found
 
 
 def faults(document: dict[str, object]) -> tuple[Detail, ...]:
@@ -21,21 +24,18 @@ def faults(document: dict[str, object]) -> tuple[Detail, ...]:
     return refused.value.details
 
 
-def test_a_full_rule_keeps_its_limits_and_is_broken_beyond_the_warnings():
-    assert compiled(critLow=0, warnLow=5, warnHigh=45.5, critHigh=70) == Rule(5, 45.5, 0, 5, 45.5, 70)
+def test_a_full_rule_keeps_its_limits_the_worst_first():
+    rule = compiled(critLow=0, warnLow=5, watchLow=6, warnHigh=45.5, critHigh=70, severeHigh=99, deadband=2)
+    assert (rule.low, rule.high, rule.deadband) == (6, 45.5, 2)
+    assert rule.lows == (Band(3, "critLow", 0), Band(2, "warnLow", 5), Band(1, "watchLow", 6))
+    assert rule.highs == (Band(4, "severeHigh", 99), Band(3, "critHigh", 70), Band(2, "warnHigh", 45.5))
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("critLow", Rule(3, math.inf, 3, None, None, None)),
-        ("warnLow", Rule(3, math.inf, None, 3, None, None)),
-        ("warnHigh", Rule(-math.inf, 3, None, None, 3, None)),
-        ("critHigh", Rule(-math.inf, 3, None, None, None, 3)),
-    ],
-)
-def test_each_limit_stands_alone(name, expected):
-    assert compiled(**{name: 3}) == expected
+@pytest.mark.parametrize("name", NAMES)
+def test_each_limit_stands_alone(name):
+    rule = compiled(**{name: 3})
+    assert (rule.low, rule.high) == ((3, math.inf) if name.endswith("Low") else (-math.inf, 3))
+    assert [band[1:] for band in rule.lows + rule.highs] == [(name, 3)]
 
 
 @pytest.mark.parametrize(
@@ -76,9 +76,9 @@ def test_every_name_of_the_contract_may_have_a_rule():
 
 def test_integers_of_64_bits_stay_exact_and_longer_ones_become_doubles():
     rule = compiled(critLow=-(2**63), warnLow=2**63 + 1, warnHigh=2**64 - 1, critHigh=10**300)
-    assert (rule.crit_low, rule.warn_low, rule.warn_high) == (-(2**63), 2**63 + 1, 2**64 - 1)
-    assert type(rule.crit_high) is float
-    assert rule.crit_high == 1e300
+    assert [band.limit for band in rule.lows] == [-(2**63), 2**63 + 1]
+    assert [band.limit for band in rule.highs] == [1e300, 2**64 - 1]
+    assert type(rule.highs[0].limit) is float
 
 
 @pytest.mark.parametrize("parameters", [None, [], "x", 1, True, [{"temp": {}}]])
@@ -96,19 +96,19 @@ def test_ten_thousand_parameters_are_taken_and_one_more_is_not():
 @pytest.mark.parametrize("rule", [None, [], "x", 1, True, [1, 2]])
 def test_a_rule_must_be_an_object(rule):
     assert faults({"parameters": {"temp": rule}}) == (
-        Detail("parameters.temp", f"must be an object with any of {KINDS}"),
+        Detail("parameters.temp", f"must be an object with any of {KINDS}, …"),
     )
 
 
-@pytest.mark.parametrize("key", ["warnhigh", "WARNHIGH", "warn_high", "", "critLow ", "unit"])
+@pytest.mark.parametrize("key", ["warnhigh", "WARNHIGH", "warn_high", "", "critLow ", "limits"])
 def test_an_unknown_key_of_a_rule_is_refused(key):
     assert faults({"parameters": {"temp": {key: 1}}}) == (
-        Detail(f"parameters.temp.{key}", f"is no limit; the limits are {KINDS}"),
+        Detail(f"parameters.temp.{key}", f"is no key of a rule; the keys are {', '.join(KEYS)}"),
     )
 
 
 @pytest.mark.parametrize("limit", [True, False, None, "1", "", [], {}, [1]])
-@pytest.mark.parametrize("name", limits.NAMES)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_limit_must_be_a_number(name, limit):
     assert faults({"parameters": {"temp": {name: limit}}}) == (Detail(f"parameters.temp.{name}", "must be a number"),)
 
@@ -136,7 +136,7 @@ def test_a_limit_must_fit_a_double(limit):
 def test_limits_out_of_order_are_refused_at_the_upper_one(rule, name):
     (fault,) = faults({"parameters": {"temp": rule}})
     assert fault.path == f"parameters.temp.{name}"
-    assert fault.message.endswith("; critLow ≤ warnLow ≤ warnHigh ≤ critHigh must hold")
+    assert fault.message.endswith(f"; {' ≤ '.join(NAMES)} must hold")
     assert f"{name} {rule[name]} is below" in fault.message
 
 
@@ -181,7 +181,7 @@ def test_the_message_is_the_first_fault():
 def test_the_faults_of_a_document_of_a_megabyte_fit_into_an_answer():
     document: dict[str, object] = {"parameters": {f"{index}" * 50: {"k" * 1_000: 1} for index in range(1_000)}}
     found = faults(document)
-    assert len(found) == limits.MAX_FAULTS
+    assert len(found) == MAX_FAULTS
     assert sum(len(fault.path) + len(fault.message) for fault in found) < 100_000
 
 
@@ -190,7 +190,7 @@ def test_the_faults_of_a_document_of_a_megabyte_fit_into_an_answer():
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
         lambda inner: (
             st.lists(inner, max_size=3)
-            | st.dictionaries(st.sampled_from([*limits.NAMES, "parameters", "temp"]), inner, max_size=4)
+            | st.dictionaries(st.sampled_from([*NAMES, "parameters", "temp"]), inner, max_size=4)
         ),
     ).map(lambda document: {"parameters": {"temp": document}})
 )

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from missionops.domain import parameter_set
 from missionops.domain.parameter_set import Value
 from missionops.domain.rule_coverage import COUNTED, RuleCoverage
 
@@ -14,7 +15,7 @@ TODAY, LONG_AGO = NOW - timedelta(hours=1), NOW - timedelta(days=3)
 
 def coverage(*snapshots: tuple[datetime, dict[str, Value | None]]) -> RuleCoverage:
     """What the rule of `p` met in snapshots, newest first, each with when it was received."""
-    found = RuleCoverage({"p"}, NOW - DAY)
+    found = RuleCoverage({"p"}, lambda _, value: parameter_set.is_number(value), NOW - DAY)
     for received_at, values in snapshots:
         found.add(received_at, received_at, values)
     return found
@@ -54,7 +55,7 @@ def test_the_last_value_is_the_newest_that_is_one() -> None:
 
 
 def test_only_the_newest_are_counted() -> None:
-    found = RuleCoverage({"p"}, NOW - DAY)
+    found = RuleCoverage({"p"}, lambda _, value: parameter_set.is_number(value), NOW - DAY)
     for _ in range(COUNTED + 5):
         found.add(TODAY, TODAY, {"p": 1})
     assert found.uses["p"].met == COUNTED

@@ -1,0 +1,44 @@
+"""The operations page: its HTML at `/`, and what that loads at addresses that change with it, for browsers to keep."""
+
+import hashlib
+from collections.abc import Iterator
+from importlib import resources
+from importlib.resources.abc import Traversable
+
+from starlette.types import ASGIApp
+
+from missionops import __version__
+from missionops.http.response import HttpResponse
+
+# Our own: what the machine's table of media types says is not for us to rely on.
+_MEDIA_TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"  # no text ever becomes a script or a tag
+)
+_SAFE = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Content-Security-Policy": _POLICY}
+
+
+def routes() -> Iterator[tuple[str, str, ASGIApp]]:
+    """Path, method and application of the page and of each of its files."""
+    root = resources.files("missionops.http") / "ui"
+    files = dict(sorted(_files(root, "")))
+    html = files.pop("index.html")
+    digest = hashlib.sha256(b"\0".join(part for item in files.items() for part in (item[0].encode(), item[1])))
+    base = f"/ui/{digest.hexdigest()[:16]}"
+    page = html.replace(b"{base}", base.encode()).replace(b"{version}", __version__.encode())
+    headers = _SAFE | {"Cache-Control": "no-cache"}
+    yield "/", "GET", HttpResponse(page, headers=headers, media_type="text/html; charset=utf-8")
+    for name, content in files.items():
+        headers = _SAFE | {"Cache-Control": "public, max-age=31536000, immutable"}
+        media_type = _MEDIA_TYPES[name[name.rindex(".") :]]
+        yield f"{base}/{name}", "GET", HttpResponse(content, headers=headers, media_type=media_type)
+
+
+def _files(folder: Traversable, path: str) -> Iterator[tuple[str, bytes]]:
+    for item in folder.iterdir():
+        if item.is_dir():
+            yield from _files(item, f"{path}{item.name}/")
+        elif item.name.endswith((".html", *_MEDIA_TYPES)):
+            yield f"{path}{item.name}", item.read_bytes()

@@ -1,0 +1,83 @@
+// Elements from data. Text only ever becomes text: nothing here, or anywhere else, parses HTML.
+
+/**
+ * @typedef {Node | string | number | null | undefined | false} Child
+ * @typedef {Record<string, any>} Properties
+ */
+
+/**
+ * An element. A property that is a function listens to the event of its name; `false` and null leave an attribute out.
+ * @param {string} tag
+ * @param {Properties} [properties]
+ * @param {...Child} children
+ * @returns {any}
+ */
+export function h(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (typeof value === "function") element.addEventListener(name, value);
+    else if (value === true) element.setAttribute(name, "");
+    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, String(value));
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined && child !== false).map(node));
+  return element;
+}
+
+/** @param {any} child */
+const node = (child) => (child instanceof Node ? child : document.createTextNode(String(child)));
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/**
+ * An SVG of 16 by 16, for the eye alone: a word always stands beside it.
+ * @param {string} name its class
+ * @param {...[string, Record<string, string>]} shapes
+ */
+export function svg(name, ...shapes) {
+  const found = document.createElementNS(SVG, "svg");
+  found.setAttribute("viewBox", "0 0 16 16");
+  found.setAttribute("class", `symbol ${name}`);
+  found.setAttribute("aria-hidden", "true");
+  for (const [tag, attributes] of shapes) {
+    const shape = document.createElementNS(SVG, tag);
+    for (const [key, value] of Object.entries(attributes)) shape.setAttribute(key, value);
+    found.append(shape);
+  }
+  return found;
+}
+
+/**
+ * Make the children of an element those of `items`, by their keys: what is there already stays, with its focus.
+ * @template T
+ * @param {Element} parent
+ * @param {T[]} items
+ * @param {(item: T) => string} key
+ * @param {(item: T) => HTMLElement} create
+ */
+export function keyed(parent, items, key, create) {
+  /** @type {Map<string, any>} */
+  const known = new Map([...parent.children].map((child) => [/** @type {any} */ (child).dataset.key, child]));
+  let place = parent.firstElementChild;
+  for (const item of items) {
+    const name = key(item);
+    const text = JSON.stringify(item, (_, value) => (typeof value === "bigint" ? `${value}n` : value));
+    let child = known.get(name);
+    known.delete(name);
+    if (!child || child.dataset.text !== text) {
+      const made = create(item);
+      made.dataset.key = name;
+      made.dataset.text = text;
+      if (child) {
+        // A row that has the focus, or text that is selected, is changed within and not replaced.
+        child.replaceChildren(...made.childNodes);
+        child.className = made.className;
+        child.dataset.text = text;
+      } else {
+        child = made;
+      }
+    }
+    if (child !== place) parent.insertBefore(child, place);
+    else place = place.nextElementSibling;
+  }
+  for (const gone of known.values()) gone.remove();
+}

@@ -1,0 +1,105 @@
+// Fleet: every spacecraft, the worst first.
+
+import { age } from "../clock.js";
+import { h, keyed } from "../dom.js";
+import { field, search } from "../page.js";
+import { change, link } from "../route.js";
+import { access, get } from "../session.js";
+import { STATES, stateMark } from "../state.js";
+
+const PORTION = 200;
+const MOST = 1000;
+
+/** @param {import("../route.js").Route} route */
+export function fleet(route) {
+  let query = route.query;
+  const chips = h("div", { class: "chips", role: "group", "aria-label": "Only spacecraft in one state" });
+  const body = h("tbody");
+  const table = h(
+    "table",
+    { class: "wide" },
+    h("caption", { class: "unseen" }, "Spacecraft, the worst first"),
+    h("thead", {}, h("tr", {}, ...["State", "Spacecraft", "Name", "Mission", "Last received", "1 h", "24 h", "Limits"].map((text, index) =>
+      h("th", { scope: "col", class: index === 5 || index === 6 ? "number" : null, title: index === 5 || index === 6 ? `Anomalies in ${text}` : null }, index === 5 || index === 6 ? `Anomalies ${text}` : text)))),
+    body,
+  );
+  const note = h("p", { class: "note" });
+  const more = h("button", { type: "button", click: () => change({ n: shown() + PORTION }) }, "Show more");
+  const input = search(query.get("q") ?? "", "id or name", (q) => change({ q }));
+  const view = h("div", {}, h("div", { class: "bar" }, h("h1", {}, "Fleet"), chips, field("Search", input)), table, note, more);
+  const shown = () => Math.min(MOST, Number(query.get("n")) || PORTION);
+
+  /** @param {AbortSignal} signal */
+  async function ask(signal) {
+    const state = query.get("state");
+    const { data, cursor } = await get("/fleet", { limit: shown(), q: query.get("q"), state }, signal);
+    const total = Object.values(data.counts).reduce((sum, count) => sum + count, 0);
+    keyed(chips, [["", total], ...Object.keys(STATES).filter((each) => data.counts[each] || each === state).map((each) => [each, data.counts[each] ?? 0])],
+      ([each]) => each, ([each, count]) => chip(each, count, each === (state ?? "")));
+    keyed(body, data.items, (item) => item.spacecraftId, row);
+    table.hidden = data.items.length === 0;
+    more.hidden = cursor === null || shown() >= MOST;
+    note.replaceChildren(...said(total, data.items.length, cursor !== null));
+  }
+
+  /**
+   * @param {string} state
+   * @param {number} count
+   * @param {boolean} isChosen
+   */
+  function chip(state, count, isChosen) {
+    const href = link([], { ...Object.fromEntries(query), state, n: null });
+    const mark = state ? stateMark(state) : h("span", { class: "mark" }, "All");
+    return h("a", { class: "chip", href, "aria-current": isChosen ? "true" : null }, mark, h("b", {}, count.toLocaleString("en")));
+  }
+
+  /**
+   * @param {number} total
+   * @param {number} count
+   * @param {boolean} hasMore
+   */
+  function said(total, count, hasMore) {
+    if (total === 0) return nothing();
+    if (count === 0) return [`None of ${total.toLocaleString("en")} spacecraft fits what is asked for.`];
+    if (hasMore) return [`${count.toLocaleString("en")} of ${total.toLocaleString("en")} spacecraft are shown, the worst first.${shown() >= MOST ? " Search shows the others." : ""}`];
+    return count < total ? [`${(total - count).toLocaleString("en")} hidden by what is asked for.`] : [];
+  }
+
+  return {
+    title: "Fleet",
+    view,
+    ask,
+    /** @param {import("../route.js").Route} next */
+    show(next) {
+      query = next.query;
+      if (document.activeElement !== input) input.value = query.get("q") ?? "";
+    },
+  };
+}
+
+function nothing() {
+  if (access()?.spacecraft) return ["Nothing was received yet of the spacecraft that your token is for."];
+  return [
+    "No spacecraft yet. Its first telemetry brings it here. Try: ",
+    h("code", {}, "missionops publish SC-001 temp=42"),
+    " or ",
+    h("code", {}, "missionops demo"),
+  ];
+}
+
+/** @param {any} item */
+function row(item) {
+  const id = item.spacecraftId;
+  return h(
+    "tr",
+    {},
+    h("td", {}, stateMark(item.state)),
+    h("th", { scope: "row" }, h("a", { href: link(["events"], { sc: id }), title: `Events of ${id}` }, id)),
+    h("td", { class: "clip" }, item.name ?? ""),
+    h("td", { class: "clip" }, item.missionType ?? ""),
+    h("td", {}, age(item.lastReceivedAt)),
+    h("td", { class: "number" }, item.anomalies.last1h.toLocaleString("en")),
+    h("td", { class: "number" }, item.anomalies.last24h.toLocaleString("en")),
+    h("td", {}, item.version === null ? "none" : `version ${item.version}`),
+  );
+}

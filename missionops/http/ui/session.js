@@ -1,0 +1,106 @@
+// Requests to the service, with the token of this tab: kept in its sessionStorage, sent in a header, never in an address.
+
+const KEY = "missionops.token";
+
+/** @typedef {{name: string | null, role: "reader" | "operator" | "admin", spacecraft: string[] | null,
+ *             auth: string, version: string, at: string}} Access */
+
+/** The service refuses a request, or cannot be reached (status 0). */
+export class RequestError extends Error {
+  /**
+   * @param {number} status
+   * @param {string} message
+   */
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** @type {Access | null} */
+let known = null;
+
+/** Who this tab is; null until the service has said so. */
+export const access = () => known;
+
+/** @param {Access | null} found */
+export function setAccess(found) {
+  known = found;
+}
+
+/** @param {"operator" | "admin"} role */
+export function may(role) {
+  const order = ["reader", "operator", "admin"];
+  return known !== null && order.indexOf(known.role) >= order.indexOf(role);
+}
+
+/** @param {string | null} token */
+export function setToken(token) {
+  if (token) sessionStorage.setItem(KEY, token);
+  else sessionStorage.removeItem(KEY);
+}
+
+/** @returns {Record<string, string>} */
+export function authorization() {
+  const token = sessionStorage.getItem(KEY);
+  return token ? { Authorization: `Bearer ${token}` } : {};
+}
+
+/**
+ * @param {string} path
+ * @param {Record<string, any>} [query] what is null, undefined or empty is left out
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<{data: any, cursor: string | null}>}
+ */
+export function get(path, query = {}, signal) {
+  const given = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  const text = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
+  return ask(text ? `${path}?${text}` : path, { signal });
+}
+
+/**
+ * @param {string} path
+ * @param {any} body
+ */
+export function post(path, body) {
+  return ask(path, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } });
+}
+
+/**
+ * @param {string} address
+ * @param {RequestInit} options
+ */
+async function ask(address, options) {
+  const headers = { ...authorization(), .../** @type {Record<string, string>} */ (options.headers ?? {}) };
+  let response;
+  try {
+    response = await fetch(address, { ...options, headers, cache: "no-store" });
+  } catch (error) {
+    if (/** @type {Error} */ (error).name === "AbortError") throw error;
+    throw new RequestError(0, "The service cannot be reached.");
+  }
+  const text = await response.text();
+  if (!response.ok && !address.startsWith("/health/")) throw new RequestError(response.status, reason(text));
+  return { data: parsed(text), cursor: response.headers.get("Missionops-Next-Cursor") };
+}
+
+/** @param {string} text */
+function reason(text) {
+  try {
+    return JSON.parse(text).error.message;
+  } catch {
+    return "The service answers in a way that this page does not understand.";
+  }
+}
+
+/**
+ * JSON with every integer exact: those that no number of JavaScript holds become a BigInt.
+ * @param {string} text
+ */
+function parsed(text) {
+  const revive = (/** @type {string} */ _, /** @type {any} */ value, /** @type {any} */ context) =>
+    typeof value === "number" && !Number.isSafeInteger(value) && /^-?\d+$/.test(context?.source ?? "")
+      ? BigInt(context.source)
+      : value;
+  return JSON.parse(text, revive);
+}

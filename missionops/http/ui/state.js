@@ -1,0 +1,49 @@
+// States and severities: each by shape, by word and by lightness; grey where all is well.
+
+import { h, svg } from "./dom.js";
+
+const DOWN = "M1.5 2.5h13L8 14.5z";
+const DIAMOND = "M8 1l7 7-7 7-7-7z";
+
+/** @type {Record<string, () => SVGElement>} */
+const SYMBOLS = {
+  critical: () => svg("critical", ["path", { d: DOWN }]),
+  warning: () => svg("warning", ["path", { d: DIAMOND }]),
+  low: () => svg("low", ["path", { d: "M3 3h10v10H3z" }]),
+  silent: () => svg("silent", ["circle", { cx: "8", cy: "8", r: "5.5", "stroke-dasharray": "2.2 2.1" }]),
+  unconfigured: () => svg("outline", ["circle", { cx: "8", cy: "8", r: "5.5" }], ["path", { d: "M4.2 11.8l7.6-7.6" }]),
+  partial: () => svg("outline half", ["circle", { cx: "8", cy: "8", r: "5.5" }], ["path", { d: "M8 2.5a5.5 5.5 0 0 1 0 11z", class: "filled" }]),
+  unknown: () => svg("outline", ["path", { d: "M5.5 6a2.5 2.5 0 1 1 3.6 2.2Q8 8.8 8 10.2M8 12.6v.9" }]),
+  nominal: () => svg("nominal", ["circle", { cx: "8", cy: "8", r: "2.6" }]),
+};
+
+/** @type {Record<string, {symbol: string, word: string, meaning: string}>} */
+export const STATES = {
+  CRITICAL: { symbol: "critical", word: "Critical", meaning: "beyond a critical limit in the last 24 h" },
+  WARNING: { symbol: "warning", word: "Warning", meaning: "beyond a warning limit in the last 24 h" },
+  SILENT: { symbol: "silent", word: "Silent", meaning: "nothing was received for long" },
+  NOT_CONFIGURED: { symbol: "unconfigured", word: "No limits", meaning: "no limit is for a parameter that it reports" },
+  PARTIAL: { symbol: "partial", word: "Partly checked", meaning: "some limits check nothing" },
+  UNKNOWN: { symbol: "unknown", word: "Not known yet", meaning: "whether its limits work is being found out" },
+  NOMINAL: { symbol: "nominal", word: "Nominal", meaning: "within its limits" },
+};
+
+/** @type {Record<string, {symbol: string, word: string}>} */
+const SEVERITIES = {
+  CRITICAL: { symbol: "critical", word: "Critical" },
+  HIGH: { symbol: "critical", word: "High" },
+  MEDIUM: { symbol: "warning", word: "Medium" },
+  LOW: { symbol: "nominal", word: "Low" },
+};
+
+/** @param {string} state */
+export function stateMark(state) {
+  const found = STATES[state] ?? { symbol: "unknown", word: state, meaning: "" };
+  return h("span", { class: `mark ${found.symbol}`, title: found.meaning }, SYMBOLS[found.symbol](), found.word);
+}
+
+/** @param {string} severity */
+export function severityMark(severity) {
+  const found = SEVERITIES[severity] ?? { symbol: "unknown", word: severity };
+  return h("span", { class: `mark ${found.symbol}` }, SYMBOLS[found.symbol](), found.word);
+}

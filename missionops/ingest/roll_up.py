@@ -1,0 +1,147 @@
+"""Rolling up: the minutes and hours of a spacecraft that are stale, and the days that they are in, recomputed."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from itertools import groupby
+from typing import Self, TypeAlias
+
+from missionops.domain import roll_up
+from missionops.domain.roll_up import DAY, HOUR, MINUTE, Bucket, RollUpStream
+from missionops.store import roll_ups
+from missionops.store.database import Connection
+from missionops.store.roll_ups import StaleHours, StoredBucket, Violations
+
+_PORTION = 4_000
+"""Columns of the roll-ups that are written at once."""
+
+Rest: TypeAlias = Callable[[], Awaitable[None]]
+"""Called after each few milliseconds of work: others come first."""
+
+
+async def recompute(connection: Connection, stale: StaleHours, rest: Rest) -> None:
+    """Replace what is stored of these hours and of their days, in the caller's transaction.
+
+    A day that has other stale hours waits for them: until then nobody asks for its roll-up.
+    """
+    for start, end in _ranges(stale.hours):
+        await _recompute_hours(connection, stale.spacecraft_id, start, end, rest)
+    days = {hour - hour % DAY for hour in stale.hours}
+    for day in sorted(days - await roll_ups.stale_days(connection, stale, days)):
+        await _recompute_day(connection, stale.spacecraft_id, day, rest)
+
+
+def _ranges(hours: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Hours that follow upon each other, as one range."""
+    for _, group in groupby(enumerate(hours), lambda pair: pair[1] - pair[0] * HOUR):
+        followers = [hour for _, hour in group]
+        yield followers[0], followers[-1] + HOUR
+
+
+async def _recompute_hours(connection: Connection, spacecraft_id: str, start: int, end: int, rest: Rest) -> None:
+    for level in (MINUTE, HOUR):
+        await roll_ups.clear(connection, level, spacecraft_id, start, end)
+    anomalies = await _Anomalies.between(connection, spacecraft_id, start, end)
+    writer = _Writer(connection, spacecraft_id)
+    async for level, at, bucket in _stream(connection, spacecraft_id, start, end, rest):
+        if roll_up.is_kept(bucket):
+            await writer.add(level, StoredBucket(at, bucket, await anomalies.of(level, at)))
+    await writer.write()
+
+
+async def _recompute_day(connection: Connection, spacecraft_id: str, day: int, rest: Rest) -> None:
+    """From the roll-ups of its hours, and from the snapshots of those hours that have none."""
+    anomalies = await _Anomalies.between(connection, spacecraft_id, day, day + DAY)
+    bucket: Bucket = {}
+    violations: Violations = {}
+    async for part in _parts(connection, spacecraft_id, day, anomalies, rest):
+        bucket = roll_up.merge([bucket, part.bucket])
+        violations = roll_ups.sum_violations((violations, part.violations))
+        await rest()
+    await roll_ups.clear(connection, DAY, spacecraft_id, day, day + DAY)
+    if bucket and roll_up.is_kept(bucket):
+        await roll_ups.add(connection, DAY, spacecraft_id, [StoredBucket(day, bucket, violations)])
+
+
+async def _parts(
+    connection: Connection, spacecraft_id: str, day: int, anomalies: "_Anomalies", rest: Rest
+) -> AsyncIterator[StoredBucket]:
+    """The hours of a day that have snapshots, in the order of time."""
+    position = day
+    end = StoredBucket(day + DAY, {}, {})
+    async for hour in _followed_by(end, roll_ups.stored(connection, HOUR, spacecraft_id, day, end.start)):
+        if position < hour.start:
+            async for level, at, bucket in _stream(connection, spacecraft_id, position, hour.start, rest):
+                if level == HOUR:
+                    yield StoredBucket(at, bucket, await anomalies.of(HOUR, at))
+        if hour is not end:
+            yield hour
+        position = hour.start + HOUR
+
+
+async def _followed_by(end: StoredBucket, buckets: AsyncIterator[StoredBucket]) -> AsyncIterator[StoredBucket]:
+    async for bucket in buckets:
+        yield bucket
+    yield end
+
+
+async def _stream(
+    connection: Connection, spacecraft_id: str, start: int, end: int, rest: Rest
+) -> AsyncIterator[tuple[int, int, Bucket]]:
+    """The minutes and hours from `start` until before `end`, from their snapshots."""
+    stream = RollUpStream(start)
+    async for rows in roll_ups.snapshots(connection, spacecraft_id, start, end):
+        for found in stream.add(rows):
+            yield found
+        await rest()
+    for found in stream.finish():
+        yield found
+
+
+class _Anomalies:
+    """The anomalies of some hours, counted hour by hour."""
+
+    def __init__(self, connection: Connection, spacecraft_id: str, hours: AbstractSet[int]) -> None:
+        self._connection = connection
+        self._spacecraft_id = spacecraft_id
+        self._hours = hours
+        self._hour = 0
+        self._minutes: Mapping[int, Violations] = {}
+
+    @classmethod
+    async def between(cls, connection: Connection, spacecraft_id: str, start: int, end: int) -> Self:
+        """Those from `start` until before `end`."""
+        return cls(connection, spacecraft_id, await roll_ups.anomalous_hours(connection, spacecraft_id, start, end))
+
+    async def of(self, level: int, start: int) -> Violations:
+        """Those of a minute or of an hour."""
+        hour = start - start % HOUR
+        if hour not in self._hours:
+            return {}
+        if hour != self._hour or not self._minutes:
+            self._hour = hour
+            self._minutes = await roll_ups.violations(self._connection, self._spacecraft_id, hour)
+        return self._minutes.get(start, {}) if level == MINUTE else roll_ups.sum_violations(self._minutes.values())
+
+
+class _Writer:
+    """Writes roll-ups in portions."""
+
+    def __init__(self, connection: Connection, spacecraft_id: str) -> None:
+        self._connection = connection
+        self._spacecraft_id = spacecraft_id
+        self._waiting: dict[int, list[StoredBucket]] = {MINUTE: [], HOUR: []}
+        self._columns = 0
+
+    async def add(self, level: int, stored: StoredBucket) -> None:
+        """Take one; write what waits once it is a portion."""
+        self._waiting[level].append(stored)
+        self._columns += sum(10 + len(part.columns) for part in stored.bucket.values())
+        if self._columns > _PORTION:
+            await self.write()
+
+    async def write(self) -> None:
+        """Write what waits."""
+        for level, waiting in self._waiting.items():
+            await roll_ups.add(self._connection, level, self._spacecraft_id, waiting)
+            waiting.clear()
+        self._columns = 0

@@ -1,0 +1,54 @@
+"""A real browser on a real service: Debian's Chromium, one for each worker, a context of its own for each test."""
+
+import shutil
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
+
+from missionops.app import Service
+
+_FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("NOT TESTED IN A BROWSER: there is no chromium (apt-get install chromium)")
+    async with async_playwright() as playwright:
+        started = await playwright.chromium.launch(executable_path=path, args=[*_FLAGS])
+        yield started
+        await started.close()
+
+
+@pytest.fixture(params=["light", "dark"])
+def theme(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+async def page(browser: Browser, service: Service) -> AsyncIterator[Page]:
+    """A page that asks nobody but the service, and has nothing to complain of."""
+    context = await browser.new_context(base_url=service.http_url, viewport={"width": 1280, "height": 720})
+    opened = await context.new_page()
+    complaints: list[str] = []
+
+    def heard(message: ConsoleMessage) -> None:
+        is_expected = "status of 401" in message.text or "net::ERR" in message.text  # which tests cause themselves
+        if message.type in {"error", "warning"} and not is_expected:
+            complaints.append(message.text)
+
+    def asked(request: Request) -> None:
+        if not request.url.startswith((service.http_url, "data:")):
+            complaints.append(request.url)
+
+    opened.on("console", heard)
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on(
+        "request",
+        lambda sent: None if sent.url.startswith((service.http_url, "data:")) else complaints.append(sent.url),
+    )
+    yield opened
+    await context.close()
+    assert complaints == []

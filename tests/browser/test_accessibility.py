@@ -1,0 +1,48 @@
+"""axe finds no violation of WCAG 2.2 A and AA on any page, in both themes, empty and full."""
+
+import json
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Page, expect
+
+_RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+PAGES = {"Fleet": "/#/", "Events": "/#/events", "Documents": "/#/docs", "Service": "/#/service"}
+
+
+@pytest.fixture
+async def told(service, client) -> None:
+    """A spacecraft in trouble, its event and its document."""
+    limits = {"parameters": {"temp": {"critHigh": 70}}}
+    await client.request("missionops.config.set.SC-001", json.dumps(limits).encode(), timeout=5)
+    snapshot = {"timestamp": "2025-01-01T00:00:00Z", "parameters": {"temp": 99}}
+    await client.request("telemetry.SC-001", json.dumps(snapshot).encode(), timeout=5)
+    document = {"title": "Battery", "body": "Warm it.", "spacecraftId": "SC-001"}
+    await client.request("missionops.docs.create", json.dumps(document).encode(), timeout=5)
+
+
+async def check(page: Page) -> None:
+    await expect(page.locator("main[aria-busy=false]")).to_be_visible()
+    results = await Axe().run(page, options=_RULES)
+    assert results.violations_count == 0, results.generate_report()
+
+
+@pytest.mark.parametrize("name", PAGES)
+async def test_empty(page: Page, theme: str, name: str):
+    await page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+    await page.goto(PAGES[name])
+    await expect(page.get_by_role("heading", name=name)).to_be_visible()
+    await check(page)
+
+
+@pytest.mark.usefixtures("told")
+async def test_full(page: Page, theme: str):
+    await page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+    for name, address in PAGES.items():
+        await page.goto(address)
+        await expect(page.get_by_role("heading", name=name)).to_be_visible()
+        if name != "Service":
+            await expect(page.locator("main").get_by_text("SC-001").first).to_be_visible()
+        await check(page)
+    await page.keyboard.press("?")
+    await check(page)
