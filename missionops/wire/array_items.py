@@ -80,7 +80,10 @@ def _of_odd_json_array(body: bytes) -> list[bytes]:
     depth, known, found = 0, dict[bytes, tuple[int, int]](), list[bytes]()
     for part, shape in zip(parts, shapes, strict=True):
         if shape:
-            change, lowest = known.get(shape) or known.setdefault(shape, _nesting(shape))
+            if shape not in known:  # by how much these brackets change the depth, and the least change on the way
+                depths = list(accumulate((1 if bracket == _OPEN else -1 for bracket in shape), initial=0))
+                known[shape] = depths[-1], min(depths)
+            change, lowest = known[shape]
             if depth + lowest < 0:
                 raise _no_array()
             depth += change
@@ -109,12 +112,6 @@ def _without_strings(body: bytes) -> bytes:
         raise Faulty("malformed", f"body: not JSON: the string at byte {len(body) - len(parts[-1]) - 1} has no end")
     parts[1::2] = map(bytes, map(len, parts[1::2]))
     return b'"'.join(parts)
-
-
-def _nesting(shape: bytes) -> tuple[int, int]:
-    """By how much some brackets change the depth, and the least change on the way."""
-    depths = list(accumulate((1 if bracket == _OPEN else -1 for bracket in shape), initial=0))
-    return depths[-1], min(depths)
 
 
 def _of_odd_msgpack_array(body: bytes) -> list[bytes]:

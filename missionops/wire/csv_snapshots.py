@@ -90,8 +90,9 @@ class Table:
         self._has_nameless = "" in names
         if twice := {name for name in names if name and names.count(name) > 1}:
             return f"the file is CSV with two columns named {min(twice)}"
-        found = _time_column(names) if self._wanted is None else _position(names, self._wanted)
-        if found is not None:
+        if self._wanted in names:
+            return names.index(self._wanted)
+        if self._wanted is None and (found := _time_column(names)) is not None:
             return found
         shown = ", ".join(name for name in names if name)
         if self._wanted is not None:
@@ -127,10 +128,6 @@ def _value(cell: str) -> object:
 
 def _time_column(names: list[str]) -> int | None:
     return next((index for index, name in enumerate(names) if name.lower() in _TIME_COLUMNS), None)
-
-
-def _position(names: list[str], wanted: str) -> int | None:
-    return next((index for index, name in enumerate(names) if name == wanted), None)
 
 
 def _delimiter(header: str) -> str:

@@ -24,21 +24,30 @@ def text(word: bytes) -> str:
 def read(block: bytes | None) -> dict[str, str]:
     """The headers of a block, with `Status` and `Description` from its first line; none without a block.
 
-    Of a block that breaks the format the lines that can be read are there, and `is_broken` says so.
+    Of a repeated name the last one counts. Of a block that breaks the format the lines that can be read are there, and
+    `is_broken` says so.
     """
     if not block:
         return {}
     first, end, rest = block.partition(b"\r\n")
-    found = _lines(rest)
+    found = {}
+    for line in rest.split(b"\r\n"):
+        name, colon, value = line.partition(b":")
+        name = name.strip()
+        if colon and name.isascii() and not any(chr(byte).isspace() for byte in name):  # others are no headers
+            found[name.decode()] = value.strip().decode("utf-8", "replace")
     if REQUEST_INFO in found and not _ends_with_request_info(block):
         del found[REQUEST_INFO]
     if not end or not first.startswith(_VERSION) or first[len(_VERSION) :][:1] not in {b"", b" "}:
         # The lines that can be read stay: the server adds its own to a broken block that it hands out.
         return {**found, _BROKEN: "they do not begin with the line NATS/1.0"}
     try:
-        return _status(first[len(_VERSION) + 1 :].decode()) | found
+        line_of_status = first[len(_VERSION) + 1 :].decode()
     except UnicodeDecodeError as error:
         return {**found, _BROKEN: str(error)}
+    status, description = line_of_status[:_STATUS_DIGITS], line_of_status[_STATUS_DIGITS + 1 :]
+    of_first_line = {"Status": status} if status.isdigit() else {}
+    return of_first_line | ({"Description": description} if description else {}) | found
 
 
 def is_broken(headers: Mapping[str, str] | None) -> bool:
@@ -67,29 +76,12 @@ def _encoding_of(block: bytes) -> decoder.Encoding | None:
 _known_encoding = lru_cache(maxsize=1_024)(_encoding_of)
 
 
-def _lines(block: bytes) -> dict[str, str]:
-    """`Name: value` by line; what is no header is passed over, and of a repeated name the last one counts."""
-    found = {}
-    for line in block.split(b"\r\n"):
-        name, colon, value = line.partition(b":")
-        name = name.strip()
-        if colon and name.isascii() and not any(chr(byte).isspace() for byte in name):
-            found[name.decode()] = value.strip().decode("utf-8", "replace")
-    return found
-
-
 def _ends_with_request_info(block: bytes) -> bool:
     """Whether the last line is the server's own.
 
-    It removes such headers of the publisher and adds its own at the end. `_lines` also reads a name with white space
+    It removes such headers of the publisher and adds its own at the end. `read` also takes a name with white space
     around it, which the server leaves there; and a block without its empty line swallows the beginning of the
     server's.
     """
     _, found, value = block.rpartition(_REQUEST_INFO_LINE)
     return bool(found) and value.find(b"\r\n") == len(value) - len(b"\r\n\r\n")
-
-
-def _status(line: str) -> dict[str, str]:
-    status, description = line[:_STATUS_DIGITS], line[_STATUS_DIGITS + 1 :]
-    found = {"Status": status} if status.isdigit() else {}
-    return found | ({"Description": description} if description else {})

@@ -118,7 +118,13 @@ class SchemaDecoders:
         wanted = known.names.union(names) if known else frozenset(names)
         if known is None or wanted != known.names:
             if not self._has_room(wanted, known):
-                self._pass_over()
+                self._passed_over += 1
+                if self._passed_over >= _PASSED_OVER:  # forget everything, so that what comes now has room
+                    self._decoders.clear()
+                    self._sets.clear()
+                    self._by_names.clear()
+                    self._names = self._passed_over = 0
+                    self._collect()
                 return False
             known = self._move(spacecraft_id, known, wanted)
             if known is _TOO_LARGE:
@@ -155,16 +161,6 @@ class SchemaDecoders:
         found.users += 1
         self._sets[spacecraft_id] = found
         return found
-
-    def _pass_over(self) -> None:
-        """Note a snapshot that found no room; after very many, forget everything, so that what comes now has room."""
-        self._passed_over += 1
-        if self._passed_over >= _PASSED_OVER:
-            self._decoders.clear()
-            self._sets.clear()
-            self._by_names.clear()
-            self._names = self._passed_over = 0
-            self._collect()
 
     def _collect(self) -> None:
         """Free the classes that are no longer used: they are cycles, and the service runs the collector seldom."""

@@ -66,19 +66,15 @@ def msgpack_timestamp(raw: Raw) -> datetime:
     value = _value(raw, MSGPACK, "timestamp")
     if isinstance(value, str):
         return _parsed(value)
-    if isinstance(value, msgspec.msgpack.Ext) and value.code == _TIMESTAMP_EXTENSION:
-        return _extension(bytes(value.data))
-    raise Faulty("invalid", "timestamp: must be a string such as 2025-01-01T00:00:00Z or a timestamp extension")
-
-
-def _extension(data: bytes) -> datetime:
-    """The time in a timestamp extension of 4, 8 or 12 bytes; seconds may be negative in the last."""
+    if not isinstance(value, msgspec.msgpack.Ext) or value.code != _TIMESTAMP_EXTENSION:
+        raise Faulty("invalid", "timestamp: must be a string such as 2025-01-01T00:00:00Z or a timestamp extension")
+    data = bytes(value.data)
     if len(data) == 4:  # noqa: PLR2004 - the format's lengths
         seconds, nanoseconds = int.from_bytes(data, "big"), 0
     elif len(data) == 8:  # noqa: PLR2004
         both = int.from_bytes(data, "big")
         seconds, nanoseconds = both & (1 << 34) - 1, both >> 34
-    elif len(data) == 12:  # noqa: PLR2004
+    elif len(data) == 12:  # noqa: PLR2004 - the only one whose seconds may be negative
         seconds, nanoseconds = int.from_bytes(data[4:], "big", signed=True), int.from_bytes(data[:4], "big")
     else:
         raise Faulty("malformed", "timestamp: a timestamp extension has 4, 8 or 12 bytes")
@@ -133,11 +129,21 @@ def decode(spacecraft_id: str, body: bytes, codec: Codec) -> Snapshot:
         raise Faulty("invalid", "parameters: is required")
     time = timestamp.to_microseconds(codec.timestamp(parts.timestamp))
     parameters = _parameters(parts.parameters, codec)
-    given = None if isinstance(parts.id, UnsetType) else _id(_value(parts.id, codec, "id"))
+    given = None
+    if not isinstance(parts.id, UnsetType):
+        given = _value(parts.id, codec, "id")
+        if not isinstance(given, str) or not 1 <= len(given) <= MAX_ID:
+            raise Faulty("invalid", f"id: must be a string of 1 to {MAX_ID} characters")
+        if "\0" in given:
+            raise Faulty("invalid", "id: U+0000 is no part of a string")
     if not isinstance(parts.spacecraft_id, UnsetType):
-        _refuse_other_spacecraft(spacecraft_id, _value(parts.spacecraft_id, codec, "spacecraftId"))
-    identifier = given or snapshot.derived_id(time, snapshot.text(parameters))
-    return Snapshot((spacecraft_id, time, identifier), parameters)
+        says = _value(parts.spacecraft_id, codec, "spacecraftId")
+        if not isinstance(says, str):
+            raise Faulty("invalid", "spacecraftId: must be a string")
+        if says != spacecraft_id:
+            reason = f"spacecraftId: the body says {shown(says)}, the subject says {spacecraft_id}"
+            raise Faulty("subject_mismatch", reason)
+    return Snapshot((spacecraft_id, time, given or snapshot.derived_id(time, snapshot.text(parameters))), parameters)
 
 
 def _parts(body: bytes, codec: Codec) -> _Parts:
@@ -145,20 +151,16 @@ def _parts(body: bytes, codec: Codec) -> _Parts:
     try:
         return codec.parts(plain)
     except msgspec.ValidationError:
-        raise _no_object(plain, codec) from None
+        try:
+            _value(Raw(plain), codec, "body")
+        except Faulty as faulty:
+            if faulty.code == "malformed":  # it only begins as JSON or MessagePack
+                raise faulty from None
+        raise Faulty("invalid", "body: must be an object with timestamp and parameters") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _malformed_body(body, codec, error) from None
     except RecursionError:
         raise Faulty("malformed", "body: nested too deeply") from None
-
-
-def _no_object(body: bytes, codec: Codec) -> Faulty:
-    try:
-        _value(Raw(body), codec, "body")
-    except Faulty as faulty:
-        if faulty.code == "malformed":  # it only begins as JSON or MessagePack
-            return faulty
-    return Faulty("invalid", "body: must be an object with timestamp and parameters")
 
 
 def _parameters(raw: Raw, codec: Codec) -> dict[str, Value]:
@@ -172,19 +174,16 @@ def _parameters(raw: Raw, codec: Codec) -> dict[str, Value]:
         raise Faulty("malformed", "parameters: nested too deeply") from None
     if len(named) > MAX_PARAMETERS:
         raise Faulty("too_large", f"parameters: {len(named)} of them, at most {MAX_PARAMETERS} may come in a snapshot")
-    return {_name(name): _parameter(name, value, codec) for name, value in named.items()}
-
-
-def _name(name: str) -> str:
-    if not 1 <= len(name) <= MAX_NAME:
-        raise Faulty("invalid", f"parameters.{shown(name)}: a name has 1 to {MAX_NAME} characters")
-    if "\0" in name:
-        raise Faulty("invalid", f"parameters.{shown(name)}: U+0000 is no part of a name")
-    return name
+    return {name: _parameter(name, value, codec) for name, value in named.items()}
 
 
 def _parameter(name: str, raw: Raw, codec: Codec) -> Value:
+    """The value of a parameter, once its name is found good."""
     field = f"parameters.{shown(name)}"
+    if not 1 <= len(name) <= MAX_NAME:
+        raise Faulty("invalid", f"{field}: a name has 1 to {MAX_NAME} characters")
+    if "\0" in name:
+        raise Faulty("invalid", f"{field}: U+0000 is no part of a name")
     value = _value(raw, codec, field)
     if isinstance(value, str):
         if "\0" in value:
@@ -229,8 +228,13 @@ def _value(raw: Raw, codec: Codec, field: str) -> Any:
 
 
 def _malformed(field: str, body: bytes, codec: Codec, error: Exception) -> Faulty:
-    if codec is JSON and _has_half_a_pair(body):
-        return Faulty("malformed", f"{field}: a string holds half of a surrogate pair")
+    if codec is JSON:
+        try:
+            json.dumps(json.loads(body), ensure_ascii=False).encode()
+        except UnicodeEncodeError:  # msgspec calls JSON truncated that is whole but for a lone surrogate
+            return Faulty("malformed", f"{field}: a string holds half of a surrogate pair")
+        except (ValueError, RecursionError):
+            pass  # it is as msgspec says
     return Faulty("malformed", f"{field}: not {codec.name}: {error}")
 
 
@@ -282,14 +286,3 @@ def _is_messagepack(body: bytes) -> bool:
     except msgspec.DecodeError:
         return False
     return True
-
-
-def _has_half_a_pair(body: bytes) -> bool:
-    """Whether JSON that msgspec calls truncated is whole but for a lone surrogate."""
-    try:
-        json.dumps(json.loads(body), ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return True
-    except (ValueError, RecursionError):
-        return False
-    return False

@@ -173,23 +173,19 @@ class Pipeline:
             await self._slots.acquire()
             if not await self._consumer.wait():
                 return
-            batch = await self._collect(after)
+            # Decode what has arrived, up to what one transaction may hold.
+            batch, pause = Batch(after, self._decoder, self._anomaly_weights), _PAUSE_WEIGHT
+            while batch.weight < self._budget.weight and (delivery := self._consumer.take()):
+                for _ in chain(batch.add(delivery), (None,)):
+                    if batch.weight > pause:
+                        await asyncio.sleep(0)  # requests and heartbeats go on while a large batch is decoded
+                        pause = batch.weight + _PAUSE_WEIGHT
+            await self._consumer.ask_for_more()
             self._recent.remove_known(batch)
             after = batch.sequence
             previous = InFlightBatch(batch, previous)
             self.in_flight.append(previous)
             tasks.start(self._handle(previous))
-
-    async def _collect(self, after: int) -> Batch:
-        """Decode what has arrived, up to what one transaction may hold."""
-        batch, pause = Batch(after, self._decoder, self._anomaly_weights), _PAUSE_WEIGHT
-        while batch.weight < self._budget.weight and (delivery := self._consumer.take()):
-            for _ in chain(batch.add(delivery), (None,)):
-                if batch.weight > pause:
-                    await asyncio.sleep(0)  # requests and heartbeats go on while a large batch is decoded
-                    pause = batch.weight + _PAUSE_WEIGHT
-        await self._consumer.ask_for_more()
-        return batch
 
     async def _handle(self, current: InFlightBatch) -> None:
         """Take one batch from its transaction to its acknowledgement."""
@@ -205,7 +201,11 @@ class Pipeline:
 
         await current.wait_for(Turn.PUBLISH)
         if recorded.anomalies is None:
-            await self._publish_stored_anomalies(batch)
+            # Too many to hold in memory: they are read back page by page.
+            origin = self._position.lease.partition, self._position.at.stream_generation
+            async with self.writer() as connection:
+                async for page in stored_anomalies.pages(connection, *origin, batch.first - 1, batch.sequence, _PAGE):
+                    await self._anomalies.publish(anomalies.messages(page))
         else:
             await self._anomalies.publish(anomalies.messages(recorded.anomalies))
         self._position.at = self._position.at._replace(
@@ -232,7 +232,9 @@ class Pipeline:
                 configs = await self._limits.in_force(connection, batch.last_received.keys())
                 await sets.note(connection)
                 if batch.time - self._pruned_at >= _HOUR:
-                    await self._prune_misdated(connection, batch.time)
+                    before = timestamp.from_nanoseconds(batch.time - 25 * _HOUR)  # a status counts 24 hours of them
+                    if await stored_anomalies.remove_misdated(connection, before):
+                        self._pruned_at = batch.time
                 current.finish(Turn.READ_CONFIGS)
 
                 origin = StreamOrigin(self._position.lease.partition, self._position.at.stream_generation)
@@ -263,11 +265,6 @@ class Pipeline:
                 await partitions.ensure(connection, partitions.ANOMALY, missing)
             self._anomaly_days |= missing
 
-    async def _prune_misdated(self, connection: Connection, now: int) -> None:
-        """Shorten the list of misdated anomalies: a status counts those of the last 24 hours."""
-        if await stored_anomalies.remove_misdated(connection, timestamp.from_nanoseconds(now - 25 * _HOUR)):
-            self._pruned_at = now
-
     async def _move_checkpoint(self, connection: Connection, batch: Batch, recorded: RecordedBatch) -> None:
         """Publish the dead letters, then move the checkpoint over their messages, if the partition is still ours."""
         before = self._position.at
@@ -281,13 +278,6 @@ class Pipeline:
             lost=before.lost + batch.missing,
         )
         await checkpoint.move(connection, self._position.lease, before.sequence, self._position.at)
-
-    async def _publish_stored_anomalies(self, batch: Batch) -> None:
-        """Publish the anomalies of a batch that has too many to hold in memory: read them back page by page."""
-        origin = self._position.lease.partition, self._position.at.stream_generation
-        async with self.writer() as connection:
-            async for page in stored_anomalies.pages(connection, *origin, batch.first - 1, batch.sequence, _PAGE):
-                await self._anomalies.publish(anomalies.messages(page))
 
     def _recover_refused(self, current: InFlightBatch, recorded: RecordedBatch) -> None:
         """Forget rows that the database refused; OwnershipLost if a later batch relied on one of them.

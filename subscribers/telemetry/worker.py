@@ -121,7 +121,14 @@ class PartitionWorker:
             # The tasks, tracebacks and parameter sets of a session hold each other, and tens of megabytes with them:
             # without this, sessions that follow upon each other add up until the next full collection.
             gc.collect()
-            await self._rest(has_moved=self._status.batches > batches)
+            # A pause before the next session, longer each time; none while each session finishes something.
+            if self._status.batches > batches:
+                self._pause = _PAUSE
+                continue
+            self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._pause):
+                    await self._stopping.wait()
         self._status.role = "stopped"
 
     async def _claim(self, connection: Connection) -> tuple[Lease, Checkpoint] | None:
@@ -143,17 +150,14 @@ class PartitionWorker:
             for outgoing in self._status.outgoing.values():
                 outgoing.forget()
             self._status.watch(owned.sequence)
-            await self._wait(freed, min(self._settings.lease / 3, _LOOK))
+            waiting = [asyncio.ensure_future(event.wait()) for event in (freed, self._stopping)]
+            seconds = min(self._settings.lease / 3, _LOOK)
+            try:
+                await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for wait in waiting:
+                    wait.cancel()
         return None
-
-    async def _wait(self, freed: asyncio.Event, seconds: float) -> None:
-        """Wait until the partition is free, or the worker is stopped, or the time is over."""
-        waiting = [asyncio.ensure_future(event.wait()) for event in (freed, self._stopping)]
-        try:
-            await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waiting:
-                wait.cancel()
 
     async def _run_session(self, connection: Connection, lease: Lease, start: Checkpoint) -> None:
         self._session = session = Session(
@@ -198,16 +202,6 @@ class PartitionWorker:
         log.log(logging.WARNING if is_expected else logging.ERROR, "ingest starts again: %s%s",
                 reason, f" ({batch})" if batch else "", exc_info=None if is_expected else error,
                 extra={"batch": batch.rpartition(" ")[2]} if batch else None)  # fmt: skip
-
-    async def _rest(self, *, has_moved: bool) -> None:
-        """Pause before the next session, longer each time; not at all while each session finishes something."""
-        if has_moved:
-            self._pause = _PAUSE
-            return
-        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._pause):
-                await self._stopping.wait()
 
 
 class _LeaseWatch:
