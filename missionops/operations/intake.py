@@ -183,11 +183,15 @@ async def _store(context: Context, checked: Sequence[_Checked], deadline: float)
             sequence = await context.stream.publish(list(_messages(checked, context.stream.max_payload)))
     except TimeoutError:
         raise Unavailable("The stream does not acknowledge telemetry in time; send it again later.") from None
+    storing = asyncio.ensure_future(_until_stored(context, sequence, {snapshot.key for snapshot in checked}))
     try:
-        async with asyncio.timeout_at(deadline):
-            await _until_stored(context, sequence, {snapshot.key for snapshot in checked})
-    except TimeoutError:
+        await asyncio.wait({storing}, timeout=deadline - asyncio.get_running_loop().time())
+    finally:  # nobody waits for its end: a query that is cancelled while it waits for a lock ends some time later
+        storing.cancel()
+        storing.add_done_callback(lambda task: task.cancelled() or task.exception())
+    if not storing.done():
         return False
+    storing.result()
     return True
 
 

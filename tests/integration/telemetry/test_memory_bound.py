@@ -40,6 +40,7 @@ async def test_a_backlog_of_any_kind_fits_into_memory(serve, nats_server, own_da
     ((told,),) = await mission.fetch("SELECT count(*) FROM app.anomaly")
     assert told == SMALL // 10
     await mission.until_there("DEADLETTERS", LARGE)
+    await mission.until_there("ANOMALIES", told)
     jetstream = mission.client.jetstream()
     assert (await jetstream.stream_info("ANOMALIES")).state.messages == told
     assert (await jetstream.stream_info("DEADLETTERS")).state.messages == LARGE
