@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from missionops.store import rows
+from missionops.store import partitions, rows
 from missionops.store.database import Connection
 
 
@@ -25,9 +25,6 @@ class FleetRow(NamedTuple):
     last_day: int
     highest: int
 
-
-# The planner opens only the partitions that the times name.
-_PLAN_EACH = "SET LOCAL plan_cache_mode = force_custom_plan"
 
 # Anomalies are counted as for the status of one spacecraft, see `reception`.
 _ALL = """
@@ -60,7 +57,7 @@ FROM app.spacecraft AS s LEFT JOIN counted USING (spacecraft_id) LEFT JOIN app.r
 
 async def every(connection: Connection, now: datetime) -> list[FleetRow]:
     """What the status of every registered spacecraft is made of at `now`, in no order."""
-    await connection.execute(_PLAN_EACH)
+    await connection.execute(partitions.PLAN_EACH)
     return [FleetRow(*row) for row in await connection.fetch(_ALL, now)]
 
 
@@ -91,6 +88,6 @@ async def newest_snapshots(
     connection: Connection, spacecraft_ids: Sequence[str], now: datetime
 ) -> AsyncIterator[NewestSnapshot]:
     """The newest snapshot around `now` of each of these spacecraft that has a config."""
-    await connection.execute(_PLAN_EACH)
+    await connection.execute(partitions.PLAN_EACH)
     async for row in rows.rows(connection, _NEWEST, spacecraft_ids, now):
         yield NewestSnapshot(*row)

@@ -44,6 +44,8 @@ def raise_if_missing(error: asyncpg.CheckViolationError) -> None:
 # there reads the rest, by a plan that is made once for a connection: making one takes five times as long as running it.
 _RECENT = timedelta(days=2 * 366)
 PLAN_ONCE = "SET LOCAL plan_cache_mode = force_generic_plan"
+PLAN_EACH = "SET LOCAL plan_cache_mode = force_custom_plan"
+"""The planner then opens only the partitions that the times name."""
 
 
 def recent_since() -> datetime:

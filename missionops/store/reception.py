@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from missionops.store import changes
+from missionops.store import changes, partitions
 from missionops.store.database import Connection
 
 
@@ -60,9 +60,6 @@ class StatusFacts(NamedTuple):
     """0 where nothing is worse than LOW, 1 for MEDIUM, 2 for HIGH, 3 for CRITICAL."""
 
 
-# The planner opens only the partitions that the times name.
-_PLAN_EACH = "SET LOCAL plan_cache_mode = force_custom_plan"
-
 # An anomaly counts by the later of its two times that are not in the future. Those whose two times are a day or more
 # apart are listed by reception: if any other was detected in the last day, its timestamp lies within a day of that.
 _STATUS = """
@@ -94,7 +91,7 @@ FROM counted LEFT JOIN app.spacecraft AS s ON s.spacecraft_id = $1 LEFT JOIN app
 
 async def status(connection: Connection, spacecraft_id: str, now: datetime) -> StatusFacts:
     """What the status of a spacecraft is made of at `now`."""
-    await connection.execute(_PLAN_EACH)
+    await connection.execute(partitions.PLAN_EACH)
     row = await connection.fetchrow(_STATUS, spacecraft_id, now)
     if row is None:
         raise AssertionError("an aggregate answers one row")

@@ -284,7 +284,10 @@ def fit(table: Table, console: Console) -> None:
             column.no_wrap = False
         # Columns of numbers get the width of their longest number, if that leaves the others something.
         numbers = [column for column in table.columns if column.justify == "right"]
-        longest = [max(cell_len(word) for cell in column.cells for word in str(cell).split()) for column in numbers]
+        longest = [
+            max((cell_len(word) for cell in column.cells for word in str(cell).split()), default=0)  # all may be empty
+            for column in numbers
+        ]
         others = len(table.columns) - len(numbers)
         if sum(longest) + PADDING * len(table.columns) + LEAST_BESIDE_NUMBERS * others <= console.width:
             for column, length in zip(numbers, longest, strict=True):

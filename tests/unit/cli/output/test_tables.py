@@ -1,6 +1,8 @@
 """Tables for people, in terminals of every width."""
 
 import pytest
+from rich.console import Console
+from rich.table import Table
 
 from missionops.cli.output import tables
 
@@ -33,3 +35,11 @@ def test_where_there_is_room_each_line_is_one_item(
     assert capsys.readouterr().out.splitlines()[3].split() == [
         "2025-01-01", "00:00:00", "MEDIUM", "magnetorquer_current_ma", "-121.5", "warnLow", "-120",
     ]  # fmt: skip
+
+
+def test_a_narrow_table_may_have_a_column_of_numbers_without_any() -> None:
+    table = Table("parameter")
+    table.add_column("previous", justify="right")
+    table.add_row("a name that is longer than the terminal is wide", "")
+    tables.fit(table, Console(width=20))
+    assert not any(column.no_wrap for column in table.columns)
