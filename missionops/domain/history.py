@@ -47,5 +47,8 @@ def readings(
     """What snapshots mean for one parameter and one kind of check (its place in `rule.KINDS`)."""
     for position, values, version in snapshots:
         ruled = rules[version].get(parameter)
-        check = ruled.in_context(values).checks[kind] if ruled else None
-        yield Reading(position, values.get(parameter), check, version)
+        if ruled is None:
+            yield Reading(position, values.get(parameter), None, version)
+            continue
+        in_context = ruled.in_context(values)
+        yield Reading(position, values.get(parameter), in_context.checks[kind], version, in_context.acknowledge)

@@ -43,7 +43,7 @@ class Changes(msgspec.Struct):
     spacecraft: list[str] | None
     """Those with new telemetry, events or configs; null: any of those that the caller may see."""
     alarms: bool
-    """Whether there may be new anomalies."""
+    """Whether there may be new anomalies or alarms."""
     events: bool
     configs: bool
 
@@ -154,7 +154,7 @@ class ChangeFeed:
             reached,
             now,
             named if len(named) <= _MOST_NAMED else None,
-            alarms=bool(found[HintKind.TELEMETRY]),
+            alarms=bool(found[HintKind.TELEMETRY] or found[HintKind.ALARM]),
             events=bool(found[HintKind.EVENT] or found[HintKind.CONFIG]),
             configs=bool(found[HintKind.CONFIG]),
         )

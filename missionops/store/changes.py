@@ -20,6 +20,7 @@ class HintKind(StrEnum):
     TELEMETRY = "telemetry"
     """Telemetry was stored, and its anomalies with it."""
     EVENT = "event"
+    ALARM = "alarm"
     CONFIG = "config"
     """A config, and so an event, too."""
 

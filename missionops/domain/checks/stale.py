@@ -73,7 +73,7 @@ class StaleFold(fold.Fold):
         self.heard = time
         if not self.episode and time - self.since > check.after:
             start = self.since + check.after
-            rise = Rise(check.level, reading.position, "staleAfter", check.seconds, reading.version)
+            rise = Rise(check.level, reading.position, "staleAfter", check.seconds, reading.version, reading.waits)
             self.episode = Episode(start, beginning_of(start), [rise], Facts(level=check.level))
         self.is_settled = is_after_pause or self.episode is not None
         return None

@@ -40,6 +40,8 @@ class Reading(NamedTuple):
     """The check in force: of the version that judged the snapshot, and the `when` that holds in it; None if none."""
     version: int = 0
     """The config version that judged the snapshot."""
+    waits: bool = True
+    """Whether an alarm that it raises waits for an operator once it has returned."""
 
 
 def unmonitored(time: int, version: int) -> Reading:
@@ -93,6 +95,8 @@ class Rise(NamedTuple):
     """The limit that the sample broke, as its name and value."""
     version: int
     """The config version that judged the sample."""
+    waits: bool = True
+    """Whether, by its rule, the alarm waits for an operator once it has returned."""
 
 
 class Episode(msgspec.Struct):

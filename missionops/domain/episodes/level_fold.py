@@ -97,7 +97,8 @@ class LevelFold(Fold):
             each for each, run in zip(LEVELS, self.runs, strict=True) if run.reaches(persistences.to_raise, time)
         ]
         if reached and reached[-1] > (episode.severity if episode else 0):
-            self._rise(Rise(reached[-1], reading.position, judgement.limit, judgement.bound, reading.version))
+            limit, bound = judgement.limit, judgement.bound
+            self._rise(Rise(reached[-1], reading.position, limit, bound, reading.version, reading.waits))
         elif episode and self.quiet.reaches(persistences.to_clear, time):
             episode.close(reading.position, self.quiet.since)
             self._forget()
