@@ -47,7 +47,8 @@ CREATE UNIQUE INDEX alarm_open ON app.alarm (spacecraft_id, parameter, "check") 
 CREATE INDEX alarm_by_position ON app.alarm (spacecraft_id, parameter, "check", closed_position) WHERE NOT is_retracted;
 CREATE INDEX alarm_by_start ON app.alarm (spacecraft_id, start, id);
 CREATE INDEX alarm_by_time ON app.alarm (start, id);  -- of all spacecraft together
-CREATE INDEX alarm_standing ON app.alarm (severity DESC, start DESC, id) WHERE state NOT IN ('CLOSED', 'RETRACTED');
+CREATE INDEX alarm_standing ON app.alarm (spacecraft_id, parameter, "check", start)
+    WHERE state NOT IN ('CLOSED', 'RETRACTED');
 CREATE INDEX alarm_found ON app.alarm (found_at);
 
 -- The history of each alarm, and what of it is still to be published. Numbers are drawn while the row of the alarm is

@@ -119,8 +119,10 @@ class RequestRouter(NatsRouter):
             raise TooLarge(
                 f"One item of the list has {len(response.body)} bytes, more than NATS carries: request it over HTTP."
             )
-        headers = {pagination.CURSOR_HEADER: response.cursor} if response.cursor else {}
-        return NatsResponse(response.body, headers=middlewares.JSON | headers)
+        headers = middlewares.JSON | dict(response.headers)
+        if response.cursor:
+            headers[pagination.CURSOR_HEADER] = response.cursor
+        return NatsResponse(response.body, headers=headers)
 
     def start_draining(self) -> asyncio.Task[None]:
         """Take no more requests; the task ends when those that have come are answered, within _STOP_TIME."""

@@ -30,6 +30,16 @@ class Caller(NamedTuple):
     spacecraft: AbstractSet[str] | None = None
     """The only ones that it may see and change; None: all, and what is about no one of them."""
 
+    @property
+    def is_known(self) -> bool:
+        """Whether a token says who asks; otherwise a request may say so itself."""
+        return self.name.partition(":")[0] not in WITHOUT_TOKEN
+
+    @property
+    def visible(self) -> list[str] | None:
+        """The ids of the spacecraft that it may see; None: all."""
+        return None if self.spacecraft is None else sorted(self.spacecraft)
+
     def reaches(self, spacecraft_id: str | None) -> bool:
         """Whether it may see and change what is about a spacecraft, or with None about no one."""
         return self.spacecraft is None or spacecraft_id in self.spacecraft

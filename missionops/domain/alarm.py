@@ -24,6 +24,8 @@ CHECKS = (*checks.KINDS, SILENT)
 
 MAX_COMMENTS = 100
 """Comments that an alarm shows; its history has all of them."""
+_MAX_COMMENT_BYTES = 128 << 10
+"""Of the comments that it shows, as JSON: an alarm is published as one message."""
 
 
 class State(StrEnum):
@@ -275,6 +277,8 @@ class Alarm(msgspec.Struct):
     def add_comment(self, by: str, at: datetime, comment: str) -> Told:
         """Somebody wrote to it."""
         self.comments = [*self.comments, Comment(by, at, comment)][-MAX_COMMENTS:]
+        while len(self.comments) > 1 and len(msgspec.json.encode(self.comments)) > _MAX_COMMENT_BYTES:
+            del self.comments[0]
         return self.tell(Transition.COMMENTED, at, by, comment)
 
 

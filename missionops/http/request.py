@@ -1,5 +1,7 @@
 """Requests to operations, from the path, query and body of an HTTP request."""
 
+from collections.abc import Mapping
+
 import msgspec
 from starlette.requests import Request as HttpRequest
 
@@ -27,17 +29,19 @@ def parse(operation: Operation, route: Route, request: HttpRequest, body: bytes,
     headers = _headers(request)
     wanted: msgspec.Struct | bytes
     spacecraft_id = path.pop("spacecraftId", None)
+    is_named = operation.about_spacecraft and route.names_spacecraft
     if route.method == "GET":
-        if operation.about_spacecraft and spacecraft_id is None:
+        if is_named and spacecraft_id is None:
             spacecraft_id = fields.pop("spacecraftId", None)
         wanted = request_parsing.from_fields(fields | path, operation.request or EmptyRequest)
     else:
         for name in fields:
             raise refused(name, "is no field of this request: it takes none in its query")
-        if operation.about_spacecraft and spacecraft_id is None:
+        if is_named and spacecraft_id is None:
             spacecraft_id, body = _without_spacecraft_id(body)
+        body = _with_fields(body, path)
         wanted = request_parsing.from_body(body, operation.request) if operation.request else body
-    if operation.about_spacecraft and spacecraft_id is None:
+    if is_named and spacecraft_id is None:
         raise refused("spacecraftId", "is required")
     if spacecraft_id is not None:
         request_parsing.spacecraft_id(spacecraft_id, or_fleet=operation.about_fleet)
@@ -69,9 +73,29 @@ class _Addressed(msgspec.Struct, rename="camel"):
 def _without_spacecraft_id(body: bytes) -> tuple[str | None, bytes]:
     """The `spacecraftId` of a body, and the body without it: over NATS it is in the subject."""
     spacecraft_id = request_parsing.from_body(body, _Addressed).spacecraft_id
-    try:
-        rest = _decode_object(utf8(body).strip() or b"{}")
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise refused("body", f"is not JSON: {error}") from None
+    rest = _object(body)
     rest.pop("spacecraftId", None)
     return spacecraft_id, msgspec.json.encode(rest)
+
+
+def _with_fields(body: bytes, path: Mapping[str, str]) -> bytes:
+    """The body with the fields that stand in the path, if any: over NATS they are in the body."""
+    if not path:
+        return body
+    found = _object(body)
+    for name, value in path.items():
+        if name in found:
+            raise refused(name, "is in the path already")
+        found[name] = msgspec.Raw(msgspec.json.encode(value))
+    return msgspec.json.encode(found)
+
+
+def _object(body: bytes) -> dict[str, msgspec.Raw]:
+    try:
+        return _decode_object(utf8(body).strip() or b"{}")
+    except msgspec.ValidationError:
+        raise refused("body", "must be an object") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise refused("body", f"is not JSON: {error}") from None
+    except RecursionError:
+        raise refused("body", "is nested too deeply") from None

@@ -34,7 +34,9 @@ def reply(result: Response | ErrorResponse, route: Route) -> HttpResponse:
     """The response of an operation over HTTP."""
     if isinstance(result, ErrorResponse):
         return failed(result)
-    headers = {pagination.CURSOR_HEADER: result.cursor} if result.cursor else None
+    headers = dict(result.headers)
+    if result.cursor:
+        headers[pagination.CURSOR_HEADER] = result.cursor
     status = result.is_pending and route.pending_status
     return HttpResponse(result.body, status or route.status, headers)
 

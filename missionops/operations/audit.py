@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from missionops.domain.access import Caller
 from missionops.domain.event import Event, EventType
 from missionops.domain.severity import Severity
 from missionops.operations import events
@@ -36,6 +37,11 @@ async def record(connection: Connection, change: Change) -> None:
     metadata = msgspec.Raw(_encode(change.metadata))
     event = Event(name, change.spacecraft_id, change.at, change.kind, Severity.LOW, change.message, metadata)
     await events.add_and_publish(connection, event, recorded_by=None)
+
+
+def who(caller: Caller, by: str) -> dict[str, str]:
+    """Who made a change, as metadata; `via` where the request itself says who, as one without a token may."""
+    return {"by": by} if by == caller.name else {"by": by, "via": caller.name}
 
 
 def between(before: Any, after: Any) -> dict[str, Any]:

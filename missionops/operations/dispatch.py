@@ -55,7 +55,7 @@ async def run(
         request = read()._replace(deadline=deadline)
         # Whether or not the spacecraft is registered. Where a request names other spacecraft, or none, the operation
         # checks them.
-        if operation.about_spacecraft and not request.caller.reaches(request.spacecraft_id):
+        if request.spacecraft_id and not request.caller.reaches(request.spacecraft_id):
             raise request_parsing.out_of_reach(request.caller, request.spacecraft_id)
         return await operation.perform(context, request)
 

@@ -18,8 +18,9 @@ from missionops.operations.fleet_monitoring import FleetMonitoring
 from missionops.operations.operation import Context, Operation, Request, Response, Route
 from missionops.operations.request_parsing import Limit
 from missionops.operations.spacecraft import Monitoring, Status
-from missionops.store import fleet
+from missionops.store import fleet, standing_alarms
 from missionops.store.fleet import FleetRow
+from missionops.store.standing_alarms import AlarmCounts
 
 
 class FleetState(StrEnum):
@@ -74,6 +75,7 @@ class _Craft(NamedTuple):
     rank: int
     row: FleetRow
     monitoring: Monitoring
+    standing: AlarmCounts
 
 
 class _Cursor(NamedTuple):
@@ -105,21 +107,23 @@ class FleetStatus:
         async with context.database.transaction() as connection:
             now = datetime.now(UTC)
             rows = await fleet.every(connection, now)
+            standing = await standing_alarms.counts(connection, None, now)
 
         async def find(spacecraft_id: str) -> tuple[Monitoring, datetime]:
             return await spacecraft.monitoring(context, spacecraft_id)
 
         await self._monitoring.update(context.database, rows, find, _MONITORING_SECONDS)
-        crafts = [_craft(row, self._monitoring.of(row)) for row in rows]
+        none = AlarmCounts()
+        crafts = [_craft(row, self._monitoring.of(row), standing.get(row.spacecraft_id, none)) for row in rows]
         crafts.sort(key=lambda craft: (craft.rank, craft.row.spacecraft_id))
         return now, crafts
 
 
-def _craft(row: FleetRow, monitoring: Monitoring) -> _Craft:
-    state = FleetState(spacecraft.OVERALL[row.highest])
+def _craft(row: FleetRow, monitoring: Monitoring, standing: AlarmCounts) -> _Craft:
+    state = FleetState(spacecraft.OVERALL[max(row.highest, standing.highest)])
     if state is FleetState.NOMINAL and monitoring != "ACTIVE":
         state = FleetState(monitoring)
-    return _Craft(STATES.index(state), row, monitoring)
+    return _Craft(STATES.index(state), row, monitoring, standing)
 
 
 async def status(context: Context, request: Request) -> Response:
@@ -161,7 +165,7 @@ def _matching(crafts: Iterable[_Craft], wanted: FleetRequest, after: _Cursor | N
 
 def _item(craft: _Craft) -> FleetItem:
     row = craft.row
-    status = spacecraft.status_of(row.spacecraft_id, row, craft.monitoring)
+    status = spacecraft.status_of(row.spacecraft_id, row, craft.monitoring, craft.standing)
     return FleetItem(
         **{field: getattr(status, field) for field in status.__struct_fields__},
         name=row.name,

@@ -100,6 +100,8 @@ class Response(NamedTuple):
     """What was requested is in the stream TELEMETRY, and not stored yet."""
     is_cut: bool = False
     """The list was cut because the response may have no more bytes."""
+    headers: Mapping[str, str] = MappingProxyType({})
+    """Headers of its own, over NATS as over HTTP."""
 
 
 class Route(NamedTuple):
@@ -112,6 +114,9 @@ class Route(NamedTuple):
     pending_status: int | None = None
     """The status of a response that is pending; None where none can be."""
     max_body: int = 1 << 20
+    names_spacecraft: bool = True
+    """Whether the request names the spacecraft, where the operation is about one; otherwise what it names tells which
+    spacecraft it is about, and the operation checks whether the caller may see it."""
 
 
 class RequestHeader(NamedTuple):
@@ -119,6 +124,14 @@ class RequestHeader(NamedTuple):
 
     name: str
     http_name: str
+    description: str
+    schema: Mapping[str, Any]
+
+
+class ReplyHeader(NamedTuple):
+    """A header that the replies of one operation have, beside `Missionops-Next-Cursor`."""
+
+    name: str
     description: str
     schema: Mapping[str, Any]
 
@@ -144,11 +157,14 @@ class Operation(NamedTuple):
     document: Any = None
     """The type of the document that it takes, for the schemas; the operation decodes it itself."""
     headers: tuple[RequestHeader, ...] = ()
+    reply_headers: tuple[ReplyHeader, ...] = ()
+    subject_name: str | None = None
+    """The name in its subject, where that is not its own: that of the same operation over all spacecraft."""
 
     @property
     def subject(self) -> str:
         """The subject of its requests; `*` stands for the spacecraft's id."""
-        return f"missionops.{self.name}" + (".*" if self.about_spacecraft else "")
+        return f"missionops.{self.subject_name or self.name}" + (".*" if self.about_spacecraft else "")
 
 
 class EmptyRequest(msgspec.Struct, forbid_unknown_fields=True):

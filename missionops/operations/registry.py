@@ -1,6 +1,10 @@
 """Every operation that can be requested."""
 
 from missionops.operations import (
+    alarm_actions,
+    alarm_shelves,
+    alarm_statistics,
+    alarms,
     anomalies,
     config_check,
     configs,
@@ -12,6 +16,7 @@ from missionops.operations import (
     latest,
     series,
     spacecraft,
+    standing_alarms,
     states,
     telemetry,
 )
@@ -25,6 +30,11 @@ OPERATIONS: tuple[Operation, ...] = (
     *states.OPERATIONS,
     *latest.OPERATIONS,
     *anomalies.OPERATIONS,
+    *alarms.OPERATIONS,
+    *standing_alarms.OPERATIONS,
+    *alarm_actions.OPERATIONS,
+    *alarm_shelves.OPERATIONS,
+    *alarm_statistics.OPERATIONS,
     *spacecraft.OPERATIONS,
     *fleet.OPERATIONS,
     *events.OPERATIONS,

@@ -17,6 +17,8 @@ MAX_SOURCE = 128
 MAX_REASON = 1_024
 _VERSION = re.compile('(?:W/)?"?([0-9]{1,9})"?')
 
+By = Annotated[str, Meta(min_length=1, max_length=256, description="Who does it, where no token says so.")]
+
 R = TypeVar("R", bound=msgspec.Struct)
 
 Limit = Annotated[int, Meta(ge=1, le=1000)]
@@ -105,6 +107,15 @@ def _text_header(headers: Mapping[str, str], name: str, longest: int) -> str:
     if len(text) > longest or "\0" in text:
         raise refused(name, f"may have at most {longest} characters, none of them U+0000")
     return text
+
+
+def by(caller: Caller, given: str | None) -> str:
+    """Who does something: as the token says; without one as the request says, else the way that it came."""
+    if given is None or given == caller.name:
+        return caller.name
+    if caller.is_known:
+        raise refused("by", f"must be {caller.name}, the name of the token, or not be given")
+    return given
 
 
 def at(text: str | None, path: str) -> datetime | None:

@@ -17,13 +17,15 @@ from missionops.operations.audit import Change
 from missionops.operations.compiled_limits import InForce
 from missionops.operations.operation import Context, EmptyRequest, Operation, Request, Response, Route
 from missionops.operations.request_parsing import Limit
-from missionops.store import parameter_sets, reception, spacecraft
+from missionops.operations.standing_alarms import StandingCounts, shown
+from missionops.store import parameter_sets, reception, spacecraft, standing_alarms
 from missionops.store.database import Connection
 from missionops.store.fleet import FleetRow
 from missionops.store.parameter_sets import ParameterNames
 from missionops.store.reception import StatusFacts
 from missionops.store.spacecraft import Registered
 from missionops.store.spacecraft import Registration as Row
+from missionops.store.standing_alarms import AlarmCounts
 
 _encode = msgspec.json.Encoder().encode
 
@@ -160,6 +162,7 @@ class Status(msgspec.Struct, rename="camel"):
     highest_severity_last24h: Severity = msgspec.field(name="highestSeverityLast24h")
     overall_status: Literal["NOMINAL", "WARNING", "CRITICAL"]
     monitoring: Monitoring
+    alarms: StandingCounts
 
 
 _HIGHEST = (Severity.LOW, Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL)
@@ -171,7 +174,9 @@ async def status(context: Context, request: Request) -> Response:
     """The status of a spacecraft."""
     config = await context.rules.in_force(context.database, request.spacecraft_id)
     async with context.database.transaction() as connection:
-        found = await reception.status(connection, request.spacecraft_id, datetime.now(UTC))
+        now = datetime.now(UTC)
+        found = await reception.status(connection, request.spacecraft_id, now)
+        standing = await standing_alarms.counts(connection, [request.spacecraft_id], now)
         monitors: Monitoring
         if not found.is_registered:
             monitors = "UNKNOWN"
@@ -179,11 +184,12 @@ async def status(context: Context, request: Request) -> Response:
             monitors = "SILENT"
         else:
             monitors = await _rule_use(connection, context.parameter_names, request.spacecraft_id, config)
-    return Response(_encode(status_of(request.spacecraft_id, found, monitors)))
+    counts = standing.get(request.spacecraft_id, AlarmCounts())
+    return Response(_encode(status_of(request.spacecraft_id, found, monitors, counts)))
 
 
-def status_of(spacecraft_id: str, facts: StatusFacts | FleetRow, found: Monitoring) -> Status:
-    """The status that these facts make."""
+def status_of(spacecraft_id: str, facts: StatusFacts | FleetRow, found: Monitoring, standing: AlarmCounts) -> Status:
+    """The status that these facts and the alarms that stand make."""
     offset = None
     if facts.last_received_at and facts.last_received_timestamp:
         offset = (facts.last_received_at - facts.last_received_timestamp).total_seconds()
@@ -194,8 +200,9 @@ def status_of(spacecraft_id: str, facts: StatusFacts | FleetRow, found: Monitori
         offset,
         Anomalies(facts.last_hour, facts.last_six_hours, facts.last_day),
         _HIGHEST[facts.highest],
-        OVERALL[facts.highest],
+        OVERALL[max(facts.highest, standing.highest)],
         found,
+        shown(standing),
     )
 
 

@@ -17,6 +17,8 @@ CHANNEL = "missionops_alarms"
 
 _PORTION = 1_000
 """Alarms that are written at once, of one to some ten kB each."""
+PLACED_AT_ONCE = 64
+"""Alarms of a list of which is found out at once whether they are shelved or masked."""
 _MOST_TEXT = 1_024
 """Characters that are kept of a text value."""
 

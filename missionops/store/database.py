@@ -147,7 +147,7 @@ class Database:
         try:
             async with self._pool.acquire(timeout=2) as connection, connection.transaction():
                 yield connection
-        except AWAY as error:
+        except (*AWAY, asyncpg.TransactionRollbackError) as error:  # the latter of two that wait for each other
             raise Unavailable("The database is away or too slow; try again later.") from error
 
     async def is_reachable(self) -> bool:

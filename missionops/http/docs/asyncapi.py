@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from missionops import __version__
 from missionops.domain import spacecraft
+from missionops.domain.alarm import AlarmMessage
 from missionops.domain.anomaly import Anomaly
 from missionops.domain.event import Event
 from missionops.http.docs import schemas
@@ -20,7 +21,7 @@ from missionops.operations.intake import ReportedSnapshot
 from missionops.operations.operation import Operation
 from missionops.wire import decoder
 
-_DESCRIPTION = """Spacecraft telemetry in, anomalies and events out, and everything that can be requested.
+_DESCRIPTION = """Spacecraft telemetry in, anomalies, alarms and events out, and everything that can be requested.
 
 Times are RFC 3339 with an offset, from 1900-01-01 to 2199-12-31 UTC; digits past the microsecond are cut. Requests are
 NATS request/reply in the queue group `missionops`, each answered within 5 s; an empty body is `{}`. The service also
@@ -76,7 +77,7 @@ _ERROR_HEADERS = {
 
 def document(operations: Sequence[Operation]) -> Schema:
     """The AsyncAPI document."""
-    kinds = [ReportedSnapshot, Anomaly, Event, ErrorBody]
+    kinds = [ReportedSnapshot, Anomaly, AlarmMessage, Event, ErrorBody]
     kinds += [kind for operation in operations for kind in (schemas.taken(operation), operation.reply)]
     known = Schemas({repr(kind): kind for kind in kinds}.values())
     requests = [_request(operation, known) for operation in operations]
@@ -97,6 +98,7 @@ def document(operations: Sequence[Operation]) -> Schema:
         "operations": {
             "receiveTelemetry": _operation("receive", "telemetry", "Take in telemetry"),
             "sendAnomalies": _operation("send", "anomalies", "Publish anomalies"),
+            "sendAlarms": _operation("send", "alarms", "Publish what happens to alarms"),
             "sendEvents": _operation("send", "events", "Publish events"),
             "sendDeadLetters": _operation("send", "deadLetters", "Publish dead letters"),
         } | {
@@ -135,6 +137,12 @@ def _streams(known: Schemas) -> Schema:
             "One message for each parameter of a snapshot outside its limits, once its snapshot is stored; stream "
             "ANOMALIES.",
             {"anomaly": _message("An anomaly", known.of(Anomaly), headers=_headers(_MSG_ID))},
+        ),
+        "alarms": _channel(
+            "alarms.{spacecraftId}",
+            "Each transition of an alarm, with the alarm as it is then: its first is always RAISED, and `revision` "
+            "counts them without a gap; stream ALARMS.",
+            {"transition": _message("A transition of an alarm", known.of(AlarmMessage), headers=_headers(_MSG_ID))},
         ),
         "events": _channel(
             "events.{spacecraftId}",
@@ -183,6 +191,8 @@ def _request(operation: Operation, known: Schemas) -> _RequestSchemas:
         f"Request: {operation.summary}", known.of(schemas.taken(operation)), headers=_headers(request_headers)
     )
     reply_headers = dict(_REPLY_HEADERS)
+    for header in operation.reply_headers:
+        reply_headers[header.name] = {**header.schema, "description": header.description}
     if known.is_continued(operation):
         text = "The `cursor` that continues the listing; absent where nothing remains."
         reply_headers[pagination.CURSOR_HEADER] = {"type": "string", "description": text}

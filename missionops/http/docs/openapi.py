@@ -109,8 +109,9 @@ def _operation(operation: Operation, route: Route, known: Schemas) -> Schema:
     """An operation at one of its routes. The fields of a GET stand in the path or the query, others in a body."""
     request = schemas.taken(operation)
     is_in_path = "{spacecraftId}" in route.path
+    is_named = operation.about_spacecraft and route.names_spacecraft
     parameters: list[Schema] = []
-    if operation.about_spacecraft and (is_in_path or route.method == "GET"):
+    if is_named and (is_in_path or route.method == "GET"):
         parameters.append(
             {
                 "name": "spacecraftId",
@@ -140,14 +141,18 @@ def _operation(operation: Operation, route: Route, known: Schemas) -> Schema:
     for header in operation.headers:
         text = {"description": header.description}
         parameters.append({"name": header.http_name, "in": "header", **text, "schema": header.schema})
-    body = known.of(request)
-    if operation.about_spacecraft and not is_in_path:
-        inside = known.inside(request)
+    body, inside = known.of(request), known.inside(request)
+    if is_named and not is_in_path:
         body = {
             **inside,
             "properties": {"spacecraftId": _SPACECRAFT_ID, **inside["properties"]},
             "required": ["spacecraftId", *inside["required"]],
         }
+    for name, schema, _ in schemas.fields(inside):
+        if f"{{{name}}}" in route.path:
+            parameters.append({"name": name, "in": "path", "required": True, "schema": schema})
+            properties = {field: of for field, of in inside["properties"].items() if field != name}
+            body = {**inside, "properties": properties, "required": [one for one in inside["required"] if one != name]}
     described["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
     return described
 
@@ -158,15 +163,18 @@ def _responses(operation: Operation, route: Route, known: Schemas) -> Schema:
         "description": "It is done." if route.method != "GET" else "The result.",
         "content": content,
     }
+    headers = {one.name: {"description": one.description, "schema": one.schema} for one in operation.reply_headers}
     if known.is_continued(operation):
-        done["headers"] = {pagination.CURSOR_HEADER: _CURSOR}
+        headers[pagination.CURSOR_HEADER] = _CURSOR
+    if headers:
+        done["headers"] = headers
     responses = {str(route.status): done}
     if route.pending_status:
         text = "It is safe in the stream, and will be stored as soon as can be."
         responses[str(route.pending_status)] = {"description": text, "content": content}
     verb = operation.name.rpartition(".")[2]
     refusals: list[int] = [HTTPStatus.BAD_REQUEST]
-    if verb == "get" or "{" in route.path:
+    if verb in {"get", "unshelve"} or "{" in route.path:
         refusals.append(HTTPStatus.NOT_FOUND)
     if verb in {"create", "record"}:
         refusals.append(HTTPStatus.CONFLICT)

@@ -1,0 +1,63 @@
+"""What is told of open alarms when a shelf is put in force, is removed, or runs out."""
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+
+from missionops.domain.alarm import Alarm, Shelf, Told, Transition
+from missionops.store import alarm_shelves, alarms
+from missionops.store.database import Connection
+
+_ENDED_AT_ONCE = 100
+
+
+async def lock_open(connection: Connection, spacecraft_ids: Collection[str], now: datetime) -> dict[str, Alarm]:
+    """The open alarms of some spacecraft, locked, with the shelves that they are on; by id."""
+    locked = await alarms.lock(connection, await alarm_shelves.open_ids(connection, spacecraft_ids))
+    found = {one.id: one for one in locked.values() if one.episode.end is None and not one.is_retracted}
+    await alarms.place(connection, found.values(), now)
+    return found
+
+
+async def tell(
+    connection: Connection,
+    found: Collection[Alarm],
+    before: Mapping[str, Shelf | None],
+    now: datetime,
+    *,
+    by: str | None = None,
+    comment: str | None = None,
+) -> None:
+    """Tell of each locked alarm that it is shelved or no longer shelved, if that has changed; `before` is by id."""
+    await alarms.place(connection, found, now)
+    changed: list[Alarm] = []
+    told: list[Told] = []
+    for one in found:
+        if one.shelf == before[one.id]:
+            continue
+        transition = Transition.SHELVED if one.shelf else Transition.UNSHELVED
+        told.append(one.tell(transition, now, by, comment))
+        changed.append(one)
+    await alarms.change(connection, changed)
+    await alarms.tell(connection, told)
+
+
+async def end_shelves(connection: Connection, now: datetime) -> int:
+    """Remove shelves that have run out, and tell UNSHELVED of the active alarms that they covered; returns how many.
+
+    At most 100 at once: call it again while it returns that many.
+    """
+    keys = await alarm_shelves.expired(connection, now, _ENDED_AT_ONCE)
+    if not keys:
+        return 0
+    found = await lock_open(connection, {key.spacecraft_id for key in keys}, now)
+    ended = _closest_first(await alarm_shelves.end(connection, keys, now))
+    # One that is on another shelf now stays on it: nothing is told.
+    left = [one for one in found.values() if one.shelf is None]
+    await tell(connection, left, {one.id: alarms.shelf_of(one, ended) for one in left}, now)
+    return len(ended)
+
+
+def _closest_first(ended: Iterable[tuple[object, ...]]) -> list[tuple[object, ...]]:
+    """Shelves in the order in which `alarms.place` reads them."""
+    by_check = sorted(ended, key=lambda row: str(row[3]), reverse=True)
+    return sorted(by_check, key=lambda row: bool(row[1]))

@@ -1,0 +1,129 @@
+"""Alarms that stand, which are those neither closed nor retracted: counted, and one line for each check."""
+
+from collections.abc import AsyncIterator, Collection
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from missionops.domain import timestamp
+from missionops.domain.alarm import Alarm
+from missionops.store import alarms, rows
+from missionops.store.database import Connection
+
+
+class AlarmCounts(NamedTuple):
+    """How many alarms of a spacecraft stand. Those on a shelf are counted in `shelved` alone."""
+
+    low: int = 0
+    """Active ones, by severity."""
+    medium: int = 0
+    high: int = 0
+    critical: int = 0
+    unacknowledged: int = 0
+    """Those that wait for an operator, also after they have returned."""
+    shelved: int = 0
+
+    @property
+    def highest(self) -> int:
+        """0 where no active one is worse than LOW, 1 for MEDIUM, 2 for HIGH, 3 for CRITICAL."""
+        return 3 if self.critical else 2 if self.high else 1 if self.medium else 0
+
+
+_COUNTS = """
+WITH standing AS (
+    SELECT spacecraft_id, severity, state,
+           EXISTS (SELECT FROM app.alarm_shelf AS s
+                   WHERE s.spacecraft_id = a.spacecraft_id AND (s.is_whole OR s.parameter = a.parameter)
+                       AND s."check" IN ('', a."check") AND s.until > $2) AS is_shelved
+    FROM app.alarm AS a
+    WHERE state NOT IN ('CLOSED', 'RETRACTED') AND ($1::text[] IS NULL OR spacecraft_id = ANY ($1))
+)
+SELECT spacecraft_id,
+       count(*) FILTER (WHERE NOT is_shelved AND state <> 'RETURNED_UNACKNOWLEDGED' AND severity = 1),
+       count(*) FILTER (WHERE NOT is_shelved AND state <> 'RETURNED_UNACKNOWLEDGED' AND severity = 2),
+       count(*) FILTER (WHERE NOT is_shelved AND state <> 'RETURNED_UNACKNOWLEDGED' AND severity = 3),
+       count(*) FILTER (WHERE NOT is_shelved AND state <> 'RETURNED_UNACKNOWLEDGED' AND severity = 4),
+       count(*) FILTER (WHERE NOT is_shelved AND state <> 'ACTIVE_ACKNOWLEDGED'),
+       count(*) FILTER (WHERE is_shelved)
+FROM standing GROUP BY spacecraft_id
+"""
+
+
+async def counts(
+    connection: Connection, spacecraft_ids: Collection[str] | None, now: datetime
+) -> dict[str, AlarmCounts]:
+    """How many alarms stand, by spacecraft, of those that have any; None: of all spacecraft."""
+    return {row[0]: AlarmCounts(*row[1:]) for row in await connection.fetch(_COUNTS, spacecraft_ids, now)}
+
+
+def total(counts: Collection[AlarmCounts]) -> AlarmCounts:
+    """The counts of several spacecraft together."""
+    return AlarmCounts(*map(sum, zip(*counts, strict=True))) if counts else AlarmCounts()
+
+
+class StandingFilter(NamedTuple):
+    """Which lines are wanted."""
+
+    spacecraft_ids: Collection[str] | None
+    """Of these spacecraft; None: of all."""
+    level: int
+    """At least this severity, from 1."""
+    subsystem: str | None
+    text: str | None
+    """What the spacecraft, the parameter, the description or the subsystem contains, in upper or lower case."""
+
+
+class StandingCursor(NamedTuple):
+    """A position in the order of severity, start, then id."""
+
+    severity: int
+    start: datetime
+    id: str
+
+
+_BEFORE_ALL = StandingCursor(5, timestamp.LATEST + timedelta(microseconds=1), "")
+
+
+class StandingAlarm(NamedTuple):
+    """The newest alarm of a check, and how many older ones wait."""
+
+    alarm: Alarm
+    earlier: int
+
+
+_NEWEST = f"""
+WITH newest AS (
+    SELECT DISTINCT ON (spacecraft_id, parameter, "check")
+           id, count(*) OVER (PARTITION BY spacecraft_id, parameter, "check") - 1 AS earlier
+    FROM app.alarm AS a
+    WHERE state NOT IN ('CLOSED', 'RETRACTED') AND ($1::text[] IS NULL OR spacecraft_id = ANY ($1))
+        AND NOT EXISTS (SELECT FROM app.alarm_shelf AS s
+                        WHERE s.spacecraft_id = a.spacecraft_id AND (s.is_whole OR s.parameter = a.parameter)
+                            AND s."check" IN ('', a."check") AND s.until > $2)
+    ORDER BY spacecraft_id, parameter, "check", start DESC, id DESC
+)
+SELECT {alarms.COLUMNS}, earlier FROM newest JOIN app.alarm USING (id)
+WHERE severity >= $3 AND ($4::text IS NULL OR subsystem = $4)
+    AND ($5::text IS NULL OR position(
+        lower($5) IN lower(concat_ws(' ', spacecraft_id, parameter, cause ->> 'description', subsystem))) > 0)
+    AND (severity, start, id) < ($6, $7, $8)
+ORDER BY severity DESC, start DESC, id DESC
+LIMIT $9
+"""  # noqa: S608 - of our own columns
+
+
+async def newest(
+    connection: Connection, wanted: StandingFilter, before: StandingCursor | None, count: int, now: datetime
+) -> AsyncIterator[StandingAlarm]:
+    """The newest alarm of each check that has any and is on no shelf, the worst first, then the newest."""
+    arguments = (wanted.spacecraft_ids, now, wanted.level, wanted.subsystem, wanted.text)
+    portion: list[StandingAlarm] = []
+    async for row in rows.rows(connection, _NEWEST, *arguments, *(before or _BEFORE_ALL), count):
+        portion.append(StandingAlarm(alarms.read(row), row["earlier"]))
+        if len(portion) == alarms.PLACED_AT_ONCE:
+            await alarms.place(connection, [one.alarm for one in portion], now)
+            for one in portion:
+                yield one
+            portion = []
+    await alarms.place(connection, [one.alarm for one in portion], now)
+    for one in portion:
+        yield one
