@@ -12,9 +12,12 @@ import msgspec
 
 from missionops.domain import anomaly
 from missionops.domain.anomaly import Anomaly
+from missionops.domain.clock import Clock
 from missionops.domain.roll_up import HOUR
 from missionops.domain.snapshot import SnapshotKey
 from missionops.ingest import bisect_refused, reception
+from missionops.ingest.alarms import in_order
+from missionops.ingest.alarms.in_order import JudgedEntries
 from missionops.ingest.batch import Batch, BatchEntry, DeadLetter
 from missionops.ingest.bisect_refused import Refusal
 from missionops.ingest.limits_cache import InForce, LimitsCache
@@ -65,6 +68,8 @@ class RecordedBatch(NamedTuple):
     """By spacecraft, of what was stored: the newest timestamp that is not ahead of the clock."""
     hours: AbstractSet[tuple[str, int]]
     """The spacecraft and the beginnings of the hours that snapshots were added to."""
+    entries: Mapping[str, JudgedEntries]
+    """By spacecraft, what was stored, as alarms are found in it."""
 
 
 EnsurePartitions: TypeAlias = Callable[[AbstractSet[date]], Awaitable[None]]
@@ -107,11 +112,21 @@ async def record(
     found = _FoundAnomalies(batch, ensure_partitions)
     judged: dict[str, Judged] = {}
     wanted = {spacecraft_id: configs[spacecraft_id].version for spacecraft_id in by_spacecraft}
+    for_alarms = {
+        spacecraft_id: JudgedEntries(entries, 0, Clock(), has_memory=False, anomalous={})
+        for spacecraft_id, entries in by_spacecraft.items()
+    }
     async for spacecraft_id, in_force in limits.read(connection, wanted):
         entries, before = by_spacecraft[spacecraft_id], found.count
-        for rows in _judge(entries, in_force, origin):
+        anomalous: dict[int, Sequence[tuple[str, int]]] = {}
+        for place, rows in _judge(entries, in_force, origin):
             await found.add(connection, rows)
+            anomalous[place] = [in_order.key_of(row.parameter, row.kind) for row in rows]
         judged[spacecraft_id] = Judged(len(entries), found.count - before)
+        rules = in_force.rules
+        for_alarms[spacecraft_id] = JudgedEntries(
+            entries, in_force.version, rules.clock, has_memory=bool(rules.with_memory), anomalous=anomalous
+        )
     await found.write(connection)
 
     known = len(batch.entries) - len(new)
@@ -129,13 +144,16 @@ async def record(
             for spacecraft_id, entries in by_spacecraft.items()
         },
         hours=_hours(by_spacecraft),
+        entries=for_alarms,
     )
 
 
-def _judge(entries: Iterable[BatchEntry], in_force: InForce, origin: StreamOrigin) -> Iterator[list[AnomalyRow]]:
-    """The anomalies of one spacecraft's snapshots, snapshot by snapshot; those without any are passed over."""
+def _judge(
+    entries: Iterable[BatchEntry], in_force: InForce, origin: StreamOrigin
+) -> Iterator[tuple[int, list[AnomalyRow]]]:
+    """The anomalies of one spacecraft's snapshots by their place; those without any are passed over."""
     sequence, number = 0, 0
-    for entry in entries:
+    for place, entry in enumerate(entries):
         snapshot = entry.snapshot
         if in_force.rules.are_met(snapshot.values):
             continue
@@ -143,7 +161,7 @@ def _judge(entries: Iterable[BatchEntry], in_force: InForce, origin: StreamOrigi
             sequence, number = entry.delivery.sequence, 0
         found = anomaly.judge(snapshot, in_force.rules, in_force.version, entry.received)
         if found:
-            yield [_row(one, origin, sequence, position) for position, one in enumerate(found, number)]
+            yield place, [_row(one, origin, sequence, position) for position, one in enumerate(found, number)]
             number += len(found)
 
 
