@@ -14,7 +14,7 @@ from missionops.domain import anomaly
 from missionops.domain.anomaly import Anomaly
 from missionops.domain.roll_up import HOUR
 from missionops.domain.snapshot import SnapshotKey
-from missionops.ingest import bisect_refused, reception
+from missionops.ingest import bisect_refused
 from missionops.ingest.batch import Batch, BatchEntry, DeadLetter
 from missionops.ingest.bisect_refused import Refusal
 from missionops.ingest.limits_cache import InForce, LimitsCache
@@ -23,6 +23,7 @@ from missionops.store import anomalies, telemetry
 from missionops.store.anomalies import AnomalyRow, StoredAnomaly
 from missionops.store.configs import IngestConfig
 from missionops.store.database import Connection
+from missionops.store.reception import Reception
 
 _encode = msgspec.json.Encoder().encode
 
@@ -61,8 +62,8 @@ class RecordedBatch(NamedTuple):
     severities: Mapping[str, int]
     judged: Mapping[str, Judged]
     """By spacecraft; those without limits are not judged."""
-    newest: Mapping[str, int | None]
-    """By spacecraft, of what was stored: the newest timestamp that is not ahead of the clock."""
+    receptions: Sequence[Reception]
+    """What was received last of each of its spacecraft."""
     hours: AbstractSet[tuple[str, int]]
     """The spacecraft and the beginnings of the hours that snapshots were added to."""
 
@@ -124,10 +125,15 @@ async def record(
         anomalies=found.in_stream_order(),
         severities=found.severities,
         judged=judged,
-        newest={
-            spacecraft_id: reception.newest_timestamp(entries, configs[spacecraft_id].clock_ahead)
-            for spacecraft_id, entries in by_spacecraft.items()
-        },
+        receptions=[
+            Reception(
+                spacecraft_id,
+                last.received,
+                last.snapshot.identity[1],
+                newest_timestamp(by_spacecraft.get(spacecraft_id, ()), configs[spacecraft_id].clock_ahead),
+            )
+            for spacecraft_id, last in batch.last_received.items()
+        ],
         hours=_hours(by_spacecraft),
     )
 
@@ -162,6 +168,21 @@ def _row(found: Anomaly, origin: StreamOrigin, sequence: int, number: int) -> An
         sequence,
         number,
     )
+
+
+def newest_timestamp(entries: Sequence[BatchEntry], ahead: float) -> int | None:
+    """The newest timestamp (microseconds since 1970) of one spacecraft's snapshots, which are in stream order.
+
+    What is stamped more than `ahead` seconds after its reception is passed over; None where nothing is left.
+    """
+    if not entries:
+        return None
+    allowed = int(ahead * 1_000_000)
+    newest = max(entry.snapshot.identity[1] for entry in entries)
+    if newest <= entries[0].received + allowed:  # the first was received first
+        return newest
+    times = ((entry.snapshot.identity[1], entry.received) for entry in entries)
+    return max((time for time, received in times if time <= received + allowed), default=None)
 
 
 def _hours(by_spacecraft: Mapping[str, Iterable[BatchEntry]]) -> set[tuple[str, int]]:
