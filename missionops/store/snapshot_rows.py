@@ -211,8 +211,8 @@ async def stored(connection: Connection, identities: Collection[SnapshotKey]) ->
 async def add(connection: Connection, rows: Sequence[bytes]) -> Exception | None:
     """Add snapshots as `write` writes them; returns why none was added, if the database refuses one of them as data.
 
-    In a transaction. One that is stored already is refused, too. Unavailable where the table has no partition for one of
-    them any more.
+    In a transaction. One that is stored already is refused, too. Unavailable where the table has no partition for one
+    of them any more.
     """
 
     async def written() -> AsyncIterator[bytes]:
