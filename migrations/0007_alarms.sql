@@ -78,6 +78,7 @@ CREATE TABLE app.alarm_mark (
     "check"        text COLLATE "C",
     first_position bytea,               -- of the snapshots that it is about; null: a config was set
     last_position  bytea,
+    is_late        boolean NOT NULL,    -- whether later snapshots had been folded when these came
     marked_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
     CHECK ((parameter IS NULL) = ("check" IS NULL)),
     CHECK ((first_position IS NULL) = (last_position IS NULL))

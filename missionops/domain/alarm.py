@@ -3,7 +3,7 @@
 A transition changes the alarm, raises its revision by one and yields what is published: the alarm as it is then.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -282,7 +282,7 @@ class Alarm(msgspec.Struct):
         return self.tell(Transition.COMMENTED, at, by, comment)
 
 
-def cause(parameter: str, check: str, episode: Episode, rule: dict[str, Any]) -> Cause:
+def cause(parameter: str, check: str, episode: Episode, rule: Mapping[str, Any]) -> Cause:
     """What is told of the limit at which the severity of an episode last rose; `rule` is the rule of that version."""
     rise = episode.rises[-1]
     return Cause(

@@ -1,15 +1,21 @@
 """Limits: the rules of a config document, compiled into what judging needs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from functools import cached_property
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from missionops.domain import rule, rule_check, rule_document
+from missionops.domain import checks, config_document, rule, rule_check, rule_document
 from missionops.domain.checks.limit import NAMES
+from missionops.domain.clock import Clock
 from missionops.domain.parameter_set import ParameterValues, Value
 from missionops.domain.rule import Rule
 from missionops.domain.rule_document import OFF
+
+
+_WITH_MEMORY = tuple(place for place, kind in enumerate(rule.KINDS) if checks.KINDS[kind].suffix is None)
+"""The kinds of checks that compare a snapshot with others; of these one snapshot alone makes no anomaly."""
 
 
 class Rules(dict[str, Rule]):
@@ -18,10 +24,14 @@ class Rules(dict[str, Rule]):
     For each class of parameter values that they meet, a check is made once and kept.
     """
 
-    def __init__(self, rules: Mapping[str, Rule], off: AbstractSet[str] = frozenset()) -> None:
+    def __init__(
+        self, rules: Mapping[str, Rule], off: AbstractSet[str] = frozenset(), clock: Clock | None = None
+    ) -> None:
         super().__init__(rules)
         self.off = off
         """Parameters whose rule is switched off."""
+        self.clock = clock or Clock()
+        """What the document says of the spacecraft's clock."""
         self._checks: WeakKeyDictionary[type, Callable[[Any], bool]] = WeakKeyDictionary()
 
     def are_met(self, values: ParameterValues | dict[str, Value]) -> bool:
@@ -34,6 +44,16 @@ class Rules(dict[str, Rule]):
         except KeyError:
             check = self._checks[kind] = self._make_check(kind)
         return check(values)
+
+    @cached_property
+    def with_memory(self) -> tuple[tuple[str, int], ...]:
+        """The parameters, each with a kind of check (its place in KINDS), that every snapshot matters to."""
+        return tuple((name, kind) for name, one in self.items() for kind in _WITH_MEMORY if one.has(kind))
+
+    @property
+    def checks(self) -> Iterator[tuple[str, int]]:
+        """Every parameter with each kind of check (its place in KINDS) that it has."""
+        return ((name, kind) for name, one in self.items() for kind in range(len(rule.KINDS)) if one.has(kind))
 
     def judges(self, name: str, value: Value) -> bool:
         """Whether a value of a parameter is one that its rule judges, in some context at least."""
@@ -57,7 +77,8 @@ def compile_valid(document: Mapping[str, Any]) -> Rules:
     given: Mapping[str, Mapping[str, Any]] = document.get("parameters", {})
     off = frozenset(name for name, rule in given.items() if OFF in rule)
     compiled = {name: rule.compiled(one) for name, one in given.items() if one and name not in off}
-    return Rules({name: one for name, one in compiled.items() if one.checks_something}, off)
+    checking = {name: one for name, one in compiled.items() if one.checks_something}
+    return Rules(checking, off, config_document.clock(document))
 
 
 def given(document: Mapping[str, Any]) -> dict[str, float]:

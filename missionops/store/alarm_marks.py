@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from missionops.domain import timestamp
 from missionops.domain.episodes.episode import Position
+from missionops.errors import OwnershipLost
 from missionops.store import positions
 from missionops.store.checkpoint import Lease
 from missionops.store.database import Connection
@@ -21,11 +22,13 @@ class Mark(NamedTuple):
     first: Position | None
     """None: a config was set."""
     last: Position | None
+    is_late: bool = False
+    """Whether later snapshots of the spacecraft had been folded when these came."""
 
 
 _ADD = """
-INSERT INTO app.alarm_mark (spacecraft_id, parameter, "check", first_position, last_position)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::bytea[])
+INSERT INTO app.alarm_mark (spacecraft_id, parameter, "check", first_position, last_position, is_late)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::bytea[], $6::boolean[])
 """
 
 
@@ -34,7 +37,7 @@ async def add(connection: Connection, marks: Iterable[Mark]) -> None:
     rows = [
         (
             one.spacecraft_id, one.parameter, one.check,
-            one.first and positions.written(one.first), one.last and positions.written(one.last),
+            one.first and positions.written(one.first), one.last and positions.written(one.last), one.is_late,
         )
         for one in marks
     ]  # fmt: skip
@@ -66,7 +69,7 @@ ORDER BY first LIMIT $3
 """
 
 _OF = """
-SELECT number, spacecraft_id, parameter, "check", first_position, last_position FROM app.alarm_mark
+SELECT number, spacecraft_id, parameter, "check", first_position, last_position, is_late FROM app.alarm_mark
 WHERE spacecraft_id = $1 ORDER BY number LIMIT 10000
 """
 
@@ -81,8 +84,8 @@ async def of(connection: Connection, spacecraft_id: str) -> Marked:
     """The marks of a spacecraft."""
     rows = await connection.fetch(_OF, spacecraft_id)
     marks = [
-        Mark(name, parameter, check, first and positions.read(first), last and positions.read(last))
-        for _, name, parameter, check, first, last in rows
+        Mark(name, parameter, check, first and positions.read(first), last and positions.read(last), is_late)
+        for _, name, parameter, check, first, last, is_late in rows
     ]
     return Marked(spacecraft_id, [row[0] for row in rows], marks)
 
@@ -98,6 +101,15 @@ async def remove(connection: Connection, marked: Marked) -> None:
 _WAITING = (
     "SELECT count(*), min(marked_at) FROM (SELECT marked_at FROM app.alarm_mark ORDER BY number LIMIT 10000) AS _"
 )
+
+
+_FENCE = 'SELECT FROM app.checkpoint WHERE "partition" = $1 AND epoch = $2 FOR SHARE'
+
+
+async def fence(connection: Connection, lease: Lease) -> None:
+    """Last in a transaction: OwnershipLost, so that it is rolled back, if the partition is not ours any more."""
+    if await connection.fetchrow(_FENCE, *lease) is None:
+        raise OwnershipLost("another instance has taken over")
 
 
 class Waiting(NamedTuple):
@@ -155,21 +167,35 @@ async def config_starts(connection: Connection, spacecraft_id: str) -> dict[int,
     return {row[0]: timestamp.to_microseconds(row[1]) for row in rows}
 
 
-# A version that was in force for no snapshot has an end before it begins; that does no harm.
-_BEGIN_CONFIGS = """
-INSERT INTO app.config_start (spacecraft_id, version, time)
-SELECT spacecraft_id, version, greatest(updated_at, $2) FROM app.config
-WHERE spacecraft_id = $1 AND version > 1
-    AND NOT EXISTS (SELECT FROM app.config_start AS known WHERE known.spacecraft_id = config.spacecraft_id
-                    AND known.version = config.version)
-RETURNING version, time
+class NewConfig(NamedTuple):
+    """A version of which it is not noted yet from when on it ends what it does not check."""
+
+    version: int
+    updated_at: int
+
+
+# The first version ends nothing: nothing was checked before it.
+_NEW_CONFIGS = """
+SELECT version, updated_at FROM app.config
+WHERE spacecraft_id = $1 AND version > greatest(1, (
+    SELECT max(version) FROM app.config_start WHERE config_start.spacecraft_id = $1
+))
+ORDER BY version
 """
 
 
-async def begin_configs(connection: Connection, spacecraft_id: str, newest: int) -> dict[int, int]:
-    """Note from when on the versions end what they do not check, of those that are new; returns these."""
-    rows = await connection.fetch(_BEGIN_CONFIGS, spacecraft_id, timestamp.from_microseconds(newest))
-    return {row[0]: timestamp.to_microseconds(row[1]) for row in rows}
+async def new_configs(connection: Connection, spacecraft_id: str) -> list[NewConfig]:
+    """The versions that are not noted yet."""
+    rows = await connection.fetch(_NEW_CONFIGS, spacecraft_id)
+    return [NewConfig(row[0], timestamp.to_microseconds(row[1])) for row in rows]
+
+
+_BEGIN_CONFIG = "INSERT INTO app.config_start (spacecraft_id, version, time) VALUES ($1, $2, $3)"
+
+
+async def begin_config(connection: Connection, spacecraft_id: str, version: int, time: int) -> None:
+    """Note from when on a version ends what it does not check."""
+    await connection.execute(_BEGIN_CONFIG, spacecraft_id, version, timestamp.from_microseconds(time))
 
 
 _POSTPONE = """

@@ -23,8 +23,8 @@ _MOST_TEXT = 1_024
 """Characters that are kept of a text value."""
 
 _COLUMNS = """
-    id, spacecraft_id, parameter, "check", episode, cause, found_at, updated_at, masked_by, waits, is_late, is_retracted,
-    merged_into, acknowledged_by, acknowledged_at, acknowledgement, comments, revision
+    id, spacecraft_id, parameter, "check", episode, cause, found_at, updated_at, masked_by, waits, is_late,
+    is_retracted, merged_into, acknowledged_by, acknowledged_at, acknowledgement, comments, revision
 """
 
 _encode = msgspec.json.Encoder().encode
@@ -102,7 +102,7 @@ async def newest_closed(connection: Connection, spacecraft_ids: Collection[str])
     return {row[0]: positions.read(row[1]) for row in rows if row[1]}
 
 
-# The foreign keys of transitions do not wait for this lock. In the order of the ids, so that two never wait in a circle.
+# The foreign keys of transitions do not wait for this lock. In the order of the ids: two never wait in a circle.
 _LOCK = f"""
 SELECT {_COLUMNS} FROM app.alarm WHERE id = ANY ($1::text[]) ORDER BY id FOR NO KEY UPDATE
 """  # noqa: S608 - of our own columns
@@ -246,7 +246,8 @@ ORDER BY is_whole, "check" DESC
 """
 _ACTIVE_MASKS = """
 SELECT spacecraft_id, parameter FROM app.alarm
-WHERE (spacecraft_id, parameter) IN (SELECT * FROM unnest($1::text[], $2::text[])) AND "end" IS NULL AND NOT is_retracted
+WHERE (spacecraft_id, parameter) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+    AND "end" IS NULL AND NOT is_retracted
 """
 
 
