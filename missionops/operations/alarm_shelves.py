@@ -12,7 +12,7 @@ from missionops.domain.access import Caller, Role
 from missionops.domain.event import EventType
 from missionops.domain.timestamp import Timestamp
 from missionops.errors import NotFound
-from missionops.ingest import shelving
+from missionops.ingest.alarms import shelving
 from missionops.operations import audit, pagination, request_parsing
 from missionops.operations.alarms import Check, ParameterName
 from missionops.operations.audit import Change

@@ -66,7 +66,7 @@ async def test_each_statement_of_the_store_can_be_prepared(database_url):
 def test_the_statements_are_found_by_their_names():
     """A module without one, and this test would pass for it in vain."""
     found = {name.partition(".")[0] for name in STATEMENTS}
-    without = {"__init__", "changes", "rows"}
+    without = {"__init__", "changes", "positions", "rows"}
     assert found == {module.name for module in pkgutil.iter_modules(store.__path__)} - without
     assert len(STATEMENTS) > 60
 
@@ -113,6 +113,22 @@ ROWS: dict[str, dict[str, str]] = {
     "token": {
         "name": "'operator'", "key": "'0123456789abcdef'", "digest": "decode(repeat('00', 32), 'hex')",
         "role": "'reader'", "created_at": T,
+    },
+    "alarm": {
+        "id": "'al_' || repeat('0', 32)", "spacecraft_id": "'SC-1'", "parameter": "'temp'", "check": "'LIMIT'",
+        "partition": "0", "severity": "3", "start": T, "end": T, "raised_position": "decode(repeat('00', 17), 'hex')",
+        "closed_position": "decode(repeat('00', 17), 'hex')", "episode": "'{}'", "cause": "'{}'", "waits": "true",
+        "is_late": "false", "found_at": T, "revision": "1", "updated_at": T,
+    },
+    "alarm_transition": {
+        "alarm_id": "'al_' || repeat('0', 32)", "revision": "1", "transition": "'RAISED'", "at": T,
+        "spacecraft_id": "'SC-1'", "message": "'{}'",
+    },
+    "alarm_mark": {"spacecraft_id": "'SC-1'", "is_late": "true"},
+    "config_start": {"spacecraft_id": "'SC-1'", "version": "1", "time": T},
+    "misdated_snapshot": {"spacecraft_id": "'SC-1'", "timestamp": T, "id": "'a'", "received_at": T},
+    "alarm_shelf": {
+        "spacecraft_id": "'SC-1'", "is_whole": "true", "by": "'alice'", "until": "'2199-01-01Z'", "reason": "'Test'",
     },
 }  # fmt: skip
 """For each table a row that it takes."""
@@ -165,6 +181,23 @@ REFUSED: dict[str, tuple[str, str, list[str]]] = {
     "token_role_check": ("token", "role", ["'owner'"]),
     "token_spacecraft_check": ("token", "spacecraft", ["'{}'", "'{a,NULL}'", "'{a b}'"]),
     "token_check": ("token", "expires_at", [T]),
+    "alarm_id_check": ("alarm", "id", ["''", "'al_1'", "'al_' || repeat('G', 32)", "repeat('0', 35)"]),
+    "alarm_check_check": ("alarm", "check", ["''", "'limit'", "'OTHER'"]),
+    "alarm_severity_check": ("alarm", "severity", ["0", "5"]),
+    "alarm_raised_position_check": ("alarm", "raised_position", [r"'\x00'"]),
+    "alarm_closed_position_check": ("alarm", "closed_position", [r"'\x00'"]),
+    "alarm_acknowledgement_check": ("alarm", "acknowledgement", ["repeat('a', 4097)"]),
+    "alarm_revision_check": ("alarm", "revision", ["0"]),
+    "alarm_check": ("alarm", "end", ["NULL"]),
+    "alarm_check1": ("alarm", "merged_into", ["'al_' || repeat('0', 32)"]),
+    "alarm_check2": ("alarm", "acknowledged_by", ["'alice'"]),
+    "alarm_check3": ("alarm", "parameter", ["''"]),
+    "alarm_transition_revision_check": ("alarm_transition", "revision", ["0"]),
+    "alarm_transition_transition_check": ("alarm_transition", "transition", ["''", "'raised'", "'OTHER'"]),
+    "alarm_mark_check": ("alarm_mark", "parameter", ["'temp'"]),
+    "alarm_mark_check1": ("alarm_mark", "first_position", [r"'\x00'"]),
+    "alarm_shelf_reason_check": ("alarm_shelf", "reason", ["''", "repeat('a', 4097)"]),
+    "alarm_shelf_check": ("alarm_shelf", "until", ["'1900-01-01Z'"]),
 }  # fmt: skip
 """For each CHECK a column and values that it refuses."""
 
