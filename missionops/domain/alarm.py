@@ -22,7 +22,7 @@ SILENT = "SILENT"
 """The check that is about a whole spacecraft: nothing was received from it."""
 CHECKS = (*checks.KINDS, SILENT)
 
-MAX_COMMENTS = 100
+MAX_COMMENTS = 30
 """Comments that an alarm shows; its history has all of them."""
 _MAX_COMMENT_BYTES = 128 << 10
 """Of the comments that it shows, as JSON: an alarm is published as one message."""

@@ -13,7 +13,6 @@ from missionops.domain.parameter_set import ParameterValues, Value
 from missionops.domain.rule import Rule
 from missionops.domain.rule_document import OFF
 
-
 _WITH_MEMORY = tuple(place for place, kind in enumerate(rule.KINDS) if checks.KINDS[kind].suffix is None)
 """The kinds of checks that compare a snapshot with others; of these one snapshot alone makes no anomaly."""
 

@@ -11,6 +11,9 @@ from missionops.store import positions
 from missionops.store.checkpoint import Lease
 from missionops.store.database import Connection
 
+CHANNEL = "missionops_alarm_marks"
+"""Notified when a config was set."""
+
 
 class Mark(NamedTuple):
     """Snapshots of one spacecraft that have not been folded."""
@@ -43,6 +46,17 @@ async def add(connection: Connection, marks: Iterable[Mark]) -> None:
     ]  # fmt: skip
     if rows:
         await connection.execute(_ADD, *map(list, zip(*rows, strict=True)))
+
+
+_ADD_CONFIG = """
+WITH added AS (INSERT INTO app.alarm_mark (spacecraft_id, is_late) VALUES ($1, false) RETURNING number)
+SELECT pg_notify($2, '') FROM added
+"""
+
+
+async def add_config(connection: Connection, spacecraft_id: str) -> None:
+    """Note that a config was set: its alarms may end by it, though nothing is received any more."""
+    await connection.execute(_ADD_CONFIG, spacecraft_id, CHANNEL)
 
 
 class Marked(NamedTuple):

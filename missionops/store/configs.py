@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from missionops.store import rows
+from missionops.store import alarm_marks, rows
 from missionops.store.database import Connection
 
 
@@ -159,4 +159,5 @@ async def put(connection: Connection, new: NewConfig) -> ConfigVersion:
     row = await connection.fetchrow(_ADD, spacecraft_id, version, *values)
     if row is None:
         raise AssertionError("INSERT … RETURNING returns")
+    await alarm_marks.add_config(connection, spacecraft_id)
     return ConfigVersion(*row)

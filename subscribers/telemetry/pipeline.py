@@ -24,6 +24,7 @@ import asyncpg
 from missionops.domain import timestamp
 from missionops.errors import OwnershipLost
 from missionops.ingest import record
+from missionops.ingest.alarms.engine import AlarmEngine
 from missionops.ingest.batch import ANOMALY_WEIGHT, Batch, RecentSnapshots
 from missionops.ingest.limits_cache import LimitsCache
 from missionops.ingest.parameter_sets import ParameterSets
@@ -109,6 +110,7 @@ class Pipeline:
         max_payload: int,
         status: IngestStatus,
         dead_letter_log: DeadLetterLog,
+        alarms: AlarmEngine,
     ) -> None:
         self._consumer = consumer
         self._position = position
@@ -118,6 +120,7 @@ class Pipeline:
         self._max_payload = max_payload
         self._status = status
         self._dead_letter_log = dead_letter_log
+        self._alarms = alarms
         self._database_url = ""
         self._writers: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
         self._slots = asyncio.Semaphore(_IN_FLIGHT)
@@ -226,7 +229,7 @@ class Pipeline:
                 self._partitioned_days |= missing
             await current.wait_for(Turn.READ_CONFIGS)
             sets = await self._parameter_sets.prepare(connection, batch)  # likewise
-            async with connection.transaction():
+            async with contextlib.AsyncExitStack() as until_committed, connection.transaction():
                 configs = await self._limits.in_force(connection, batch.last_received.keys())
                 await sets.note(connection)
                 if batch.time - self._pruned_at >= _HOUR:
@@ -249,6 +252,9 @@ class Pipeline:
                 self._recent.ask_first = recorded.known > 0
 
                 await current.wait_for(Turn.COMMIT)
+                # What alarms are found in comes in order, and nothing is found meanwhile in what came late.
+                await until_committed.enter_async_context(self._alarms.lock)
+                await self._alarms.take(connection, recorded.entries, self._limits.rules)
                 if unmarked := self.marked_hours.unmarked(recorded.hours, current.done[Turn.COMMIT]):
                     await roll_ups.mark(connection, unmarked)
                 if batch.last_received:

@@ -12,16 +12,20 @@ import asyncpg
 from nats.aio.client import Client
 
 from missionops.broker import streams
-from missionops.broker.streams import ANOMALIES, DEADLETTERS, EVENTS
+from missionops.broker.streams import ALARMS, ANOMALIES, DEADLETTERS, EVENTS
 from missionops.errors import Unavailable
+from missionops.ingest.alarms.engine import AlarmEngine
+from missionops.ingest.alarms.worker import AlarmWorker
 from missionops.ingest.roll_up_worker import RollUpWorker
 from missionops.ingest.status import IngestStatus
 from missionops.settings import Settings
 from missionops.store import checkpoint, database, locks
 from missionops.store.checkpoint import Checkpoint, Lease
 from publishers import stream_room
-from publishers.events import EventPublisher
+from publishers.alarms import AlarmOutbox
+from publishers.events import EventOutbox
 from publishers.exactly_once import ExactlyOncePublisher
+from publishers.outbox import OutboxPublisher
 from publishers.stream_room import Room
 from subscribers.telemetry import recovery, stream_purge
 from subscribers.telemetry.consumer import Consumer
@@ -33,6 +37,8 @@ log = logging.getLogger(__name__)
 
 _LONGEST = 150.0
 """Seconds for a batch. PostgreSQL ends a transaction after 60, and the search for refused rows after as long."""
+_RESERVED = 1_024
+"""Bytes of a message that are left for its headers."""
 _LOOK = 3.0
 """Seconds between two looks at how full the outgoing streams are."""
 
@@ -62,8 +68,8 @@ class Session:
         self._status = status
         self._lock_holder: str | None = None
         self._rooms = [Room(client, stream, status.outgoing[stream]) for stream in (ANOMALIES, DEADLETTERS)]
-        # Nothing is purged from EVENTS: the service must not be able to take back what it has said.
-        self._events_room = Room(client, EVENTS, status.outgoing[EVENTS])
+        # Nothing is purged from these: the service must not be able to take back what it has said.
+        self._kept_rooms = [Room(client, stream, status.outgoing[stream]) for stream in (ALARMS, EVENTS)]
         self._anomalies, self._dead_letters = (
             ExactlyOncePublisher(
                 client,
@@ -77,7 +83,20 @@ class Session:
             for room in self._rooms
         )
         events = ExactlyOncePublisher(client, EVENTS, self._is_owner, status.count_publish_failure, settings.lease)
-        self._events = EventPublisher(client, settings.database_url, lease, events, self._provide_streams)
+        alarms = ExactlyOncePublisher(client, ALARMS, self._is_owner, status.count_publish_failure, settings.lease)
+        self._outboxes = [
+            OutboxPublisher(
+                outbox,
+                settings.database_url,
+                lease,
+                publisher,
+                self._provide_streams,
+                room=client.max_payload - _RESERVED,
+            )
+            for outbox, publisher in ((EventOutbox(), events), (AlarmOutbox(), alarms))
+        ]
+        self._alarm_engine = AlarmEngine(lease.partition)
+        self._alarm_worker = AlarmWorker(settings.database_url, lease, self._alarm_engine, status.alarms)
         self._consumer = Consumer(client, f"missionops-{lease.partition}", settings.pull_bytes)
         self._pipeline = Pipeline(
             self._consumer,
@@ -88,6 +107,7 @@ class Session:
             max_payload=client.max_payload,
             status=status,
             dead_letter_log=dead_letter_log,
+            alarms=self._alarm_engine,
         )
         self._roll_ups = RollUpWorker(
             settings.database_url, lease, self._pipeline.marked_hours, lambda: self.has_batches, status.roll_ups
@@ -117,11 +137,14 @@ class Session:
                 stream_purge.purge_handled(self._client, self._status, self._settings),
                 self._watch_outgoing_streams(),
                 self._roll_ups.run(),
+                self._alarm_worker.run(),
             )
         ]
-        tasks.start(self._events.run())
+        for outbox in self._outboxes:
+            tasks.start(outbox.run())
         await self._pipeline.run(tasks)
-        self._events.stop()
+        for outbox in self._outboxes:
+            outbox.stop()
         tasks.end(renewal, *watches)
 
     @property
@@ -207,6 +230,6 @@ class Session:
     async def _watch_outgoing_streams(self) -> None:
         """Count what the outgoing streams hold, and what they drop for their size."""
         while True:
-            for room in (*self._rooms, self._events_room):
+            for room in (*self._rooms, *self._kept_rooms):
                 await room.look()
             await asyncio.sleep(_LOOK)

@@ -124,6 +124,10 @@ class AlarmEngine:
         await self._settle(connection, spacecraft_id, memory, history, versions)
         return True
 
+    def forget(self, spacecraft_id: str) -> None:
+        """A transaction about a spacecraft failed: what comes next is folded with what is stored."""
+        self._memory.forget(spacecraft_id)
+
     async def _settle(
         self,
         connection: Connection,

@@ -141,12 +141,12 @@ class Refold:
         self._ids |= {id(one.episode): one.id for one in found}
         return [one.episode for one in found]
 
-    async def _search(self, search: BackwardSearch, first: Position, old: list[Episode]) -> Known | None:
+    async def _search(self, search: BackwardSearch, first: Position, old: list[Episode] | None) -> Known | None:
         """Where the fold is known before a position; None: nowhere, so it begins with what is stored."""
         loaded, reach, oldest = first, _HOUR, first
         async for reading in self._readings_before(first):
             oldest = reading.position
-            if reading.position < loaded:  # what was open there is read, too
+            if old is not None and reading.position < loaded:  # what was open there is read, too
                 loaded = episodes.beginning_of(max(reading.position[0] - reach, _EARLIEST))
                 reach *= 8
                 self._ids.clear()
@@ -154,7 +154,8 @@ class Refold:
             if known := search.add(reading):
                 return known
         # What is not stored any more changes nothing: its alarms stay as they were.
-        old[:] = [one for one in old if one.closed_at is None or one.closed_at >= oldest]
+        if old is not None:
+            old[:] = [one for one in old if one.closed_at is None or one.closed_at >= oldest]
         return None
 
     async def _readings_before(self, position: Position) -> AsyncIterator[Reading]:
@@ -178,7 +179,7 @@ class Refold:
     async def _count(self, episode: Episode) -> None:
         """Find out again what is told of the samples of an episode."""
         search = self._kind.search([])
-        known = await self._search(search, episode.first_at, [])
+        known = await self._search(search, episode.first_at, None)
         fold = known.fold if known else self._kind.fold()
         steps = count(1)
         async for reading in self._readings_after(known and known.position):
