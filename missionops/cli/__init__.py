@@ -32,7 +32,17 @@ _COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
             "anomalies:list_anomalies",
             "List anomalies, newest first; with both --from and --to oldest first.",
         ),
-        "watch": ("watch:watch", "Watch anomalies, or any other messages, live."),
+    },
+    "Alarms": {
+        "watch": ("watch:watch", "Watch alarms, or any other messages, live."),
+        "list-alarms": ("alarms:list_alarms", "List alarms, newest first; with --standing those that stand."),
+        "show-alarm": ("alarms:show_alarm", "Show an alarm with all that happened to it."),
+        "acknowledge": ("alarm_actions:acknowledge", "Acknowledge alarms: you have taken note of them."),
+        "comment": ("alarm_actions:comment", "Write a comment to an alarm."),
+        "shelve": ("alarm_shelves:shelve", "Put alarms aside for a while: nobody is notified."),
+        "unshelve": ("alarm_shelves:unshelve", "Put alarms aside no longer."),
+        "list-shelves": ("alarm_shelves:list_shelves", "List what is put aside, until when and why."),
+        "alarm-statistics": ("alarms:alarm_statistics", "Show how many alarms there were, and which too often."),
     },
     "Spacecraft": {
         "fleet": ("fleet:fleet", "Show how all spacecraft do, the worst first."),

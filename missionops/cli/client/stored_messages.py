@@ -8,11 +8,11 @@ from nats.aio.client import Client
 from missionops import errors
 from missionops.broker import jetstream
 from missionops.broker.jetstream import StoredMessage
-from missionops.broker.streams import ANOMALIES, DEADLETTERS, EVENTS
+from missionops.broker.streams import ALARMS, ANOMALIES, DEADLETTERS, EVENTS
 
 _PAGE = 256
 _PAGE_BYTES = 4 << 20
-_STREAMS = {"anomalies": ANOMALIES, "events": EVENTS, "deadletters": DEADLETTERS}
+_STREAMS = {"alarms": ALARMS, "anomalies": ANOMALIES, "events": EVENTS, "deadletters": DEADLETTERS}
 
 
 def stream_of(subject: str) -> str:
@@ -20,7 +20,8 @@ def stream_of(subject: str) -> str:
     if stream := _STREAMS.get(subject.partition(".")[0]):
         return stream
     raise errors.InvalidRequest(
-        f"--since shows what a stream keeps of anomalies.*, events.* and deadletters.>, and none keeps {subject}; "
+        f"--since shows what a stream keeps of alarms.*, anomalies.*, events.* and deadletters.>, and none keeps "
+        f"{subject}; "
         "stored telemetry is shown by `missionops list-telemetry`."
     )
 

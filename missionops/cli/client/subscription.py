@@ -39,7 +39,7 @@ async def listen(
             await client.subscribe(subject, cb=listener.on_message)
             await client.flush()
         except nats.errors.BadSubjectError:
-            raise errors.InvalidRequest(f"{subject!r} is no subject such as anomalies.* or deadletters.>.") from None
+            raise errors.InvalidRequest(f"{subject!r} is no subject such as alarms.* or deadletters.>.") from None
         except nats.errors.Error as error:
             raise errors.Unavailable(f"The connection to NATS failed: {error}.") from None
         terminal.note(f"Watching {terminal.printable(subject)}; Ctrl-C ends.")

@@ -10,7 +10,9 @@ from missionops.cli.output import message_line, terminal
 
 _Subject = Annotated[
     str,
-    typer.Argument(metavar="SUBJECT", help="The subject: anomalies.SC-001, telemetry.*, events.*, deadletters.> …"),
+    typer.Argument(
+        metavar="SUBJECT", help="The subject: alarms.SC-001, anomalies.*, telemetry.*, events.*, deadletters.> …"
+    ),
 ]
 _Json = Annotated[bool, typer.Option("--json", help="Print each message as one line of JSON, and nothing else.")]
 _Since = Annotated[
@@ -25,23 +27,23 @@ _Count = Annotated[int | None, typer.Option("--count", "-n", min=1, metavar="N",
 
 
 def watch(
-    subject: _Subject = "anomalies.*",
+    subject: _Subject = "alarms.*",
     *,
     as_json: _Json = False,
     count: _Count = None,
     since: _Since = None,
     service: options.Server = options.DEFAULT_SERVER,
 ) -> None:
-    """Watch anomalies, or any other messages, live.
+    """Watch alarms, or any other messages, live.
 
     Shows what is published from now on, until Ctrl-C; with --since first what the stream keeps since then.
     A message that is published again with the same Nats-Msg-Id is shown once.
 
-      missionops watch anomalies.SC-001
+      missionops watch alarms.SC-001
 
-      missionops watch --since 10m
+      missionops watch 'anomalies.*' --since 10m
 
-      missionops watch --json | jq .description
+      missionops watch --json | jq .alarm.description
     """
 
     def show(received: message_line.Message) -> None:

@@ -53,6 +53,18 @@ def as_line(message: Message) -> str:
         return _line(_received(message), message.subject, "", message.data.decode("utf-8", "backslashreplace"))
 
 
+def _alarm(message: Message, spacecraft_id: str) -> str:
+    body = _decoded(message)
+    alarm, severity = body["alarm"], str(body["alarm"]["severity"])
+    by = f" by {body['by']}" if body["by"] else ""
+    shelved = ", shelved" if alarm["shelved"] else ""
+    masked = ", masked" if alarm["masked"] else ""
+    text = f"{body['transition']}{by}{shelved}{masked}: {alarm['description']}"
+    if alarm["last"]:
+        text += f", now {_value(alarm['last']['value'])}"
+    return _line(_time(body["at"]), spacecraft_id, severity, f"{text} ({str(alarm['id'])[:11]})", severity)
+
+
 def _anomaly(message: Message, spacecraft_id: str) -> str:
     body = _decoded(message)
     severity, parameter = str(body["severity"]), str(body["parameter"])
@@ -87,6 +99,7 @@ def _dead_letter(message: Message, rest: str) -> str:
 
 
 _WRITERS: Mapping[str, Callable[[Message, str], str]] = {
+    "alarms": _alarm,
     "anomalies": _anomaly,
     "telemetry": _telemetry,
     "events": _event,

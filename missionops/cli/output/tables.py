@@ -36,61 +36,61 @@ Item = Mapping[str, Any]
 
 def telemetry(snapshots: Iterable[Item]) -> None:
     """Snapshots with their parameters."""
-    table = _table("time (UTC)", "parameters")
+    table = new_table("time (UTC)", "parameters")
     for snapshot in snapshots:
         parameters = Text()
         for name, value in snapshot["parameters"].items():
             parameters.append(f"{terminal.printable(name)}=", "dim")
             parameters.append(f"{terminal.printable(value_text(value))}  ")
         parameters.rstrip()
-        table.add_row(_time(snapshot["timestamp"]), parameters)
-    _print(table)
+        table.add_row(moment(snapshot["timestamp"]), parameters)
+    print_table(table)
 
 
 def anomalies(found: Iterable[Item], *, with_spacecraft: bool = False) -> None:
     """Anomalies with the limits that they break."""
     spacecraft = ["spacecraft"] if with_spacecraft else []
-    table = _table("time (UTC)", *spacecraft, "severity", "parameter", "value", "limit", right=("value", "limit"))
+    table = new_table("time (UTC)", *spacecraft, "severity", "parameter", "value", "limit", right=("value", "limit"))
     for anomaly in found:
         limit = anomaly["limit"]
         table.add_row(
-            _time(anomaly["timestamp"]),
-            *([_text(anomaly["spacecraftId"])] if with_spacecraft else []),
-            _severity(anomaly["severity"]),
-            _text(anomaly["parameter"]),
-            _text(_value(anomaly["value"])),
-            _text(f"{limit['name']} {_value(limit['value'])}"),
+            moment(anomaly["timestamp"]),
+            *([text_of(anomaly["spacecraftId"])] if with_spacecraft else []),
+            severity(anomaly["severity"]),
+            text_of(anomaly["parameter"]),
+            text_of(plain_value(anomaly["value"])),
+            text_of(f"{limit['name']} {plain_value(limit['value'])}"),
         )
-    _print(table)
+    print_table(table)
 
 
 def events(found: Iterable[Item], *, with_spacecraft: bool = False) -> None:
     """Mission events."""
-    table = _table("time (UTC)", *(["spacecraft"] if with_spacecraft else []), "type", "severity", "message")
+    table = new_table("time (UTC)", *(["spacecraft"] if with_spacecraft else []), "type", "severity", "message")
     for event in found:
-        message = _text(event["message"])
+        message = text_of(event["message"])
         if event.get("metadata"):
             details = msgspec.json.format(msgspec.json.encode(event["metadata"]), indent=0).decode()
             message.append("\n").append(terminal.printable(_short(details)), "dim")
         table.add_row(
-            _time(event["timestamp"])[:19],
-            *([_text(event["spacecraftId"] or "")] if with_spacecraft else []),
-            _text(event["type"]),
-            _severity(event["severity"]),
+            moment(event["timestamp"])[:19],
+            *([text_of(event["spacecraftId"] or "")] if with_spacecraft else []),
+            text_of(event["type"]),
+            severity(event["severity"]),
             message,
         )
-    _print(table)
+    print_table(table)
 
 
 def documents(found: Iterable[Item]) -> None:
     """Documents, best match first, with how each begins."""
-    table = _table("document", "about", "title and beginning")
+    table = new_table("document", "about", "title and beginning")
     for document in found:
         body = " ".join(document["body"].split())
         title = Text.assemble((terminal.printable(document["title"]), "bold"), "\n", terminal.printable(_short(body)))
         about = f"{document['spacecraftId'] or 'all'}\n{document['category']}"
-        table.add_row(_text(document["id"]), Text("\n").join(map(_text, about.split("\n"))), title)
-    _print(table)
+        table.add_row(text_of(document["id"]), Text("\n").join(map(text_of, about.split("\n"))), title)
+    print_table(table)
 
 
 def document(found: Item) -> None:
@@ -104,17 +104,17 @@ def document(found: Item) -> None:
 
 def spacecraft(found: Iterable[Item]) -> None:
     """Registered spacecraft."""
-    table = _table("spacecraft", "name", "mission", "config", "registered (UTC)")
+    table = new_table("spacecraft", "name", "mission", "config", "registered (UTC)")
     for item in found:
         config = f"version {item['version']}" if item["version"] is not None else "none"
         table.add_row(
-            _text(item["spacecraftId"]),
-            _text(item["name"] or ""),
-            _text(item["missionType"] or ""),
-            _text(config),
-            _time(item["createdAt"])[:19],
+            text_of(item["spacecraftId"]),
+            text_of(item["name"] or ""),
+            text_of(item["missionType"] or ""),
+            text_of(config),
+            moment(item["createdAt"])[:19],
         )
-    _print(table)
+    print_table(table)
 
 
 def registration(item: Item) -> None:
@@ -125,10 +125,10 @@ def registration(item: Item) -> None:
         "name": item["name"] or "none",
         "mission": item["missionType"] or "none",
         "config": config,
-        "registered": f"{_time(item['createdAt'])[:19]} UTC",
-        "last changed": f"{_time(item['updatedAt'])[:19]} UTC",
+        "registered": f"{moment(item['createdAt'])[:19]} UTC",
+        "last changed": f"{moment(item['updatedAt'])[:19]} UTC",
     }
-    _named({name: _text(value) for name, value in rows.items()})
+    named({name: text_of(value) for name, value in rows.items()})
 
 
 def health(found: Item) -> None:
@@ -138,14 +138,14 @@ def health(found: Item) -> None:
     lag = "unknown here" if ingest["lag"] is None else f"{ingest['lag']:,} messages"
     rows = {
         "status": Text(found["status"], colour),
-        "version": _text(found["version"]),
+        "version": text_of(found["version"]),
         "NATS": Text(found["nats"], "green" if found["nats"] == "up" else "red"),
         "database": Text(found["database"], "green" if found["database"] == "up" else "red"),
-        "role": _text(ingest["role"]),
-        "not handled yet": _text(lag),
-        "stored": _text(f"{ingest['stored']:,} snapshots, {ingest['duplicates']:,} duplicates"),
-        "anomalies": _text(_counts(ingest["anomalies"])),
-        "dead letters": _text(_counts(ingest["deadLetters"])),
+        "role": text_of(ingest["role"]),
+        "not handled yet": text_of(lag),
+        "stored": text_of(f"{ingest['stored']:,} snapshots, {ingest['duplicates']:,} duplicates"),
+        "anomalies": text_of(_counts(ingest["anomalies"])),
+        "dead letters": text_of(_counts(ingest["deadLetters"])),
         "lost": Text(f"{ingest['lost']:,} messages", "red" if ingest["lost"] else ""),
     }
     if dropped := {name: stream["dropped"] for name, stream in found["streams"].items() if stream["dropped"]}:
@@ -154,25 +154,33 @@ def health(found: Item) -> None:
         rows["trouble"] = Text(terminal.printable(ingest["trouble"]), "red")
     if found["warnings"]:
         rows["warnings"] = Text(terminal.printable(" ".join(found["warnings"])), "yellow")
-    _named(rows)
+    named(rows)
 
 
 def fleet(found: Item) -> None:
     """All spacecraft, the worst first."""
-    table = _table(
-        "spacecraft", "name", "state", "last received (UTC)", "in 1 h", "in 24 h", right=("in 1 h", "in 24 h")
+    table = new_table(
+        "spacecraft",
+        "name",
+        "state",
+        "alarms",
+        "last received (UTC)",
+        "in 1 h",
+        "in 24 h",
+        right=("alarms", "in 1 h", "in 24 h"),
     )
     for item in found["items"]:
         received = item["lastReceivedAt"]
         table.add_row(
-            _text(item["spacecraftId"]),
-            _text(item["name"] or ""),
+            text_of(item["spacecraftId"]),
+            text_of(item["name"] or ""),
             Text(item["state"], STATES.get(item["state"], "")),
-            _text(_time(received)[:19] if received else "never"),
+            f"{sum(item['alarms']['active'].values()):,}",
+            text_of(moment(received)[:19] if received else "never"),
             f"{item['anomalies']['last1h']:,}",
             f"{item['anomalies']['last24h']:,}",
         )
-    _print(table)
+    print_table(table)
 
 
 def status(found: Item) -> None:
@@ -183,44 +191,53 @@ def status(found: Item) -> None:
     numbers = f"{counts['last1h']:,} in 1 h, {counts['last6h']:,} in 6 h, {counts['last24h']:,} in 24 h"
     meaning = _MEANINGS.get(monitoring, "").format(terminal.printable(found["spacecraftId"]))
     rows = {
-        "spacecraft": _text(found["spacecraftId"]),
+        "spacecraft": text_of(found["spacecraftId"]),
         "status": Text(overall, STATES.get(overall, "")),
         "monitoring": Text(monitoring, STATES.get(monitoring, "")).append(f" {meaning}" if meaning else "", "default"),
-        "last telemetry": _text(f"{_time(last)} UTC" if last else "none"),
-        "last received": _text(_reception(found["lastReceivedAt"], found["clockOffset"])),
-        "anomalies": _text(numbers),
-        "highest severity": _severity(highest) if counts["last24h"] else Text("none in 24 h"),
+        "last telemetry": text_of(f"{moment(last)} UTC" if last else "none"),
+        "last received": text_of(_reception(found["lastReceivedAt"], found["clockOffset"])),
+        "anomalies": text_of(numbers),
+        "alarms": text_of(standing_alarms(found["alarms"])),
+        "highest severity": severity(highest) if counts["last24h"] else Text("none in 24 h"),
     }
-    _named(rows)
+    named(rows)
+
+
+def standing_alarms(found: Item) -> str:
+    """How many alarms stand, in words."""
+    by_severity = [f"{count:,} {name}" for name, count in reversed(found["active"].items()) if count]
+    active = f"{', '.join(by_severity)} active" if by_severity else "none active"
+    shelved = f", {found['shelved']:,} shelved" if found["shelved"] else ""
+    return f"{active}, {found['unacknowledged']:,} to acknowledge{shelved}"
 
 
 def _reception(received_at: str | None, offset: float | None) -> str:
     """When something was received last, and how far the spacecraft's clock was from that."""
     if received_at is None or offset is None:
         return "nothing"
-    return f"{_time(received_at)} UTC, {abs(offset):,.1f} s {'after' if offset >= 0 else 'before'} its timestamp"
+    return f"{moment(received_at)} UTC, {abs(offset):,.1f} s {'after' if offset >= 0 else 'before'} its timestamp"
 
 
 def letters(found: Iterable[Item]) -> None:
     """Dead letters with their reasons."""
-    table = _table("letter", "time (UTC)", "spacecraft", "code", "reason", "bytes", right=("letter", "bytes"))
+    table = new_table("letter", "time (UTC)", "spacecraft", "code", "reason", "bytes", right=("letter", "bytes"))
     for letter in found:
         item = "" if letter["item"] is None else f"item {letter['item']}: "
         table.add_row(
             str(letter["sequence"]),
-            _time(letter["at"])[:19],
-            _text(letter["subject"].rpartition(".")[2]),
+            moment(letter["at"])[:19],
+            text_of(letter["subject"].rpartition(".")[2]),
             Text(terminal.printable(letter["code"] or ""), "yellow"),
-            _text(f"{item}{letter['error'] or ''}"),
+            text_of(f"{item}{letter['error'] or ''}"),
             f"{letter['size']:,}",
         )
-    _print(table)
+    print_table(table)
 
 
 def letter(found: Item) -> None:
     """One dead letter with its headers and its body: MessagePack as JSON, other bytes as Python writes them."""
     spacecraft_id = found["subject"].rpartition(".")[2]
-    terminal.result(terminal.printable(f"Letter {found['sequence']} of {spacecraft_id}, {_time(found['at'])} UTC"))
+    terminal.result(terminal.printable(f"Letter {found['sequence']} of {spacecraft_id}, {moment(found['at'])} UTC"))
     for name, value in found["headers"].items():
         terminal.result(terminal.printable(f"{name}: {value}"))
     text = found["body"]
@@ -240,34 +257,34 @@ def letter(found: Item) -> None:
 
 def plain(columns: Iterable[str], rows: Iterable[Iterable[str]], right: Iterable[str] = ()) -> None:
     """Any other table of texts."""
-    table = _table(*columns, right=right)
+    table = new_table(*columns, right=right)
     for row in rows:
-        table.add_row(*map(_text, row))
-    _print(table)
+        table.add_row(*map(text_of, row))
+    print_table(table)
 
 
-def _table(*columns: str, right: Iterable[str] = ()) -> Table:
+def new_table(*columns: str, right: Iterable[str] = ()) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     for column in columns:
         # Only columns that may be long are folded.
-        is_long = column in {"parameters", "message", "title and beginning", "reason", "symptom", "parameter"}
+        is_long = column in {"parameters", "message", "title and beginning", "alarm", "reason", "symptom", "parameter"}
         table.add_column(column, justify="right" if column in right else "left", overflow="fold", no_wrap=not is_long)
     return table
 
 
-def _named(rows: Mapping[str, Text]) -> None:
+def named(rows: Mapping[str, Text]) -> None:
     """Print values, each with its name before it."""
     table = Table(box=box.SIMPLE, show_header=False)
     for name, value in rows.items():
         table.add_row(name, value)
-    _print(table)
+    print_table(table)
 
 
 def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items())) or "none"
 
 
-def _print(table: Table) -> None:
+def print_table(table: Table) -> None:
     console = Console(highlight=False)
     fit(table, console)
     console.print(table, markup=False)
@@ -294,11 +311,11 @@ def fit(table: Table, console: Console) -> None:
                 column.min_width = length
 
 
-def _text(text: str) -> Text:
+def text_of(text: str) -> Text:
     return Text(terminal.printable(text))
 
 
-def _severity(severity: str) -> Text:
+def severity(severity: str) -> Text:
     return Text(terminal.printable(severity), SEVERITIES.get(severity, ""))
 
 
@@ -311,7 +328,7 @@ def _short(text: str) -> str:
 
 def value_text(value: object) -> str:
     """A value as it was received: a text in quotes, so that it is not taken for a number."""
-    return msgspec.json.encode(value).decode() if isinstance(value, str) or value is None else _value(value)
+    return msgspec.json.encode(value).decode() if isinstance(value, str) or value is None else plain_value(value)
 
 
 def duration(seconds: float) -> str:
@@ -322,7 +339,7 @@ def duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if abs(seconds) >= 10 or seconds == int(seconds) else f"{seconds:.2g} s"  # noqa: PLR2004
 
 
-def _value(value: object) -> str:
+def plain_value(value: object) -> str:
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -330,5 +347,5 @@ def _value(value: object) -> str:
     return number.text(value) if isinstance(value, float) else str(value)
 
 
-def _time(timestamp: str) -> str:
+def moment(timestamp: str) -> str:
     return terminal.printable(timestamp).replace("T", " ").removesuffix("Z")

@@ -39,7 +39,9 @@ READS = {
     "config.get", "config.versions", "config.check", "telemetry.list", "telemetry.analyze", "anomalies.list",
     "anomalies.timeline", "spacecraft.get", "spacecraft.list", "spacecraft.status", "events.list", "docs.get",
     "docs.search", "health",
-    "deadletters.list", "deadletters.get", "anomalies.search", "events.search",
+    "deadletters.list", "deadletters.get", "anomalies.search", "events.search", "fleet.status",
+    "telemetry.series", "telemetry.states", "telemetry.latest",
+    "alarms.list", "alarms.search", "alarms.active", "alarms.get", "alarms.shelves", "alarms.statistics",
 }  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from subscribers import middlewares
 from tests.wait import until_async
 
 AT = "2025-01-01T00:00:00Z"
-TABLES = "app.spacecraft, app.config, app.snapshot, app.anomaly, app.event, app.document, app.parameter_set"
+TABLES = "app.spacecraft, app.config, app.snapshot, app.anomaly, app.event, app.document, app.parameter_set, app.alarm"
 
 REQUESTS: dict[str, dict[str, Any]] = {
     "anomalies.timeline": {"from": AT, "to": AT},
@@ -26,6 +26,12 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "docs.create": {"title": "t", "body": "b"},
     "docs.get": {"documentId": "d"},
     "docs.search": {"q": "text"},
+    "alarms.get": {"id": "al_1"},
+    "alarms.acknowledge": {"ids": ["al_1"]},
+    "alarms.comment": {"id": "al_1", "comment": "c"},
+    "alarms.shelve": {"seconds": 60, "reason": "r"},
+    "alarms.statistics": {"from": AT, "to": AT},
+    "alarms.statisticsOf": {"from": AT, "to": AT},
     "telemetry.series": {"parameters": ["temp"], "from": AT, "to": AT},
     "telemetry.states": {"parameters": ["temp"], "from": AT, "to": AT},
 }

@@ -19,15 +19,18 @@ from missionops.app import Service
 from missionops.operations import intake
 from missionops.operations.operation import Operation, Route
 from missionops.operations.registry import OPERATIONS
+from tests import stored_alarms
+from tests.stored_alarms import alarm
 from tests.wait import until_async
 
+ALARM, NO_ALARM = f"al_{'1' * 32}", f"al_{'0' * 32}"
 AT, LATER = "2025-01-01T00:00:00Z", "2025-01-01T00:10:00Z"
 LIMITS = {"parameters": {"temp": {"warnHigh": 45, "critHigh": 70}}, "mission": "test"}
 EVENT = {"type": "INFO", "severity": "LOW", "message": "Hello", "timestamp": AT, "id": "ev-1"}
 DOCUMENT = {"title": "Battery", "body": "Warm it.", "id": "battery", "tags": ["eps"], "spacecraftId": "SC-001"}
 
 # What two calls, one after the other, cannot agree about.
-OF_THE_MOMENT = {"updatedAt", "version", "lag", "sequence", "at"}
+OF_THE_MOMENT = {"updatedAt", "version", "lag", "sequence", "at", "until", "revision", "comments"}
 
 
 class Reply(NamedTuple):
@@ -57,6 +60,11 @@ EVENT_FILTERS = {
     "to": "--to",
 }  # fmt: skip
 
+ALARM_FILTERS = {
+    "limit": "--limit", "state": "--state", "minSeverity": "--min-severity", "parameter": "--parameter",
+    "check": "--check", "from": "--from", "to": "--to",
+}  # fmt: skip
+
 COMMANDS: Mapping[str, Command] = {
     "config.get": Command("get-config *", {"version": "--version"}),
     "config.set": Command("set-config * --yes", takes_document=True),
@@ -76,6 +84,22 @@ COMMANDS: Mapping[str, Command] = {
     "anomalies.list": Command("list-anomalies --spacecraft-id *", ANOMALY_FILTERS),
     "anomalies.search": Command("list-anomalies", ANOMALY_FILTERS),
     "anomalies.timeline": Command("list-anomalies --spacecraft-id *", {"from": "--from", "to": "--to"}),
+    "alarms.list": Command("list-alarms --spacecraft-id *", ALARM_FILTERS),
+    "alarms.search": Command("list-alarms", ALARM_FILTERS | {"q": "--search"}),
+    "alarms.active": Command(
+        "list-alarms --standing",
+        {"limit": "--limit", "minSeverity": "--min-severity", "subsystem": "--subsystem", "q": "--search"},
+    ),
+    "alarms.get": Command("show-alarm *", {"id": ""}),
+    "alarms.acknowledge": Command("acknowledge *", {"ids": "", "comment": "--comment", "by": "--by"}),
+    "alarms.comment": Command("comment *", {"id": "", "comment": "", "by": "--by"}),
+    "alarms.shelve": Command(
+        "shelve *", {"parameter": "--parameter", "check": "--check", "reason": "--reason", "by": "--by"}
+    ),
+    "alarms.unshelve": Command("unshelve *", {"parameter": "--parameter", "check": "--check", "by": "--by"}),
+    "alarms.shelves": Command("list-shelves"),
+    "alarms.statistics": Command("alarm-statistics", {"from": "--from", "to": "--to"}),
+    "alarms.statisticsOf": Command("alarm-statistics *", {"from": "--from", "to": "--to"}),
     "spacecraft.register": Command("register *", {"name": "--name", "missionType": "--mission-type"}),
     "spacecraft.get": Command("get-spacecraft *"),
     "spacecraft.list": Command("list-spacecraft", {"limit": "--limit"}),
@@ -204,6 +228,74 @@ CASES: Mapping[str, list[tuple[str, Any]]] = {
         ("", {"spacecraftId": "SC-001"}),
     ],
     "anomalies.timeline": [("SC-001", {"from": AT, "to": LATER}), ("SC-001", {"from": AT}), ("SC-001", {})],
+    "alarms.list": [
+        ("SC-001", {}),
+        ("SC-001", {"state": "ACTIVE", "limit": 1}),
+        ("SC-001", {"minSeverity": "HIGH", "check": "LIMIT", "parameter": "bus", "from": AT, "to": LATER}),
+        ("SC-001", {"state": "OPEN"}),
+        ("SC-001", {"check": "OTHER"}),
+        ("SC-001", {"from": LATER, "to": AT}),
+        ("unknown", {}),
+    ],
+    "alarms.search": [
+        ("", {}),
+        ("", {"q": "volt"}),
+        ("", {"state": "UNACKNOWLEDGED", "limit": 1}),
+        ("", {"limit": 0}),
+        ("", {"cursor": "none"}),
+        ("", {"spacecraftId": "SC-001"}),
+    ],
+    "alarms.active": [
+        ("", {}),
+        ("", {"limit": 1}),
+        ("", {"minSeverity": "CRITICAL", "q": "none"}),
+        ("", {"subsystem": "EPS"}),
+        ("", {"limit": 1001}),
+        ("", {"cursor": "none"}),
+    ],
+    "alarms.get": [("SC-001", {"id": ALARM}), ("SC-001", {"id": NO_ALARM}), ("SC-001", {"id": ALARM, "cursor": "x"})],
+    "alarms.acknowledge": [
+        ("SC-001", {"ids": [ALARM], "comment": "Seen", "by": "alice"}),
+        ("SC-001", {"ids": [NO_ALARM, ALARM], "revisions": {ALARM: 9}}),
+        ("SC-001", {"ids": []}),
+        ("SC-001", {"ids": [ALARM], "revisions": {NO_ALARM: 1}}),
+        ("SC-001", {}),
+    ],
+    "alarms.comment": [
+        ("SC-001", {"id": ALARM, "comment": "Seen", "by": "alice"}),
+        ("SC-001", {"id": NO_ALARM, "comment": "Seen"}),
+        ("SC-001", {"id": ALARM, "comment": "x" * 1_000_000}),
+        ("SC-001", {"id": ALARM, "comment": ""}),
+    ],
+    "alarms.shelve": [
+        ("SC-001", {"parameter": "temp", "seconds": 60, "reason": "Test", "by": "alice"}),
+        ("SC-001", {"parameter": None, "seconds": 60, "reason": "Test", "by": "alice"}),
+        ("SC-001", {"check": "LIMIT", "seconds": 60, "reason": "Test", "by": "alice"}),
+        ("SC-001", {"seconds": 2_592_001, "reason": "For ever"}),
+        ("SC-001", {"seconds": 60, "reason": ""}),
+        ("SC-001", {"parameter": "temp", "check": "SILENT", "seconds": 60, "reason": "Test"}),
+        ("SC-001", {"parameter": None, "check": "LIMIT", "seconds": 60, "reason": "Test"}),
+        ("SC-001", {}),
+    ],
+    "alarms.unshelve": [
+        ("SC-001", {"parameter": "none"}),
+        ("SC-001", {}),
+        ("SC-001", {"parameter": "temp", "check": "SILENT"}),
+        ("SC-001", {"seconds": 60}),
+    ],
+    "alarms.shelves": [("", {}), ("", {"cursor": "none"}), ("", {"limit": 1})],
+    "alarms.statistics": [
+        ("", {"from": AT, "to": "2199-01-01T00:00:00Z"}),
+        ("", {"from": AT, "to": AT, "spacecraftId": "SC-001"}),
+        ("", {"from": AT, "to": AT, "spacecraftId": "a b"}),
+        ("", {"from": AT}),
+        ("", {"from": LATER, "to": AT}),
+    ],
+    "alarms.statisticsOf": [
+        ("SC-001", {"from": AT, "to": "2199-01-01T00:00:00Z"}),
+        ("SC-001", {"from": LATER, "to": AT}),
+        ("unknown", {"from": AT, "to": AT}),
+    ],
     "spacecraft.register": [
         ("SC-001", {"name": "One", "missionType": "LEO"}),
         ("SC-001", {}),
@@ -313,7 +405,7 @@ TAKEN: Mapping[str, list[Any]] = {
 
 
 @pytest.fixture
-async def told(service: Service, client: Client) -> None:
+async def told(service: Service, client: Client, database_url: str) -> None:
     """Something to ask for."""
     async with httpx.AsyncClient(base_url=service.http_url) as http:
         await http.put("/spacecraft/SC-001/config", json=LIMITS)
@@ -325,6 +417,14 @@ async def told(service: Service, client: Client) -> None:
         assert batch.status_code == 201
         await http.put("/spacecraft/SC-002", json={"name": "Two"})
         await http.post("/events", json=EVENT | {"spacecraftId": "SC-001"})
+        await stored_alarms.store(
+            database_url,
+            alarm(parameter="bus", id=ALARM, documents=["battery"]),
+            alarm(parameter="volt", subsystem="EPS", end=LATER),
+            alarm("SC-002"),
+        )
+        shelf = {"spacecraftId": "SC-002", "seconds": 3600, "reason": "Test", "by": "alice"}
+        assert (await http.post("/alarms/shelve", json=shelf)).status_code == 200
         await http.post("/docs", json=DOCUMENT)
         await http.post("/docs", json=DOCUMENT | {"id": "fleet", "spacecraftId": None})
         # Letter 1 is text; letter 2 is not, and cannot be replayed as its subject names no spacecraft.
@@ -362,7 +462,7 @@ async def test_an_id_that_is_none_is_refused_over_http_too(service: Service):
     async with httpx.AsyncClient(base_url=service.http_url) as http:
         for operation in OPERATIONS:
             for route in operation.routes:
-                if operation.about_spacecraft:
+                if operation.about_spacecraft and route.names_spacecraft:
                     refused = await by_http(http, route, "a b", CASES[operation.name][0][1])
                     assert refused.status == 400
                     assert refused.body["error"]["details"][0]["path"] == "spacecraftId"
@@ -409,7 +509,7 @@ async def by_http(http: httpx.AsyncClient, route: Route, spacecraft_id: str, req
     path = route.path.replace("{spacecraftId}", spacecraft_id)
     for name in re.findall("{([A-Za-z]+)}", path):
         path = path.replace(f"{{{name}}}", str(fields.pop(name)))
-    if spacecraft_id and "{spacecraftId}" not in route.path:
+    if spacecraft_id and route.names_spacecraft and "{spacecraftId}" not in route.path:
         fields["spacecraftId"] = spacecraft_id
     if route.method == "GET":
         query = {name: ",".join(value) if isinstance(value, list) else value for name, value in fields.items()}
@@ -443,6 +543,10 @@ class Done(NamedTuple):
     err: str
 
 
+WITH_DEFAULTS = {"telemetry.series", "telemetry.states", "alarms.statistics", "alarms.statisticsOf"}
+"""Operations whose commands have defaults of their own."""
+
+
 def has_command(operation: Operation, spacecraft_id: str, request: Any) -> bool:
     """Whether the command line can say that: it knows no cursors, as it goes on over the pages by itself."""
     command = COMMANDS[operation.name]
@@ -454,8 +558,8 @@ def has_command(operation: Operation, spacecraft_id: str, request: Any) -> bool:
         return False  # which is the command of the list
     if operation.name == "telemetry.latest" and not request:
         return False  # of an unknown spacecraft it says a sentence
-    if operation.name in {"telemetry.series", "telemetry.states"} and not request.keys() >= command.fields.keys():
-        return False  # the command line has defaults of its own
+    if operation.name in WITH_DEFAULTS and not request.keys() >= command.fields.keys():
+        return False
     return request.keys() <= command.fields.keys()
 
 

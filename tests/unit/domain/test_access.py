@@ -25,6 +25,12 @@ def test_whoever_is_limited_reaches_some_and_never_what_is_about_no_one() -> Non
         assert all(caller.reaches(name) for name in ("SC-1", "_fleet", "", None))
 
 
+def test_only_a_token_says_who_asks() -> None:
+    assert [Caller(name, Role.ADMIN).is_known for name in ("alice", "nats", "http", "nats:OPERATORS/op")] == [
+        True, False, False, False,
+    ]  # fmt: skip
+
+
 def test_whoever_only_asks_need_be_no_more_than_a_reader() -> None:
     needed = {operation.name: operation.role for operation in (*OPERATIONS, *intake.OPERATIONS)}
     assert {name: role for name, role in needed.items() if role is not Role.READER} == {
@@ -33,6 +39,10 @@ def test_whoever_only_asks_need_be_no_more_than_a_reader() -> None:
         "deadletters.replay": Role.ADMIN,
         "spacecraft.register": Role.ADMIN,
         "events.record": Role.OPERATOR,
+        "alarms.acknowledge": Role.OPERATOR,
+        "alarms.comment": Role.OPERATOR,
+        "alarms.shelve": Role.OPERATOR,
+        "alarms.unshelve": Role.OPERATOR,
         "docs.create": Role.OPERATOR,
         "telemetry.take": Role.OPERATOR,
         "telemetry.takeBatch": Role.OPERATOR,

@@ -1,0 +1,44 @@
+"""Alarms as a person names them: by an id, or by its beginning as tables show it."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+import typer
+
+from missionops.cli.client.service import Service
+from missionops.errors import NotFound
+
+_ID = re.compile(r"al_[0-9a-f]{32}")
+_BEGINNING = re.compile(r"(al_)?[0-9a-f]{4,32}")
+_MOST = 10_000
+"""Alarms of a spacecraft among which a beginning is looked for, the newest."""
+
+
+def named(service: Service, spacecraft_id: str, names: Iterable[str]) -> list[str]:
+    """The ids that these names stand for, of alarms of one spacecraft."""
+    wanted = list(names)
+    for name in wanted:
+        if not _BEGINNING.fullmatch(name):
+            raise typer.BadParameter(f"{name!r} is no id of an alarm, and no beginning of one such as al_0123abcd.")
+    if all(_ID.fullmatch(name) for name in wanted):
+        return wanted
+    known = [one["id"] for one in every(service, spacecraft_id, {})]
+    return [name if _ID.fullmatch(name) else _only(name, known, spacecraft_id) for name in wanted]
+
+
+def every(service: Service, spacecraft_id: str, request: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The alarms of a spacecraft that a request is about, the newest first."""
+    pages = service.list(f"missionops.alarms.list.{spacecraft_id}", request, at_most=_MOST)
+    return [msgspec.json.decode(item) for item in pages.items]
+
+
+def _only(name: str, known: Iterable[str], spacecraft_id: str) -> str:
+    beginning = name if name.startswith("al_") else f"al_{name}"
+    found = [one for one in known if one.startswith(beginning)]
+    if not found:
+        raise NotFound(f"No alarm of {spacecraft_id} has an id that begins with {beginning}.")
+    if len(found) > 1:
+        raise typer.BadParameter(f"{len(found)} alarms of {spacecraft_id} have an id that begins with {beginning}.")
+    return found[0]

@@ -1,0 +1,121 @@
+"""`missionops list-alarms`, `show-alarm` and `alarm-statistics`."""
+
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from missionops.cli.client import alarms
+from missionops.cli.commands import options, times
+from missionops.cli.commands.show import show, show_list
+from missionops.cli.output import alarm_tables
+from missionops.domain.alarm import CHECKS
+from missionops.operations.alarms import StateFilter
+
+_State = Annotated[
+    StateFilter | None,
+    typer.Option(
+        "--state", metavar="STATE", case_sensitive=False, help=f"Only those in this state: {', '.join(StateFilter)}."
+    ),
+]
+_Parameter = Annotated[str | None, typer.Option("--parameter", metavar="NAME", help="Only alarms of this parameter.")]
+_Check = Annotated[
+    str | None, typer.Option("--check", metavar="CHECK", help=f"Only alarms of this check: {', '.join(CHECKS)}.")
+]
+_Search = Annotated[
+    str | None,
+    typer.Option(
+        "--search", metavar="TEXT",
+        help="Only those whose spacecraft, parameter, description or subsystem contains it; not of one spacecraft.",
+    ),
+]  # fmt: skip
+_Standing = Annotated[
+    bool,
+    typer.Option("--standing", help="Those that stand now: one line for each check, the worst first, and counts."),
+]
+_Subsystem = Annotated[
+    str | None, typer.Option("--subsystem", metavar="NAME", help="With --standing: only those of this subsystem.")
+]
+_Alarm = Annotated[str, typer.Argument(metavar="ALARM", help="Its id, or the beginning that `list-alarms` shows.")]
+
+
+def list_alarms(
+    spacecraft_id: options.SomeSpacecraft = None,
+    *,
+    standing: _Standing = False,
+    limit: options.Limit = options.DEFAULT_LIMIT,
+    state: _State = None,
+    min_severity: options.MinSeverity = None,
+    parameter: _Parameter = None,
+    check: _Check = None,
+    subsystem: _Subsystem = None,
+    search: _Search = None,
+    start: options.From = None,
+    end: options.To = None,
+    as_json: options.Json = False,
+    service: options.Server = options.DEFAULT_SERVER,
+) -> None:
+    """List alarms, newest first; with --standing those that stand, worst first.
+
+    missionops list-alarms --standing
+
+    missionops list-alarms SC-001 --state UNACKNOWLEDGED
+
+    missionops list-alarms --min-severity HIGH --from -7d
+    """
+    if spacecraft_id and search:
+        raise typer.BadParameter("--search is over all spacecraft: leave out SPACECRAFT.")
+    others = {
+        "SPACECRAFT": spacecraft_id, "--state": state, "--parameter": parameter, "--check": check, "--from": start,
+        "--to": end,
+    }  # fmt: skip
+    if standing and (given := [name for name, value in others.items() if value]):
+        raise typer.BadParameter(f"{given[0]} does not go with --standing.")
+    if subsystem and not standing:
+        raise typer.BadParameter("--subsystem goes with --standing.")
+    if standing:
+        request = {"limit": limit, "minSeverity": min_severity, "subsystem": subsystem, "q": search}
+        show(service.request("missionops.alarms.active", request), as_json, alarm_tables.standing)
+        return
+    filters = {
+        "state": state, "minSeverity": min_severity, "parameter": parameter, "check": check.upper() if check else None,
+        "q": search, "from": start, "to": end,
+    }  # fmt: skip
+    subject = f"missionops.alarms.list.{spacecraft_id}" if spacecraft_id else "missionops.alarms.search"
+    whose = f"of {spacecraft_id} " if spacecraft_id else ""
+    render = partial(alarm_tables.alarms, with_spacecraft=spacecraft_id is None)
+    show_list(service.list(subject, filters, at_most=limit), as_json, render, f"No alarms {whose}are stored for that.")
+
+
+def show_alarm(
+    spacecraft_id: options.Spacecraft,
+    alarm: _Alarm,
+    *,
+    as_json: options.Json = False,
+    service: options.Server = options.DEFAULT_SERVER,
+) -> None:
+    """Show an alarm with all that happened to it.
+
+    missionops show-alarm SC-001 al_0123abcd
+    """
+    [identifier] = alarms.named(service, spacecraft_id, [alarm])
+    show(service.request(f"missionops.alarms.get.{spacecraft_id}", {"id": identifier}), as_json, alarm_tables.alarm)
+
+
+def alarm_statistics(
+    spacecraft_id: options.SomeSpacecraft = None,
+    *,
+    start: options.From = None,
+    end: options.To = None,
+    as_json: options.Json = False,
+    service: options.Server = options.DEFAULT_SERVER,
+) -> None:
+    """Show how many alarms there were, and which too often.
+
+    Of those that were found in the last seven days, unless --from and --to say otherwise.
+
+      missionops alarm-statistics --from -30d
+    """
+    request = {"from": start or times.start("-7d"), "to": end or times.end("now")}
+    of_one = f".{spacecraft_id}" if spacecraft_id else ""
+    show(service.request(f"missionops.alarms.statistics{of_one}", request), as_json, alarm_tables.statistics)
