@@ -159,7 +159,8 @@ async def add_misdated(connection: Connection, found: Iterable[tuple[str, Positi
 # What was received of a spacecraft before: for whoever meets it for the first time.
 _NEWEST = """
 SELECT spacecraft_id, greatest(last_timestamp, (
-    SELECT max(received_at) FROM app.misdated_snapshot AS misdated WHERE misdated.spacecraft_id = reception.spacecraft_id
+    SELECT max(received_at) FROM app.misdated_snapshot AS misdated
+    WHERE misdated.spacecraft_id = reception.spacecraft_id
 ))
 FROM app.reception WHERE spacecraft_id = ANY ($1::text[])
 """

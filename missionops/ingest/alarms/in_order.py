@@ -196,11 +196,11 @@ def _going_on(live: Live, episode: Episode) -> GoesOn:
 
 
 def marks_of(
-    spacecraft_id: str, late: Sequence[PlacedEntry], memory: SpacecraftMemory, rules: Rules, old: Iterable[Key]
+    spacecraft_id: str, late: Sequence[PlacedEntry], memory: SpacecraftMemory, others: Iterable[Key]
 ) -> Iterator[Mark]:
-    """The marks of snapshots that came late; `old` are the checks that have an alarm at the first of them or later."""
+    """The marks of snapshots that came late: for checks that they do not meet, that are not quiet, and others."""
     wanted: dict[Key, list[Position]] = {}
-    always = {*memory.live, *rules.with_memory, *old}
+    always = {*memory.live, *others}
     for one in late:
         for key in always.union(one.keys):
             wanted.setdefault(key, []).append(one.position)
