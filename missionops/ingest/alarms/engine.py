@@ -92,10 +92,9 @@ class AlarmEngine:
         memory = self._known(spacecraft_id)
         snapshots = in_order.placed(spacecraft_id, judged, findings)
         first, last = snapshots[0].position, snapshots[-1].position
-        if judged.version < memory.version and await alarm_marks.postpone_configs(
-            connection, spacecraft_id, judged.version, last[0]
-        ):
-            memory.is_known = False  # a config was set while this batch was on its way
+        if judged.version < memory.version:  # a config was set while this batch was on its way
+            await alarm_marks.postpone_configs(connection, spacecraft_id, judged.version, last[0])
+            memory.is_known = False
         if memory.next_config is not None and last[0] >= memory.next_config:
             # A version ends something in the middle of what is folded now, or after what is folded already.
             is_quiet = not (memory.live or judged.has_memory or judged.anomalous)
