@@ -43,10 +43,6 @@ _OUTAGES = (
 _PORT = 5432
 
 
-def _identity(value: bytes) -> bytes:
-    return value
-
-
 _SETTINGS = {
     "application_name": "missionops",
     "timezone": "UTC",
@@ -61,7 +57,7 @@ _TYPES = "SELECT $1::text[], $2::timestamptz[], $3::integer[]"
 
 async def prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     """Make a connection ready for our queries: JSON crosses the wire as the bytes that it is, in both directions."""
-    await connection.set_type_codec("json", schema="pg_catalog", encoder=_identity, decoder=bytes, format="binary")
+    await connection.set_type_codec("json", schema="pg_catalog", encoder=bytes, decoder=bytes, format="binary")
     await connection.prepare(_TYPES)
 
 
