@@ -1,7 +1,7 @@
 """What a batch means: new snapshots stored, judged, and their anomalies stored with them, in one transaction."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import date
@@ -14,15 +14,16 @@ from missionops.domain import anomaly
 from missionops.domain.anomaly import Anomaly
 from missionops.domain.roll_up import HOUR
 from missionops.domain.snapshot import SnapshotKey
-from missionops.ingest import bisect_refused, reception
+from missionops.ingest import bisect_refused
 from missionops.ingest.batch import Batch, BatchEntry, DeadLetter
 from missionops.ingest.bisect_refused import Refusal
 from missionops.ingest.limits_cache import InForce, LimitsCache
 from missionops.ingest.parameter_sets import BatchSets
-from missionops.store import anomalies, telemetry
+from missionops.store import anomalies, snapshot_rows
 from missionops.store.anomalies import AnomalyRow, StoredAnomaly
 from missionops.store.configs import IngestConfig
 from missionops.store.database import Connection
+from missionops.store.reception import Reception
 
 _encode = msgspec.json.Encoder().encode
 
@@ -61,8 +62,8 @@ class RecordedBatch(NamedTuple):
     severities: Mapping[str, int]
     judged: Mapping[str, Judged]
     """By spacecraft; those without limits are not judged."""
-    newest: Mapping[str, int | None]
-    """By spacecraft, of what was stored: the newest timestamp that is not ahead of the clock."""
+    receptions: Sequence[Reception]
+    """What was received last of each of its spacecraft."""
     hours: AbstractSet[tuple[str, int]]
     """The spacecraft and the beginnings of the hours that snapshots were added to."""
 
@@ -89,21 +90,17 @@ async def record(
     there is none. Rows that the database refuses as data are left out and become dead letters.
     """
     row_of = partial(sets.row, configs)
-    new: Sequence[BatchEntry] = [*batch.entries.values()]
-    added: Sequence[BatchEntry] = new
+    added: Sequence[BatchEntry] = [*batch.entries.values()]
     refusals: Sequence[Refusal] = []
-    if ask_first or await bisect_refused.try_to_add(connection, new, row_of):
-        stored = await telemetry.stored(connection, batch.entries.keys())
-        new = [entry for key, entry in batch.entries.items() if key not in stored]
+    known: AbstractSet[SnapshotKey] = set()
+    if ask_first or await snapshot_rows.add(connection, [*map(row_of, added)]):
+        known = await snapshot_rows.stored(connection, batch.entries.keys())
+        new = [entry for key, entry in batch.entries.items() if key not in known]
         added, refusals = await bisect_refused.add(connection, batch, new, row_of)
 
-    by_spacecraft: dict[str, list[BatchEntry]] = {}
+    by_spacecraft: dict[str, list[BatchEntry]] = defaultdict(list)
     for entry in added:
-        spacecraft_id = entry.snapshot.identity[0]
-        if (entries := by_spacecraft.get(spacecraft_id)) is None:
-            entries = by_spacecraft[spacecraft_id] = []
-        entries.append(entry)
-
+        by_spacecraft[entry.snapshot.identity[0]].append(entry)
     found = _FoundAnomalies(batch, ensure_partitions)
     judged: dict[str, Judged] = {}
     wanted = {spacecraft_id: configs[spacecraft_id].version for spacecraft_id in by_spacecraft}
@@ -114,21 +111,23 @@ async def record(
         judged[spacecraft_id] = Judged(len(entries), found.count - before)
     await found.write(connection)
 
-    known = len(batch.entries) - len(new)
+    receptions, hours = [], set[tuple[str, int]]()
+    for spacecraft_id, last in batch.last_received.items():
+        entries = by_spacecraft.get(spacecraft_id, [])
+        newest = newest_timestamp(entries, configs[spacecraft_id].clock_ahead)
+        receptions.append(Reception(spacecraft_id, last.received, last.snapshot.identity[1], newest))
+        hours.update((spacecraft_id, hour * HOUR) for hour in {entry.snapshot.identity[1] // HOUR for entry in entries})
     return RecordedBatch(
         stored=len(added),
-        duplicates=batch.duplicates + known + len(new) - len(added) - len(refusals),
-        known=known,
+        duplicates=batch.duplicates + len(batch.entries) - len(added) - len(refusals),
+        known=len(known),
         refused={refusal.entry.snapshot.identity for refusal in refusals},
-        letters=sorted((*batch.letters, *bisect_refused.dead_letters(refusals)), key=_position_of_letter),
+        letters=bisect_refused.dead_letters(batch, refusals) if refusals else batch.letters,
         anomalies=found.in_stream_order(),
         severities=found.severities,
         judged=judged,
-        newest={
-            spacecraft_id: reception.newest_timestamp(entries, configs[spacecraft_id].clock_ahead)
-            for spacecraft_id, entries in by_spacecraft.items()
-        },
-        hours=_hours(by_spacecraft),
+        receptions=receptions,
+        hours=hours,
     )
 
 
@@ -164,12 +163,19 @@ def _row(found: Anomaly, origin: StreamOrigin, sequence: int, number: int) -> An
     )
 
 
-def _hours(by_spacecraft: Mapping[str, Iterable[BatchEntry]]) -> set[tuple[str, int]]:
-    found: set[tuple[str, int]] = set()
-    for spacecraft_id, entries in by_spacecraft.items():
-        hours = {entry.snapshot.identity[1] // HOUR for entry in entries}
-        found.update((spacecraft_id, hour * HOUR) for hour in hours)
-    return found
+def newest_timestamp(entries: Sequence[BatchEntry], ahead: float) -> int | None:
+    """The newest timestamp (microseconds since 1970) of one spacecraft's snapshots, which are in stream order.
+
+    What is stamped more than `ahead` seconds after its reception is passed over; None where nothing is left.
+    """
+    if not entries:
+        return None
+    allowed = int(ahead * 1_000_000)
+    newest = max(entry.snapshot.identity[1] for entry in entries)
+    if newest <= entries[0].received + allowed:  # the first was received first
+        return newest
+    times = ((entry.snapshot.identity[1], entry.received) for entry in entries)
+    return max((time for time, received in times if time <= received + allowed), default=None)
 
 
 class _FoundAnomalies:
@@ -211,7 +217,3 @@ class _FoundAnomalies:
             return None
         self._written.sort(key=lambda row: (row.stream_sequence, row.number_in_message))
         return [StoredAnomaly(*row[:5], row.body) for row in self._written]
-
-
-def _position_of_letter(letter: DeadLetter) -> tuple[int, int]:
-    return letter.delivery.sequence, -1 if letter.fault.item is None else letter.fault.item

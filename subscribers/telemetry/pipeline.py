@@ -23,17 +23,15 @@ import asyncpg
 
 from missionops.domain import timestamp
 from missionops.errors import OwnershipLost
-from missionops.ingest import reception, record
-from missionops.ingest.batch import ANOMALY_WEIGHT, Batch
-from missionops.ingest.deduplication import RecentSnapshots
+from missionops.ingest import record
+from missionops.ingest.batch import ANOMALY_WEIGHT, Batch, RecentSnapshots
 from missionops.ingest.limits_cache import LimitsCache
-from missionops.ingest.marked_hours import MarkedHours
 from missionops.ingest.parameter_sets import ParameterSets
 from missionops.ingest.record import RecordedBatch, StreamOrigin
+from missionops.ingest.roll_up_worker import MarkedHours
 from missionops.ingest.status import IngestStatus
 from missionops.store import anomalies as stored_anomalies
-from missionops.store import checkpoint, database, partitions, roll_ups
-from missionops.store import reception as stored_receptions
+from missionops.store import checkpoint, database, partitions, reception, roll_ups
 from missionops.store.checkpoint import Checkpoint, Lease
 from missionops.wire.decoder import Decoder
 from publishers import anomalies, dead_letters
@@ -254,7 +252,7 @@ class Pipeline:
                 if unmarked := self.marked_hours.unmarked(recorded.hours, current.done[Turn.COMMIT]):
                     await roll_ups.mark(connection, unmarked)
                 if batch.last_received:
-                    await stored_receptions.note(connection, reception.receptions(batch, recorded.newest))
+                    await reception.note(connection, recorded.receptions)
                 await self._move_checkpoint(connection, batch, recorded)
         return recorded
 

@@ -8,7 +8,7 @@ import pytest
 
 from missionops.domain import timestamp
 from missionops.domain.snapshot import Snapshot
-from missionops.ingest import reception
+from missionops.ingest import record
 from missionops.ingest.batch import BatchEntry, Delivery
 from missionops.store import database as databases
 from missionops.store import status
@@ -183,5 +183,5 @@ def entry(time: int, received: int) -> BatchEntry:
     ],
 )
 def test_the_newest_timestamp_is_not_ahead_of_its_own_reception(entries, ahead, expected):
-    found = reception.newest_timestamp(entries, ahead)
+    found = record.newest_timestamp(entries, ahead)
     assert found == (None if expected is None else expected * 1_000_000)

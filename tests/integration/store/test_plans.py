@@ -19,6 +19,7 @@ from missionops.store import (
     roll_ups,
     rolled_up,
     samples,
+    snapshot_rows,
     status,
     telemetry,
 )
@@ -152,7 +153,7 @@ async def oldest(plans: Plans, between: tuple[datetime, datetime], cursor: Any =
 
 async def stored(plans: Plans) -> object:
     new = [(spacecraft_id, time + 1, name) for spacecraft_id, time, name in plans.stored]
-    return await telemetry.stored(plans.connection, plans.stored + new) == set(plans.stored)
+    return await snapshot_rows.stored(plans.connection, plans.stored + new) == set(plans.stored)
 
 
 async def newest_anomalies(plans: Plans, *spacecraft_ids: str, before: datetime | None = None) -> object:
