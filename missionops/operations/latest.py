@@ -11,7 +11,6 @@ from msgspec import Meta
 from missionops.domain import latest as reports
 from missionops.domain import limits, number, timestamp
 from missionops.domain.access import Role
-from missionops.domain.checks.limit import NAMES
 from missionops.domain.clock import Clock
 from missionops.domain.latest import ReportedValue
 from missionops.domain.parameter_name import MAX_NAME
@@ -19,9 +18,10 @@ from missionops.domain.parameter_set import Value
 from missionops.domain.severity import Severity
 from missionops.domain.timestamp import InvalidTimestamp, Timestamp
 from missionops.errors import TooLarge
-from missionops.operations import request_parsing
+from missionops.operations import parameter_limits, request_parsing
 from missionops.operations.latest_reading import LatestReading
 from missionops.operations.operation import Context, Operation, Request, Response, Route
+from missionops.operations.parameter_limits import LimitsOfParameter
 from missionops.operations.request_parsing import Moment
 from missionops.store import configs
 from missionops.store import latest as stored
@@ -45,19 +45,6 @@ class LatestRequest(msgspec.Struct, forbid_unknown_fields=True):
         | None
     ) = None
     at: Moment | None = None
-
-
-class LimitsOfParameter(msgspec.Struct, rename="camel", omit_defaults=True):
-    """The limits of a parameter, those that it has."""
-
-    severe_low: float | None = None
-    crit_low: float | None = None
-    warn_low: float | None = None
-    watch_low: float | None = None
-    watch_high: float | None = None
-    warn_high: float | None = None
-    crit_high: float | None = None
-    severe_high: float | None = None
 
 
 class BrokenLimit(msgspec.Struct):
@@ -183,7 +170,7 @@ def _value(
         received_at=timestamp.from_microseconds(newest.received),
         severity=Severity(anomaly[0]) if anomaly else None,
         limit=msgspec.json.decode(anomaly[1], type=BrokenLimit) if anomaly else None,
-        limits=LimitsOfParameter(*(given.get(limit) for limit in NAMES)) if given else None,
+        limits=LimitsOfParameter(**parameter_limits.by_field(given)) if given else None,
         version=newest.version or None,
         unit=in_force.get("unit"),
         description=in_force.get("description"),
