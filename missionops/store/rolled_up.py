@@ -120,8 +120,8 @@ async def _empty(connection: Connection, wanted: Wanted, gaps: Sequence[tuple[in
     return {gap for gap, row in zip(gaps, rows, strict=True) if row[0]}
 
 
-# One row for each bucket, parameter set and config version (-1 where a roll-up has several). As in samples.py the extremes
-# come first, and then when they were.
+# One row for each bucket, parameter set and config version (-1 where a roll-up has several). As in samples.py the
+# extremes come first, and then when they were.
 _BUCKETS = """
 WITH part AS MATERIALIZED (
     SELECT date_bin($4, start, $5) AS bucket, parameter_set_id, coalesce(config_version, -1) AS version,
