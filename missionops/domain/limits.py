@@ -31,19 +31,14 @@ class Rules(dict[str, Rule]):
         kind = values.__class__
         try:
             check = self._checks[kind]
-        except KeyError:
-            check = self._checks[kind] = self._make_check(kind)
+        except KeyError:  # by position where it is a parameter set; a dict is judged one by one
+            check = rule_check.made(kind, self) if issubclass(kind, ParameterValues) else lambda _: False
+            self._checks[kind] = check
         return check(values)
 
     def judges(self, name: str, value: Value) -> bool:
         """Whether a value of a parameter is one that its rule judges, in some context at least."""
         return name in self and self[name].judges(value)
-
-    def _make_check(self, kind: type) -> Callable[[Any], bool]:
-        """The check for one class of values: by position where it is a parameter set; a dict is judged one by one."""
-        if issubclass(kind, ParameterValues):
-            return rule_check.made(kind, self)
-        return lambda _: False
 
 
 def compile_rules(document: Mapping[str, Any]) -> Rules:
