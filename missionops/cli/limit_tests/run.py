@@ -72,7 +72,7 @@ def _alarm(found: Alarm, start: int) -> dict[str, Any]:
     return {
         "parameter": found.parameter,
         "check": found.check,
-        "severity": str(severity.at_level(one.severity)),
+        "severity": str(severity.AT_LEVEL[one.severity]),
         "start": _seconds(one.start, start),
         "raisedAt": _seconds(one.raised_at[0], start),
         "end": None if one.end is None else _seconds(one.end, start),
