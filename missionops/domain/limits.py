@@ -40,8 +40,9 @@ class Rules(dict[str, Rule]):
         kind = values.__class__
         try:
             check = self._checks[kind]
-        except KeyError:
-            check = self._checks[kind] = _check_of(kind, self) if issubclass(kind, ParameterValues) else _in_doubt
+        except KeyError:  # by position where it is a parameter set; a dict is judged one by one
+            check = _check_of(kind, self) if issubclass(kind, ParameterValues) else lambda _: False
+            self._checks[kind] = check
         return check(values)
 
     def judges(self, name: str, value: Value) -> bool:
@@ -66,11 +67,6 @@ def compile_valid(document: Mapping[str, Any]) -> Rules:
 def given(document: Mapping[str, Any]) -> dict[str, float]:
     """The bands of one parameter's rule, in the order in which they rise; none where it is switched off."""
     return {} if OFF in document else {name: document[name] for name in NAMES if name in document}
-
-
-def _in_doubt(_: object) -> bool:
-    """Values in a dict are judged one by one."""
-    return False
 
 
 def _check_of(kind: type[ParameterValues], rules: Mapping[str, Rule]) -> AreMet:

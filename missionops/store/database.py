@@ -42,7 +42,6 @@ _OUTAGES = (
 
 _PORT = 5432
 
-
 _SETTINGS = {
     "application_name": "missionops",
     "timezone": "UTC",

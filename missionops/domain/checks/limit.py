@@ -61,9 +61,6 @@ class LimitCheck(NamedTuple):
             return None
         if self.low <= value <= self.high:
             return NOMINAL
-        return self._broken(value)
-
-    def _broken(self, value: float) -> Judgement:
         for level, name, limit in self.lows:
             if value < limit:
                 return Judgement(level, name, limit, min(limit - value, rule_key.LARGEST))
