@@ -9,8 +9,9 @@ from missionops.domain import checks, rule
 from missionops.domain.clock import Clock
 from missionops.domain.episodes.episode import Episode, Position, Reading
 from missionops.domain.limits import Rules
-from missionops.domain.parameter_set import ParameterValues, Value
+from missionops.domain.parameter_set import Value
 from missionops.domain.recompute.matching import GoesOn
+from missionops.domain.snapshot import ParameterValues
 from missionops.ingest.alarms.memory import Key, Live, SpacecraftMemory
 from missionops.ingest.alarms.writing import New, new_id
 from missionops.ingest.batch import BatchEntry
