@@ -209,8 +209,8 @@ class ExactlyOncePublisher:
         """
         if self._room:
             await self._room.make_way(sum(map(_size, batch)))
-        unknown = {message.subject for message in batch} - self._last.keys()
-        self._last |= await jetstream.last_sequences(self._client, self._stream, unknown)
+        if unknown := {message.subject for message in batch} - self._last.keys():
+            self._last |= await jetstream.last_sequences(self._client, self._stream, unknown)
         expected = {message.subject: self._last[message.subject] for message in batch}
         if max(expected.values()) > self.sequence:
             raise _Overtaken(_FOREIGN_MESSAGES)

@@ -10,12 +10,12 @@ from typing import Any
 
 import msgspec
 
-from missionops.domain import checks, severity, timestamp
+from missionops.domain import checks, timestamp
 from missionops.domain.anomaly import Limit
 from missionops.domain.episodes.episode import Episode, Reason, SampleAt
 from missionops.domain.parameter_set import Value
 from missionops.domain.recompute.matching import GoesOn
-from missionops.domain.severity import Severity
+from missionops.domain.severity import AT_LEVEL, Severity
 from missionops.domain.timestamp import Timestamp
 
 SILENT = "SILENT"
@@ -199,8 +199,8 @@ class Alarm(msgspec.Struct):
             spacecraft_id=self.spacecraft_id,
             parameter=self.parameter or None,
             check=self.check,
-            severity=severity.at_level(episode.severity),
-            level=severity.at_level(facts.level) if is_active and facts.level else None,
+            severity=AT_LEVEL[episode.severity],
+            level=AT_LEVEL[facts.level] if is_active and facts.level else None,
             state=self.state,
             shelved=self.shelf,
             masked=self.is_masked,

@@ -10,13 +10,13 @@ from msgspec import Meta
 
 from missionops.domain import number, series, timestamp
 from missionops.domain.access import Role
-from missionops.domain.checks.limit import NAMES
 from missionops.domain.parameter_name import MAX_NAME
 from missionops.domain.series import MAX_PARAMETERS, MAX_POINTS, MAX_VALUES, VersionSpan
 from missionops.domain.severity import Severity
 from missionops.domain.timestamp import Timestamp
-from missionops.operations import pagination, request_parsing
+from missionops.operations import pagination, parameter_limits, request_parsing
 from missionops.operations.operation import Context, Operation, Request, Response, Route
+from missionops.operations.parameter_limits import LimitsOfParameter
 from missionops.operations.range_reading import Pace
 from missionops.operations.request_parsing import Moment, refused
 from missionops.operations.series_reading import SeriesCursor, SeriesReading
@@ -48,18 +48,10 @@ class JudgedSpan(msgspec.Struct):
     version: int
 
 
-class LimitsInForce(msgspec.Struct, rename="camel", omit_defaults=True):
+class LimitsInForce(LimitsOfParameter):
     """A set of limits, and when it judged samples of the range."""
 
     spans: list[JudgedSpan]
-    severe_low: float | None = None
-    crit_low: float | None = None
-    warn_low: float | None = None
-    watch_low: float | None = None
-    watch_high: float | None = None
-    warn_high: float | None = None
-    crit_high: float | None = None
-    severe_high: float | None = None
 
 
 Violations = dict[Severity, list[tuple[int, int]]]
@@ -135,7 +127,7 @@ async def series_of(context: Context, request: Request) -> Response:
     async with context.readings:
         pace = Pace(request.deadline)
         while True:
-            async with context.database.transaction() as connection:
+            async with context.database.transaction(sees_one_state=True) as connection:
                 is_of_snapshots = await reading.read(connection, pace.count)
             if is_of_snapshots:
                 pace.note()
@@ -248,7 +240,7 @@ def _limits(reading: SeriesReading, name: str, judged: Iterable[VersionSpan]) ->
                 )
                 for span in found.spans
             ],
-            *(found.limits.get(limit) for limit in NAMES),
+            **parameter_limits.by_field(found.limits),
         )
         for found in series.limits_spans(judged, known)
     ]

@@ -18,14 +18,14 @@ from missionops.operations.compiled_limits import InForce
 from missionops.operations.operation import Context, EmptyRequest, Operation, Request, Response, Route
 from missionops.operations.request_parsing import Limit
 from missionops.operations.standing_alarms import StandingCounts, shown
-from missionops.store import parameter_sets, reception, spacecraft, standing_alarms
+from missionops.store import parameter_sets, spacecraft, standing_alarms
+from missionops.store import status as stored_status
 from missionops.store.database import Connection
-from missionops.store.fleet import FleetRow
 from missionops.store.parameter_sets import ParameterNames
-from missionops.store.reception import StatusFacts
 from missionops.store.spacecraft import Registered
 from missionops.store.spacecraft import Registration as Row
 from missionops.store.standing_alarms import AlarmCounts
+from missionops.store.status import StatusFacts
 
 _encode = msgspec.json.Encoder().encode
 
@@ -175,7 +175,7 @@ async def status(context: Context, request: Request) -> Response:
     config = await context.rules.in_force(context.database, request.spacecraft_id)
     async with context.database.transaction() as connection:
         now = datetime.now(UTC)
-        found = await reception.status(connection, request.spacecraft_id, now)
+        found = await stored_status.of_one(connection, request.spacecraft_id, now)
         standing = await standing_alarms.counts(connection, [request.spacecraft_id], now)
         monitors: Monitoring
         if not found.is_registered:
@@ -185,16 +185,16 @@ async def status(context: Context, request: Request) -> Response:
         else:
             monitors = await _rule_use(connection, context.parameter_names, request.spacecraft_id, config)
     counts = standing.get(request.spacecraft_id, AlarmCounts())
-    return Response(_encode(status_of(request.spacecraft_id, found, monitors, counts)))
+    return Response(_encode(status_of(found, monitors, counts)))
 
 
-def status_of(spacecraft_id: str, facts: StatusFacts | FleetRow, found: Monitoring, standing: AlarmCounts) -> Status:
-    """The status that these facts and the alarms that stand make."""
+def status_of(facts: StatusFacts, found: Monitoring, standing: AlarmCounts) -> Status:
+    """The status that these facts make."""
     offset = None
     if facts.last_received_at and facts.last_received_timestamp:
         offset = (facts.last_received_at - facts.last_received_timestamp).total_seconds()
     return Status(
-        spacecraft_id,
+        facts.spacecraft_id,
         facts.last_timestamp,
         facts.last_received_at,
         offset,

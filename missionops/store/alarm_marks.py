@@ -159,7 +159,8 @@ async def add_misdated(connection: Connection, found: Iterable[tuple[str, Positi
 # What was received of a spacecraft before: for whoever meets it for the first time.
 _NEWEST = """
 SELECT spacecraft_id, greatest(last_timestamp, (
-    SELECT max(received_at) FROM app.misdated_snapshot AS misdated WHERE misdated.spacecraft_id = reception.spacecraft_id
+    SELECT max(received_at) FROM app.misdated_snapshot AS misdated
+    WHERE misdated.spacecraft_id = reception.spacecraft_id
 ))
 FROM app.reception WHERE spacecraft_id = ANY ($1::text[])
 """
@@ -213,11 +214,10 @@ async def begin_config(connection: Connection, spacecraft_id: str, version: int,
 
 
 _POSTPONE = """
-UPDATE app.config_start SET time = $3 WHERE spacecraft_id = $1 AND version > $2 AND time < $3 RETURNING version
+UPDATE app.config_start SET time = $3 WHERE spacecraft_id = $1 AND version > $2 AND time < $3
 """
 
 
-async def postpone_configs(connection: Connection, spacecraft_id: str, version: int, time: int) -> bool:
+async def postpone_configs(connection: Connection, spacecraft_id: str, version: int, time: int) -> None:
     """A snapshot of this time was judged by `version` after later versions were noted: they end nothing before it."""
-    rows = await connection.fetch(_POSTPONE, spacecraft_id, version, timestamp.from_microseconds(time))
-    return bool(rows)
+    await connection.execute(_POSTPONE, spacecraft_id, version, timestamp.from_microseconds(time))

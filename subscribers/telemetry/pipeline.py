@@ -254,7 +254,7 @@ class Pipeline:
                 await current.wait_for(Turn.COMMIT)
                 # What alarms are found in comes in order, and nothing is found meanwhile in what came late.
                 await until_committed.enter_async_context(self._alarms.lock)
-                await self._alarms.take(connection, recorded.entries, self._limits.rules)
+                await self._alarms.take(connection, recorded.entries, recorded.receptions, self._limits.rules)
                 if unmarked := self.marked_hours.unmarked(recorded.hours, current.done[Turn.COMMIT]):
                     await roll_ups.mark(connection, unmarked)
                 if batch.last_received:
@@ -272,8 +272,9 @@ class Pipeline:
     async def _move_checkpoint(self, connection: Connection, batch: Batch, recorded: RecordedBatch) -> None:
         """Publish the dead letters, then move the checkpoint over their messages, if the partition is still ours."""
         before = self._position.at
-        letters = dead_letters.messages(recorded.letters, before.stream_created or "", self._max_payload)
-        await self._dead_letters.publish(letters)
+        if recorded.letters:
+            letters = dead_letters.messages(recorded.letters, before.stream_created or "", self._max_payload)
+            await self._dead_letters.publish(letters)
         # Set before the statement and not after it: while it runs, the batch before may note that it was published.
         self._position.at = self._position.at._replace(
             sequence=batch.sequence,

@@ -7,12 +7,15 @@ import asyncio
 import contextlib
 import logging
 import time
+from datetime import datetime
 
 import asyncpg
+import nats.errors
 from nats.aio.client import Client
 
-from missionops.broker import streams
+from missionops.broker import jetstream, streams
 from missionops.broker.streams import ALARMS, ANOMALIES, DEADLETTERS, EVENTS
+from missionops.domain import timestamp
 from missionops.errors import Unavailable
 from missionops.ingest.alarms.engine import AlarmEngine
 from missionops.ingest.alarms.worker import AlarmWorker
@@ -96,7 +99,9 @@ class Session:
             for outbox, publisher in ((EventOutbox(), events), (AlarmOutbox(), alarms))
         ]
         self._alarm_engine = AlarmEngine(lease.partition)
-        self._alarm_worker = AlarmWorker(settings.database_url, lease, self._alarm_engine, status.alarms)
+        self._alarm_worker = AlarmWorker(
+            settings.database_url, lease, self._alarm_engine, status.alarms, self._handled_at
+        )
         self._consumer = Consumer(client, f"missionops-{lease.partition}", settings.pull_bytes)
         self._pipeline = Pipeline(
             self._consumer,
@@ -189,6 +194,16 @@ class Session:
     async def _provide_streams(self) -> None:
         """Make streams again that somebody has deleted."""
         await streams.provision(self._client, self._settings)
+
+    async def _handled_at(self) -> datetime | None:
+        """The time of the stream TELEMETRY if all that it holds is handled; None otherwise, or without an answer."""
+        try:
+            info = await jetstream.stream_info(self._client, streams.TELEMETRY)
+        except (Unavailable, nats.errors.Error):
+            return None
+        if int(info["state"]["last_seq"]) > self._position.at.sequence:
+            return None
+        return timestamp.from_nanoseconds(timestamp.to_nanoseconds(info["ts"]))
 
     async def _is_owner(self) -> bool:
         async with self._lease_lock:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, Self, TypeVar
 import nats.errors
 
 from missionops import errors
-from missionops.broker.client_patch import permissions
+from missionops.broker import permissions
 from missionops.domain import spacecraft
 
 if TYPE_CHECKING:

@@ -190,12 +190,18 @@ def status(found: Item) -> None:
     overall, monitoring, highest = found["overallStatus"], found["monitoring"], found["highestSeverityLast24h"]
     numbers = f"{counts['last1h']:,} in 1 h, {counts['last6h']:,} in 6 h, {counts['last24h']:,} in 24 h"
     meaning = _MEANINGS.get(monitoring, "").format(terminal.printable(found["spacecraftId"]))
+    received_at, offset = found["lastReceivedAt"], found["clockOffset"]
+    if received_at is None or offset is None:
+        received = "nothing"
+    else:
+        order = "after" if offset >= 0 else "before"
+        received = f"{moment(received_at)} UTC, {abs(offset):,.1f} s {order} its timestamp"
     rows = {
         "spacecraft": text_of(found["spacecraftId"]),
         "status": Text(overall, STATES.get(overall, "")),
         "monitoring": Text(monitoring, STATES.get(monitoring, "")).append(f" {meaning}" if meaning else "", "default"),
         "last telemetry": text_of(f"{moment(last)} UTC" if last else "none"),
-        "last received": text_of(_reception(found["lastReceivedAt"], found["clockOffset"])),
+        "last received": text_of(received),
         "anomalies": text_of(numbers),
         "alarms": text_of(standing_alarms(found["alarms"])),
         "highest severity": severity(highest) if counts["last24h"] else Text("none in 24 h"),
@@ -209,13 +215,6 @@ def standing_alarms(found: Item) -> str:
     active = f"{', '.join(by_severity)} active" if by_severity else "none active"
     shelved = f", {found['shelved']:,} shelved" if found["shelved"] else ""
     return f"{active}, {found['unacknowledged']:,} to acknowledge{shelved}"
-
-
-def _reception(received_at: str | None, offset: float | None) -> str:
-    """When something was received last, and how far the spacecraft's clock was from that."""
-    if received_at is None or offset is None:
-        return "nothing"
-    return f"{moment(received_at)} UTC, {abs(offset):,.1f} s {'after' if offset >= 0 else 'before'} its timestamp"
 
 
 def letters(found: Iterable[Item]) -> None:

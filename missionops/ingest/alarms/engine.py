@@ -16,11 +16,13 @@ from missionops.ingest.alarms.in_order import Findings, InOrder, JudgedEntries
 from missionops.ingest.alarms.late import History, Marked, Refold, Refolded
 from missionops.ingest.alarms.memory import AlarmMemory, Key, Live, SpacecraftMemory
 from missionops.ingest.alarms.rule_versions import RuleVersions
+from missionops.ingest.alarms.silence import Silence
 from missionops.store import alarm_marks, alarms, configs
 from missionops.store.alarm_marks import Mark
 from missionops.store.database import Connection
 from missionops.store.judged_snapshots import JudgedSnapshots
 from missionops.store.parameter_sets import ParameterNames
+from missionops.store.reception import Reception
 
 ReadRules = Callable[[Connection, Mapping[str, int]], AsyncIterator[tuple[str, Rules]]]
 """The rules of these versions by spacecraft; none of version 0."""
@@ -32,15 +34,23 @@ class AlarmEngine:
     """Finds the alarms of one partition, for as long as its owner keeps it."""
 
     def __init__(self, partition: int) -> None:
-        self._partition = partition
+        self.partition = partition
         self._memory = AlarmMemory()
         self._names = ParameterNames()
+        self.silence = Silence()
         self.lock = asyncio.Lock()
         self.marked = asyncio.Event()
         """Set when something was marked."""
 
-    async def take(self, connection: Connection, judged: Mapping[str, JudgedEntries], read_rules: ReadRules) -> None:
+    async def take(
+        self,
+        connection: Connection,
+        judged: Mapping[str, JudgedEntries],
+        received: Iterable[Reception],
+        read_rules: ReadRules,
+    ) -> None:
         """Find the alarms in what a batch stores, in its transaction; the caller holds the lock until its commit."""
+        await self.silence.end(connection, received)
         findings = Findings()
         await self._meet(connection, judged)
         wanted = {
@@ -53,7 +63,7 @@ class AlarmEngine:
             await self._take(connection, spacecraft_id, judged[spacecraft_id], Rules({}), findings)
         async for spacecraft_id, rules in read_rules(connection, wanted):
             await self._take(connection, spacecraft_id, judged[spacecraft_id], rules, findings)
-        await writing.write(connection, self._partition, findings.new, findings.changed)
+        await writing.write(connection, self.partition, findings.new, findings.changed)
         await alarms.change_episodes(connection, list(findings.updated.items()))
         await alarm_marks.add_misdated(connection, findings.misdated)
         await alarm_marks.add(connection, findings.marks)
@@ -82,13 +92,16 @@ class AlarmEngine:
         memory = self._known(spacecraft_id)
         snapshots = in_order.placed(spacecraft_id, judged, findings)
         first, last = snapshots[0].position, snapshots[-1].position
-        if judged.version < memory.version and await alarm_marks.postpone_configs(
-            connection, spacecraft_id, judged.version, last[0]
-        ):
-            memory.is_known = False  # a config was set while this batch was on its way
+        if judged.version < memory.version:  # a config was set while this batch was on its way
+            await alarm_marks.postpone_configs(connection, spacecraft_id, judged.version, last[0])
+            memory.is_known = False
         if memory.next_config is not None and last[0] >= memory.next_config:
-            memory.is_known = memory.is_known and not memory.live and not judged.has_memory
+            # A version ends something in the middle of what is folded now, or after what is folded already.
+            is_quiet = not (memory.live or judged.has_memory or judged.anomalous)
+            memory.is_known = memory.is_known and is_quiet
             memory.next_config = None
+        if memory.newest and not memory.live.keys() >= set(rules.with_memory):
+            memory.is_known = False  # a new check, to which what was reported before matters
         if not memory.is_known:
             newest = await alarm_marks.newest_times(connection, [spacecraft_id])
             is_late = first[0] <= newest.get(spacecraft_id, first[0] - 1)
@@ -99,8 +112,20 @@ class AlarmEngine:
         folding.take(snapshots)
         if folding.late:
             old = await alarms.keys_from(connection, spacecraft_id, folding.late[0].position)
-            keys = [(parameter, _KINDS[check]) for parameter, check in old]
-            findings.marks += in_order.marks_of(spacecraft_id, folding.late, memory, rules, keys)
+            keys = {(parameter, _KINDS[check]) for parameter, check in old}
+            keys |= await self._with_memory(connection, spacecraft_id, memory)
+            findings.marks += in_order.marks_of(spacecraft_id, folding.late, memory, keys)
+
+    async def _with_memory(
+        self, connection: Connection, spacecraft_id: str, memory: SpacecraftMemory
+    ) -> frozenset[Key]:
+        """The checks of any config that every snapshot matters to, also one that a version without them judged."""
+        version, keys = memory.with_memory
+        if version != memory.version:
+            found = await alarms.keys_with_memory(connection, spacecraft_id)
+            keys = frozenset((parameter, _KINDS[check]) for parameter, check in found)
+            memory.with_memory = memory.version, keys
+        return keys
 
     async def work_off(self, connection: Connection, spacecraft_id: str) -> bool:
         """Fold again what is marked of a spacecraft, in a transaction; the caller holds the lock until its commit."""
@@ -196,9 +221,12 @@ class AlarmEngine:
             else:
                 return spans
         first = min(one.first for one in everything)
-        rules = await versions.of(await configs.version_in_force(connection, spacecraft_id))
-        old = {(name, _KINDS[check]) for name, check in await alarms.keys_from(connection, spacecraft_id, first)}
-        for key in {*rules.checks, *old, *memory.live}:
+        judged_by = {await configs.version_in_force(connection, spacecraft_id)}
+        judged_by |= {one.version async for one in history.after(episodes.beginning_of(first[0]))}
+        keys = {(name, _KINDS[check]) for name, check in await alarms.keys_from(connection, spacecraft_id, first)}
+        for version in judged_by:
+            keys.update((await versions.of(version)).checks)
+        for key in keys.union(memory.live):
             spans.setdefault(key, []).extend(everything)
         return spans
 
@@ -215,7 +243,7 @@ class AlarmEngine:
         """Keep what became of a span, and remember its fold."""
         matching, open_id = refolded.matching, refolded.open_id
         new = [writing.New(writing.new_id(), spacecraft_id, key, one, is_late=span.is_late) for one in matching.new]
-        await writing.write(connection, self._partition, new, matching.alarms)
+        await writing.write(connection, self.partition, new, matching.alarms)
         opened = refolded.open_episode
         if opened and open_id is None:
             open_id = next(one.id for one in new if one.episode is opened)

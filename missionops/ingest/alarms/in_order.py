@@ -9,8 +9,9 @@ from missionops.domain import checks, rule
 from missionops.domain.clock import Clock
 from missionops.domain.episodes.episode import Episode, Position, Reading
 from missionops.domain.limits import Rules
-from missionops.domain.parameter_set import ParameterValues, Value
+from missionops.domain.parameter_set import Value
 from missionops.domain.recompute.matching import GoesOn
+from missionops.domain.snapshot import ParameterValues
 from missionops.ingest.alarms.memory import Key, Live, SpacecraftMemory
 from missionops.ingest.alarms.writing import New, new_id
 from missionops.ingest.batch import BatchEntry
@@ -196,11 +197,11 @@ def _going_on(live: Live, episode: Episode) -> GoesOn:
 
 
 def marks_of(
-    spacecraft_id: str, late: Sequence[PlacedEntry], memory: SpacecraftMemory, rules: Rules, old: Iterable[Key]
+    spacecraft_id: str, late: Sequence[PlacedEntry], memory: SpacecraftMemory, others: Iterable[Key]
 ) -> Iterator[Mark]:
-    """The marks of snapshots that came late; `old` are the checks that have an alarm at the first of them or later."""
+    """The marks of snapshots that came late: for checks that they do not meet, that are not quiet, and others."""
     wanted: dict[Key, list[Position]] = {}
-    always = {*memory.live, *rules.with_memory, *old}
+    always = {*memory.live, *others}
     for one in late:
         for key in always.union(one.keys):
             wanted.setdefault(key, []).append(one.position)

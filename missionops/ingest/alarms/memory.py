@@ -31,7 +31,7 @@ class Live:
 class SpacecraftMemory:
     """What is remembered of one spacecraft."""
 
-    __slots__ = ("busy_until", "is_known", "live", "newest", "next_config", "silent_alarm", "version")
+    __slots__ = ("busy_until", "is_known", "live", "newest", "next_config", "silent_alarm", "version", "with_memory")
 
     def __init__(self, *, is_known: bool) -> None:
         self.is_known = is_known
@@ -47,6 +47,8 @@ class SpacecraftMemory:
         self.next_config: int | None = None
         """The time after `newest` at which a config version ends what it does not check."""
         self.silent_alarm: str | None = None
+        self.with_memory: tuple[int, frozenset[Key]] = (0, frozenset())
+        """Up to a config version: the checks of any version that every snapshot matters to."""
 
     def note(self, values: type, position: Position) -> None:
         """A snapshot with such values was folded."""

@@ -7,6 +7,8 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Awaitable, Callable
+from datetime import datetime
 
 import asyncpg
 
@@ -35,11 +37,20 @@ _EXPECTED = (MissionopsError, asyncpg.LockNotAvailableError)
 class AlarmWorker:
     """Works off what is marked, until it is cancelled; OwnershipLost if another instance has claimed the partition."""
 
-    def __init__(self, database_url: str, lease: Lease, engine: AlarmEngine, status: AlarmStatus) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        lease: Lease,
+        engine: AlarmEngine,
+        status: AlarmStatus,
+        handled_at: Callable[[], Awaitable[datetime | None]],
+    ) -> None:
+        """`handled_at`: the time of the stream TELEMETRY if all that it holds is handled, None otherwise."""
         self._database_url = database_url
         self._lease = lease
         self._engine = engine
         self._status = status
+        self._handled_at = handled_at
         self._set_aside: dict[str, float] = {}
         """By spacecraft: until when."""
         self._repeats = RepeatFilter()
@@ -54,6 +65,7 @@ class AlarmWorker:
                         while not connection.is_closed():
                             self._engine.marked.clear()
                             await self.work_off_due(connection)
+                            await self._find_silent(connection)
                             with contextlib.suppress(TimeoutError):
                                 async with asyncio.timeout(_LOOK):
                                     await self._engine.marked.wait()
@@ -86,6 +98,14 @@ class AlarmWorker:
                     if connection.is_closed() or database.is_outage(error):
                         raise
                     self._pass_over(spacecraft_id, error)
+
+    async def _find_silent(self, connection: Connection) -> None:
+        """Whoever has not been heard for long is an alarm; not while what was received is still to be handled."""
+        now = await self._handled_at()
+        if now is not None:
+            async with self._engine.lock, connection.transaction():
+                await self._engine.silence.find(connection, self._engine.partition, now)
+                await alarm_marks.fence(connection, self._lease)
 
     def _pass_over(self, spacecraft_id: str, error: Exception) -> None:
         """Go on with other spacecraft; this one is tried again in a while."""

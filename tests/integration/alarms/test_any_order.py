@@ -89,9 +89,9 @@ def orders(random: Random, told: list[Told]) -> list[list[Told]]:
     return [told, told[::-1], random.sample(told, len(told)), late]
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 async def test_the_alarms_are_those_of_the_contract_in_any_order(service, client, database, seed):
-    random = Random(seed)
+    random = Random(seed)  # noqa: S311 - a seed has to give the same
     base, stored, names = microseconds(datetime.now(UTC)) - 40 * SECOND, 0, []
     for number in range(12):
         history = histories.history(random, 25)

@@ -11,7 +11,7 @@ from missionops.domain.snapshot import Snapshot
 from missionops.ingest import record
 from missionops.ingest.batch import BatchEntry, Delivery
 from missionops.store import database as databases
-from missionops.store import reception as stored
+from missionops.store import status
 from tests.wait import until_async
 
 SC = "SC-001"
@@ -86,7 +86,7 @@ async def test_what_was_detected_long_ago_counts_no_more(ask, publish, database_
             (33, (0, 0, 0)),
         ):
             async with connection.transaction():
-                found = await stored.status(connection, SC, datetime.now(UTC) + timedelta(hours=hours))
+                found = await status.of_one(connection, SC, datetime.now(UTC) + timedelta(hours=hours))
             assert (found.last_hour, found.last_six_hours, found.last_day) == expected
 
 
