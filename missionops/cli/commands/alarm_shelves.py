@@ -54,7 +54,7 @@ def shelve(
 
     def render(shelf: Any) -> None:
         until = tables.moment(shelf["until"])
-        terminal.result(f"{alarm_tables.covered(shelf)}: shelved until {until} UTC, {shelf['hiding']:,} alarms hidden")
+        terminal.result(f"{alarm_tables.covered(shelf)}: shelved until {until} UTC; alarms hidden: {shelf['hiding']:,}")
 
     show(service.request(f"missionops.alarms.shelve.{spacecraft_id}", request), as_json, render)
 
@@ -80,7 +80,9 @@ def unshelve(
     }  # fmt: skip
 
     def render(shelf: Any) -> None:
-        terminal.result(f"{alarm_tables.covered(shelf)}: no longer shelved, {shelf['hiding']:,} alarms were hidden")
+        terminal.result(
+            f"{alarm_tables.covered(shelf)}: no longer shelved; alarms that were hidden: {shelf['hiding']:,}"
+        )
 
     show(service.request(f"missionops.alarms.unshelve.{spacecraft_id}", request), as_json, render)
 

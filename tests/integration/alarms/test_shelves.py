@@ -150,9 +150,11 @@ async def test_the_shelves_in_force_are_listed_with_what_they_hide(ask, http, st
     await ask("shelve.B", **FOR_A_MINUTE)
     await ask("shelve.B", parameter="volt", check="LIMIT", **FOR_A_MINUTE)
     found = (await ask("shelves")).body
-    assert [
-        (one["spacecraftId"], one.get("parameter", "all of it"), one["check"], one["hiding"]) for one in found
-    ] == [("A", "temp", None, 0), ("B", "volt", "LIMIT", 1), ("B", "all of it", None, 2)]
+    assert [(one["spacecraftId"], one.get("parameter", "all of it"), one["check"], one["hiding"]) for one in found] == [
+        ("A", "temp", None, 0),
+        ("B", "volt", "LIMIT", 1),
+        ("B", "all of it", None, 2),
+    ]
     assert (await http.get("/alarms/shelves")).json() == found
 
 
