@@ -29,17 +29,13 @@ _MEANINGS = {
 
 
 def alarms(found: Iterable[Item], *, with_spacecraft: bool = False) -> None:
-    """Alarms, each with its state and what it is about."""
-    spacecraft = ["spacecraft"] if with_spacecraft else []
-    table = tables.new_table("since (UTC)", *spacecraft, "severity", "state", "alarm")
+    """Alarms, two lines or more for each: how bad, since when, and what it is about."""
+    table = tables.new_table("severity", "spacecraft" if with_spacecraft else "since (UTC)", "alarm")
     for one in found:
-        table.add_row(
-            moment(one["start"])[:19],
-            *([text_of(one["spacecraftId"])] if with_spacecraft else []),
-            severity(one["severity"]),
-            _state(one["state"]),
-            _about(one),
-        )
+        since = text_of(moment(one["start"])[:19])
+        if with_spacecraft:
+            since = text_of(one["spacecraftId"]).append("\n").append(since)
+        table.add_row(severity(one["severity"]).append("\n").append(_state(one["state"])), since, _about(one))
     tables.print_table(table)
 
 

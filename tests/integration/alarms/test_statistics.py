@@ -8,6 +8,7 @@ from missionops.domain.severity import Severity
 from tests.stored_alarms import alarm
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
+BEFORE = NOON - timedelta(hours=1)
 DAY = {"from": "2025-06-01T00:00:00Z", "to": "2025-06-02T00:00:00Z"}
 
 
@@ -23,7 +24,7 @@ async def several(store, database) -> None:
         for number in range(4)
     ]
     old = [
-        alarm(parameter="volt", severity=Severity.LOW, start=at(-90_000), end=at(0), found_at=NOON - timedelta(hours=1)),
+        alarm(parameter="volt", severity=Severity.LOW, start=at(-90_000), end=at(0), found_at=BEFORE),
         alarm("SC-002", "", severity=Severity.CRITICAL, start=at(-10), found_at=NOON + timedelta(seconds=600)),
     ]  # fmt: skip
     gone = alarm(parameter="gone", start=at(0), is_retracted=True, found_at=NOON + timedelta(seconds=605))
