@@ -72,16 +72,20 @@ class Rules(dict[str, Rule]):
 def compile_rules(document: Mapping[str, Any]) -> Rules:
     """The rules of a config document; InvalidRequest with the paths of its faults."""
     rule_document.refuse_faults(document)
-    return compile_valid(document)
+    return _compiled(document, Clock())
 
 
 def compile_valid(document: Mapping[str, Any]) -> Rules:
-    """The rules of a document that was validated before. A rule without a check is left out."""
+    """The rules of a document that was validated before, and its clock. A rule without a check is left out."""
+    return _compiled(document, config_document.clock(document))
+
+
+def _compiled(document: Mapping[str, Any], clock: Clock) -> Rules:
     given: Mapping[str, Mapping[str, Any]] = document.get("parameters", {})
     off = frozenset(name for name, rule in given.items() if OFF in rule)
     compiled = {name: rule.compiled(one) for name, one in given.items() if one and name not in off}
     checking = {name: one for name, one in compiled.items() if one.checks_something}
-    return Rules(checking, off, config_document.clock(document))
+    return Rules(checking, off, clock)
 
 
 def given(document: Mapping[str, Any]) -> dict[str, float]:

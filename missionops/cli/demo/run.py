@@ -17,7 +17,7 @@ from missionops import errors, local, settings
 from missionops.cli.client import connection, snapshot_reader
 from missionops.cli.client.bulk_publisher import BulkPublisher, PublishOutcome
 from missionops.cli.demo import opssat, summary
-from missionops.cli.demo.screen import Screen, State, screen
+from missionops.cli.demo.screen import Screen, ScreenState, screen
 from missionops.cli.output import terminal
 
 POLL_SECONDS = 0.2
@@ -123,7 +123,7 @@ class _Replay:
         self._client = client
         self._database = database
         self._received = opssat.ReceivedAnomalies()
-        self._state = State()
+        self._state = ScreenState()
 
     async def run(self) -> summary.Result:
         async def on_anomaly(message: Msg) -> None:

@@ -12,7 +12,7 @@ from missionops.domain.limits import Rules
 from missionops.domain.parameter_set import Value
 from missionops.domain.recompute.matching import GoesOn
 from missionops.domain.snapshot import ParameterValues
-from missionops.ingest.alarms.memory import Key, Live, SpacecraftMemory
+from missionops.ingest.alarms.memory import Key, LiveFold, SpacecraftMemory
 from missionops.ingest.alarms.writing import New, new_id
 from missionops.ingest.batch import BatchEntry
 from missionops.store.alarm_marks import Mark
@@ -151,7 +151,7 @@ class InOrder:
                 self._version,
                 in_context.acknowledge if in_context else True,
             )
-            live = self._memory.live.get(key) or Live(checks.KINDS[rule.KINDS[kind]].fold())
+            live = self._memory.live.get(key) or LiveFold(checks.KINDS[rule.KINDS[kind]].fold())
             ended = live.fold.step(reading)
             if ended:
                 self._end(key, live, ended)
@@ -159,7 +159,7 @@ class InOrder:
                 self._touched[key] = None
             self._memory.keep(key, live)
 
-    def _end(self, key: Key, live: Live, episode: Episode) -> None:
+    def _end(self, key: Key, live: LiveFold, episode: Episode) -> None:
         self._touched.pop(key, None)
         if episode.closed_at:
             self._memory.close(episode.closed_at)
@@ -186,7 +186,7 @@ class InOrder:
         live.told_severity = episode.severity
 
 
-def _going_on(live: Live, episode: Episode) -> GoesOn:
+def _going_on(live: LiveFold, episode: Episode) -> GoesOn:
     return GoesOn(
         episode,
         is_revised=False,
