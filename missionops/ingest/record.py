@@ -12,7 +12,6 @@ import msgspec
 
 from missionops.domain import anomaly
 from missionops.domain.anomaly import Anomaly
-from missionops.domain.clock import Clock
 from missionops.domain.limits import Rules
 from missionops.domain.roll_up import HOUR
 from missionops.domain.snapshot import SnapshotKey
@@ -99,10 +98,7 @@ async def record(
     for entry in added:
         by_spacecraft[entry.snapshot.identity[0]].append(entry)
     found = _FoundAnomalies(batch, ensure_partitions)
-    judged = {
-        spacecraft_id: JudgedEntries(entries, 0, Clock(), has_memory=False, anomalous={})
-        for spacecraft_id, entries in by_spacecraft.items()
-    }
+    judged = {spacecraft_id: JudgedEntries(entries) for spacecraft_id, entries in by_spacecraft.items()}
     wanted = {spacecraft_id: configs[spacecraft_id].version for spacecraft_id in by_spacecraft}
     async for spacecraft_id, (version, rules, _) in limits.read(connection, wanted):
         entries = by_spacecraft[spacecraft_id]
@@ -127,11 +123,7 @@ async def record(
             _reception(spacecraft_id, last, by_spacecraft.get(spacecraft_id, []), configs[spacecraft_id])
             for spacecraft_id, last in batch.last_received.items()
         ],
-        hours={
-            (spacecraft_id, hour * HOUR)
-            for spacecraft_id, entries in by_spacecraft.items()
-            for hour in {entry.snapshot.identity[1] // HOUR for entry in entries}
-        },
+        hours=_hours(by_spacecraft),
         judged=judged,
     )
 
@@ -168,6 +160,14 @@ def _row(found: Anomaly, origin: StreamOrigin, sequence: int, number: int) -> An
         sequence,
         number,
     )
+
+
+def _hours(by_spacecraft: Mapping[str, Iterable[BatchEntry]]) -> set[tuple[str, int]]:
+    return {
+        (spacecraft_id, hour * HOUR)
+        for spacecraft_id, entries in by_spacecraft.items()
+        for hour in {entry.snapshot.identity[1] // HOUR for entry in entries}
+    }
 
 
 def _reception(spacecraft_id: str, last: BatchEntry, stored: Sequence[BatchEntry], config: IngestConfig) -> Reception:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
+from types import MappingProxyType
 from typing import NamedTuple
 
 from missionops.domain import checks, rule
@@ -25,12 +26,12 @@ class JudgedEntries(NamedTuple):
     """The snapshots of one spacecraft that a batch stores, as judging found them."""
 
     entries: Sequence[BatchEntry]
-    version: int
+    version: int = 0
     """The config version that judged them; 0: there is none."""
-    clock: Clock
-    has_memory: bool
+    clock: Clock = Clock()
+    has_memory: bool = False
     """Whether the rules have checks that every snapshot matters to."""
-    anomalous: Mapping[int, Sequence[Key]]
+    anomalous: Mapping[int, Sequence[Key]] = MappingProxyType({})
     """By the place among the entries: which checks it does not meet; none of those that meet all."""
 
 
