@@ -127,7 +127,7 @@ async def series_of(context: Context, request: Request) -> Response:
     async with context.readings:
         pace = Pace(request.deadline)
         while True:
-            async with context.database.transaction() as connection:
+            async with context.database.transaction(sees_one_state=True) as connection:
                 is_of_snapshots = await reading.read(connection, pace.count)
             if is_of_snapshots:
                 pace.note()

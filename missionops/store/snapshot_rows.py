@@ -16,8 +16,8 @@ import msgspec
 from msgspec import UnsetType
 
 from missionops.domain import parameter_set, timestamp
-from missionops.domain.parameter_set import LARGEST_EXACT, ParameterSet, ParameterValues, Value
-from missionops.domain.snapshot import Snapshot, SnapshotKey
+from missionops.domain.parameter_set import LARGEST_EXACT, ParameterSet, Value
+from missionops.domain.snapshot import ParameterValues, Snapshot, SnapshotKey
 from missionops.store import database, partitions
 from missionops.store.database import Connection
 

@@ -31,7 +31,7 @@ def run(test: LimitTest, path: str) -> list[str]:
             {
                 "parameter": alarm.parameter,
                 "check": alarm.check,
-                "severity": str(severity.at_level(alarm.episode.severity)),
+                "severity": str(severity.AT_LEVEL[alarm.episode.severity]),
                 "start": _seconds(alarm.episode.start, start),
                 "raisedAt": _seconds(alarm.episode.raised_at[0], start),
                 "end": None if alarm.episode.end is None else _seconds(alarm.episode.end, start),
