@@ -8,7 +8,7 @@ import msgspec
 from missionops.domain.alarm import AlarmMessage
 from missionops.domain.dead_letter import TRUNCATED
 from missionops.store import alarm_outbox
-from missionops.store.alarm_outbox import Waiting
+from missionops.store.alarm_outbox import WaitingTransition
 from missionops.store.checkpoint import Lease
 from missionops.store.database import Connection
 from publishers.exactly_once import Message
@@ -40,7 +40,7 @@ class AlarmOutbox:
         await alarm_outbox.remove(connection, lease, numbers, mark)
 
 
-def message(waiting: Waiting, room: int) -> Message:
+def message(waiting: WaitingTransition, room: int) -> Message:
     """A transition as it was written; comments and guidance are left out where the server would refuse the message."""
     body, headers = waiting.message, {}
     if len(body) > room:

@@ -65,7 +65,7 @@ class Cause(msgspec.Struct, rename="camel"):
     documents: list[str] = []
 
 
-class Sample(msgspec.Struct, rename="camel"):
+class AlarmSample(msgspec.Struct, rename="camel"):
     """A value that was reported."""
 
     timestamp: Timestamp
@@ -119,9 +119,9 @@ class AlarmRecord(msgspec.Struct, rename="camel"):
     reason: Reason | None
     merged_into: str | None
     samples: int
-    first: Sample | None
-    peak: Sample | None
-    last: Sample | None
+    first: AlarmSample | None
+    peak: AlarmSample | None
+    last: AlarmSample | None
     limit: Limit
     config_version: int
     description: str
@@ -296,7 +296,7 @@ def cause(parameter: str, check: str, episode: Episode, rule: Mapping[str, Any])
     )
 
 
-def _sample(found: SampleAt | None) -> Sample | None:
+def _sample(found: SampleAt | None) -> AlarmSample | None:
     if found is None:
         return None
-    return Sample(timestamp.from_microseconds(found.position[1]), found.value, found.position[2])
+    return AlarmSample(timestamp.from_microseconds(found.position[1]), found.value, found.position[2])

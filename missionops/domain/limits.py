@@ -72,16 +72,20 @@ class Rules(dict[str, Rule]):
 def compile_rules(document: Mapping[str, Any]) -> Rules:
     """The rules of a config document; InvalidRequest with the paths of its faults."""
     rule_document.refuse_faults(document)
-    return compile_valid(document)
+    return _compiled(document, Clock())
 
 
 def compile_valid(document: Mapping[str, Any]) -> Rules:
-    """The rules of a document that was validated before. A rule without a check is left out."""
+    """The rules of a document that was validated before, and its clock. A rule without a check is left out."""
+    return _compiled(document, config_document.clock(document))
+
+
+def _compiled(document: Mapping[str, Any], clock: Clock) -> Rules:
     given: Mapping[str, Mapping[str, Any]] = document.get("parameters", {})
     off = frozenset(name for name, rule in given.items() if OFF in rule)
     compiled = {name: rule.compiled(one) for name, one in given.items() if one and name not in off}
     checking = {name: one for name, one in compiled.items() if one.checks_something}
-    return Rules(checking, off, config_document.clock(document))
+    return Rules(checking, off, clock)
 
 
 def given(document: Mapping[str, Any]) -> dict[str, float]:
@@ -232,7 +236,15 @@ class _RuleByContext(NamedTuple):
 def _in_context(kind: type[ParameterValues], contexts: Mapping[str, Rule]) -> AreMet:
     """Whether every value is nominal in the context that the others make."""
     get = _getter(contexts)
-    rules = [_by_attribute(kind, rule) for rule in contexts.values()]
+    rules: list[_RuleByContext] = []
+    for given_rule in contexts.values():
+        found = [
+            _context(tuple((kind.fields[one.parameter], one.test.holds) for one in context), in_context)
+            for context, in_context in given_rule.when
+            if all(one.parameter in kind.fields for one in context)  # else it never holds
+        ]
+        found.append(_context((), given_rule.own))
+        rules.append(_RuleByContext(max(one.low for one in found), min(one.high for one in found), tuple(found)))
     lows, highs = [rule.low for rule in rules], [rule.high for rule in rules]
     absent = UNSET
 
@@ -247,16 +259,6 @@ def _in_context(kind: type[ParameterValues], contexts: Mapping[str, Rule]) -> Ar
         return True
 
     return are_met
-
-
-def _by_attribute(kind: type[ParameterValues], rule: Rule) -> _RuleByContext:
-    contexts = [
-        _context(tuple((kind.fields[one.parameter], one.test.holds) for one in context), in_context)
-        for context, in_context in rule.when
-        if all(one.parameter in kind.fields for one in context)  # else it never holds
-    ]
-    contexts.append(_context((), rule.own))
-    return _RuleByContext(max(one.low for one in contexts), min(one.high for one in contexts), tuple(contexts))
 
 
 def _context(conditions: tuple[tuple[str, Callable[[object], bool]], ...], rule: RuleInContext) -> _Context:

@@ -12,7 +12,6 @@ import msgspec
 
 from missionops.domain import anomaly
 from missionops.domain.anomaly import Anomaly
-from missionops.domain.clock import Clock
 from missionops.domain.limits import Rules
 from missionops.domain.roll_up import HOUR
 from missionops.domain.snapshot import SnapshotKey
@@ -44,13 +43,6 @@ class StreamOrigin(NamedTuple):
     stream_generation: int
 
 
-class Judged(NamedTuple):
-    """How many snapshots of a spacecraft were judged, and how many anomalies were found in them."""
-
-    snapshots: int
-    anomalies: int
-
-
 class RecordedBatch(NamedTuple):
     """What became of a batch."""
 
@@ -64,14 +56,12 @@ class RecordedBatch(NamedTuple):
     anomalies: Sequence[StoredAnomaly] | None
     """In the order of the stream; None if there are too many to hold: they have to be read back."""
     severities: Mapping[str, int]
-    judged: Mapping[str, Judged]
-    """By spacecraft; those without limits are not judged."""
     receptions: Sequence[Reception]
     """What was received last of each of its spacecraft."""
     hours: AbstractSet[tuple[str, int]]
     """The spacecraft and the beginnings of the hours that snapshots were added to."""
-    entries: Mapping[str, JudgedEntries]
-    """By spacecraft, what was stored, as alarms are found in it."""
+    judged: Mapping[str, JudgedEntries]
+    """By spacecraft, what was stored, and what of it was anomalous."""
 
 
 EnsurePartitions: TypeAlias = Callable[[AbstractSet[date]], Awaitable[None]]
@@ -108,30 +98,19 @@ async def record(
     for entry in added:
         by_spacecraft[entry.snapshot.identity[0]].append(entry)
     found = _FoundAnomalies(batch, ensure_partitions)
-    judged: dict[str, Judged] = {}
-    for_alarms = {
-        spacecraft_id: JudgedEntries(entries, 0, Clock(), has_memory=False, anomalous={})
-        for spacecraft_id, entries in by_spacecraft.items()
-    }
+    judged = {spacecraft_id: JudgedEntries(entries) for spacecraft_id, entries in by_spacecraft.items()}
     wanted = {spacecraft_id: configs[spacecraft_id].version for spacecraft_id in by_spacecraft}
     async for spacecraft_id, (version, rules, _) in limits.read(connection, wanted):
-        entries, before = by_spacecraft[spacecraft_id], found.count
+        entries = by_spacecraft[spacecraft_id]
         anomalous: dict[int, Sequence[tuple[str, int]]] = {}
         for place, rows in _judge(entries, version, rules, origin):
             await found.add(connection, rows)
             anomalous[place] = [in_order.key_of(row.parameter, row.kind) for row in rows]
-        judged[spacecraft_id] = Judged(len(entries), found.count - before)
-        for_alarms[spacecraft_id] = JudgedEntries(
+        judged[spacecraft_id] = JudgedEntries(
             entries, version, rules.clock, has_memory=bool(rules.with_memory), anomalous=anomalous
         )
     await found.write(connection)
 
-    receptions, hours = [], set[tuple[str, int]]()
-    for spacecraft_id, last in batch.last_received.items():
-        entries = by_spacecraft.get(spacecraft_id, [])
-        newest = newest_timestamp(entries, configs[spacecraft_id].clock_ahead)
-        receptions.append(Reception(spacecraft_id, last.received, last.snapshot.identity[1], newest))
-        hours.update((spacecraft_id, hour * HOUR) for hour in {entry.snapshot.identity[1] // HOUR for entry in entries})
     return RecordedBatch(
         stored=len(added),
         duplicates=batch.duplicates + len(batch.entries) - len(added) - len(refusals),
@@ -140,10 +119,12 @@ async def record(
         letters=bisect_refused.dead_letters(batch, refusals) if refusals else batch.letters,
         anomalies=found.in_stream_order(),
         severities=found.severities,
+        receptions=[
+            _reception(spacecraft_id, last, by_spacecraft.get(spacecraft_id, []), configs[spacecraft_id])
+            for spacecraft_id, last in batch.last_received.items()
+        ],
+        hours=_hours(by_spacecraft),
         judged=judged,
-        receptions=receptions,
-        hours=hours,
-        entries=for_alarms,
     )
 
 
@@ -179,6 +160,19 @@ def _row(found: Anomaly, origin: StreamOrigin, sequence: int, number: int) -> An
         sequence,
         number,
     )
+
+
+def _hours(by_spacecraft: Mapping[str, Iterable[BatchEntry]]) -> set[tuple[str, int]]:
+    return {
+        (spacecraft_id, hour * HOUR)
+        for spacecraft_id, entries in by_spacecraft.items()
+        for hour in {entry.snapshot.identity[1] // HOUR for entry in entries}
+    }
+
+
+def _reception(spacecraft_id: str, last: BatchEntry, stored: Sequence[BatchEntry], config: IngestConfig) -> Reception:
+    newest = newest_timestamp(stored, config.clock_ahead)
+    return Reception(spacecraft_id, last.received, last.snapshot.identity[1], newest)
 
 
 def newest_timestamp(entries: Sequence[BatchEntry], ahead: float) -> int | None:

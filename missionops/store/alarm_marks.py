@@ -126,17 +126,17 @@ async def fence(connection: Connection, lease: Lease) -> None:
         raise OwnershipLost("another instance has taken over")
 
 
-class Waiting(NamedTuple):
+class WaitingMarks(NamedTuple):
     """How much has not been folded yet."""
 
     marks: int
     since: datetime | None
 
 
-async def waiting(connection: Connection) -> Waiting:
+async def waiting(connection: Connection) -> WaitingMarks:
     """How many marks wait (10,000 stands for more), and since when."""
     row = await connection.fetchrow(_WAITING)
-    return Waiting(*row) if row else Waiting(0, None)
+    return WaitingMarks(*row) if row else WaitingMarks(0, None)
 
 
 _ADD_MISDATED = """
@@ -182,7 +182,7 @@ async def config_starts(connection: Connection, spacecraft_id: str) -> dict[int,
     return {row[0]: timestamp.to_microseconds(row[1]) for row in rows}
 
 
-class NewConfig(NamedTuple):
+class UnnotedConfig(NamedTuple):
     """A version of which it is not noted yet from when on it ends what it does not check."""
 
     version: int
@@ -199,10 +199,10 @@ ORDER BY version
 """
 
 
-async def new_configs(connection: Connection, spacecraft_id: str) -> list[NewConfig]:
+async def new_configs(connection: Connection, spacecraft_id: str) -> list[UnnotedConfig]:
     """The versions that are not noted yet."""
     rows = await connection.fetch(_NEW_CONFIGS, spacecraft_id)
-    return [NewConfig(row[0], timestamp.to_microseconds(row[1])) for row in rows]
+    return [UnnotedConfig(row[0], timestamp.to_microseconds(row[1])) for row in rows]
 
 
 _BEGIN_CONFIG = "INSERT INTO app.config_start (spacecraft_id, version, time) VALUES ($1, $2, $3)"

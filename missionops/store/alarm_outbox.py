@@ -12,10 +12,10 @@ from missionops.store.alarms import CHANNEL
 from missionops.store.checkpoint import Lease
 from missionops.store.database import Connection
 
-__all__ = ["CHANNEL", "Waiting", "mark", "remove", "waiting"]
+__all__ = ["CHANNEL", "WaitingTransition", "mark", "remove", "waiting"]
 
 
-class Waiting(NamedTuple):
+class WaitingTransition(NamedTuple):
     """A transition that waits."""
 
     number: int
@@ -32,13 +32,13 @@ ORDER BY number LIMIT $3
 """
 
 
-async def waiting(connection: Connection, lease: Lease, count: int, max_bytes: int) -> AsyncIterator[Waiting]:
+async def waiting(connection: Connection, lease: Lease, count: int, max_bytes: int) -> AsyncIterator[WaitingTransition]:
     """The first transitions that wait, in order; none if another instance has claimed the partition since.
 
     At most `count`, and no more once they are larger than `max_bytes`.
     """
     async for row in rows.rows(connection, _WAITING, *lease, count):
-        found = Waiting(*row)
+        found = WaitingTransition(*row)
         yield found
         max_bytes -= len(found.message)
         if max_bytes < 0:

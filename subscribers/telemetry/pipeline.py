@@ -254,7 +254,7 @@ class Pipeline:
                 await current.wait_for(Turn.COMMIT)
                 # What alarms are found in comes in order, and nothing is found meanwhile in what came late.
                 await until_committed.enter_async_context(self._alarms.lock)
-                await self._alarms.take(connection, recorded.entries, recorded.receptions, self._limits.rules)
+                await self._alarms.take(connection, recorded.judged, recorded.receptions, self._limits.rules)
                 if unmarked := self.marked_hours.unmarked(recorded.hours, current.done[Turn.COMMIT]):
                     await roll_ups.mark(connection, unmarked)
                 if batch.last_received:
@@ -301,8 +301,9 @@ class Pipeline:
     def _weigh_anomalies(self, recorded: RecordedBatch) -> None:
         """Note how many anomalies a snapshot of each spacecraft has now: they count when a batch is cut."""
         for spacecraft_id, judged in recorded.judged.items():
-            if judged.anomalies:
-                self._anomaly_weights[spacecraft_id] = judged.anomalies * ANOMALY_WEIGHT // judged.snapshots
+            if judged.anomalous:
+                found = sum(map(len, judged.anomalous.values()))
+                self._anomaly_weights[spacecraft_id] = found * ANOMALY_WEIGHT // len(judged.entries)
             else:
                 self._anomaly_weights.pop(spacecraft_id, None)
 

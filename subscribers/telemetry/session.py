@@ -8,6 +8,7 @@ import contextlib
 import logging
 import time
 from datetime import datetime
+from functools import partial
 
 import asyncpg
 import nats.errors
@@ -73,35 +74,24 @@ class Session:
         self._rooms = [Room(client, stream, status.outgoing[stream]) for stream in (ANOMALIES, DEADLETTERS)]
         # Nothing is purged from these: the service must not be able to take back what it has said.
         self._kept_rooms = [Room(client, stream, status.outgoing[stream]) for stream in (ALARMS, EVENTS)]
+        publisher = partial(
+            ExactlyOncePublisher,
+            client,
+            is_owner=self._is_owner,
+            count_failure=status.count_publish_failure,
+            patience=settings.lease,
+        )
         self._anomalies, self._dead_letters = (
-            ExactlyOncePublisher(
-                client,
-                room.stream,
-                self._is_owner,
-                status.count_publish_failure,
-                settings.lease,
-                room=room,
-                relieve=lambda size: stream_room.relieve(self._rooms, size),
-            )
+            publisher(stream=room.stream, room=room, relieve=lambda size: stream_room.relieve(self._rooms, size))
             for room in self._rooms
         )
-        events = ExactlyOncePublisher(client, EVENTS, self._is_owner, status.count_publish_failure, settings.lease)
-        alarms = ExactlyOncePublisher(client, ALARMS, self._is_owner, status.count_publish_failure, settings.lease)
+        room, database_url = client.max_payload - _RESERVED, settings.database_url
         self._outboxes = [
-            OutboxPublisher(
-                outbox,
-                settings.database_url,
-                lease,
-                publisher,
-                self._provide_streams,
-                room=client.max_payload - _RESERVED,
-            )
-            for outbox, publisher in ((EventOutbox(), events), (AlarmOutbox(), alarms))
+            OutboxPublisher(outbox, database_url, lease, publisher(stream=stream), self._provide_streams, room=room)
+            for stream, outbox in ((EVENTS, EventOutbox()), (ALARMS, AlarmOutbox()))
         ]
         self._alarm_engine = AlarmEngine(lease.partition)
-        self._alarm_worker = AlarmWorker(
-            settings.database_url, lease, self._alarm_engine, status.alarms, self._handled_at
-        )
+        self._alarm_worker = AlarmWorker(database_url, lease, self._alarm_engine, status.alarms, self._handled_at)
         self._consumer = Consumer(client, f"missionops-{lease.partition}", settings.pull_bytes)
         self._pipeline = Pipeline(
             self._consumer,
@@ -115,7 +105,7 @@ class Session:
             alarms=self._alarm_engine,
         )
         self._roll_ups = RollUpWorker(
-            settings.database_url, lease, self._pipeline.marked_hours, lambda: self.has_batches, status.roll_ups
+            database_url, lease, self._pipeline.marked_hours, lambda: self.has_batches, status.roll_ups
         )
 
     async def run(self) -> None:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from missionops.cli.demo import opssat
-from missionops.cli.demo.screen import State
+from missionops.cli.demo.screen import ScreenState
 from missionops.cli.output import terminal
 from missionops.cli.output.tables import SEVERITIES
 
@@ -26,7 +26,7 @@ github.com/georgeslabreche/opssat-orbitai (MIT licence, © 2021 Georges Labrèch
 class Result(NamedTuple):
     """How the replay ended."""
 
-    state: State
+    state: ScreenState
     received: opssat.ReceivedAnomalies
     replay_seconds: float
     total_seconds: float = 0.0

@@ -13,8 +13,8 @@ from missionops.domain.episodes.episode import Position
 from missionops.domain.limits import Rules
 from missionops.ingest.alarms import in_order, late, writing
 from missionops.ingest.alarms.in_order import Findings, InOrder, JudgedEntries
-from missionops.ingest.alarms.late import History, Marked, Refold, Refolded
-from missionops.ingest.alarms.memory import AlarmMemory, Key, Live, SpacecraftMemory
+from missionops.ingest.alarms.late import History, MarkedSpan, Refold, Refolded
+from missionops.ingest.alarms.memory import AlarmMemory, Key, LiveFold, SpacecraftMemory
 from missionops.ingest.alarms.rule_versions import RuleVersions
 from missionops.ingest.alarms.silence import Silence
 from missionops.store import alarm_marks, alarms, configs
@@ -200,23 +200,23 @@ class AlarmEngine:
         *,
         history: History,
         versions: RuleVersions,
-    ) -> dict[Key, list[Marked]]:
+    ) -> dict[Key, list[MarkedSpan]]:
         """What is to be folded again, by parameter and check."""
-        spacecraft_id, spans = marked.spacecraft_id, dict[Key, list[Marked]]()
-        everything = [Marked(position, late.END, is_late=False) for position in began]
+        spacecraft_id, spans = marked.spacecraft_id, dict[Key, list[MarkedSpan]]()
+        everything = [MarkedSpan(position, late.END, is_late=False) for position in began]
         for mark in marked.marks:
             if mark.first is None or mark.last is None:
                 continue
             if mark.parameter is None or mark.check is None:
-                everything.append(Marked(mark.first, late.END, mark.is_late))
+                everything.append(MarkedSpan(mark.first, late.END, mark.is_late))
             else:
                 key = mark.parameter, _KINDS[mark.check]
-                spans.setdefault(key, []).append(Marked(mark.first, mark.last, mark.is_late))
+                spans.setdefault(key, []).append(MarkedSpan(mark.first, mark.last, mark.is_late))
         if not everything and memory.is_known:
             return spans
         if not everything:  # this owner has not met it yet: where its folds stand is found as well
             async for newest in history.before(late.END):
-                everything.append(Marked(newest.position, late.END, is_late=False))
+                everything.append(MarkedSpan(newest.position, late.END, is_late=False))
                 break
             else:
                 return spans
@@ -237,7 +237,7 @@ class AlarmEngine:
         memory: SpacecraftMemory,
         key: Key,
         *,
-        span: Marked,
+        span: MarkedSpan,
         refolded: Refolded,
     ) -> None:
         """Keep what became of a span, and remember its fold."""
@@ -248,18 +248,18 @@ class AlarmEngine:
         if opened and open_id is None:
             open_id = next(one.id for one in new if one.episode is opened)
         if refolded.fold:
-            memory.keep(key, Live(refolded.fold, open_id))
+            memory.keep(key, LiveFold(refolded.fold, open_id))
         elif key in memory.live and opened:
             memory.live[key].fold.episode = opened
-            memory.live[key] = Live(memory.live[key].fold, open_id)
+            memory.live[key] = LiveFold(memory.live[key].fold, open_id)
 
 
-def merged(spans: Iterable[Marked]) -> list[Marked]:
+def merged(spans: Iterable[MarkedSpan]) -> list[MarkedSpan]:
     """These spans in order, those that overlap as one."""
-    found: list[Marked] = []
+    found: list[MarkedSpan] = []
     for one in sorted(spans):
         if found and one.first <= found[-1].last:
             before = found.pop()
-            one = Marked(before.first, max(before.last, one.last), before.is_late or one.is_late)  # noqa: PLW2901
+            one = MarkedSpan(before.first, max(before.last, one.last), before.is_late or one.is_late)  # noqa: PLW2901
         found.append(one)
     return found

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
+from types import MappingProxyType
 from typing import NamedTuple
 
 from missionops.domain import checks, rule
@@ -12,7 +13,7 @@ from missionops.domain.limits import Rules
 from missionops.domain.parameter_set import Value
 from missionops.domain.recompute.matching import GoesOn
 from missionops.domain.snapshot import ParameterValues
-from missionops.ingest.alarms.memory import Key, Live, SpacecraftMemory
+from missionops.ingest.alarms.memory import Key, LiveFold, SpacecraftMemory
 from missionops.ingest.alarms.writing import New, new_id
 from missionops.ingest.batch import BatchEntry
 from missionops.store.alarm_marks import Mark
@@ -25,12 +26,12 @@ class JudgedEntries(NamedTuple):
     """The snapshots of one spacecraft that a batch stores, as judging found them."""
 
     entries: Sequence[BatchEntry]
-    version: int
+    version: int = 0
     """The config version that judged them; 0: there is none."""
-    clock: Clock
-    has_memory: bool
+    clock: Clock = Clock()
+    has_memory: bool = False
     """Whether the rules have checks that every snapshot matters to."""
-    anomalous: Mapping[int, Sequence[Key]]
+    anomalous: Mapping[int, Sequence[Key]] = MappingProxyType({})
     """By the place among the entries: which checks it does not meet; none of those that meet all."""
 
 
@@ -151,7 +152,7 @@ class InOrder:
                 self._version,
                 in_context.acknowledge if in_context else True,
             )
-            live = self._memory.live.get(key) or Live(checks.KINDS[rule.KINDS[kind]].fold())
+            live = self._memory.live.get(key) or LiveFold(checks.KINDS[rule.KINDS[kind]].fold())
             ended = live.fold.step(reading)
             if ended:
                 self._end(key, live, ended)
@@ -159,7 +160,7 @@ class InOrder:
                 self._touched[key] = None
             self._memory.keep(key, live)
 
-    def _end(self, key: Key, live: Live, episode: Episode) -> None:
+    def _end(self, key: Key, live: LiveFold, episode: Episode) -> None:
         self._touched.pop(key, None)
         if episode.closed_at:
             self._memory.close(episode.closed_at)
@@ -186,7 +187,7 @@ class InOrder:
         live.told_severity = episode.severity
 
 
-def _going_on(live: Live, episode: Episode) -> GoesOn:
+def _going_on(live: LiveFold, episode: Episode) -> GoesOn:
     return GoesOn(
         episode,
         is_revised=False,

@@ -31,7 +31,7 @@ _PAUSE = 500
 """Readings after which other tasks run."""
 
 
-class Marked(NamedTuple):
+class MarkedSpan(NamedTuple):
     """A span of one parameter and check that is to be folded again."""
 
     first: Position
@@ -104,7 +104,7 @@ class Refold:
         self._ids: dict[int, str] = {}
         """By the identity of an episode: its alarm."""
 
-    async def fold(self, marked: Marked) -> Refolded:
+    async def fold(self, marked: MarkedSpan) -> Refolded:
         """What becomes of the alarms that were found in a span before."""
         self._ends = await self._versions.ends(self._key)
         old = await self._old(marked.first)

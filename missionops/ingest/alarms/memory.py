@@ -16,7 +16,7 @@ _MOST_FOLDS = 50_000
 _MOST_SETS = 8
 
 
-class Live:
+class LiveFold:
     """A fold, and the alarm that tells of its open episode."""
 
     __slots__ = ("alarm_id", "fold", "told_severity")
@@ -38,7 +38,7 @@ class SpacecraftMemory:
         """Whether `live` has all folds that are not quiet; else a mark says that they are to be found."""
         self.version = 0
         """The newest config version that is known here."""
-        self.live: dict[Key, Live] = {}
+        self.live: dict[Key, LiveFold] = {}
         self.newest: dict[type, Position] = {}
         """By the class of the values: the position of the newest snapshot. Other snapshots are late where they share
         parameters with one of these and come before it."""
@@ -62,7 +62,7 @@ class SpacecraftMemory:
         """An alarm has ended at a position."""
         self.busy_until = max(self.busy_until or position, position)
 
-    def keep(self, key: Key, live: Live) -> None:
+    def keep(self, key: Key, live: LiveFold) -> None:
         """Keep a fold if it is not quiet."""
         if is_quiet(key, live.fold):
             self.live.pop(key, None)

@@ -4,14 +4,14 @@ from datetime import UTC, datetime
 
 import prometheus_client as prometheus
 
-from missionops.store.alarm_marks import Waiting
+from missionops.store.alarm_marks import WaitingMarks
 
 
 class AlarmStatus:
     """Counts since the start of this process; what waits is known to the owner alone."""
 
     def __init__(self, registry: prometheus.CollectorRegistry | None = None) -> None:
-        self._waiting: Waiting | None = None
+        self._waiting: WaitingMarks | None = None
         self._failures = prometheus.Counter(
             "missionops_alarm_failures", "Times that marked alarms could not be found; they are tried again.",
             registry=registry,
@@ -37,7 +37,7 @@ class AlarmStatus:
         since = self._waiting.since if self._waiting else None
         return max(0.0, (datetime.now(UTC) - since).total_seconds()) if since else 0.0
 
-    def note_waiting(self, waiting: Waiting) -> None:
+    def note_waiting(self, waiting: WaitingMarks) -> None:
         """So much waits."""
         self._waiting = waiting
 
