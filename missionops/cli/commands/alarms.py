@@ -55,13 +55,15 @@ def list_alarms(
     as_json: options.Json = False,
     service: options.Server = options.DEFAULT_SERVER,
 ) -> None:
-    """List alarms, newest first; with --standing those that stand, worst first.
+    """List alarms, newest first; with --standing those that stand.
 
-    missionops list-alarms --standing
+    Of those that stand the worst come first, of each check the newest with how many earlier ones wait.
 
-    missionops list-alarms SC-001 --state UNACKNOWLEDGED
+      missionops list-alarms --standing
 
-    missionops list-alarms --min-severity HIGH --from -7d
+      missionops list-alarms SC-001 --state UNACKNOWLEDGED
+
+      missionops list-alarms --min-severity HIGH --from -7d
     """
     if spacecraft_id and search:
         raise typer.BadParameter("--search is over all spacecraft: leave out SPACECRAFT.")

@@ -16,6 +16,7 @@ from missionops.operations.registry import OPERATIONS
 STREAMS = {
     "telemetry.{spacecraftId}": "receive",
     "anomalies.{spacecraftId}": "send",
+    "alarms.{spacecraftId}": "send",
     "events.{spacecraftId}": "send",
     "deadletters.telemetry.{spacecraftId}": "send",
 }
@@ -115,16 +116,17 @@ def test_a_dead_letter_tells_its_headers(document):
 
 
 async def test_what_goes_out_is_as_described(service: Service, client, document):
-    """An anomaly, an event, and a reply, as they are, against their schemas."""
-    told = [await client.subscribe(subject) for subject in ("anomalies.*", "events.*")]
+    """An anomaly, an alarm, an event, and a reply, as they are, against their schemas."""
+    told = [await client.subscribe(subject) for subject in ("anomalies.*", "alarms.*", "events.*")]
     config = b'{"parameters":{"temp":{"warnHigh":45}}}'
     reply = await client.request("missionops.config.set.SC-001", config, timeout=6)
     await client.publish("telemetry.SC-001", b'{"timestamp":"2025-01-01T00:00:00Z","parameters":{"temp":46}}')
-    anomaly, event = [await subscription.next_msg(6) for subscription in told]
+    anomaly, alarm, event = [await subscription.next_msg(6) for subscription in told]
     channels = document["channels"]
     for message, described in (
         (reply, channels["config.set.reply"]["messages"]["reply"]),
         (anomaly, channels["anomalies"]["messages"]["anomaly"]),
+        (alarm, channels["alarms"]["messages"]["transition"]),
         (event, channels["events"]["messages"]["event"]),
     ):
         assert not payload_problems(document, described["payload"], msgspec.json.decode(message.data))

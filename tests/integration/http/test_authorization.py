@@ -322,7 +322,7 @@ async def test_the_fleet_of_a_limited_token_has_no_other_spacecraft_not_even_in_
     limited = await clients.holding(Role.READER, "A", "unknown")
     found = (await limited.get("/fleet")).json()
     assert [item["spacecraftId"] for item in found["items"]] == ["A"]
-    assert found["counts"] == {"WARNING": 1}
+    assert found["counts"] == {"CRITICAL": 1}
 
 
 async def test_access_says_who_asks(clients):

@@ -60,7 +60,8 @@ async def waiting(database: "asyncpg.Connection[asyncpg.Record]") -> int:
     await database.execute("SELECT pg_stat_clear_snapshot()")  # which a transaction keeps
     return int(
         await database.fetchval(
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database() "
+            "AND query NOT LIKE '%SILENT%'"  # which the owner looks for each second
         )
     )
 
