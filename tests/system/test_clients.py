@@ -52,7 +52,7 @@ def test_publish_and_watch_with_the_command(place: Place, up: Up) -> None:
 
 def test_watch_ends_with_ctrl_c(place: Place, up: Up) -> None:
     watch = place.start("watch", "--server", up.nats)
-    watch.said("Watching anomalies.*")
+    watch.said("Watching alarms.*")
     watch.interrupt()
     done = watch.end()
     assert done.code in {0, 130}

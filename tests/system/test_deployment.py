@@ -53,7 +53,7 @@ def test_the_service_runs_with_the_environment_of_compose(
     publisher, operator, auditor = (production_nats.user(name) for name in ("SC-001", "operator", "auditor"))
 
     watching = place.start("watch", "--count", "1", **operator)
-    watching.said("Watching anomalies.*")
+    watching.said("Watching alarms.*")
     limits = '{"parameters": {"t": {"critHigh": 1}}}'
     assert place.run("set-config", "SC-001", "--file", "-", stdin=limits, **operator).code == 0
     assert place.run("publish", "SC-001", "--param", "t=2", **publisher).code == 0
@@ -99,7 +99,7 @@ async def test_dead_letters_are_the_operators(place: Place, production_nats: Nat
     ("role", "command", "reason"),
     [
         ("SC-001", ("publish", "SC-002", "--param", "t=1"), "may not publish to telemetry.SC-002"),
-        ("SC-001", ("watch",), "may not listen to anomalies.*"),
+        ("SC-001", ("watch",), "may not listen to alarms.*"),
         ("SC-001", ("get-config", "SC-001"), "may not publish to missionops.config.get.SC-001"),
         ("SC-001", ("list-spacecraft",), "may not publish to missionops.spacecraft.list"),
         ("auditor", ("publish", "SC-001", "--param", "t=1"), "may not publish to telemetry.SC-001"),

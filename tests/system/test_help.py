@@ -8,7 +8,8 @@ from tests.system.installed import Place
 
 COMMANDS = (
     "demo", "up", "publish", "ingest-telemetry", "list-telemetry", "analyze-telemetry", "latest", "series", "states",
-    "list-anomalies", "watch", "fleet", "list-spacecraft", "get-spacecraft", "status", "register", "get-config",
+    "list-anomalies", "watch", "list-alarms", "show-alarm", "acknowledge", "comment", "shelve", "unshelve",
+    "list-shelves", "alarm-statistics", "fleet", "list-spacecraft", "get-spacecraft", "status", "register", "get-config",
     "set-config", "check-config",
     "test-limits", "list-configs", "list-events", "record-event", "search-docs", "get-doc", "create-doc",
     "seed-demo-data", "seed-demo-docs", "simulate", "serve", "migrate", "health", "dead-letters", "tokens",
@@ -41,7 +42,7 @@ def test_each_command_has_help_with_an_example(shared_place: Place) -> None:
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        ("list-", {"list-telemetry", "list-anomalies", "list-spacecraft", "list-configs", "list-events"}),
+        ("list-", {"list-alarms", "list-shelves", "list-telemetry", "list-anomalies", "list-spacecraft", "list-configs", "list-events"}),
         ("dead-letters ", set(GROUPS["dead-letters"])),
         ("list-telemetry --spacecraft", {"--spacecraft-id"}),
         ("record-event SC-001 x --severity ", {"LOW", "MEDIUM", "HIGH", "CRITICAL"}),

@@ -14,7 +14,7 @@ from missionops.cli.output.tables import SEVERITIES
 
 NEXT = (
     ("missionops up --demo", "the same, staying up"),
-    ("missionops watch", "anomalies as they come"),
+    ("missionops watch", "alarms as they come"),
     ("missionops set-config SC-001 --file limits.json", "limits of your own"),
     ("missionops publish SC-001 --param temp=42", "telemetry of your own"),
     ("missionops publish --file telemetry.ndjson", "a file of it"),

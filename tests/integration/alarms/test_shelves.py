@@ -3,6 +3,7 @@
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -166,7 +167,7 @@ async def test_many_shelves_have_pages(ask, database):
         FROM generate_series(1, 500) AS number
         """
     )
-    found, request = [], {}
+    found, request = list[Any](), dict[str, Any]()
     while True:
         reply = await ask("shelves", **request)
         found += [(one["spacecraftId"], one["parameter"]) for one in reply.body]
