@@ -1,6 +1,8 @@
 """Promise 8: the alarms are those that the contract's words give, in whatever order and batches telemetry comes."""
 
+import asyncio
 import json
+import signal
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from random import Random
@@ -111,3 +113,41 @@ async def test_the_alarms_are_those_of_the_contract_in_any_order(service, client
     await until_settled(database, stored)
     for name in names:
         assert await found(database, name) == await by_reference(database, name), name
+
+
+async def test_the_alarms_survive_kills_in_any_order(serve, nats_server, own_database, mission):
+    """And each of their transitions is told once, in order."""
+    random = Random(7)  # noqa: S311 - a seed has to give the same
+    base, names, stored = microseconds(datetime.now(UTC)) - 40 * SECOND, [f"R{number}" for number in range(20)], 0
+    served = await serve(nats_server.url, own_database)
+    waiting = {}
+    for name in names:
+        history = histories.history(random, 30)
+        await set_config(mission.client, name, history.documents[1])
+        waiting[name] = random.choice(orders(random, list(history.told)))
+        stored += len(waiting[name])
+    for _ in range(4):
+        for name in names:
+            sent, waiting[name] = waiting[name][:8], waiting[name][8:]
+            await send(mission.client, name, sent, base)
+        await mission.client.flush()
+        served.running.signal(signal.SIGKILL)
+        await asyncio.to_thread(served.running.end)
+        served = await serve(nats_server.url, own_database)
+    for name in names:
+        await send(mission.client, name, waiting[name], base)
+    connection = await asyncpg.connect(own_database, server_settings={"timezone": "UTC"})
+    try:
+        await until_settled(connection, stored)
+        for name in names:
+            assert await found(connection, name) == await by_reference(connection, name), name
+        count = await connection.fetchval("SELECT count(*) FROM app.alarm_transition")
+    finally:
+        await connection.close()
+    await mission.until_there("ALARMS", count)
+    revisions: dict[str, list[int]] = {}
+    for body in await mission.stream("ALARMS"):
+        alarm = json.loads(body)["alarm"]
+        revisions.setdefault(alarm["id"], []).append(alarm["revision"])
+    assert all(of_alarm == list(range(1, len(of_alarm) + 1)) for of_alarm in revisions.values())
+    assert sum(map(len, revisions.values())) == count
