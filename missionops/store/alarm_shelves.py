@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from missionops.domain.alarm import Alarm
 from missionops.store import rows
 from missionops.store.database import Connection
 
@@ -130,3 +131,17 @@ SELECT id FROM app.alarm WHERE spacecraft_id = ANY ($1::text[]) AND "end" IS NUL
 async def open_ids(connection: Connection, spacecraft_ids: Collection[str]) -> list[str]:
     """The ids of the open alarms of some spacecraft."""
     return [row[0] for row in await connection.fetch(_OPEN_IDS, list(spacecraft_ids))]
+
+
+_NOTE_REVISIONS = """
+UPDATE app.alarm SET revision = new.revision, updated_at = new.updated_at
+FROM unnest($1::text[], $2::integer[], $3::timestamptz[]) AS new (id, revision, updated_at)
+WHERE alarm.id = new.id
+"""
+
+
+async def note_revisions(connection: Connection, told: Collection[Alarm]) -> None:
+    """Write the revisions of locked alarms of which nothing else has changed: there may be thousands."""
+    if told:
+        rows = [(one.id, one.revision, one.updated_at) for one in told]
+        await connection.execute(_NOTE_REVISIONS, *map(list, zip(*rows, strict=True)))

@@ -28,13 +28,15 @@ class AlarmCounts(NamedTuple):
         return 3 if self.critical else 2 if self.high else 1 if self.medium else 0
 
 
+# Which alarms are on a shelf is found out from the shelves, of which there are few, and not for each alarm.
 _COUNTS = """
-WITH standing AS (
-    SELECT spacecraft_id, severity, state,
-           EXISTS (SELECT FROM app.alarm_shelf AS s
-                   WHERE s.spacecraft_id = a.spacecraft_id AND (s.is_whole OR s.parameter = a.parameter)
-                       AND s."check" IN ('', a."check") AND s.until > $2) AS is_shelved
-    FROM app.alarm AS a
+WITH shelved AS (
+    SELECT DISTINCT id FROM app.alarm_shelf AS s JOIN app.alarm AS a USING (spacecraft_id)
+    WHERE until > $2 AND ($1::text[] IS NULL OR spacecraft_id = ANY ($1)) AND state NOT IN ('CLOSED', 'RETRACTED')
+        AND (is_whole OR s.parameter = a.parameter) AND s."check" IN ('', a."check")
+), standing AS (
+    SELECT spacecraft_id, severity, state, shelved.id IS NOT NULL AS is_shelved
+    FROM app.alarm LEFT JOIN shelved USING (id)
     WHERE state NOT IN ('CLOSED', 'RETRACTED') AND ($1::text[] IS NULL OR spacecraft_id = ANY ($1))
 )
 SELECT spacecraft_id,
@@ -90,24 +92,27 @@ class StandingAlarm(NamedTuple):
     earlier: int
 
 
+# The wide columns are read of one page alone: there may be 100,000 lines.
 _NEWEST = f"""
 WITH newest AS (
     SELECT DISTINCT ON (spacecraft_id, parameter, "check")
-           id, count(*) OVER (PARTITION BY spacecraft_id, parameter, "check") - 1 AS earlier
+           id, spacecraft_id, parameter, subsystem, severity, start,
+           count(*) OVER (PARTITION BY spacecraft_id, parameter, "check") - 1 AS earlier
     FROM app.alarm AS a
     WHERE state NOT IN ('CLOSED', 'RETRACTED') AND ($1::text[] IS NULL OR spacecraft_id = ANY ($1))
         AND NOT EXISTS (SELECT FROM app.alarm_shelf AS s
                         WHERE s.spacecraft_id = a.spacecraft_id AND (s.is_whole OR s.parameter = a.parameter)
                             AND s."check" IN ('', a."check") AND s.until > $2)
     ORDER BY spacecraft_id, parameter, "check", start DESC, id DESC
+), page AS (
+    SELECT id, earlier FROM newest
+    WHERE severity >= $3 AND ($4::text IS NULL OR subsystem = $4) AND (severity, start, id) < ($6, $7, $8)
+        AND ($5::text IS NULL OR position(lower($5) IN lower(concat_ws(' ', spacecraft_id, parameter, subsystem, (
+            SELECT cause ->> 'description' FROM app.alarm AS described WHERE described.id = newest.id)))) > 0)
+    ORDER BY severity DESC, start DESC, id DESC
+    LIMIT $9
 )
-SELECT {alarms.COLUMNS}, earlier FROM newest JOIN app.alarm USING (id)
-WHERE severity >= $3 AND ($4::text IS NULL OR subsystem = $4)
-    AND ($5::text IS NULL OR position(
-        lower($5) IN lower(concat_ws(' ', spacecraft_id, parameter, cause ->> 'description', subsystem))) > 0)
-    AND (severity, start, id) < ($6, $7, $8)
-ORDER BY severity DESC, start DESC, id DESC
-LIMIT $9
+SELECT {alarms.COLUMNS}, earlier FROM page JOIN app.alarm USING (id) ORDER BY severity DESC, start DESC, id DESC
 """  # noqa: S608 - of our own columns
 
 

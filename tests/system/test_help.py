@@ -42,7 +42,18 @@ def test_each_command_has_help_with_an_example(shared_place: Place) -> None:
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        ("list-", {"list-alarms", "list-shelves", "list-telemetry", "list-anomalies", "list-spacecraft", "list-configs", "list-events"}),
+        (
+            "list-",
+            {
+                "list-alarms",
+                "list-shelves",
+                "list-telemetry",
+                "list-anomalies",
+                "list-spacecraft",
+                "list-configs",
+                "list-events",
+            },
+        ),
         ("dead-letters ", set(GROUPS["dead-letters"])),
         ("list-telemetry --spacecraft", {"--spacecraft-id"}),
         ("record-event SC-001 x --severity ", {"LOW", "MEDIUM", "HIGH", "CRITICAL"}),

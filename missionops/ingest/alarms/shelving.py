@@ -37,7 +37,7 @@ async def tell(
         transition = Transition.SHELVED if one.shelf else Transition.UNSHELVED
         told.append(one.tell(transition, now, by, comment))
         changed.append(one)
-    await alarms.change(connection, changed)
+    await alarm_shelves.note_revisions(connection, changed)
     await alarms.tell(connection, told)
 
 
