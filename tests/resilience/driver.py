@@ -104,7 +104,7 @@ class Driver:
     async def waiting_alarms(self) -> int:
         """How many alarms are still to be found or published."""
         waiting = "SELECT count(*) FROM app.alarm_transition WHERE is_waiting"
-        return await self._number(f"SELECT ({waiting}) + (SELECT count(*) FROM app.alarm_mark)")
+        return await self._number(waiting) + await self._number("SELECT count(*) FROM app.alarm_mark")
 
     async def acknowledged(self) -> int:
         """The last message of TELEMETRY that the consumer counts as handled."""
