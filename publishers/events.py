@@ -1,8 +1,8 @@
 """Publishes the events in the outbox on `events.<spacecraftId>`: each once, in the order in which they were written.
 
-A row is deleted from the outbox only after the stream has its event. The same transaction writes down the last sequence
-of the stream (the mark). The next owner reads the stream from the mark and skips the events that it holds, so the
-previous owner may stop at any moment.
+A row is deleted from the outbox only after the stream has its event. The same transaction writes down after which
+sequence of the stream events of rows that still wait may be found (the mark). The next owner reads the stream from the
+mark and skips the events that it holds, so the previous owner may stop at any moment.
 """
 
 import asyncio
@@ -61,8 +61,6 @@ class EventPublisher:
         self._repeats = RepeatFilter()
         self._woken = asyncio.Event()
         self._is_stopping = False
-        self._mark_limit: int | None = None
-        """Which sequence the mark must not pass before the outbox is empty; None while nobody else has published."""
 
     async def run(self) -> None:
         """Publish until stopped; OwnershipLost if another instance has claimed the partition."""
@@ -108,16 +106,12 @@ class EventPublisher:
                     page = [row async for row in outbox.waiting(connection, self._lease, _PAGE, _PAGE_BYTES)]
                 if not page:
                     break
-                before = self._publisher.sequence
                 await self._publisher.publish(messages((row.event for row in page), room))
-                if self._publisher.sequence > before + len(page) and self._mark_limit is None:
-                    # Messages of another publisher lie between ours. Perhaps a former owner has published an event of
-                    # a later page, so the next owner has to read them too: the mark stays here until the outbox is
-                    # empty.
-                    self._mark_limit = before
-                mark = self._publisher.sequence if self._mark_limit is None else self._mark_limit
-                await outbox.remove(connection, self._lease, [row.number for row in page], mark)
-            self._mark_limit = None
+                # Not the end of the stream: a former owner may have published rows of later pages, which the next owner
+                # has to find, too.
+                numbers = [row.number for row in page]
+                await outbox.remove(connection, self._lease, numbers, self._publisher.resume_after)
+            self._publisher.forget_held()  # what the stream still holds is none of what waits
             if not is_last:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_POLL):

@@ -15,8 +15,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 
 from missionops.domain import spacecraft
-from missionops.domain.parameter_set import ParameterValues
-from missionops.domain.snapshot import Snapshot, SnapshotKey
+from missionops.domain.snapshot import ParameterValues, Snapshot, SnapshotKey
 from missionops.wire import decoder, headers
 from missionops.wire.decoder import Decoder
 from missionops.wire.fault import Fault, shown

@@ -96,13 +96,21 @@ async def latest_of(context: Context, request: Request) -> Response:
     now = at or datetime.now(UTC)
     async with context.database.transaction() as connection:
         config = await stored.in_force(connection, request.spacecraft_id) or _UNREGISTERED
-        clock = _clock(config)
+        since = None
+        if config.clock_from is not None:
+            with contextlib.suppress(InvalidTimestamp):
+                since = timestamp.to_microseconds(timestamp.parse(config.clock_from))
+        clock = Clock(round(min(config.clock_ahead, _LONGEST) * 1_000_000), since)
         reading = LatestReading(request.spacecraft_id, wanted.parameters, clock, now)
-        latest_possible = _not_after_the_last(datetime.now(UTC), config.clock_ahead)
+        received = datetime.now(UTC)
+        # Later than this no clock that is right can be; nor is a time after the last that can be kept.
+        is_bounded = config.clock_ahead < (timestamp.LATEST - received).total_seconds()
+        latest_possible = received + timedelta(seconds=config.clock_ahead) if is_bounded else timestamp.LATEST
         await reading.search(connection, at or latest_possible, latest_possible)
         newest = reading.newest()
         shown = await _shown(connection, request.spacecraft_id, config, newest, _Moment(now, as_of_then=at is not None))
-    missing = [_not_found(name) for name in reading.incomplete - newest.keys()]
+    nothing = [None] * (len(LatestValue.__struct_fields__) - 1)
+    missing = [LatestValue(name, *nothing) for name in reading.incomplete - newest.keys()]
     parameters = sorted([*shown, *missing], key=lambda value: value.name)
     body = _encode(Latest(request.spacecraft_id, now, parameters))
     if len(body) > _MOST_BYTES:
@@ -184,24 +192,6 @@ def _value(
 
 def _plain(value: Value) -> Value:
     return number.plain(value) if isinstance(value, float) else value
-
-
-def _not_found(name: str) -> LatestValue:
-    return LatestValue(name, *[None] * (len(LatestValue.__struct_fields__) - 1))
-
-
-def _not_after_the_last(time: datetime, seconds: float) -> datetime:
-    """The time so many seconds later, or the last that is kept."""
-    left = (timestamp.LATEST - time).total_seconds()
-    return timestamp.LATEST if seconds >= left else time + timedelta(seconds=seconds)
-
-
-def _clock(config: SettingsInForce) -> Clock:
-    since = None
-    if config.clock_from is not None:
-        with contextlib.suppress(InvalidTimestamp):
-            since = timestamp.to_microseconds(timestamp.parse(config.clock_from))
-    return Clock(round(min(config.clock_ahead, _LONGEST) * 1_000_000), since)
 
 
 OPERATIONS = (

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Annotated, cast
 
 import msgspec
@@ -127,7 +128,7 @@ async def series_of(context: Context, request: Request) -> Response:
     async with context.readings:
         pace = Pace(request.deadline)
         while True:
-            async with context.database.transaction() as connection:
+            async with context.database.transaction(sees_one_state=True) as connection:
                 is_of_snapshots = await reading.read(connection, pace.count)
             if is_of_snapshots:
                 pace.note()
@@ -206,7 +207,9 @@ def _bucket_series(reading: SeriesReading, index: int, first: int, before: int |
         [number.plain(bucket.last) for bucket in buckets],
         violations,
         sum(bucket.others for _, bucket in known),
-        _limits(reading, name, (span for bucket in buckets for span in sorted(bucket.versions, key=_first))),
+        _limits(
+            reading, name, (span for bucket in buckets for span in sorted(bucket.versions, key=attrgetter("first")))
+        ),
     )
 
 
@@ -244,10 +247,6 @@ def _limits(reading: SeriesReading, name: str, judged: Iterable[VersionSpan]) ->
         )
         for found in series.limits_spans(judged, known)
     ]
-
-
-def _first(span: VersionSpan) -> int:
-    return span.first
 
 
 def _seconds(microseconds: int) -> float:

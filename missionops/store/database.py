@@ -7,7 +7,7 @@ import re
 import ssl
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import asyncpg
@@ -177,10 +177,14 @@ class Database:
         self._pool = pool
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
-        """A connection in a transaction; Unavailable if none is free in time or it breaks."""
+    async def transaction(self, *, sees_one_state: bool = False) -> AsyncIterator[Connection]:
+        """A connection in a transaction; Unavailable if none is free in time or it breaks.
+
+        With `sees_one_state` each statement sees what was committed before the first, and nothing later.
+        """
+        isolation: Literal["repeatable_read"] | None = "repeatable_read" if sees_one_state else None
         try:
-            async with self._pool.acquire(timeout=2) as connection, connection.transaction():
+            async with self._pool.acquire(timeout=2) as connection, connection.transaction(isolation=isolation):
                 yield connection
         except AWAY as error:
             raise Unavailable("The database is away or too slow; try again later.") from error

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from missionops.domain import snapshot, timestamp
 from missionops.domain.parameter_name import MAX_PARAMETERS
-from missionops.domain.parameter_set import ParameterValues, Value
+from missionops.domain.parameter_set import Value
+from missionops.domain.snapshot import ParameterValues
 from missionops.ingest.batch import Batch, Delivery
 from missionops.ingest.parameter_sets import ParameterSets
 from missionops.store import database as databases
