@@ -67,8 +67,10 @@ def write(snapshot: Snapshot, received: int, config_version: int, known: Paramet
     if not isinstance(values, dict):
         by_position = _values(values)
         plan = _plan(values.__class__, by_position, known)
-        if plan and plan.integers and not _are_exact(plan.integers(by_position)):
-            plan = None
+        if plan and plan.integers:
+            integers = plan.integers(by_position)
+            if min(integers) < -LARGEST_EXACT or max(integers) > LARGEST_EXACT:  # a double would lose some of it
+                plan = None
     if plan is None:
         numbers, others, unplaced = _one_by_one(snapshot.parameters, known)
     else:
@@ -88,11 +90,6 @@ def _begin(spacecraft_id: str, config_version: int) -> bytes:
     """How many columns a row has, and the first two."""
     name = spacecraft_id.encode()
     return _version_and_length(len(COLUMNS), 4, config_version, len(name)) + name
-
-
-def _are_exact(integers: Sequence[int]) -> bool:
-    """Whether doubles hold them without loss."""
-    return min(integers) >= -LARGEST_EXACT and max(integers) <= LARGEST_EXACT
 
 
 def _array_head(known: ParameterSet, count: int, nulls: int) -> bytes:
