@@ -48,7 +48,7 @@ class Frequent(msgspec.Struct, rename="camel"):
     count: int
 
 
-class Statistics(msgspec.Struct, rename="camel"):
+class AlarmStatistics(msgspec.Struct, rename="camel"):
     """Figures about the alarms that were found in a time.
 
     All that were told are counted in `alarms` and `bySeverity`; those that were retracted since are in no other figure
@@ -93,7 +93,7 @@ async def _statistics(context: Context, wanted: PeriodRequest, spacecraft_ids: l
         frequent = await alarm_statistics.most_frequent(connection, spacecraft_ids, between)
         chattering = await alarm_statistics.chattering(connection, spacecraft_ids, between, _MOST_CHATTERING)
     severities = totals.low, totals.medium, totals.high, totals.critical
-    reply = Statistics(
+    reply = AlarmStatistics(
         start=first,
         end=last,
         alarms=totals.alarms,
@@ -114,11 +114,11 @@ def _frequent(found: CheckCount) -> Frequent:
 
 OPERATIONS = (
     Operation(
-        "alarms.statistics", "Figures about alarms", Role.READER, StatisticsRequest, Statistics, of_all,
+        "alarms.statistics", "Figures about alarms", Role.READER, StatisticsRequest, AlarmStatistics, of_all,
         (Route("GET", "/alarms/statistics"),), about_spacecraft=False,
     ),
     Operation(
-        "alarms.statisticsOf", "Figures about the alarms of one spacecraft", Role.READER, PeriodRequest, Statistics,
-        of_one, subject_name="alarms.statistics",
+        "alarms.statisticsOf", "Figures about the alarms of one spacecraft", Role.READER, PeriodRequest,
+        AlarmStatistics, of_one, subject_name="alarms.statistics",
     ),
 )  # fmt: skip

@@ -132,7 +132,7 @@ class AlarmRequest(msgspec.Struct, forbid_unknown_fields=True):
     cursor: str | None = None
 
 
-class PastTransition(msgspec.Struct):
+class HistoryEntry(msgspec.Struct):
     """What happened to an alarm; `by` is null where the service itself did it."""
 
     revision: int
@@ -153,7 +153,7 @@ class WholeAlarm(AlarmRecord, rename="camel"):
     """An alarm with its documents by their titles, and with all that happened to it, oldest first."""
 
     documents: list[LinkedDocument]  # type: ignore[assignment] # their titles beside their ids
-    history: list[PastTransition]
+    history: list[HistoryEntry]
 
 
 class _HistoryCursor(NamedTuple):
@@ -176,7 +176,7 @@ async def get(context: Context, request: Request) -> Response:
                 connection, wanted.id, after.revision if after else 0, pagination.MAX_ITEMS + 1
             )
             async for one in found:
-                yield PageItem(_encode(PastTransition(one.revision, Transition(one.transition), *one[2:])), (one[0],))
+                yield PageItem(_encode(HistoryEntry(one.revision, Transition(one.transition), *one[2:])), (one[0],))
 
         shown = []
         for name in record.documents:

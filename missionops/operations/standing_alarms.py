@@ -46,7 +46,7 @@ class ActiveRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     q: SearchText | None = None
 
 
-class StandingAlarm(AlarmRecord, rename="camel"):
+class ActiveAlarm(AlarmRecord, rename="camel"):
     """The newest alarm of a spacecraft, parameter and check that stands, and how many older ones wait."""
 
     earlier: int
@@ -57,7 +57,7 @@ class ActiveResponse(msgspec.Struct):
 
     at: Timestamp
     counts: StandingCounts
-    items: list[StandingAlarm]
+    items: list[ActiveAlarm]
 
 
 async def active(context: Context, request: Request) -> Response:
@@ -78,7 +78,7 @@ async def active(context: Context, request: Request) -> Response:
         counts = await standing_alarms.counts(connection, chosen.spacecraft_ids, now)
         async for alarm, earlier in standing_alarms.newest(connection, chosen, before, wanted.limit + 1, now):
             record = alarm.record()
-            item = _encode(StandingAlarm(**msgspec.structs.asdict(record), earlier=earlier))
+            item = _encode(ActiveAlarm(**msgspec.structs.asdict(record), earlier=earlier))
             room -= len(item) + 1
             is_cut = room < 0 and bool(items)
             if is_cut or len(items) == wanted.limit:
@@ -86,7 +86,7 @@ async def active(context: Context, request: Request) -> Response:
                 break
             items.append(msgspec.Raw(item))
             last = StandingCursor(record.severity.level, record.start, record.id)
-    as_json = cast("list[StandingAlarm]", items)
+    as_json = cast("list[ActiveAlarm]", items)
     reply = ActiveResponse(now, shown(standing_alarms.total(counts.values())), as_json)
     return Response(_encode(reply), cursor, is_cut=is_cut, headers=headers)
 
