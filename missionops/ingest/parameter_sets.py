@@ -259,14 +259,23 @@ class BatchSets:
         if self._pairs:
             await parameter_sets.add_to_spacecraft(connection, self._pairs)
 
-    def row(self, configs: Mapping[str, IngestConfig], entry: BatchEntry) -> bytes:
-        """The row of a snapshot, which is written once, with the version of the config that judges it."""
-        if not entry.row:
+    def rows(self, configs: Mapping[str, IngestConfig], entries: Sequence[BatchEntry]) -> list[bytes]:
+        """The rows of snapshots, each written once, with the version of the config that judges it.
+
+        It takes the least time where the snapshots of a spacecraft follow upon each other.
+        """
+        spacecraft_id, kind = "", None
+        for entry in entries:
+            if entry.row:
+                continue
             snapshot = entry.snapshot
-            spacecraft_id = snapshot.identity[0]
-            known = self._known[spacecraft_id]
-            chosen = known.numbers.choose(snapshot.values)
-            entry.row, unplaced = snapshot_rows.write(snapshot, entry.received, configs[spacecraft_id].version, chosen)
+            values = snapshot.values
+            if values.__class__ is not kind or snapshot.identity[0] != spacecraft_id or kind is dict:
+                spacecraft_id, kind = snapshot.identity[0], values.__class__
+                known = self._known[spacecraft_id]
+                chosen = known.numbers.choose(values)
+                write = snapshot_rows.writer(spacecraft_id, configs[spacecraft_id].version, kind, chosen)
+            entry.row, unplaced = write(snapshot, entry.received)
             if unplaced:
                 self._parameter_sets.count(spacecraft_id, known, snapshot, unplaced)
-        return entry.row
+        return [entry.row for entry in entries]

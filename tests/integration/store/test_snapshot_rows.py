@@ -58,9 +58,7 @@ class Store:
         sets = await self._sets.prepare(self.connection, batch)
         async with self.connection.transaction():
             await sets.note(self.connection)
-            assert not await snapshot_rows.add(
-                self.connection, [sets.row(configs, entry) for entry in batch.entries.values()]
-            )
+            assert not await snapshot_rows.add(self.connection, sets.rows(configs, [*batch.entries.values()]))
         found = {(entry.snapshot.spacecraft_id, entry.snapshot.id): entry.snapshot for entry in batch.entries.values()}
         self.decoded |= {key: one.values for key, one in found.items()}
         self.by_position += sum(isinstance(one.values, ParameterValues) for one in found.values())
