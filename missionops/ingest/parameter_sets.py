@@ -135,7 +135,10 @@ class ParameterSets:
         """The sets for a batch; those that are missing are made, on a connection that is in no transaction."""
         if len(self._keys) + len(self._known) > _MOST_KEYS or self._size > _MOST_NAMES:
             self._forget()
-        await self._read(connection, batch.last_received.keys() - self._known.keys())
+        unread = batch.last_received.keys() - self._known.keys()
+        await self._read(connection, unread)
+        for spacecraft_id in unread:
+            batch.decoder.trust(spacecraft_id, self._known[spacecraft_id].names)
         wanted: list[tuple[str, tuple[str, ...]]] = []
         for spacecraft_id, new in self._new_names(batch).items():
             wanted += [(spacecraft_id, tuple(sorted(names))) for names in new if names]

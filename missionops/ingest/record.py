@@ -92,7 +92,7 @@ async def record(
     """
     rows_of = partial(sets.rows, configs)
     by_spacecraft = _by_spacecraft(batch.entries.values())
-    # One spacecraft after another: an index fills its pages if what it gets comes in its own order.
+    # One spacecraft after another: what is read together lies together, and is written faster.
     added: Sequence[BatchEntry] = [*chain.from_iterable(by_spacecraft.values())]
     refusals: Sequence[Refusal] = []
     known: AbstractSet[SnapshotKey] = set()

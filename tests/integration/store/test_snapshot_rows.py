@@ -168,6 +168,17 @@ async def test_a_number_has_a_place_once_its_name_was_seen_in_ten_snapshots(stor
     assert (await store.placed("A"))[-1] == 1  # what is stored is known at once
 
 
+async def test_a_session_decodes_by_position_what_is_stored_from_its_second_batch_on(store):
+    for _ in range(2):
+        await store.take([("A", {"x": 1.5, "mode": "SAFE"})])
+    assert store.by_position == 0
+    store.start_session()
+    await store.take([("A", {"x": 1.5, "mode": "SAFE"})])
+    assert store.by_position == 0
+    await store.take([("A", {"x": 2.5, "mode": "SAFE"})])
+    assert store.by_position == 1
+
+
 async def test_a_parameter_may_change_between_number_text_and_no_value(store):
     values: list[Value] = [None, 1, "off", 2.5, True, None, 3, 2**60, "", 4]
     for _ in range(12):
