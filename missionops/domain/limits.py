@@ -215,7 +215,15 @@ class _RuleByContext(NamedTuple):
 def _in_context(kind: type[ParameterValues], contexts: Mapping[str, Rule]) -> AreMet:
     """Whether every value is nominal in the context that the others make."""
     get = _getter(contexts)
-    rules = [_by_attribute(kind, rule) for rule in contexts.values()]
+    rules: list[_RuleByContext] = []
+    for given_rule in contexts.values():
+        found = [
+            _context(tuple((kind.fields[one.parameter], one.test.holds) for one in context), in_context)
+            for context, in_context in given_rule.when
+            if all(one.parameter in kind.fields for one in context)  # else it never holds
+        ]
+        found.append(_context((), given_rule.own))
+        rules.append(_RuleByContext(max(one.low for one in found), min(one.high for one in found), tuple(found)))
     lows, highs = [rule.low for rule in rules], [rule.high for rule in rules]
     absent = UNSET
 
@@ -230,16 +238,6 @@ def _in_context(kind: type[ParameterValues], contexts: Mapping[str, Rule]) -> Ar
         return True
 
     return are_met
-
-
-def _by_attribute(kind: type[ParameterValues], rule: Rule) -> _RuleByContext:
-    contexts = [
-        _context(tuple((kind.fields[one.parameter], one.test.holds) for one in context), in_context)
-        for context, in_context in rule.when
-        if all(one.parameter in kind.fields for one in context)  # else it never holds
-    ]
-    contexts.append(_context((), rule.own))
-    return _RuleByContext(max(one.low for one in contexts), min(one.high for one in contexts), tuple(contexts))
 
 
 def _context(conditions: tuple[tuple[str, Callable[[object], bool]], ...], rule: RuleInContext) -> _Context:

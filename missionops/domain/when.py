@@ -64,14 +64,16 @@ def holds(context: Context, values: Mapping[str, Value]) -> bool:
 
 def compiled(given: Mapping[str, Any]) -> Context:
     """A valid `if`."""
-    return tuple(Condition(parameter, _test(value)) for parameter, value in given.items())
-
-
-def _test(value: Any) -> Equals | Between:
-    if not isinstance(value, dict):
-        return Equals(value if isinstance(value, str | bool) else number.kept(value))  # type: ignore[arg-type] # valid
-    below, above = (None if value.get(key) is None else number.kept(value[key]) for key in ("below", "above"))
-    return Between(below, above)
+    conditions = []
+    for parameter, value in given.items():
+        test: Equals | Between
+        if isinstance(value, dict):
+            below, above = (None if value.get(key) is None else number.kept(value[key]) for key in ("below", "above"))
+            test = Between(below, above)
+        else:
+            test = Equals(value if isinstance(value, str | bool) else number.kept(value))  # type: ignore[arg-type] # valid
+        conditions.append(Condition(parameter, test))
+    return tuple(conditions)
 
 
 _range_keys = rule_key.object_of({"below": rule_key.limit, "above": rule_key.limit})

@@ -92,7 +92,11 @@ class ChangeFeed:
             try:
                 async with database.connected(self._dsn) as connection:
                     await connection.add_listener(changes.CHANNEL, lambda *given: self._take(str(given[-1])))
-                    self._forget()
+                    # What was changed while nobody listened is not known, so every caller is told that all may be.
+                    self._incarnation = secrets.token_hex(8)
+                    for last in self._last.values():
+                        last.clear()
+                    self._wake()
                     while True:  # until the connection is lost
                         await asyncio.sleep(_CHECK)
                         async with asyncio.timeout(_CHECK):
@@ -101,13 +105,6 @@ class ChangeFeed:
                 is_expected = isinstance(error, Unavailable | SetupError | TimeoutError) or database.is_outage(error)
                 log.log(logging.DEBUG if is_expected else logging.ERROR, "no hints of changes: %s", error)
             await asyncio.sleep(_PAUSE)
-
-    def _forget(self) -> None:
-        """Begin anew: what was changed while nobody listened is not known, so every caller is told that all may be."""
-        self._incarnation = secrets.token_hex(8)
-        for last in self._last.values():
-            last.clear()
-        self._wake()
 
     def _take(self, text: str) -> None:
         try:

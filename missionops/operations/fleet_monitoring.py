@@ -13,7 +13,6 @@ from missionops.operations import compiled_limits
 from missionops.operations.spacecraft import Monitoring
 from missionops.store import fleet
 from missionops.store.database import Database
-from missionops.store.fleet import NewestSnapshot
 from missionops.store.status import StatusFacts
 
 _LATELY = timedelta(hours=24)
@@ -89,21 +88,16 @@ class FleetMonitoring:
     async def _look_at_newest(
         self, database: Database, spacecraft_ids: Collection[str], rows: dict[str, StatusFacts], now: datetime
     ) -> None:
-        """Mark those whose newest snapshot alone shows that every rule works: nearly all of a healthy fleet."""
+        """Mark those in whose newest snapshot every rule judges a number: nearly all of a healthy fleet."""
         async with database.transaction() as connection:
             async for newest in fleet.newest_snapshots(connection, list(spacecraft_ids), now):
                 row = rows[newest.spacecraft_id]
-                if newest.version == row.version and await _meets_all(newest):
+                if newest.version != row.version or newest.parameters is None:
+                    continue
+                rules = await compiled_limits.compiled(msgspec.json.decode(newest.document))
+                values = _decode(newest.parameters)
+                if rules and not rules.off and all(type(values.get(name)) in {int, float} for name in rules):
                     until = (newest.received_at or now) + _LATELY
                     self._verdicts[row.spacecraft_id] = _Verdict(
                         row.version, "ACTIVE", until, now, row.last_received_at
                     )
-
-
-async def _meets_all(newest: NewestSnapshot) -> bool:
-    """Whether every rule of the config judges a number in the newest snapshot."""
-    if newest.parameters is None:
-        return False
-    rules = await compiled_limits.compiled(msgspec.json.decode(newest.document))
-    values = _decode(newest.parameters)
-    return bool(rules) and not rules.off and all(type(values.get(name)) in {int, float} for name in rules)

@@ -51,7 +51,12 @@ class LatestReading:
         self.incomplete = known if self._only is None else known & self._only
         first = timestamp.EARLIEST if self._clock.since is None else timestamp.from_microseconds(self._clock.since)
         await self._search_backwards(connection, (first, last))
-        await self._search_one_by_one(connection, (first, last))
+        # One by one each parameter of which nothing was found: it is rare among snapshots that have room for it.
+        for name in sorted(self.incomplete - self.reports.keys()):
+            if asyncio.get_running_loop().time() > self._until:
+                break
+            search = Search(self._spacecraft_id, (first, last), (), _SCANNED[-1], COUNTED)
+            await self._add(connection, await latest.of_parameter(connection, search, name))
         microsecond = timedelta(microseconds=1)
         for between in (
             (latest_possible + microsecond, timestamp.LATEST),
@@ -74,15 +79,6 @@ class LatestReading:
             if not found or not self.incomplete or asyncio.get_running_loop().time() > self._until:
                 return
             before = found[-1].timestamp, found[-1].id
-
-    async def _search_one_by_one(self, connection: Connection, between: Between) -> None:
-        """Search each parameter of which nothing was found: it is rare among snapshots that have room for it."""
-        for name in sorted(self.incomplete - self.reports.keys()):
-            if asyncio.get_running_loop().time() > self._until:
-                return
-            search = Search(self._spacecraft_id, between, (), _SCANNED[-1], COUNTED)
-            found = await latest.of_parameter(connection, search, name)
-            await self._add(connection, found)
 
     async def _add(self, connection: Connection, found: Iterable[Found]) -> None:
         """Note the values of snapshots."""

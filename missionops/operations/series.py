@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Annotated, cast
 
 import msgspec
@@ -206,7 +207,9 @@ def _bucket_series(reading: SeriesReading, index: int, first: int, before: int |
         [number.plain(bucket.last) for bucket in buckets],
         violations,
         sum(bucket.others for _, bucket in known),
-        _limits(reading, name, (span for bucket in buckets for span in sorted(bucket.versions, key=_first))),
+        _limits(
+            reading, name, (span for bucket in buckets for span in sorted(bucket.versions, key=attrgetter("first")))
+        ),
     )
 
 
@@ -244,10 +247,6 @@ def _limits(reading: SeriesReading, name: str, judged: Iterable[VersionSpan]) ->
         )
         for found in series.limits_spans(judged, known)
     ]
-
-
-def _first(span: VersionSpan) -> int:
-    return span.first
 
 
 def _seconds(microseconds: int) -> float:

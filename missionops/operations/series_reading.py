@@ -54,15 +54,12 @@ class SeriesReading:
         self._where: Positions | None = None
         self._snapshots_until = timestamp.to_microseconds(timestamp.EARLIEST)
         """Up to here no roll-ups say what is wanted."""
-        for index in range(count if cursor else 0):
-            self._continue(index, cursor.counts[index], cursor.open[index])  # type: ignore[union-attr]
-
-    def _continue(self, index: int, count: int, part: Bucket) -> None:
-        self.before[index] = max(count - part.count, 0)
-        if part.count or count > self.points:
-            self.samples[index] = None
-        if part != Bucket():
-            self.buckets[index][self.open_bucket] = part
+        for index, (number, part) in enumerate(zip(cursor.counts, cursor.open, strict=True) if cursor else ()):
+            self.before[index] = max(number - part.count, 0)
+            if part.count or number > points:
+                self.samples[index] = None
+            if part != Bucket():
+                self.buckets[index][self.open_bucket] = part
 
     @property
     def open_bucket(self) -> int:

@@ -99,7 +99,11 @@ async def _worthwhile(
     """
     ends = [position, *(end for _, end, _ in islands)]
     gaps = [(end, island[0]) for end, island in zip(ends, islands, strict=False) if end < island[0]]
-    empty = await _empty(connection, wanted, gaps)
+    empty: set[tuple[int, int]] = set()
+    if gaps:
+        first, last = ([timestamp.from_microseconds(time) for time in times] for times in zip(*gaps, strict=True))
+        rows = await connection.fetch(_ARE_EMPTY, wanted.spacecraft_id, first, last, first[0], last[-1])
+        empty = {gap for gap, row in zip(gaps, rows, strict=True) if row[0]}
     stretches: list[tuple[int, int, int]] = []
     for before, (start, end, snapshots) in zip(ends, islands, strict=False):
         if before < start and (before, start) not in empty:
@@ -109,15 +113,6 @@ async def _worthwhile(
         else:
             stretches.append((before, end, snapshots))
     return [(start, end) for start, end, snapshots in stretches if snapshots >= _WORTH]
-
-
-async def _empty(connection: Connection, wanted: Wanted, gaps: Sequence[tuple[int, int]]) -> set[tuple[int, int]]:
-    """Those of these pieces of time in which there is no snapshot."""
-    if not gaps:
-        return set()
-    starts, ends = ([timestamp.from_microseconds(time) for time in times] for times in zip(*gaps, strict=True))
-    rows = await connection.fetch(_ARE_EMPTY, wanted.spacecraft_id, starts, ends, starts[0], ends[-1])
-    return {gap for gap, row in zip(gaps, rows, strict=True) if row[0]}
 
 
 # One row for each bucket, parameter set and config version (-1 where a roll-up has several). As in samples.py the

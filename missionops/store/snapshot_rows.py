@@ -60,7 +60,12 @@ def writer(
     """What writes the rows of one spacecraft's snapshots, with values of one class and the parameter set to use."""
     name = spacecraft_id.encode()
     begin = _version_and_length(len(COLUMNS), 4, config_version, len(name)) + name
-    plans = _plans(kind, known) if issubclass(kind, ParameterValues) else None
+    plans: dict[tuple[type, ...], _Plan] | None = None
+    if issubclass(kind, ParameterValues):
+        set_id = known and known.id
+        if set_id not in kind.writers and len(kind.writers) >= _MOST_SETS:
+            kind.writers.clear()
+        plans = kind.writers.setdefault(set_id, {})
 
     def write(snapshot: Snapshot, received: int) -> tuple[bytes, Sequence[str]]:
         """The hot loop: for types that came before, a plan says where each value goes."""
@@ -90,16 +95,6 @@ def writer(
         return b"".join((begin, times, own, numbers, others)), unplaced
 
     return write
-
-
-def _plans(kind: type[ParameterValues], known: ParameterSet | None) -> dict[tuple[type, ...], "_Plan"]:
-    """How values of a class are written with a parameter set, by their types."""
-    plans: dict[tuple[type, ...], _Plan] | None = kind.writers.get(known and known.id)
-    if plans is None:
-        if len(kind.writers) >= _MOST_SETS:
-            kind.writers.clear()
-        plans = kind.writers[known and known.id] = {}
-    return plans
 
 
 def _array_head(known: ParameterSet, count: int, nulls: int) -> bytes:

@@ -91,6 +91,8 @@ async def test_a_message_crosses_few_of_our_files(settings: Settings, client) ->
     await own.close()
     way = {file: names for file, names in found.items() if file not in BESIDE and "alarm" not in file}
     assert len(way) <= MOST_FILES, "\n".join(f"{file}: {', '.join(names)}" for file, names in way.items())
+    told = (ROOT / "README.md").read_text().partition("## The way of the data")[2].partition("\n## ")[0]
+    assert [file for file in way if f"]({file})" not in told] == []
 
 
 async def publish(client: Client, status: IngestStatus, numbers: Sequence[int]) -> None:
