@@ -6,7 +6,7 @@ and past those 10,000, it is kept among `others`: a spacecraft that invents name
 """
 
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from missionops.domain.parameter_name import MAX_PARAMETERS
@@ -138,10 +138,7 @@ class ParameterSets:
                          self._waiting):  # fmt: skip
                 kept.clear()
             self._size = 0
-        unread = batch.last_received.keys() - self._known.keys()
-        await self._read(connection, unread)
-        for spacecraft_id in unread:
-            batch.decoder.trust(spacecraft_id, self._known[spacecraft_id].names)
+        await self._read(connection, batch)
         wanted: list[tuple[str, tuple[str, ...]]] = []
         for spacecraft_id, new in self._new_names(batch).items():
             wanted += [(spacecraft_id, tuple(sorted(names))) for names in new if names]
@@ -216,8 +213,9 @@ class ParameterSets:
         if not is_part:
             self._extended.add(spacecraft_id)
 
-    async def _read(self, connection: Connection, spacecraft_ids: Collection[str]) -> None:
-        """Know what is stored for these spacecraft."""
+    async def _read(self, connection: Connection, batch: Batch) -> None:
+        """Know what is stored for the spacecraft of a batch; its decoder knows, too."""
+        spacecraft_ids = batch.last_received.keys() - self._known.keys()
         if not spacecraft_ids:
             return
         found = await parameter_sets.of_spacecraft(connection, spacecraft_ids)
@@ -227,6 +225,7 @@ class ParameterSets:
         for spacecraft_id, ids in found.items():
             names = frozenset().union(*(self._sets[one].names for one in ids))
             self._known[spacecraft_id] = _Known(self._share(names), self._number_sets(set(ids)))
+            batch.decoder.trust(spacecraft_id, names)
 
     def _keep(self, one: ParameterSet) -> None:
         self._sets[one.id] = self._by_names[one.names] = one
