@@ -126,7 +126,7 @@ async def test_a_time_that_is_not_kept_is_refused(service_connection):
 
 async def test_a_row_without_a_partition_is_told_from_one_that_is_refused(service_connection, database):
     snapshot = Snapshot(("SC-1", timestamp.to_microseconds(datetime(2025, 1, 1, tzinfo=UTC)), "a"), {})
-    row = snapshot_rows.write(snapshot, 0, 0, None).data
+    row, _ = snapshot_rows.writer("SC-1", 0, dict, None)(snapshot, 0)
     with pytest.raises(Unavailable, match="dropped or detached"):
         async with service_connection.transaction():
             await snapshot_rows.add(service_connection, [row])
