@@ -142,8 +142,10 @@ class Operation(NamedTuple):
     about_fleet: bool = False
     """Whether `_fleet` may stand for the spacecraft's id: for what belongs to no single spacecraft."""
     document: Any = None
-    """The type of the document that it takes, for the schemas; the operation decodes it itself."""
+    """The type of the document that it takes, alone or in `body_field`, for the schemas; it decodes that itself."""
     headers: tuple[RequestHeader, ...] = ()
+    body_field: str | None = None
+    """The field of the request that is the whole body over HTTP, where the others stand in the query."""
 
     @property
     def subject(self) -> str:

@@ -10,6 +10,7 @@ from missionops.operations import (
     fleet,
     health,
     latest,
+    preview,
     series,
     spacecraft,
     states,
@@ -20,6 +21,7 @@ from missionops.operations.operation import Operation
 OPERATIONS: tuple[Operation, ...] = (
     *configs.OPERATIONS,
     *config_check.OPERATIONS,
+    *preview.OPERATIONS,
     *telemetry.OPERATIONS,
     *series.OPERATIONS,
     *states.OPERATIONS,
