@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
@@ -17,7 +17,7 @@ from missionops.operations.config_document import ValidConfig
 from missionops.operations.configs import ConfigDocument
 from missionops.operations.operation import Context, Operation, Request, Response, Route
 from missionops.operations.preview_cursor import PreviewCursor
-from missionops.operations.preview_reading import AT_ONCE, PreviewReading, plan
+from missionops.operations.preview_reading import AT_ONCE, MOST_AT_ONCE, PreviewReading, plan
 from missionops.operations.preview_response import PreviewResponse
 from missionops.operations.range_reading import Pace
 from missionops.operations.request_parsing import Moment, refused
@@ -39,11 +39,6 @@ class PreviewRequest(msgspec.Struct, forbid_unknown_fields=True):
     cursor: str | None = None
 
 
-class _Page(NamedTuple):
-    body: bytes
-    cursor: str | None
-
-
 async def preview(context: Context, request: Request) -> Response:
     """What a config would have found in stored telemetry, beside what the configs found that judged it."""
     wanted: PreviewRequest = request.request
@@ -63,11 +58,12 @@ async def preview(context: Context, request: Request) -> Response:
     planned = await plan(context, request.spacecraft_id, config.rules, between, cursor.version)
     async with context.readings:
         reading, pace = PreviewReading(context, planned, cursor), Pace(request.deadline)
+        await reading.read(pace.count)
+        pace.note()
         while not reading.is_done and not pace.is_over:
             await reading.read(pace.count)
             pace.note()
-    page = _page(reading, cursor.count, key, warnings, request.max_bytes)
-    return Response(page.body, page.cursor)
+    return _page(reading, cursor.count, key, warnings, request.max_bytes)
 
 
 async def _warnings(context: Context, spacecraft_id: str, config: ValidConfig, in_force: bytes) -> list[Detail]:
@@ -81,21 +77,25 @@ async def _warnings(context: Context, spacecraft_id: str, config: ValidConfig, i
     return found[:_MOST_WARNINGS]
 
 
-def _page(reading: PreviewReading, size: int, key: bytes, warnings: Sequence[Detail], max_bytes: int) -> _Page:
+def _page(reading: PreviewReading, size: int, key: bytes, warnings: Sequence[Detail], max_bytes: int) -> Response:
     """The group, or so many of its first parameters that both the response and the cursor are not too large."""
     count, total = len(reading.parameters), len(reading.plan.names)
+    following: PreviewCursor | None
     while True:
-        end = reading.first + count
-        cursor = None
-        if not reading.is_done:
-            cursor = preview_cursor.written(reading.cursor(count), key)
-        elif end < total:
-            cursor = preview_cursor.written(reading.cursor_after(count, min(size, count)), key)
+        is_whole = reading.is_done and reading.first + count >= total
         share = (reading.first + count * reading.share) / total if total else 1.0
-        body = _encode(preview_response.response(reading, count, share, warnings, is_complete=cursor is None))
-        is_cursor_small = cursor is None or len(cursor) <= preview_cursor.MOST_BYTES
-        if count <= 1 or (is_cursor_small and len(body) <= max_bytes):
-            return _Page(body, cursor)
+        body = _encode(preview_response.response(reading, count, share, warnings, is_complete=is_whole))
+        if is_whole:
+            following = None
+        elif reading.is_done:
+            has_room = count == size and 3 * len(body) < max_bytes
+            following = reading.cursor_after(count, min(2 * count, MOST_AT_ONCE) if has_room else count)
+        else:
+            following = reading.cursor(count)
+        cursor = preview_cursor.written(following, key) if following else None
+        is_small = len(body) <= max_bytes and len(cursor or "") <= preview_cursor.MOST_BYTES
+        if is_small or count <= 1:
+            return Response(body, cursor)
         count //= 2
 
 

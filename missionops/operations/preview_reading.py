@@ -15,11 +15,13 @@ from missionops.domain.preview.folding import CHANGE
 from missionops.domain.preview.parameter import ParameterPreview
 from missionops.operations.operation import Context
 from missionops.operations.preview_cursor import PreviewCursor
+from missionops.operations.request_parsing import refused
 from missionops.store import alarm_marks, configs
-from missionops.store.snapshot_columns import SnapshotColumns, StoredPortion
+from missionops.store.snapshot_columns import MOST_PARAMETERS, SnapshotColumns, StoredPortion
 
 AT_ONCE = 400
 """Parameters of the first group."""
+MOST_AT_ONCE = 1_500
 _MOST_SNAPSHOTS = 4_096
 _MOST_VALUES = 500_000
 """In one portion."""
@@ -76,8 +78,11 @@ class PreviewReading:
             for check in checks:
                 self.parameters[place].resume(check)
         self._context = context
-        self._columns = SnapshotColumns(plan_.spacecraft_id, context.parameter_names, plan_.last)
+        self._size = cursor.count
+        self.is_continued = cursor.position != beginning_of(plan_.first)
+        self._columns = SnapshotColumns(plan_.spacecraft_id, plan_.last)
         self._wanted = {*names, *_conditions(plan_.draft, names)}
+        self._limit_columns()
         self._last = cursor.position[0]
         self._slice_end = 0.0
 
@@ -90,6 +95,11 @@ class PreviewReading:
     def cursor_after(self, count: int, size: int) -> PreviewCursor:
         """The cursor that begins the next group, of `size`, after the first `count` parameters of this one."""
         return PreviewCursor(self.plan.version, self.first + count, size, beginning_of(self.plan.first))
+
+    def restarted(self, count: int) -> list[str]:
+        """The parameters that earlier pages had in the group and that are left for another one, if `count` stay."""
+        start = self.first + count
+        return [*self.plan.names[start : self.first + self._size]] if self.is_continued else []
 
     @property
     def share(self) -> float:
@@ -130,6 +140,19 @@ class PreviewReading:
             if needed <= self._wanted:
                 return found
             self._wanted |= needed  # a version whose rules ask for other parameters
+            self._limit_columns()
+
+    def _limit_columns(self) -> None:
+        """Leave the last parameters of the group for another one where a portion would have too many columns."""
+        if len(self._wanted) <= MOST_PARAMETERS:
+            return
+        if len(self.parameters) == 1:
+            text = f"asks for more than {MOST_PARAMETERS:,} other parameters, which is more than a preview reads"
+            raise refused(f"parameters.{self.parameters[0].name}.when", text)
+        self.parameters = self.parameters[: len(self.parameters) // 2]
+        names = [one.name for one in self.parameters]
+        self._wanted = {*names, *_conditions(self.plan.draft, names)}
+        self._limit_columns()
 
     async def _rules(self, version: int) -> Rules:
         if not version:

@@ -122,6 +122,8 @@ class PreviewResponse(msgspec.Struct, rename="camel"):
     snapshots: int
     """Read on this page; those that an earlier group has counted are not counted again."""
     parameters: list[ParameterComparison]
+    restarted: list[str]
+    """Parameters that are read again from the beginning, for want of room: what earlier pages say of them is void."""
     warnings: list[ConfigWarning]
     """On the first page: what in the config checks nothing, and what of it a preview cannot show."""
 
@@ -139,6 +141,7 @@ def response(
         share,
         0 if reading.first else reading.snapshots,
         [_comparison(one) for one in reading.parameters[:count]],
+        reading.restarted(count),
         [ConfigWarning(*one) for one in warnings],
     )
 

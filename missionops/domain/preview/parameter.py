@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from missionops.domain import checks, rule
+from missionops.domain.checks.change import ChangeFold
 from missionops.domain.checks.stale import StaleFold
-from missionops.domain.episodes.episode import Episode, Facts, SampleAt, unmonitored
+from missionops.domain.episodes.episode import Facts, Rise, SampleAt, unmonitored
 from missionops.domain.episodes.level_fold import LevelFold
 from missionops.domain.preview import folding
 from missionops.domain.preview.comparison import NOW, THEN, Comparison
@@ -90,15 +91,19 @@ class ParameterPreview:
         self._checks = {}
 
     def open_checks(self) -> Iterator[OpenCheck]:
-        """What is under way."""
+        """What is under way, without what a preview does not show: a cursor has little room."""
         for kind, (folds, waiting) in self._checks.items():
             for fold in folds:
-                fold.is_settled = False  # which a preview does not ask for
-                _shorten(fold.episode)
+                fold.is_settled = False  # nobody asks
+                if isinstance(fold, ChangeFold) and fold.before:
+                    fold.before = fold.before._replace(id="", timestamp=0)
                 if isinstance(fold, LevelFold) and fold.pending:
                     _shorten_facts(fold.pending.facts)
-            for episode in (*waiting.now, *waiting.then):
-                _shorten(episode)
+            for episode in (*(fold.episode for fold in folds), *waiting.now, *waiting.then):
+                if episode:
+                    _shorten_facts(episode.facts)
+                    rises = [Rise(one.level, (*one.position[:2], ""), "", 0, 0) for one in episode.rises]
+                    episode.rises = rises if len(rises) == 1 else [rises[0], rises[-1]]
             now, then = map(msgspec.json.encode, folds)
             if waiting.now or waiting.then or now != _NEW[kind] or then != _NEW[kind]:
                 yield OpenCheck(kind, msgspec.Raw(now), msgspec.Raw(then), waiting)
@@ -115,17 +120,9 @@ class ParameterPreview:
 _NEW: Mapping[int, bytes] = {kind: msgspec.json.encode(new_fold(kind)) for kind in range(len(rule.KINDS))}
 
 
-def _shorten(episode: Episode | None) -> None:
-    """Take away what a preview does not show: the texts of an alarm could have megabytes."""
-    if episode:
-        _shorten_facts(episode.facts)
-        texts = [one.bound.__class__ is str for one in episode.rises]
-        episode.rises = [
-            one._replace(bound="") if text else one for one, text in zip(episode.rises, texts, strict=True)
-        ]
-
-
 def _shorten_facts(facts: Facts) -> None:
+    """Keep the peak alone, and of a text of megabytes its beginning."""
     facts.first = facts.last = None
-    if facts.peak and isinstance(facts.peak.value, str):
-        facts.peak = SampleAt(facts.peak.position, facts.peak.value[: MOST_TEXT + 1])
+    if facts.peak:
+        (time, stamp, _), value = facts.peak
+        facts.peak = SampleAt((time, stamp, ""), value[: MOST_TEXT + 1] if isinstance(value, str) else value)
