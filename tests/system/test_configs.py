@@ -85,7 +85,7 @@ def test_what_get_config_prints_can_be_put_back(commands: Commands, up: Up) -> N
     assert "config version 2 in force: 2 limits (before: 6)" in replaced.out
     lines = [line.strip() for line in replaced.out.splitlines()]
     assert "new      new: warnLow 0" in lines
-    assert "changed  p1: critHigh 10 (before: critHigh 1)" in lines
+    assert "changed  p1: critHigh 10 (before: 1)" in lines
     assert sum(line.startswith("gone") for line in lines) == 5
     printed = commands.run("get-config", "--version", "1", "--json").out
     assert "in force: 6 limits (before: 2)" in commands.run("set-config", "--file", "-", stdin=printed).out
