@@ -30,7 +30,7 @@ _SLICE = 0.005
 _NO_RULES = Rules({})
 
 
-class Plan(NamedTuple):
+class PreviewPlan(NamedTuple):
     """What a preview is about, the same in all its parts."""
 
     spacecraft_id: str
@@ -50,7 +50,7 @@ class Plan(NamedTuple):
 
 async def plan(
     context: Context, spacecraft_id: str, draft: Rules, between: tuple[datetime, datetime], version: int
-) -> Plan:
+) -> PreviewPlan:
     """The plan of a preview, as of one version of the config."""
     first, last = map(timestamp.to_microseconds, between)
     async with context.database.transaction() as connection:
@@ -60,13 +60,13 @@ async def plan(
     changing = {name for name, changes in ruled.items() if changes}
     changing |= {name for name, rule in draft.items() if rule.has(CHANGE)}
     names = sorted(draft.keys() | draft.off | ruled.keys())
-    return Plan(spacecraft_id, draft, first, last, version, names, changing, starts)
+    return PreviewPlan(spacecraft_id, draft, first, last, version, names, changing, starts)
 
 
 class PreviewReading:
     """One group of parameters, from where a cursor stands."""
 
-    def __init__(self, context: Context, plan_: Plan, cursor: PreviewCursor) -> None:
+    def __init__(self, context: Context, plan_: PreviewPlan, cursor: PreviewCursor) -> None:
         self.plan = plan_
         self.first = cursor.first
         self.position = cursor.position

@@ -11,7 +11,7 @@ from missionops.domain import number, severity, timestamp
 from missionops.domain.parameter_set import Value
 from missionops.domain.preview.comparison import NOW, THEN
 from missionops.domain.preview.digest import Mean
-from missionops.domain.preview.findings import Difference, Found, Tally
+from missionops.domain.preview.findings import Difference, FoundAlarm, SideTally
 from missionops.domain.preview.parameter import MOST_TEXT, ParameterPreview
 from missionops.domain.severity import Severity
 from missionops.domain.timestamp import Timestamp
@@ -165,7 +165,7 @@ def _comparison(one: ParameterPreview) -> ParameterComparison:
     )
 
 
-def _tally(tally: Tally) -> AlarmTally:
+def _tally(tally: SideTally) -> AlarmTally:
     by_severity = {level: tally.by_severity[level] for level in Severity if level in tally.by_severity}
     return AlarmTally(sum(by_severity.values()), by_severity, tally.microseconds / _SECOND, tally.anomalies)
 
@@ -175,7 +175,7 @@ def _one_sided(one: Difference) -> OneSidedAlarm:
     return OneSidedAlarm(**msgspec.structs.asdict(_alarm(found)), check=one.check)
 
 
-def _alarm(found: Found) -> PreviewAlarm:
+def _alarm(found: FoundAlarm) -> PreviewAlarm:
     return PreviewAlarm(
         severity.at_level(found.severity),
         _time(found.start),

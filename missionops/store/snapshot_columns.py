@@ -15,7 +15,7 @@ from missionops.domain import timestamp
 from missionops.domain.episodes.episode import Position
 from missionops.domain.parameter_set import Value
 from missionops.domain.preview import portion as portions
-from missionops.domain.preview.portion import Portion
+from missionops.domain.preview.portion import SnapshotPortion
 from missionops.store import rows, samples
 from missionops.store.database import Connection
 
@@ -77,12 +77,12 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 class StoredPortion(NamedTuple):
     """Some snapshots one after another."""
 
-    portion: Portion
+    portion: SnapshotPortion
     versions: Sequence[int]
     """Of the configs that judged them; 0 where none did."""
 
 
-NONE_LEFT = StoredPortion(Portion([], [], [], {}), [])
+NONE_LEFT = StoredPortion(SnapshotPortion([], [], [], {}), [])
 
 
 class SnapshotColumns:
@@ -119,7 +119,7 @@ class SnapshotColumns:
                 if (found := places.get((timestamp.to_microseconds(at), identifier))) is not None:
                     _add(columns, found, _decode(others))
         found_columns = {name: portions.column(values) for name, values in columns.items()}
-        return StoredPortion(Portion(times, stamps, row[2], found_columns), _unpacked("i", row[3]))
+        return StoredPortion(SnapshotPortion(times, stamps, row[2], found_columns), _unpacked("i", row[3]))
 
 
 def _add(columns: dict[str, list[Value]], place: int, others: dict[str, Any]) -> None:

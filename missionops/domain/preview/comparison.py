@@ -20,7 +20,7 @@ Pair = tuple[Episode | None, Episode | None]
 """An alarm as it is now and as it would be; None where there is none."""
 
 
-class Comparison(msgspec.Struct, array_like=True):
+class AlarmComparison(msgspec.Struct, array_like=True):
     """The alarms of one parameter and check that ended, and wait for what they are compared with."""
 
     now: list[Episode] = []

@@ -17,7 +17,7 @@ MOST_SHOWN = 20
 _MOST_KEPT = 10 * MOST_SHOWN
 
 
-class Found(NamedTuple):
+class FoundAlarm(NamedTuple):
     """An alarm as it is shown."""
 
     severity: int
@@ -32,11 +32,11 @@ class Difference(NamedTuple):
     """An alarm that is gained, lost or changed."""
 
     check: str
-    now: Found | None
-    then: Found | None
+    now: FoundAlarm | None
+    then: FoundAlarm | None
 
 
-class Tally(msgspec.Struct):
+class SideTally(msgspec.Struct):
     """What one side found."""
 
     by_severity: dict[Severity, int] = {}
@@ -58,7 +58,7 @@ class Findings:
         """Snapshots that carry it."""
         self.digest = Digest()
         """Of its numbers."""
-        self.tallies = (Tally(), Tally())
+        self.tallies = (SideTally(), SideTally())
         self.counts = {"gained": 0, "lost": 0, "changed": 0}
         self._differences: dict[str, list[Difference]] = {name: [] for name in self.counts}
 
@@ -94,7 +94,7 @@ def _badness(one: Difference) -> tuple[float, ...]:
     return -max(each.severity for each in found), -length, found[-1].start, rule.KINDS.index(one.check)
 
 
-def _found(one: Episode) -> Found:
+def _found(one: Episode) -> FoundAlarm:
     peak = one.facts.peak
     shown = peak and (peak.position[1], peak.value)
-    return Found(one.severity, one.start, one.raised_at[0], one.end, shown)
+    return FoundAlarm(one.severity, one.start, one.raised_at[0], one.end, shown)

@@ -11,7 +11,7 @@ from missionops.domain.episodes.episode import Episode, Reading
 from missionops.domain.episodes.level_fold import LevelFold
 from missionops.domain.parameter_set import Value, is_number
 from missionops.domain.preview import hits
-from missionops.domain.preview.portion import Column, Portion
+from missionops.domain.preview.portion import Column, SnapshotPortion
 from missionops.domain.rule import Rule
 
 LIMIT, STATE, CHANGE, STALE = (rule.KINDS.index(name) for name in ("LIMIT", "STATE", "CHANGE", "STALE"))
@@ -20,7 +20,7 @@ LIMIT, STATE, CHANGE, STALE = (rule.KINDS.index(name) for name in ("LIMIT", "STA
 class RuledColumn(NamedTuple):
     """One parameter in a portion that one version of a config judges."""
 
-    portion: Portion
+    portion: SnapshotPortion
     column: Column
     rule: Rule | None
     version: int

@@ -11,10 +11,10 @@ from missionops.domain.checks.stale import StaleFold
 from missionops.domain.episodes.episode import Facts, Rise, SampleAt, unmonitored
 from missionops.domain.episodes.level_fold import LevelFold
 from missionops.domain.preview import folding
-from missionops.domain.preview.comparison import NOW, THEN, Comparison
+from missionops.domain.preview.comparison import NOW, THEN, AlarmComparison
 from missionops.domain.preview.findings import Findings
 from missionops.domain.preview.folding import CHANGE, LIMIT, STATE, RuledColumn, new_fold
-from missionops.domain.preview.portion import Column, Portion
+from missionops.domain.preview.portion import Column, SnapshotPortion
 from missionops.domain.rule import Rule
 
 MOST_TEXT = 256
@@ -27,12 +27,12 @@ class OpenCheck(msgspec.Struct, array_like=True):
     kind: int
     now: msgspec.Raw
     then: msgspec.Raw
-    waiting: Comparison
+    waiting: AlarmComparison
 
 
-class _Check(NamedTuple):
+class _CheckFolds(NamedTuple):
     folds: tuple[LevelFold | StaleFold, LevelFold | StaleFold]
-    waiting: Comparison
+    waiting: AlarmComparison
 
 
 class ParameterPreview:
@@ -42,16 +42,16 @@ class ParameterPreview:
         """`changes`: whether any rule for it that may come has the check CHANGE."""
         self.name = name
         self.findings = Findings()
-        self._checks: dict[int, _Check] = {}
+        self._checks: dict[int, _CheckFolds] = {}
         if changes:
             self._check(CHANGE)  # which compares with numbers of before it was in force
 
-    def _check(self, kind: int) -> _Check:
+    def _check(self, kind: int) -> _CheckFolds:
         if kind not in self._checks:
-            self._checks[kind] = _Check((new_fold(kind), new_fold(kind)), Comparison())
+            self._checks[kind] = _CheckFolds((new_fold(kind), new_fold(kind)), AlarmComparison())
         return self._checks[kind]
 
-    def add(self, portion: Portion, now: tuple[Rule | None, int], then: Rule | None) -> None:
+    def add(self, portion: SnapshotPortion, now: tuple[Rule | None, int], then: Rule | None) -> None:
         """Add snapshots that one version of the config judged, which is given with its number."""
         column = portion.columns.get(self.name) or Column([None] * len(portion.ids), [], are_numbers=False)
         numbers = column.numbers
@@ -114,7 +114,7 @@ class ParameterPreview:
             raise ValueError("is no kind of check")
         decode = checks.KINDS[rule.KINDS[given.kind]].decode
         folds: Any = (decode(given.now), decode(given.then))
-        self._checks[given.kind] = _Check(folds, given.waiting)
+        self._checks[given.kind] = _CheckFolds(folds, given.waiting)
 
 
 _NEW: Mapping[int, bytes] = {kind: msgspec.json.encode(new_fold(kind)) for kind in range(len(rule.KINDS))}

@@ -23,7 +23,7 @@ class Column(NamedTuple):
         return as_reported(value) if isinstance(value, float) else value
 
 
-class Portion(NamedTuple):
+class SnapshotPortion(NamedTuple):
     """Some snapshots one after another, in the order of their positions."""
 
     times: Sequence[int]
@@ -37,12 +37,12 @@ class Portion(NamedTuple):
         """Where a snapshot stands."""
         return self.times[index], self.stamps[index], self.ids[index]
 
-    def cut(self, start: int, end: int) -> "Portion":
+    def cut(self, start: int, end: int) -> "SnapshotPortion":
         """A part of it."""
         if (start, end) == (0, len(self.ids)):
             return self
         columns = {name: column(one.values[start:end]) for name, one in self.columns.items()}
-        return Portion(self.times[start:end], self.stamps[start:end], self.ids[start:end], columns)
+        return SnapshotPortion(self.times[start:end], self.stamps[start:end], self.ids[start:end], columns)
 
 
 def column(values: Sequence[Value]) -> Column:

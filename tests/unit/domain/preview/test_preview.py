@@ -17,7 +17,7 @@ from missionops.domain.limits import Rules
 from missionops.domain.preview import portion as portions
 from missionops.domain.preview.findings import Findings
 from missionops.domain.preview.parameter import OpenCheck, ParameterPreview
-from missionops.domain.preview.portion import Portion
+from missionops.domain.preview.portion import SnapshotPortion
 from tests.unit.domain.episodes import histories
 from tests.unit.domain.episodes.reference import History
 
@@ -65,9 +65,9 @@ def as_stored(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def as_portion(snapshots: Sequence[JudgedSnapshot]) -> Portion:
+def as_portion(snapshots: Sequence[JudgedSnapshot]) -> SnapshotPortion:
     names = {name for one in snapshots for name in one.values}
-    return Portion(
+    return SnapshotPortion(
         [one.position[0] for one in snapshots],
         [one.position[1] for one in snapshots],
         [one.position[2] for one in snapshots],
