@@ -77,6 +77,7 @@ CREATE TABLE app.alarm_mark (
     "check"        text COLLATE "C",
     first_position bytea,               -- of the snapshots that it is about; null: a config was set
     last_position  bytea,
+    is_late        boolean NOT NULL,    -- whether later snapshots had been folded when these came
     marked_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
     CHECK ((parameter IS NULL) = ("check" IS NULL)),
     CHECK ((first_position IS NULL) = (last_position IS NULL))
@@ -119,3 +120,9 @@ CREATE INDEX alarm_shelf_until ON app.alarm_shelf (until);
 
 ALTER TABLE app.checkpoint ADD COLUMN alarms_sequence bigint NOT NULL DEFAULT 0;  -- where ALARMS ended when transitions
                                                                                   -- last left the outbox
+
+-- Whether the config in force has a silentAfter, so that silence is an alarm.
+ALTER TABLE app.spacecraft ADD COLUMN tells_silence boolean NOT NULL DEFAULT false;
+UPDATE app.spacecraft SET tells_silence = true FROM app.config
+WHERE config.spacecraft_id = spacecraft.spacecraft_id AND version = config_version AND document ->> 'silentAfter' IS NOT NULL;
+CREATE INDEX spacecraft_tells_silence ON app.spacecraft (spacecraft_id) WHERE tells_silence;

@@ -143,28 +143,24 @@ async def _await_database(dsn: str) -> None:
     is_logged = False
     while True:
         try:
-            await _check_database(dsn)
+            async with database.connected(dsn) as connection:
+                version = connection.get_server_version().major
+                if version < database.OLDEST:
+                    raise SetupError(f"PostgreSQL {version} is too old: missionops needs {database.OLDEST} or newer.")
+                await migrate.check(connection)
+                if not await connection.fetchval(_MAY_WRITE):
+                    user = await connection.fetchval("SELECT current_user")
+                    raise SetupError(
+                        f"The user {user} of MISSIONOPS_DATABASE_URL may not write telemetry: give it the user of the "
+                        "service, which is mission_app where deploy/postgres.sql made the roles."
+                    )
         except Unavailable as error:
-            if not is_logged:
-                log.warning("%s Waiting for it.", error)
-            is_logged = True
-            await asyncio.sleep(_PAUSE)
+            reason = str(error)
+        except database.AWAY as error:
+            reason = f"PostgreSQL at {database.address(dsn)} ended the connection: {error}."
         else:
             return
-
-
-async def _check_database(dsn: str) -> None:
-    try:
-        async with database.connected(dsn) as connection:
-            version = connection.get_server_version().major
-            if version < database.OLDEST:
-                raise SetupError(f"PostgreSQL {version} is too old: missionops needs {database.OLDEST} or newer.")
-            await migrate.check(connection)
-            if not await connection.fetchval(_MAY_WRITE):
-                user = await connection.fetchval("SELECT current_user")
-                raise SetupError(
-                    f"The user {user} of MISSIONOPS_DATABASE_URL may not write telemetry: give it the user of the "
-                    "service, which is mission_app where deploy/postgres.sql made the roles."
-                )
-    except database.AWAY as error:
-        raise Unavailable(f"PostgreSQL at {database.address(dsn)} ended the connection: {error}.") from error
+        if not is_logged:
+            log.warning("%s Waiting for it.", reason)
+        is_logged = True
+        await asyncio.sleep(_PAUSE)

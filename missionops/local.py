@@ -69,22 +69,18 @@ async def running(
         async with database.connected(started.database_url) as connection:
             # The owners of the partitions ended with the servers, so nobody has to wait for their leases to expire.
             await checkpoint.release_all(connection)
-        service = await exits.enter_async_context(app.running(_settings(started, http_port)))
+        # The settings of the environment, but with HTTP on this machine alone and streams that fit on a small disk.
+        nats = {"nats_url": started.nats_url, "nats_user": access.SERVICE, "nats_password": started.service_password}
+        given = settings.read(
+            **settings.ANYBODY | nats,
+            database_url=started.service_database_url,
+            http_host="127.0.0.1",
+            http_port=http_port,
+        )
+        smaller = {name: size for name, size in _STREAM_BYTES.items() if name not in given.model_fields_set}
+        service = await exits.enter_async_context(app.running(given.model_copy(update=smaller)))
         await service.until_ready()
         yield LocalService(started, service)
-
-
-def _settings(servers: Servers, http_port: int) -> settings.Settings:
-    """The settings of the environment, but with HTTP on this machine alone and streams that fit on a small disk."""
-    nats = {"nats_url": servers.nats_url, "nats_user": access.SERVICE, "nats_password": servers.service_password}
-    given = settings.read(
-        **settings.ANYBODY | nats,
-        database_url=servers.service_database_url,
-        http_host="127.0.0.1",
-        http_port=http_port,
-    )
-    smaller = {name: size for name, size in _STREAM_BYTES.items() if name not in given.model_fields_set}
-    return given.model_copy(update=smaller)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from missionops.broker import streams
 
 _CHANNELS = (
     ("anomalies.*", streams.ANOMALIES, "One message for each parameter of a stored snapshot outside its limits."),
+    ("alarms.*", streams.ALARMS, "Each change of an alarm, with the alarm as it is then."),
     ("events.*", streams.EVENTS, "Recorded events, changed configs, published documents."),
     ("deadletters.telemetry.*", streams.DEADLETTERS, "Telemetry that can never be stored."),
 )

@@ -1,127 +1,41 @@
-"""Publishes the events in the outbox on `events.<spacecraftId>`: each once, in the order in which they were written.
+"""Events as messages on `events.<spacecraftId>`."""
 
-A row is deleted from the outbox only after the stream has its event. The same transaction writes down the last sequence
-of the stream (the mark). The next owner reads the stream from the mark and skips the events that it holds, so the
-previous owner may stop at any moment.
-"""
-
-import asyncio
-import contextlib
 import hashlib
-import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
-import nats.errors
-from nats.aio.client import Client
 
 from missionops.domain import spacecraft
 from missionops.domain.dead_letter import TRUNCATED
 from missionops.domain.event import Event
-from missionops.errors import OwnershipLost, Unavailable
-from missionops.logs import RepeatFilter
-from missionops.store import database, outbox
+from missionops.store import outbox
 from missionops.store.checkpoint import Lease
 from missionops.store.database import Connection
-from publishers.exactly_once import ExactlyOncePublisher, Message
-
-log = logging.getLogger(__name__)
-
-_POLL = 1.0
-"""Seconds between two looks at the outbox. A notification wakes the publisher at once, unless a pooler or a lost
-connection swallows it."""
-_PAUSE = 1.0
-"""Seconds before another attempt after a failure."""
-_PAGE = 1_000
-_PAGE_BYTES = 2 << 20  # so that a page fits into one atomic batch of the stream
-_RESERVED = 1_024  # bytes of a message that are left for its headers
+from publishers.exactly_once import Message
+from publishers.outbox import PAGE, PAGE_BYTES, WaitingMessage
 
 _encode = msgspec.json.Encoder().encode
 
 
-class EventPublisher:
-    """Publishes events for as long as a lease lasts; after an error it logs the reason and tries again.
+class EventOutbox:
+    """The outbox of events."""
 
-    `provide` creates the stream before each attempt where it does not exist.
-    """
+    name = "events"
+    channel = outbox.CHANNEL
 
-    def __init__(
-        self,
-        client: Client,
-        dsn: str,
-        lease: Lease,
-        publisher: ExactlyOncePublisher,
-        provide: Callable[[], Awaitable[None]],
-    ) -> None:
-        self._client = client
-        self._dsn = dsn
-        self._lease = lease
-        self._publisher = publisher
-        self._provide = provide
-        self._repeats = RepeatFilter()
-        self._woken = asyncio.Event()
-        self._is_stopping = False
-        self._mark_limit: int | None = None
-        """Which sequence the mark must not pass before the outbox is empty; None while nobody else has published."""
+    async def mark(self, connection: Connection, lease: Lease) -> int:
+        """After which sequence EVENTS may hold events that wait."""
+        return await outbox.mark(connection, lease)
 
-    async def run(self) -> None:
-        """Publish until stopped; OwnershipLost if another instance has claimed the partition."""
-        limits = {"statement_timeout": "5s", "transaction_timeout": "5s"}
-        while True:
-            try:
-                async with database.connected(self._dsn, **limits) as connection:
-                    await connection.add_listener(outbox.CHANNEL, lambda *_: self._woken.set())
-                    await self._provide()
-                    await self._publisher.resume(await outbox.mark(connection, self._lease))
-                    await self._publish_until_stopped(connection)
-            except OwnershipLost:
-                raise
-            except (Unavailable, nats.errors.Error) as error:
-                self._log(logging.WARNING, error)
-            except Exception as error:  # noqa: BLE001 - after any error the events stay in the outbox for another attempt
-                self._log(logging.WARNING if database.is_outage(error) else logging.ERROR, error)
-            else:
-                return
-            if self._is_stopping:
-                return
-            await asyncio.sleep(_PAUSE)
+    async def page(self, connection: Connection, lease: Lease, room: int) -> Sequence[WaitingMessage]:
+        """The first events that wait."""
+        rows = [row async for row in outbox.waiting(connection, lease, PAGE, PAGE_BYTES)]
+        found = messages((row.event for row in rows), room)
+        return [WaitingMessage(row.number, message) for row, message in zip(rows, found, strict=True)]
 
-    def stop(self) -> None:
-        """Publish what the outbox holds now, then end `run`."""
-        self._is_stopping = True
-        self._woken.set()
-
-    def _log(self, level: int, error: Exception) -> None:
-        reason = str(error) or type(error).__name__
-        if self._repeats.is_new(reason):
-            log.log(level, "events wait in the outbox: %s", reason, exc_info=error if level > logging.WARNING else None)
-
-    async def _publish_until_stopped(self, connection: Connection) -> None:
-        """Publish the outbox page by page whenever it has rows; when stopped, once more to the end."""
-        room = self._client.max_payload - _RESERVED
-        is_last = False
-        while not is_last:
-            is_last = self._is_stopping
-            self._woken.clear()
-            while True:
-                async with connection.transaction():
-                    page = [row async for row in outbox.waiting(connection, self._lease, _PAGE, _PAGE_BYTES)]
-                if not page:
-                    break
-                before = self._publisher.sequence
-                await self._publisher.publish(messages((row.event for row in page), room))
-                if self._publisher.sequence > before + len(page) and self._mark_limit is None:
-                    # Messages of another publisher lie between ours. Perhaps a former owner has published an event of
-                    # a later page, so the next owner has to read them too: the mark stays here until the outbox is
-                    # empty.
-                    self._mark_limit = before
-                mark = self._publisher.sequence if self._mark_limit is None else self._mark_limit
-                await outbox.remove(connection, self._lease, [row.number for row in page], mark)
-            self._mark_limit = None
-            if not is_last:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_POLL):
-                        await self._woken.wait()
+    async def remove(self, connection: Connection, lease: Lease, numbers: Sequence[int], mark: int) -> None:
+        """These were published."""
+        await outbox.remove(connection, lease, numbers, mark)
 
 
 def messages(events: Iterable[Event], room: int) -> Iterator[Message]:

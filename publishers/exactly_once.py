@@ -133,6 +133,10 @@ class ExactlyOncePublisher:
         """The sequence after which the next owner has to read: messages after it may belong to uncommitted batches."""
         return min((held.sequence for held in self._held.values()), default=self.sequence + 1) - 1
 
+    def forget_held(self) -> None:
+        """Nothing is left to publish: what other clients put into the stream is none of it."""
+        self._held.clear()
+
     async def publish(self, messages: Iterable[Message]) -> None:
         """Publish in order, except what the stream holds already; returns once the stream has all of them.
 
@@ -205,8 +209,8 @@ class ExactlyOncePublisher:
         """
         if self._room:
             await self._room.make_way(sum(map(_size, batch)))
-        unknown = {message.subject for message in batch} - self._last.keys()
-        self._last |= await jetstream.last_sequences(self._client, self._stream, unknown)
+        if unknown := {message.subject for message in batch} - self._last.keys():
+            self._last |= await jetstream.last_sequences(self._client, self._stream, unknown)
         expected = {message.subject: self._last[message.subject] for message in batch}
         if max(expected.values()) > self.sequence:
             raise _Overtaken(_FOREIGN_MESSAGES)

@@ -97,7 +97,8 @@ class Room:
         self._sizes[subject] = count + 1, total + size + _OVERHEAD
         if len(self._sizes) > _SUBJECTS_KNOWN:
             self._sizes.popitem(last=False)
-        self._outgoing.add(size + _OVERHEAD)
+        self._outgoing.messages += 1
+        self._outgoing.bytes += size + _OVERHEAD
 
     async def look(self) -> None:
         """Read how full the stream is, and count what it has dropped since the last look because it was full."""

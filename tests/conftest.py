@@ -17,7 +17,7 @@ from nats.aio.client import Client
 
 from missionops import app
 from missionops.app import Service
-from missionops.broker.client_patch import read_loop
+from missionops.broker import client as nats_client
 from missionops.domain.access import Role
 from missionops.embedded import access
 from missionops.embedded.nats import NatsServer
@@ -272,7 +272,7 @@ def _shared(request: pytest.FixtureRequest) -> Shared:
 async def client(nats_url: str) -> AsyncIterator[Client]:
     """A plain NATS client."""
     connection = await nats.connect(nats_url)
-    read_loop.install(connection)
+    nats_client.guard(connection)
     yield connection
     await connection.close()
 

@@ -7,8 +7,7 @@ from collections.abc import Set as AbstractSet
 import nats.errors
 from nats.aio.client import Client
 
-from missionops.broker import jetstream
-from missionops.broker.client_patch import permissions
+from missionops.broker import jetstream, permissions
 from missionops.broker.streams import DEADLETTERS, TELEMETRY
 from missionops.domain.dead_letter import SUBJECT, DeadLetter, DeadLetterSummary
 from missionops.errors import TooLarge, Unavailable

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple, Self
 import nats.errors
 from nats.aio.client import Client
 
-from missionops.broker.client_patch import permissions, read_loop
+from missionops.broker import client as nats_client
+from missionops.broker import permissions
 from missionops.errors import TooLarge, Unavailable
 from missionops.wire import headers as wire_headers
 
@@ -127,11 +128,10 @@ async def last_sequences(client: Client, stream: str, subjects: Iterable[str]) -
     """The sequence of the last message of each of these subjects; 0 where a subject has no message."""
     wanted = list(subjects)
     found = dict.fromkeys(wanted, 0)
-    if wanted:
-        async with _DirectGet(client, stream) as direct_get:
-            for start in range(0, len(wanted), _SUBJECTS_IN_A_REQUEST):
-                page = await direct_get.page({"multi_last": wanted[start : start + _SUBJECTS_IN_A_REQUEST]})
-                found.update((message.subject, message.sequence) for message in page.messages)
+    async with _DirectGet(client, stream) as direct_get:
+        for start in range(0, len(wanted), _SUBJECTS_IN_A_REQUEST):
+            page = await direct_get.page({"multi_last": wanted[start : start + _SUBJECTS_IN_A_REQUEST]})
+            found.update((message.subject, message.sequence) for message in page.messages)
     return found
 
 
@@ -179,11 +179,11 @@ class _DirectGet:
         with _errors_translated(self._client, self._subject, TIMEOUT):
             self._subscription = await self._client.subscribe(self._inbox)
         # Past nats-py's queue: another publisher can add messages as fast as they are read from there.
-        read_loop.divert(self._client, self._subscription, self._receive)
+        nats_client.divert(self._client, self._subscription, self._receive)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        read_loop.release(self._client, self._subscription)
+        nats_client.release(self._client, self._subscription)
         with suppress(nats.errors.Error):  # the connection is closed, and the subscription with it
             await self._subscription.unsubscribe()
 

@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 
 TELEMETRY = "TELEMETRY"
 ANOMALIES = "ANOMALIES"
+ALARMS = "ALARMS"
 EVENTS = "EVENTS"
 DEADLETTERS = "DEADLETTERS"
 
@@ -52,7 +53,12 @@ def _wanted(settings: Settings) -> Iterator[dict[str, Any]]:
         "allow_direct": True,
         "duplicate_window": _nanoseconds(TELEMETRY_WINDOW),
     }
-    for name, subject in ((ANOMALIES, "anomalies.*"), (EVENTS, "events.*"), (DEADLETTERS, "deadletters.telemetry.*")):
+    for name, subject in (
+        (ANOMALIES, "anomalies.*"),
+        (ALARMS, "alarms.*"),
+        (EVENTS, "events.*"),
+        (DEADLETTERS, "deadletters.telemetry.*"),
+    ):
         yield {
             "name": name,
             "subjects": [subject],

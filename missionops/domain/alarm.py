@@ -3,26 +3,26 @@
 A transition changes the alarm, raises its revision by one and yields what is published: the alarm as it is then.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 import msgspec
 
-from missionops.domain import checks, severity, timestamp
+from missionops.domain import checks, timestamp
 from missionops.domain.anomaly import Limit
 from missionops.domain.episodes.episode import Episode, Reason, SampleAt
 from missionops.domain.parameter_set import Value
 from missionops.domain.recompute.matching import GoesOn
-from missionops.domain.severity import Severity
+from missionops.domain.severity import AT_LEVEL, Severity
 from missionops.domain.timestamp import Timestamp
 
 SILENT = "SILENT"
 """The check that is about a whole spacecraft: nothing was received from it."""
 CHECKS = (*checks.KINDS, SILENT)
 
-MAX_COMMENTS = 100
+MAX_COMMENTS = 30
 """Comments that an alarm shows; its history has all of them."""
 
 
@@ -63,7 +63,7 @@ class Cause(msgspec.Struct, rename="camel"):
     documents: list[str] = []
 
 
-class Sample(msgspec.Struct, rename="camel"):
+class AlarmSample(msgspec.Struct, rename="camel"):
     """A value that was reported."""
 
     timestamp: Timestamp
@@ -117,9 +117,9 @@ class AlarmRecord(msgspec.Struct, rename="camel"):
     reason: Reason | None
     merged_into: str | None
     samples: int
-    first: Sample | None
-    peak: Sample | None
-    last: Sample | None
+    first: AlarmSample | None
+    peak: AlarmSample | None
+    last: AlarmSample | None
     limit: Limit
     config_version: int
     description: str
@@ -197,8 +197,8 @@ class Alarm(msgspec.Struct):
             spacecraft_id=self.spacecraft_id,
             parameter=self.parameter or None,
             check=self.check,
-            severity=severity.at_level(episode.severity),
-            level=severity.at_level(facts.level) if is_active and facts.level else None,
+            severity=AT_LEVEL[episode.severity],
+            level=AT_LEVEL[facts.level] if is_active and facts.level else None,
             state=self.state,
             shelved=self.shelf,
             masked=self.is_masked,
@@ -278,7 +278,7 @@ class Alarm(msgspec.Struct):
         return self.tell(Transition.COMMENTED, at, by, comment)
 
 
-def cause(parameter: str, check: str, episode: Episode, rule: dict[str, Any]) -> Cause:
+def cause(parameter: str, check: str, episode: Episode, rule: Mapping[str, Any]) -> Cause:
     """What is told of the limit at which the severity of an episode last rose; `rule` is the rule of that version."""
     rise = episode.rises[-1]
     return Cause(
@@ -292,7 +292,7 @@ def cause(parameter: str, check: str, episode: Episode, rule: dict[str, Any]) ->
     )
 
 
-def _sample(found: SampleAt | None) -> Sample | None:
+def _sample(found: SampleAt | None) -> AlarmSample | None:
     if found is None:
         return None
-    return Sample(timestamp.from_microseconds(found.position[1]), found.value, found.position[2])
+    return AlarmSample(timestamp.from_microseconds(found.position[1]), found.value, found.position[2])

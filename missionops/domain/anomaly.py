@@ -54,7 +54,8 @@ def judge(snapshot: Snapshot, rules: Rules, config_version: int, received: int) 
         value = values.get(name)
         if value is None or (rule := rules.get(name)) is None:
             continue
-        for (kind, suffix), check in zip(_KINDS, rule.in_context(values).checks, strict=False):
+        in_context = rule.in_context(values) if rule.when else rule.own
+        for (kind, suffix), check in zip(_KINDS, in_context.checks, strict=False):
             if check and (judgement := check.judge(value)) and judgement.level:
                 found.append((name, value, kind.describe, suffix, judgement))
     return [
@@ -64,7 +65,7 @@ def judge(snapshot: Snapshot, rules: Rules, config_version: int, received: int) 
             timestamp=snapshot.timestamp,
             parameter=name,
             value=value,
-            severity=severity.at_level(judgement.level),
+            severity=severity.AT_LEVEL[judgement.level],
             description=describe(name, judgement.limit, judgement.bound),
             limit=Limit(judgement.limit, judgement.bound),
             snapshot_id=snapshot.id,

@@ -93,7 +93,10 @@ def suspicious_keys(document: Mapping[str, Any]) -> Iterator[Detail]:
             yield Detail(path, f"is kept and checks nothing: did you mean parameters instead of {path}?")
         elif _looks_like_rule(value):
             yield Detail(path, "looks like a rule and checks nothing here: rules stand in parameters")
-        elif any(_looks_like_rule(inner) or _holds_rules(inner) for inner in value.values()):
+        elif any(
+            _looks_like_rule(inner) or (isinstance(inner, dict) and any(map(_looks_like_rule, inner.values())))
+            for inner in value.values()
+        ):
             yield Detail(path, "holds what looks like rules and checks nothing: rules stand in parameters")
 
 
@@ -112,10 +115,6 @@ def _looks_like_rule(value: object) -> bool:
     return isinstance(value, dict) and any(
         isinstance(inner, int | float) and _LIMIT.fullmatch(folded(key)) for key, inner in value.items()
     )
-
-
-def _holds_rules(value: object) -> bool:
-    return isinstance(value, dict) and any(map(_looks_like_rule, value.values()))
 
 
 def _is_seconds(value: object, least: float) -> bool:

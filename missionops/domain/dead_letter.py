@@ -1,7 +1,6 @@
 """Dead letters: telemetry that can never be stored, as DEADLETTERS keeps it, and whether it can be replayed."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
@@ -85,13 +84,17 @@ class DeadLetter(NamedTuple):
     def summary(self) -> DeadLetterSummary:
         """The letter as a list shows it."""
         item = self.headers.get(ITEM, "")
+        try:
+            time = timestamp.parse(self.time)
+        except timestamp.InvalidTimestamp:  # no clock of a NATS server is so wrong
+            time = timestamp.EARLIEST
         return DeadLetterSummary(
             self.sequence,
             self.subject,
             self.headers.get(ERROR_CODE),
             self.headers.get(ERROR),
             int(item) if item.isdecimal() else None,
-            _at(self.time),
+            time,
             len(self.body),
         )
 
@@ -102,10 +105,3 @@ class DeadLetter(NamedTuple):
         if not spacecraft.is_id(self.spacecraft_id):
             return "the subject that it came on names no spacecraft"
         return None
-
-
-def _at(time: str) -> datetime:
-    try:
-        return timestamp.parse(time)
-    except timestamp.InvalidTimestamp:  # no clock of a NATS server is so wrong
-        return timestamp.EARLIEST

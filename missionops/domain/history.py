@@ -19,7 +19,7 @@ class JudgedSnapshot(NamedTuple):
     version: int
 
 
-class Alarm(NamedTuple):
+class AlarmInHistory(NamedTuple):
     """An alarm that a history holds."""
 
     parameter: str
@@ -28,11 +28,11 @@ class Alarm(NamedTuple):
     episode: Episode
 
 
-def alarms(snapshots: Iterable[JudgedSnapshot], rules: Mapping[int, Rules]) -> list[Alarm]:
+def alarms(snapshots: Iterable[JudgedSnapshot], rules: Mapping[int, Rules]) -> list[AlarmInHistory]:
     """The alarms of these snapshots, given in any order, by start; `rules` are those of each version."""
     in_order = sorted(snapshots, key=itemgetter(0))
     found = [
-        Alarm(parameter, check, episode)
+        AlarmInHistory(parameter, check, episode)
         for parameter in sorted({parameter for one in rules.values() for parameter in one})
         for kind, check in enumerate(rule.KINDS)
         if any(parameter in one and one[parameter].has(kind) for one in rules.values())

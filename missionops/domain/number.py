@@ -1,6 +1,7 @@
 """Numbers: which are kept, and how they print."""
 
 import math
+from functools import lru_cache
 
 LEAST_INTEGER = -(2**63)
 GREATEST_INTEGER = 2**64 - 1
@@ -25,6 +26,7 @@ def plain(number: float) -> float:
     return int(number) if abs(number) <= _EXACT and number == int(number) and not is_negative_zero else number
 
 
+@lru_cache(maxsize=4_096)  # the same limits are printed with each anomaly
 def text(number: float) -> str:
     """`number` as ECMAScript's Number::toString prints it: `45`, `0.6632`, `1e+21` (ECMA-262, 6.1.6.1.20)."""
     sign, digits, point = _shortest(float(number))

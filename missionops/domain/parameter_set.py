@@ -1,15 +1,8 @@
-"""Parameter sets: names in order, so that values stand at positions instead of in a dict.
-
-There are two kinds. A class of `ParameterValues` holds what a decoder has read: 20 parameters are decoded in two fifths
-of the time, and judged in a quarter. A `ParameterSet` is stored, and says which number is which in a stored snapshot.
-"""
+"""Parameter sets: names in order. A stored set says which number is which in a stored snapshot."""
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple, TypeGuard, cast
-
-import msgspec
-from msgspec import UNSET, UnsetType
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeGuard, cast
 
 Value = bool | int | float | str | None
 """What a parameter may be; None where it was reported to have no value."""
@@ -24,49 +17,9 @@ LARGEST_EXACT = 2**53
 """Integers up to here, of either sign, are doubles without loss; larger ones are kept as text."""
 
 
-class ParameterValues(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    """Values of parameters by position, UNSET where a parameter was not reported; each set of names has its class."""
-
-    fields: ClassVar[Mapping[str, str]] = {}
-    """The attribute that holds each parameter, in the order of the names."""
-
-    digest: ClassVar[bytes] = b""
-    """16 bytes that stand for the names."""
-
-    writers: ClassVar[dict[Any, Any]] = {}
-    """For the store: how values of this class are written, found once and kept as long as the class."""
-
-    def __len__(self) -> int:
-        """How many names there are, whether reported or not."""
-        return len(self.fields)
-
-    def named(self) -> dict[str, Value]:
-        """The parameters that were reported."""
-        values = zip(self.fields, msgspec.structs.astuple(self), strict=True)
-        return {name: value for name, value in values if value is not UNSET}
-
-
 def digest(names: Iterable[str]) -> bytes:
     """16 bytes that stand for these names, which are sorted."""
     return hashlib.blake2b("\0".join(names).encode(), digest_size=16).digest()
-
-
-def parameter_set(names: Collection[str], value_type: Any) -> type[ParameterValues]:
-    """A class for these names, whose values are of `value_type`; ValueError if a name needs escapes in JSON."""
-    attributes = {name: f"p{position}" for position, name in enumerate(sorted(names))}
-    made = msgspec.defstruct(
-        "ParameterSet",
-        [(attribute, value_type | UnsetType, UNSET) for attribute in attributes.values()],
-        bases=(ParameterValues,),
-        namespace={
-            "fields": attributes,
-            "digest": digest(attributes),
-            "writers": {},
-        },
-        rename={attribute: name for name, attribute in attributes.items()},
-        gc=False,
-    )
-    return cast("type[ParameterValues]", made)
 
 
 class ParameterSet:

@@ -166,21 +166,22 @@ def merge(buckets: Sequence[Bucket]) -> Bucket:
     if len(buckets) == 1:
         return buckets[0]
     sets = sorted({set_id for bucket in buckets for set_id in bucket})
-    return {set_id: _merge_set([bucket[set_id] for bucket in buckets if set_id in bucket]) for set_id in sets}
-
-
-def _merge_set(parts: Sequence[RollUp]) -> RollUp:
-    if len(parts) == 1:
-        return parts[0]
-    columns = zip_longest(*(part.columns for part in parts), fillvalue=NOTHING)
-    return RollUp(
-        sum(part.snapshots for part in parts),
-        parts[0].first,
-        parts[-1].last,
-        [merge_numbers(numbers) for numbers in columns],
-        _merge_others([part.others for part in parts]),
-        _merge_runs([part.runs for part in parts]),
-    )
+    merged: dict[int, RollUp] = {}
+    for set_id in sets:
+        parts = [bucket[set_id] for bucket in buckets if set_id in bucket]
+        if len(parts) == 1:
+            merged[set_id] = parts[0]
+            continue
+        columns = zip_longest(*(part.columns for part in parts), fillvalue=NOTHING)
+        merged[set_id] = RollUp(
+            sum(part.snapshots for part in parts),
+            parts[0].first,
+            parts[-1].last,
+            [merge_numbers(numbers) for numbers in columns],
+            _merge_others([part.others for part in parts]),
+            _merge_runs([part.runs for part in parts]),
+        )
+    return merged
 
 
 def merge_numbers(parts: Iterable[Numbers]) -> Numbers:

@@ -94,19 +94,18 @@ def rule_faults(path: str, name: str, rule: object) -> Iterator[Detail]:
     elif not isinstance(rule, dict):
         yield Detail(path, f"must be an object with any of {', '.join(checks.limit.NAMES)}, …")
     else:
-        found = [fault for key, value in rule.items() for fault in _key_faults(f"{path}.{key[:MAX_NAME]}", key, value)]
+        found: list[Detail] = []
+        for key, value in rule.items():
+            place = f"{path}.{key[:MAX_NAME]}"
+            if check := KEYS.get(key):
+                found += check(place, value)
+            else:
+                found.append(Detail(place, f"is no key of a rule; the keys are {', '.join(KEYS)}"))
         found = found or [*_contradictions(path, rule)]
         if not found:
             merged = ((index, merge(rule, one)) for index, one in enumerate(rule.get("when", ())))
             found = [fault for index, one in merged for fault in _contradictions(f"{path}.when.{index}", one)]
         yield from found
-
-
-def _key_faults(path: str, key: str, value: object) -> Iterator[Detail]:
-    if check := KEYS.get(key):
-        yield from check(path, value)
-    else:
-        yield Detail(path, f"is no key of a rule; the keys are {', '.join(KEYS)}")
 
 
 def _contradictions(path: str, rule: Mapping[str, Any]) -> Iterator[Detail]:

@@ -1,6 +1,6 @@
 """Keys of a rule: what their values may be, and the faults of those that are something else."""
 
-import math
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -11,6 +11,8 @@ from missionops.domain.severity import Severity
 from missionops.errors import Detail
 
 MAX_TEXT = 4_096
+LARGEST = sys.float_info.max
+"""The largest number that a double holds: JSON has no infinity, which the distance of two doubles may be."""
 MAX_SECONDS = 10_000_000_000
 """Longer than from the earliest time to the latest, so that no sum of it with a time overflows."""
 
@@ -115,8 +117,3 @@ def order(path: str, values: Mapping[str, Any], names: Sequence[str]) -> Faults:
 def microseconds(seconds: float) -> int:
     """Seconds as a config gives them in the unit of times, which is whole."""
     return round(seconds * 1_000_000)
-
-
-def finite(distance: float) -> float:
-    """A distance of two doubles, which JSON has to be able to hold."""
-    return distance if math.isfinite(distance) else math.copysign(1.7976931348623157e308, distance)

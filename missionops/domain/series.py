@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from decimal import Decimal
 from itertools import chain, count, pairwise
+from operator import itemgetter
 from statistics import median
 from typing import NamedTuple
 
@@ -111,8 +112,21 @@ class Bucket(msgspec.Struct, array_like=True, gc=False):
                 severity: self.violations.get(severity, 0) + other.violations.get(severity, 0)
                 for severity in self.violations.keys() | other.violations
             },
-            sorted([*self.versions, *other.versions], key=lambda span: span.first),
+            spans_by_version([*self.versions, *other.versions]),
         )
+
+
+def spans_by_version(spans: Iterable[VersionSpan]) -> list[VersionSpan]:
+    """One span for each version, from its first until its last, in the order of their beginning."""
+    found: dict[int, VersionSpan] = {}
+    for version, first, last in spans:
+        known = found.get(version)
+        found[version] = (
+            VersionSpan(version, min(known.first, first), max(known.last, last))
+            if known
+            else VersionSpan(version, first, last)
+        )
+    return sorted(found.values(), key=itemgetter(1))
 
 
 def gap_of_samples(times: Collection[int]) -> float | None:

@@ -22,6 +22,5 @@ class Severity(StrEnum):
         return tuple(Severity).index(self) + 1
 
 
-def at_level(level: int) -> Severity:
-    """The severity of a level from 1 to 4."""
-    return tuple(Severity)[level - 1]
+AT_LEVEL = dict(enumerate(Severity, 1))
+"""The severity of each level from 1 to 4."""

@@ -64,14 +64,19 @@ def holds(context: Context, values: Mapping[str, Value]) -> bool:
 
 def compiled(given: Mapping[str, Any]) -> Context:
     """A valid `if`."""
-    return tuple(Condition(parameter, _test(value)) for parameter, value in given.items())
+    conditions = []
+    for parameter, value in given.items():
+        test: Equals | Between
+        if isinstance(value, dict):
+            below, above = (None if value.get(key) is None else number.kept(value[key]) for key in ("below", "above"))
+            test = Between(below, above)
+        else:
+            test = Equals(value if isinstance(value, str | bool) else number.kept(value))  # type: ignore[arg-type] # valid
+        conditions.append(Condition(parameter, test))
+    return tuple(conditions)
 
 
-def _test(value: Any) -> Equals | Between:
-    if not isinstance(value, dict):
-        return Equals(value if isinstance(value, str | bool) else number.kept(value))  # type: ignore[arg-type] # valid
-    below, above = (None if value.get(key) is None else number.kept(value[key]) for key in ("below", "above"))
-    return Between(below, above)
+_range_keys = rule_key.object_of({"below": rule_key.limit, "above": rule_key.limit})
 
 
 def faults(path: str, given: object) -> rule_key.Faults:
@@ -83,20 +88,13 @@ def faults(path: str, given: object) -> rule_key.Faults:
         place = f"{path}.{parameter[:MAX_NAME]}"
         yield from rule_key.parameter(place, parameter)
         if isinstance(value, dict):
-            yield from _range_faults(place, value)
+            found = [*_range_keys(place, value)]
+            yield from found
+            if not found and not value:
+                yield Detail(place, "must hold below, above or both")
+            elif not found and len(value) > 1 and not value["above"] < value["below"]:
+                yield Detail(place, "can never hold: above has to be less than below")
         elif isinstance(value, int | float) and not isinstance(value, bool):
             yield from rule_key.limit(place, value)
         elif not isinstance(value, str | bool):
             yield Detail(place, "must be a text, a boolean, a number, or an object with any of below, above")
-
-
-_range_keys = rule_key.object_of({"below": rule_key.limit, "above": rule_key.limit})
-
-
-def _range_faults(path: str, value: Mapping[str, Any]) -> rule_key.Faults:
-    found = [*_range_keys(path, value)]
-    yield from found
-    if not found and not value:
-        yield Detail(path, "must hold below, above or both")
-    elif not found and len(value) > 1 and not value["above"] < value["below"]:
-        yield Detail(path, "can never hold: above has to be less than below")

@@ -107,30 +107,26 @@ class ChangeStream:
         ]  # fmt: skip
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         if request.method != "HEAD":
+            now = asyncio.get_running_loop().time
+            pulse_at = now()
             async with _until_gone(request) as gone:
-                async for text in self._events(request, caller, cursor, gone):
-                    await send({"type": "http.response.body", "body": text, "more_body": True})
+                while not gone.done() and not self._feed.is_stopping.is_set():
+                    changed = self._feed.changed
+                    changes, is_reset = self._feed.since(cursor, caller.spacecraft)
+                    cursor = changes.cursor
+                    if is_reset or not changes.is_empty:
+                        text = _event("reset" if is_reset else "changed", changes, cursor)
+                        await send({"type": "http.response.body", "body": text, "more_body": True})
+                        await self._wait(gone, _APART)
+                    elif now() < pulse_at:
+                        await self._wait(gone, pulse_at - now(), changed)
+                    if now() >= pulse_at:
+                        if isinstance(await self._authorization.admit(request, Role.READER), HttpResponse):
+                            break  # the token was revoked or has expired
+                        text = _event("pulse", Pulse(datetime.now(UTC)))
+                        await send({"type": "http.response.body", "body": text, "more_body": True})
+                        pulse_at = now() + PULSE
         await send({"type": "http.response.body", "body": b""})
-
-    async def _events(
-        self, request: HttpRequest, caller: Caller, cursor: str | None, gone: "asyncio.Future[None]"
-    ) -> AsyncIterator[bytes]:
-        loop = asyncio.get_running_loop()
-        pulse_at = loop.time()
-        while not gone.done() and not self._feed.is_stopping.is_set():
-            changed = self._feed.changed
-            changes, is_reset = self._feed.since(cursor, caller.spacecraft)
-            cursor = changes.cursor
-            if is_reset or not changes.is_empty:
-                yield _event("reset" if is_reset else "changed", changes, cursor)
-                await self._wait(gone, _APART)
-            elif loop.time() < pulse_at:
-                await self._wait(gone, pulse_at - loop.time(), changed)
-            if loop.time() >= pulse_at:
-                if isinstance(await self._authorization.admit(request, Role.READER), HttpResponse):
-                    return  # the token was revoked or has expired
-                yield _event("pulse", Pulse(datetime.now(UTC)))
-                pulse_at = loop.time() + PULSE
 
     async def _wait(self, gone: "asyncio.Future[None]", seconds: float, changed: asyncio.Event | None = None) -> None:
         """Wait for some seconds or for a change; a client that goes and a service that stops end it."""

@@ -1,18 +1,24 @@
-"""A batch: the messages that arrived while earlier ones were in flight, decoded; stored as a whole or not at all."""
+"""A batch: the messages that arrived while earlier ones were in flight, decoded; stored as a whole or not at all.
 
+Snapshots that an earlier batch holds are removed from it (`RecentSnapshots`).
+"""
+
+import re
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 import msgspec
 
-from missionops.domain.parameter_set import ParameterValues
-from missionops.domain.snapshot import Snapshot, SnapshotKey
-from missionops.wire import decoder, headers, telemetry_subject
+from missionops.domain import spacecraft
+from missionops.domain.snapshot import ParameterValues, Snapshot, SnapshotKey
+from missionops.wire import decoder, headers
 from missionops.wire.decoder import Decoder
-from missionops.wire.fault import Fault
+from missionops.wire.fault import Fault, shown
 
 _DAY = 86_400_000_000  # microseconds
 _EPOCH = date(1970, 1, 1)
@@ -20,6 +26,20 @@ _WEIGHED_BYTES = 32  # of a body count as much as one value: it may hold long te
 _ROW_WEIGHT = 20  # a row costs the database about as much as twenty parameters in it
 ANOMALY_WEIGHT = 20  # to judge, store and publish one costs about as much as half a row
 _FAULT_WEIGHT = 20  # finding out what is wrong, and a dead letter, cost about as much as a whole snapshot
+
+# A stored subject is `telemetry.<partition>.<what followed telemetry.>`: the stream puts the partition, a number, in
+# front of the rest. It leaves one kind of subject as it was published: one with a token `*` or `>`, which NATS lets
+# anybody publish to. Such a token is no number and no spacecraft id, so what is published to `telemetry.*.SC-002` or
+# `telemetry.0.*` cannot pass for the telemetry of a spacecraft.
+_PREFIX = "telemetry."
+_STORED = re.compile(rf"telemetry\.[0-9]{{1,5}}\.({spacecraft.ID_PATTERN})".encode())
+_LONGEST_SUBJECT = len(_PREFIX) + len("12345.") + spacecraft.ID_LENGTH
+_WILDCARDS = frozenset({"*", ">"})
+
+_KEPT = 20_000
+"""Keys of one generation; two are kept: a second of a flood, in which a publisher without an answer sends again."""
+_SECONDS = 30.0
+"""A generation's longest time: what was deleted from the database is stored again a minute later at the latest."""
 
 
 # Structs that the garbage collector does not look at: there are tens of thousands of each, and they make no circle.
@@ -39,16 +59,33 @@ class Delivery(msgspec.Struct, gc=False):
     @property
     def spacecraft_id(self) -> str | None:
         """The spacecraft that its subject names; None if it names none."""
-        return telemetry_subject.spacecraft_id(self.stored_subject)
+        stored = self.stored_subject
+        return _known_id(stored) if len(stored) <= _LONGEST_SUBJECT else None  # a longer one need not be remembered
 
     @property
     def subject(self) -> str:
         """The subject that it was published to."""
-        return telemetry_subject.published(self.stored_subject)
+        first, *rest = headers.text(self.stored_subject).removeprefix(_PREFIX).split(".")
+        return _PREFIX + ".".join([first, *rest] if _WILDCARDS & {first, *rest} else rest)
+
+    @property
+    def subject_fault(self) -> str:
+        """Why its subject is no spacecraft's, where that is so."""
+        subject = self.subject
+        tokens = subject.count(".") + 1
+        if tokens > 2:  # noqa: PLR2004 - telemetry and the id
+            return f"subject: {shown(subject)} has {tokens} tokens; it must be telemetry.<spacecraftId>"
+        return f"subject: {shown(subject)} does not end in a spacecraft id ({spacecraft.ID_RULE})"
 
     @property
     def headers(self) -> dict[str, str]:
         return headers.read(self.block)
+
+
+@lru_cache(maxsize=16_384)
+def _known_id(stored: bytes) -> str | None:
+    found = _STORED.fullmatch(stored)
+    return found[1].decode() if found else None
 
 
 class BatchEntry(msgspec.Struct, gc=False):
@@ -130,7 +167,7 @@ class Batch:
         if encoding is None:
             found = [Fault("malformed", "headers: cannot be read", None, delivery.body)]
         elif spacecraft_id is None:
-            found = [Fault("invalid", telemetry_subject.fault(delivery.stored_subject), None, delivery.body)]
+            found = [Fault("invalid", delivery.subject_fault, None, delivery.body)]
         else:
             found = self._decoder.decode_each(spacecraft_id, delivery.body, encoding)
         for item, result in enumerate(found):
@@ -180,3 +217,41 @@ class Batch:
     def days(self) -> set[date]:
         """The days that its snapshots are of."""
         return {_EPOCH + timedelta(days=day) for day in {identity[1] // _DAY for identity in self.entries}}
+
+
+class RecentSnapshots:
+    """Keys of the snapshots of recent batches; it removes them from the next batch.
+
+    Batches come in stream order, and each is committed before the next or not at all: what an earlier one holds is
+    stored when the later one is. So two transactions that overlap hardly ever wait for a row of each other; where one
+    does, because the other took a minute, the earlier one does not wait for the later one.
+    """
+
+    def __init__(self) -> None:
+        self._young: set[SnapshotKey] = set()
+        self._old: set[SnapshotKey] = set()
+        self._since = time.monotonic()
+        self.ask_first = True
+        """Whether the next batch probably holds repeats that only the database knows of: the last one did."""
+
+    def remove_known(self, batch: Batch) -> None:
+        """Remove what is known from `batch`, and remember the rest."""
+        elapsed = time.monotonic() - self._since
+        if elapsed > 2 * _SECONDS:
+            self._young = set()
+        if elapsed > _SECONDS:
+            self._age()
+        batch.remove(self._young)
+        batch.remove(self._old)
+        self._young.update(batch.entries)
+        if len(self._young) > _KEPT:
+            self._age()
+
+    def forget(self, keys: AbstractSet[SnapshotKey]) -> None:
+        """Forget snapshots that were not stored after all."""
+        self._young -= keys
+        self._old -= keys
+
+    def _age(self) -> None:
+        """What was young is old, and what was old is forgotten."""
+        self._old, self._young, self._since = self._young, set(), time.monotonic()

@@ -1,19 +1,16 @@
 """Rows that the database refuses as data, found by halving: all others are stored."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
 import asyncpg
 
 from missionops.errors import OwnershipLost
 from missionops.ingest.batch import Batch, BatchEntry, DeadLetter
-from missionops.store import telemetry
+from missionops.store import snapshot_rows
 from missionops.store.database import Connection
 from missionops.wire import headers
 from missionops.wire.fault import Fault
-
-_REFUSED_AS_DATA = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
-"""SQLSTATE classes 22 and 23: this row will never be taken. Everything else may pass, or is a fault of ours."""
 
 # Halving thousands of refused rows takes longer than the lease, and would be begun again for ever.
 _TAKE_TIME = "SET LOCAL transaction_timeout = 0; SET LOCAL transaction_timeout = '60s'"
@@ -28,21 +25,6 @@ class Refusal(NamedTuple):
 
     entry: BatchEntry
     error: Exception
-
-
-async def try_to_add(connection: Connection, entries: Sequence[BatchEntry], row_of: RowOf) -> Exception | None:
-    """Store all of `entries` or none; returns why none, if the database refuses one of them as data."""
-    rows = [*map(row_of, entries)]
-    # Savepoints by hand: after an error asyncpg's own nested transaction stays open, and thousands inside one another
-    # use up the server's locks.
-    await connection.execute("SAVEPOINT attempt")
-    try:
-        await telemetry.add(connection, rows)
-    except _REFUSED_AS_DATA as error:
-        await connection.execute("ROLLBACK TO attempt; RELEASE attempt")
-        return error
-    await connection.execute("RELEASE attempt")
-    return None
 
 
 async def add(
@@ -64,7 +46,7 @@ async def add(
 async def _add_by_halves(
     connection: Connection, entries: Sequence[BatchEntry], row_of: RowOf
 ) -> tuple[Sequence[BatchEntry], Sequence[Refusal]]:
-    error = await try_to_add(connection, entries, row_of)
+    error = await snapshot_rows.add(connection, [*map(row_of, entries)])
     if error is None:
         return entries, []
     constraint = error.constraint_name if isinstance(error, asyncpg.UniqueViolationError) else None
@@ -81,16 +63,18 @@ async def _add_by_halves(
     return [*first, *second], [*refused_first, *refused_second]
 
 
-def dead_letters(refusals: Iterable[Refusal]) -> Iterator[DeadLetter]:
-    """A dead letter for each refused row: of an array, with the bytes of its own item."""
+def dead_letters(batch: Batch, refusals: Iterable[Refusal]) -> Sequence[DeadLetter]:
+    """Those of a batch and one for each refused row, which of an array has its own item's bytes; in stream order."""
+    found = batch.letters.copy()
     items: dict[int, list[bytes]] = {}  # of an array with many refused items, cut once
     for entry, error in refusals:
         delivery, item = entry.delivery, entry.item
         reason = f"body: the database refuses it: {error}"
         encoding = headers.encoding_of(delivery.block)
         if encoding is None or not encoding.is_array(delivery.body):
-            yield DeadLetter(Fault("refused", reason, None, delivery.body), delivery)
+            found.append(DeadLetter(Fault("refused", reason, None, delivery.body), delivery))
             continue
         if delivery.sequence not in items:
             items[delivery.sequence] = encoding.items(delivery.body)
-        yield DeadLetter(Fault("refused", reason, item, items[delivery.sequence][item]), delivery)
+        found.append(DeadLetter(Fault("refused", reason, item, items[delivery.sequence][item]), delivery))
+    return sorted(found, key=lambda one: (one.delivery.sequence, -1 if one.fault.item is None else one.fault.item))

@@ -83,6 +83,11 @@ class LimitsCache:
                 yield spacecraft_id, found
                 await asyncio.sleep(0)  # compiling 10,000 rules takes some 30 ms; requests go on in between
 
+    async def rules(self, connection: Connection, versions: Mapping[str, int]) -> AsyncIterator[tuple[str, Rules]]:
+        """The rules of each spacecraft that has a config, likewise."""
+        async for spacecraft_id, in_force in self.read(connection, versions):
+            yield spacecraft_id, in_force.rules
+
     def _find(self, spacecraft_id: str, version: int) -> InForce | None:
         found = self._young.by_spacecraft.get(spacecraft_id)
         if found is None and (found := self._old.by_spacecraft.get(spacecraft_id)):

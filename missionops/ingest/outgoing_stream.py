@@ -30,12 +30,12 @@ class Outgoing:
     def __init__(self, dropped: Counter | None = None, purged: Counter | None = None) -> None:
         self.messages = 0
         self.bytes = 0
+        """What the server reported last, and what was published since."""
         self.max_bytes: int | None = None
         """What it may hold; 0 without a bound, None until the server was asked."""
         self._dropped = dropped or Counter("dropped", "Messages dropped.", registry=None)
         self._purged = purged or Counter("purged", "Messages purged.", registry=None)
         self._before: _Look | None = None
-        self._peak = 0
         self._purged_since = 0
         self._trouble = ""
         self._troubled_at = 0.0
@@ -58,28 +58,22 @@ class Outgoing:
         What went while it was full, and was too young to go by age, went for its size.
         """
         state, config = info["state"], info["config"]
+        peak = max(self.bytes, int(state["bytes"]))  # between two looks it only grows
         self.messages, self.bytes = int(state["messages"]), int(state["bytes"])
         self.max_bytes = max(0, int(config.get("max_bytes") or 0))
-        self._peak = max(self._peak, self.bytes)
         before, now = self._before, _look(info)
         dropped = 0
-        if before and before.created == now.created and self.max_bytes and self._peak >= FULL * self.max_bytes:
+        if before and before.created == now.created and self.max_bytes and peak >= FULL * self.max_bytes:
             expired = _time(info["ts"]) - timedelta(microseconds=int(config.get("max_age") or 0) // 1000)
             is_young = not config.get("max_age") or before.oldest is None or before.oldest > expired
             dropped = max(0, now.gone - before.gone - self._purged_since) if is_young else 0
         self._dropped.inc(dropped)
-        self._before, self._peak, self._purged_since = now, self.bytes, 0
+        self._before, self._purged_since = now, 0
         return dropped
 
     def forget(self) -> None:
         """Another instance publishes: what went until the next look is for it to count."""
         self._before = None
-
-    def add(self, size: int) -> None:
-        """A message of so many bytes was published."""
-        self.messages += 1
-        self.bytes += size
-        self._peak = max(self._peak, self.bytes)
 
     def purge(self, count: int) -> None:
         """So many messages were purged for the sake of room."""

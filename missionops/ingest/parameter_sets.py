@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from missionops.domain.parameter_name import MAX_PARAMETERS
-from missionops.domain.parameter_set import ParameterSet, ParameterValues, Value, is_double
-from missionops.domain.snapshot import Snapshot
+from missionops.domain.parameter_set import ParameterSet, Value, is_double
+from missionops.domain.snapshot import ParameterValues, Snapshot
 from missionops.ingest.batch import Batch, BatchEntry, ParameterKey
 from missionops.store import parameter_sets, snapshot_rows
 from missionops.store.configs import IngestConfig

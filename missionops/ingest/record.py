@@ -1,7 +1,7 @@
 """What a batch means: new snapshots stored, judged, and their anomalies stored with them, in one transaction."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import date
@@ -12,17 +12,21 @@ import msgspec
 
 from missionops.domain import anomaly
 from missionops.domain.anomaly import Anomaly
+from missionops.domain.limits import Rules
 from missionops.domain.roll_up import HOUR
 from missionops.domain.snapshot import SnapshotKey
-from missionops.ingest import bisect_refused, reception
+from missionops.ingest import bisect_refused
+from missionops.ingest.alarms import in_order
+from missionops.ingest.alarms.in_order import JudgedEntries
 from missionops.ingest.batch import Batch, BatchEntry, DeadLetter
 from missionops.ingest.bisect_refused import Refusal
-from missionops.ingest.limits_cache import InForce, LimitsCache
+from missionops.ingest.limits_cache import LimitsCache
 from missionops.ingest.parameter_sets import BatchSets
-from missionops.store import anomalies, telemetry
+from missionops.store import anomalies, snapshot_rows
 from missionops.store.anomalies import AnomalyRow, StoredAnomaly
 from missionops.store.configs import IngestConfig
 from missionops.store.database import Connection
+from missionops.store.reception import Reception
 
 _encode = msgspec.json.Encoder().encode
 
@@ -39,13 +43,6 @@ class StreamOrigin(NamedTuple):
     stream_generation: int
 
 
-class Judged(NamedTuple):
-    """How many snapshots of a spacecraft were judged, and how many anomalies were found in them."""
-
-    snapshots: int
-    anomalies: int
-
-
 class RecordedBatch(NamedTuple):
     """What became of a batch."""
 
@@ -59,12 +56,12 @@ class RecordedBatch(NamedTuple):
     anomalies: Sequence[StoredAnomaly] | None
     """In the order of the stream; None if there are too many to hold: they have to be read back."""
     severities: Mapping[str, int]
-    judged: Mapping[str, Judged]
-    """By spacecraft; those without limits are not judged."""
-    newest: Mapping[str, int | None]
-    """By spacecraft, of what was stored: the newest timestamp that is not ahead of the clock."""
+    receptions: Sequence[Reception]
+    """What was received last of each of its spacecraft."""
     hours: AbstractSet[tuple[str, int]]
     """The spacecraft and the beginnings of the hours that snapshots were added to."""
+    judged: Mapping[str, JudgedEntries]
+    """By spacecraft, what was stored, and what of it was anomalous."""
 
 
 EnsurePartitions: TypeAlias = Callable[[AbstractSet[date]], Awaitable[None]]
@@ -89,61 +86,62 @@ async def record(
     there is none. Rows that the database refuses as data are left out and become dead letters.
     """
     row_of = partial(sets.row, configs)
-    new: Sequence[BatchEntry] = [*batch.entries.values()]
-    added: Sequence[BatchEntry] = new
+    added: Sequence[BatchEntry] = [*batch.entries.values()]
     refusals: Sequence[Refusal] = []
-    if ask_first or await bisect_refused.try_to_add(connection, new, row_of):
-        stored = await telemetry.stored(connection, batch.entries.keys())
-        new = [entry for key, entry in batch.entries.items() if key not in stored]
+    known: AbstractSet[SnapshotKey] = set()
+    if ask_first or await snapshot_rows.add(connection, [*map(row_of, added)]):
+        known = await snapshot_rows.stored(connection, batch.entries.keys())
+        new = [entry for key, entry in batch.entries.items() if key not in known]
         added, refusals = await bisect_refused.add(connection, batch, new, row_of)
 
-    by_spacecraft: dict[str, list[BatchEntry]] = {}
+    by_spacecraft: dict[str, list[BatchEntry]] = defaultdict(list)
     for entry in added:
-        spacecraft_id = entry.snapshot.identity[0]
-        if (entries := by_spacecraft.get(spacecraft_id)) is None:
-            entries = by_spacecraft[spacecraft_id] = []
-        entries.append(entry)
-
+        by_spacecraft[entry.snapshot.identity[0]].append(entry)
     found = _FoundAnomalies(batch, ensure_partitions)
-    judged: dict[str, Judged] = {}
+    judged = {spacecraft_id: JudgedEntries(entries) for spacecraft_id, entries in by_spacecraft.items()}
     wanted = {spacecraft_id: configs[spacecraft_id].version for spacecraft_id in by_spacecraft}
-    async for spacecraft_id, in_force in limits.read(connection, wanted):
-        entries, before = by_spacecraft[spacecraft_id], found.count
-        for rows in _judge(entries, in_force, origin):
+    async for spacecraft_id, (version, rules, _) in limits.read(connection, wanted):
+        entries = by_spacecraft[spacecraft_id]
+        anomalous: dict[int, Sequence[tuple[str, int]]] = {}
+        for place, rows in _judge(entries, version, rules, origin):
             await found.add(connection, rows)
-        judged[spacecraft_id] = Judged(len(entries), found.count - before)
+            anomalous[place] = [in_order.key_of(row.parameter, row.kind) for row in rows]
+        judged[spacecraft_id] = JudgedEntries(
+            entries, version, rules.clock, has_memory=bool(rules.with_memory), anomalous=anomalous
+        )
     await found.write(connection)
 
-    known = len(batch.entries) - len(new)
     return RecordedBatch(
         stored=len(added),
-        duplicates=batch.duplicates + known + len(new) - len(added) - len(refusals),
-        known=known,
+        duplicates=batch.duplicates + len(batch.entries) - len(added) - len(refusals),
+        known=len(known),
         refused={refusal.entry.snapshot.identity for refusal in refusals},
-        letters=sorted((*batch.letters, *bisect_refused.dead_letters(refusals)), key=_position_of_letter),
+        letters=bisect_refused.dead_letters(batch, refusals) if refusals else batch.letters,
         anomalies=found.in_stream_order(),
         severities=found.severities,
-        judged=judged,
-        newest={
-            spacecraft_id: reception.newest_timestamp(entries, configs[spacecraft_id].clock_ahead)
-            for spacecraft_id, entries in by_spacecraft.items()
-        },
+        receptions=[
+            _reception(spacecraft_id, last, by_spacecraft.get(spacecraft_id, []), configs[spacecraft_id])
+            for spacecraft_id, last in batch.last_received.items()
+        ],
         hours=_hours(by_spacecraft),
+        judged=judged,
     )
 
 
-def _judge(entries: Iterable[BatchEntry], in_force: InForce, origin: StreamOrigin) -> Iterator[list[AnomalyRow]]:
-    """The anomalies of one spacecraft's snapshots, snapshot by snapshot; those without any are passed over."""
+def _judge(
+    entries: Iterable[BatchEntry], version: int, rules: Rules, origin: StreamOrigin
+) -> Iterator[tuple[int, list[AnomalyRow]]]:
+    """The anomalies of one spacecraft's snapshots by the place of the snapshot; those without any are passed over."""
     sequence, number = 0, 0
-    for entry in entries:
+    for place, entry in enumerate(entries):
         snapshot = entry.snapshot
-        if in_force.rules.are_met(snapshot.values):
+        if rules.are_met(snapshot.values):
             continue
         if entry.delivery.sequence != sequence:
             sequence, number = entry.delivery.sequence, 0
-        found = anomaly.judge(snapshot, in_force.rules, in_force.version, entry.received)
+        found = anomaly.judge(snapshot, rules, version, entry.received)
         if found:
-            yield [_row(one, origin, sequence, position) for position, one in enumerate(found, number)]
+            yield place, [_row(one, origin, sequence, position) for position, one in enumerate(found, number)]
             number += len(found)
 
 
@@ -165,11 +163,31 @@ def _row(found: Anomaly, origin: StreamOrigin, sequence: int, number: int) -> An
 
 
 def _hours(by_spacecraft: Mapping[str, Iterable[BatchEntry]]) -> set[tuple[str, int]]:
-    found: set[tuple[str, int]] = set()
-    for spacecraft_id, entries in by_spacecraft.items():
-        hours = {entry.snapshot.identity[1] // HOUR for entry in entries}
-        found.update((spacecraft_id, hour * HOUR) for hour in hours)
-    return found
+    return {
+        (spacecraft_id, hour * HOUR)
+        for spacecraft_id, entries in by_spacecraft.items()
+        for hour in {entry.snapshot.identity[1] // HOUR for entry in entries}
+    }
+
+
+def _reception(spacecraft_id: str, last: BatchEntry, stored: Sequence[BatchEntry], config: IngestConfig) -> Reception:
+    newest = newest_timestamp(stored, config.clock_ahead)
+    return Reception(spacecraft_id, last.received, last.snapshot.identity[1], newest)
+
+
+def newest_timestamp(entries: Sequence[BatchEntry], ahead: float) -> int | None:
+    """The newest timestamp (microseconds since 1970) of one spacecraft's snapshots, which are in stream order.
+
+    What is stamped more than `ahead` seconds after its reception is passed over; None where nothing is left.
+    """
+    if not entries:
+        return None
+    allowed = int(ahead * 1_000_000)
+    newest = max(entry.snapshot.identity[1] for entry in entries)
+    if newest <= entries[0].received + allowed:  # the first was received first
+        return newest
+    times = ((entry.snapshot.identity[1], entry.received) for entry in entries)
+    return max((time for time, received in times if time <= received + allowed), default=None)
 
 
 class _FoundAnomalies:
@@ -211,7 +229,3 @@ class _FoundAnomalies:
             return None
         self._written.sort(key=lambda row: (row.stream_sequence, row.number_in_message))
         return [StoredAnomaly(*row[:5], row.body) for row in self._written]
-
-
-def _position_of_letter(letter: DeadLetter) -> tuple[int, int]:
-    return letter.delivery.sequence, -1 if letter.fault.item is None else letter.fault.item

@@ -10,13 +10,14 @@ from typing import Literal, NamedTuple, get_args
 import prometheus_client as prometheus
 
 from missionops.domain.severity import Severity
+from missionops.ingest.alarms.status import AlarmStatus
 from missionops.ingest.outgoing_stream import Outgoing, total
 from missionops.ingest.roll_up_status import RollUpStatus
 from missionops.wire.fault import Code
 
 Role = Literal["starting", "owner", "standby", "stopped"]
 
-OUTGOING_STREAMS = ("ANOMALIES", "DEADLETTERS", "EVENTS")
+OUTGOING_STREAMS = ("ANOMALIES", "ALARMS", "DEADLETTERS", "EVENTS")
 
 _MESSAGE_BUCKETS = (1, 10, 100, 1_000, 10_000)
 _SECOND_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -48,6 +49,7 @@ class IngestStatus:
         self.stream_end: StreamEnd | None = None
         """By it the loss is counted where somebody deletes the stream."""
         self.roll_ups = RollUpStatus(registry)
+        self.alarms = AlarmStatus(registry)
         self._moved = asyncio.Event()
         self._declare_counters(registry)
         self._declare_gauges(registry)

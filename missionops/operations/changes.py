@@ -79,7 +79,7 @@ class ChangeFeed:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Listen for the time of a block."""
-        task = asyncio.create_task(self._listen_always())
+        task = asyncio.create_task(self._listen())
         try:
             yield
         finally:
@@ -87,31 +87,24 @@ class ChangeFeed:
             task.cancel()
             await asyncio.wait([task])
 
-    async def _listen_always(self) -> None:
+    async def _listen(self) -> None:
         while True:
             try:
-                await self._listen()
+                async with database.connected(self._dsn) as connection:
+                    await connection.add_listener(changes.CHANNEL, lambda *given: self._take(str(given[-1])))
+                    # What was changed while nobody listened is not known, so every caller is told that all may be.
+                    self._incarnation = secrets.token_hex(8)
+                    for last in self._last.values():
+                        last.clear()
+                    self._wake()
+                    while True:  # until the connection is lost
+                        await asyncio.sleep(_CHECK)
+                        async with asyncio.timeout(_CHECK):
+                            await connection.execute("SELECT 1")
             except Exception as error:  # noqa: BLE001 - whatever it is, pages go on, and are told to ask for all
                 is_expected = isinstance(error, Unavailable | SetupError | TimeoutError) or database.is_outage(error)
                 log.log(logging.DEBUG if is_expected else logging.ERROR, "no hints of changes: %s", error)
             await asyncio.sleep(_PAUSE)
-
-    async def _listen(self) -> None:
-        """Take hints until the connection is lost."""
-        async with database.connected(self._dsn) as connection:
-            await connection.add_listener(changes.CHANNEL, lambda *given: self._take(str(given[-1])))
-            self._forget()
-            while True:
-                await asyncio.sleep(_CHECK)
-                async with asyncio.timeout(_CHECK):
-                    await connection.execute("SELECT 1")
-
-    def _forget(self) -> None:
-        """Begin anew: what was changed while nobody listened is not known, so every caller is told that all may be."""
-        self._incarnation = secrets.token_hex(8)
-        for last in self._last.values():
-            last.clear()
-        self._wake()
 
     def _take(self, text: str) -> None:
         try:
@@ -148,7 +141,13 @@ class ChangeFeed:
         now = datetime.now(UTC)
         if position is None or position.incarnation != self._incarnation or position.number > self._number:
             return Changes(reached, now, None, alarms=True, events=True, configs=True), True
-        found = {kind: self._of(kind, position.number, visible) for kind in HintKind}
+        found: dict[HintKind, set[str]] = {kind: set() for kind in HintKind}
+        for kind, last in self._last.items():
+            for spacecraft_id, number in reversed(last.items()):
+                if number <= position.number:
+                    break
+                if visible is None or spacecraft_id in visible:
+                    found[kind].add(spacecraft_id)
         named = sorted(set().union(*found.values()) - {spacecraft.FLEET})
         changed = Changes(
             reached,
@@ -159,12 +158,3 @@ class ChangeFeed:
             configs=bool(found[HintKind.CONFIG]),
         )
         return changed, False
-
-    def _of(self, kind: HintKind, after: int, visible: AbstractSet[str] | None) -> set[str]:
-        found = set()
-        for spacecraft_id, number in reversed(self._last[kind].items()):
-            if number <= after:
-                break
-            if visible is None or spacecraft_id in visible:
-                found.add(spacecraft_id)
-        return found

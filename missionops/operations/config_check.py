@@ -131,7 +131,7 @@ async def warnings(database: Database, names: ParameterNames, spacecraft_id: str
             meant = f": did you mean {nearest[name]}?" if name in nearest else ""
             found.append(_warning(name, f"was never seen in this spacecraft's telemetry{meant}"))
         elif why in {"text", "no value"} and not coverage.uses[name].last_judged:
-            found.append(_warning(name, f"{_only_seen(coverage.uses[name].last_value)}: {_judged(config.rules[name])}"))
+            found.append(_warning(name, _judged_nothing(config.rules[name], coverage.uses[name].last_value)))
     return found
 
 
@@ -139,16 +139,14 @@ def _warning(parameter: str, message: str) -> Detail:
     return Detail(f"parameters.{parameter}", message)
 
 
-def _judged(rule: Rule) -> str:
-    """What a rule that met nothing to judge is about."""
-    return "limits judge numbers" if rule.judges(0) else "these states are of texts and booleans"
-
-
-def _only_seen(last_value: object) -> str:
+def _judged_nothing(rule: Rule, last_value: object) -> str:
+    """What a rule that met nothing to judge is about, and what it met instead."""
+    about = "limits judge numbers" if rule.judges(0) else "these states are of texts and booleans"
     if last_value is None:
-        return "only null (no value) was seen in this spacecraft's telemetry"
+        return f"only null (no value) was seen in this spacecraft's telemetry: {about}"
     kind = "true or false was" if isinstance(last_value, bool) else "texts were"
-    return f"only {kind} seen in this spacecraft's telemetry, the last {msgspec.json.encode(last_value).decode()}"
+    last = msgspec.json.encode(last_value).decode()
+    return f"only {kind} seen in this spacecraft's telemetry, the last {last}: {about}"
 
 
 def _nearest(names: Iterable[str], known: Iterable[str]) -> dict[str, str]:

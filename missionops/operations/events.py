@@ -53,6 +53,13 @@ async def record(context: Context, request: Request) -> Response:
     if wanted.id is not None and not identifier.is_id(wanted.id):
         raise refused("id", f"must be {identifier.RULE}")
     at = request_parsing.at(wanted.timestamp, "timestamp")
+    try:
+        _refuse_unkept(wanted.metadata, "metadata")
+        metadata = _encode(wanted.metadata)
+    except RecursionError:
+        raise refused("metadata", "is nested too deeply") from None
+    if len(metadata) > _MAX_BYTES:
+        raise TooLarge(f"metadata has {len(metadata)} bytes; at most {_MAX_BYTES} are kept")
     event = Event(
         wanted.id or f"ev_{uuid.uuid4().hex}",
         request.spacecraft_id,
@@ -60,7 +67,7 @@ async def record(context: Context, request: Request) -> Response:
         wanted.type,
         wanted.severity,
         wanted.message,
-        _metadata(wanted.metadata),
+        msgspec.Raw(metadata),
     )
     if wanted.id is None and at is not None:
         # The id is made from the content: an event that is sent twice is recorded once.
@@ -95,17 +102,6 @@ def _canonical_metadata(event: Event) -> bytes:
 def _content(event: Event, *, timed: bool) -> tuple[Any, ...]:
     metadata = _canonical_metadata(event)
     return event.spacecraft_id, event.timestamp if timed else None, event.type, event.severity, event.message, metadata
-
-
-def _metadata(given: dict[str, Any]) -> msgspec.Raw:
-    try:
-        _refuse_unkept(given, "metadata")
-        text = _encode(given)
-    except RecursionError:
-        raise refused("metadata", "is nested too deeply") from None
-    if len(text) > _MAX_BYTES:
-        raise TooLarge(f"metadata has {len(text)} bytes; at most {_MAX_BYTES} are kept")
-    return msgspec.Raw(text)
 
 
 def _refuse_unkept(value: Any, path: str) -> None:

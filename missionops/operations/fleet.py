@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, NamedTuple, cast
 
 import msgspec
@@ -18,8 +19,8 @@ from missionops.operations.fleet_monitoring import FleetMonitoring
 from missionops.operations.operation import Context, Operation, Request, Response, Route
 from missionops.operations.request_parsing import Limit
 from missionops.operations.spacecraft import Monitoring, Status
-from missionops.store import fleet
-from missionops.store.fleet import FleetRow
+from missionops.store import status as stored_status
+from missionops.store.status import StatusFacts
 
 
 class FleetState(StrEnum):
@@ -72,7 +73,7 @@ class FleetResponse(msgspec.Struct):
 
 class _Craft(NamedTuple):
     rank: int
-    row: FleetRow
+    row: StatusFacts
     monitoring: Monitoring
 
 
@@ -97,25 +98,18 @@ class FleetStatus:
         async with self._reading:
             if self._began < asked_at:  # otherwise somebody else has begun to read since
                 began = asyncio.get_running_loop().time()
-                self._at, self._crafts = await self._read(context)
-                self._began = began
+                async with context.database.transaction() as connection:
+                    now = datetime.now(UTC)
+                    rows = await stored_status.of_all(connection, now)
+                find = partial(spacecraft.monitoring, context)
+                await self._monitoring.update(context.database, rows, find, _MONITORING_SECONDS)
+                crafts = [_craft(row, self._monitoring.of(row)) for row in rows]
+                crafts.sort(key=lambda craft: (craft.rank, craft.row.spacecraft_id))
+                self._began, self._at, self._crafts = began, now, crafts
             return self._at, self._crafts
 
-    async def _read(self, context: Context) -> tuple[datetime, list[_Craft]]:
-        async with context.database.transaction() as connection:
-            now = datetime.now(UTC)
-            rows = await fleet.every(connection, now)
 
-        async def find(spacecraft_id: str) -> tuple[Monitoring, datetime]:
-            return await spacecraft.monitoring(context, spacecraft_id)
-
-        await self._monitoring.update(context.database, rows, find, _MONITORING_SECONDS)
-        crafts = [_craft(row, self._monitoring.of(row)) for row in rows]
-        crafts.sort(key=lambda craft: (craft.rank, craft.row.spacecraft_id))
-        return now, crafts
-
-
-def _craft(row: FleetRow, monitoring: Monitoring) -> _Craft:
+def _craft(row: StatusFacts, monitoring: Monitoring) -> _Craft:
     state = FleetState(spacecraft.OVERALL[row.highest])
     if state is FleetState.NOMINAL and monitoring != "ACTIVE":
         state = FleetState(monitoring)
@@ -134,14 +128,24 @@ async def status(context: Context, request: Request) -> Response:
     room, cursor, is_cut = request.max_bytes - 1_000, None, False
     last = _Cursor(0, "")
     for craft in found:
-        item = _encode(_item(craft))
+        row = craft.row
+        facts = spacecraft.status_of(row, craft.monitoring)
+        item = _encode(
+            FleetItem(
+                **msgspec.structs.asdict(facts),
+                name=row.name,
+                mission_type=row.mission_type,
+                version=row.version or None,
+                state=STATES[craft.rank],
+            )
+        )
         room -= len(item) + 1
         is_cut = room < 0 and bool(items)
         if is_cut or len(items) == wanted.limit:
             cursor = pagination.written(last)
             break
         items.append(msgspec.Raw(item))
-        last = _Cursor(craft.rank, craft.row.spacecraft_id)
+        last = _Cursor(craft.rank, row.spacecraft_id)
     shown = cast("list[FleetItem]", items)  # as JSON already
     reply = FleetResponse(at, {state: counts[state] for state in STATES if counts[state]}, shown)
     return Response(_encode(reply), cursor, is_cut=is_cut)
@@ -157,18 +161,6 @@ def _matching(crafts: Iterable[_Craft], wanted: FleetRequest, after: _Cursor | N
             continue
         if text in row.spacecraft_id.lower() or (row.name and text in row.name.lower()):
             yield craft
-
-
-def _item(craft: _Craft) -> FleetItem:
-    row = craft.row
-    status = spacecraft.status_of(row.spacecraft_id, row, craft.monitoring)
-    return FleetItem(
-        **{field: getattr(status, field) for field in status.__struct_fields__},
-        name=row.name,
-        mission_type=row.mission_type,
-        version=row.version or None,
-        state=STATES[craft.rank],
-    )
 
 
 OPERATIONS = (

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import NamedTuple
 
 import msgspec
@@ -12,7 +13,7 @@ from missionops.operations import compiled_limits
 from missionops.operations.spacecraft import Monitoring
 from missionops.store import fleet
 from missionops.store.database import Database
-from missionops.store.fleet import FleetRow, NewestSnapshot
+from missionops.store.status import StatusFacts
 
 _LATELY = timedelta(hours=24)
 _PAUSE = timedelta(seconds=5)
@@ -36,7 +37,7 @@ class _Verdict(NamedTuple):
     received_at: datetime | None
     """What had been received then: only something newer can make a rule work that did not."""
 
-    def holds(self, row: FleetRow, now: datetime) -> bool:
+    def holds(self, row: StatusFacts, now: datetime) -> bool:
         """Whether nothing has happened since that may have changed it."""
         if self.version != row.version:
             return False
@@ -51,7 +52,7 @@ class FleetMonitoring:
     def __init__(self) -> None:
         self._verdicts: dict[str, _Verdict] = {}
 
-    def of(self, row: FleetRow) -> Monitoring:
+    def of(self, row: StatusFacts) -> Monitoring:
         """The monitoring of one spacecraft; UNKNOWN where there was no time yet to find out."""
         if row.is_silent:
             return "SILENT"
@@ -60,19 +61,20 @@ class FleetMonitoring:
         verdict = self._verdicts.get(row.spacecraft_id)
         return verdict.monitoring if verdict and verdict.version == row.version else "UNKNOWN"
 
-    async def update(self, database: Database, rows: Iterable[FleetRow], find: Find, seconds: float) -> None:
+    async def update(self, database: Database, rows: Iterable[StatusFacts], find: Find, seconds: float) -> None:
         """Find out what is not known or may have changed, for some seconds, what is not known first."""
         now, deadline = datetime.now(UTC), asyncio.get_running_loop().time() + seconds
-        open_: list[FleetRow] = []
+        open_: list[tuple[datetime, StatusFacts]] = []
+        """With when something was found of it last."""
         for row in rows:
             verdict = self._verdicts.get(row.spacecraft_id)
             if row.version and not row.is_silent and not (verdict and verdict.holds(row, now)):
-                open_.append(row)
-        open_.sort(key=lambda row: self._found_at(row.spacecraft_id))
+                open_.append((verdict.found_at if verdict else timestamp.EARLIEST, row))
+        open_.sort(key=itemgetter(0))
         for start in range(0, len(open_), _CHUNK):
             if asyncio.get_running_loop().time() > deadline:
                 return
-            chunk = {row.spacecraft_id: row for row in open_[start : start + _CHUNK]}
+            chunk = {row.spacecraft_id: row for _, row in open_[start : start + _CHUNK]}
             await self._look_at_newest(database, chunk.keys(), chunk, now)
             for row in chunk.values():
                 verdict = self._verdicts.get(row.spacecraft_id)
@@ -83,28 +85,19 @@ class FleetMonitoring:
                 monitoring, until = await find(row.spacecraft_id)
                 self._verdicts[row.spacecraft_id] = _Verdict(row.version, monitoring, until, now, row.last_received_at)
 
-    def _found_at(self, spacecraft_id: str) -> datetime:
-        verdict = self._verdicts.get(spacecraft_id)
-        return verdict.found_at if verdict else timestamp.EARLIEST
-
     async def _look_at_newest(
-        self, database: Database, spacecraft_ids: Collection[str], rows: dict[str, FleetRow], now: datetime
+        self, database: Database, spacecraft_ids: Collection[str], rows: dict[str, StatusFacts], now: datetime
     ) -> None:
-        """Mark those whose newest snapshot alone shows that every rule works: nearly all of a healthy fleet."""
+        """Mark those in whose newest snapshot every rule judges a number: nearly all of a healthy fleet."""
         async with database.transaction() as connection:
             async for newest in fleet.newest_snapshots(connection, list(spacecraft_ids), now):
                 row = rows[newest.spacecraft_id]
-                if newest.version == row.version and await _meets_all(newest):
+                if newest.version != row.version or newest.parameters is None:
+                    continue
+                rules = await compiled_limits.compiled(msgspec.json.decode(newest.document))
+                values = _decode(newest.parameters)
+                if rules and not rules.off and all(type(values.get(name)) in {int, float} for name in rules):
                     until = (newest.received_at or now) + _LATELY
                     self._verdicts[row.spacecraft_id] = _Verdict(
                         row.version, "ACTIVE", until, now, row.last_received_at
                     )
-
-
-async def _meets_all(newest: NewestSnapshot) -> bool:
-    """Whether every rule of the config judges a number in the newest snapshot."""
-    if newest.parameters is None:
-        return False
-    rules = await compiled_limits.compiled(msgspec.json.decode(newest.document))
-    values = _decode(newest.parameters)
-    return bool(rules) and not rules.off and all(type(values.get(name)) in {int, float} for name in rules)

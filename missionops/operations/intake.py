@@ -16,7 +16,7 @@ from missionops.errors import Detail, InvalidRequest, TooLarge, Unavailable
 from missionops.operations import request_parsing
 from missionops.operations.operation import Context, Operation, Request, Response, Route
 from missionops.operations.request_parsing import Moment, refused
-from missionops.store import telemetry as stored_telemetry
+from missionops.store import snapshot_rows
 from missionops.wire import array_items, decoder, no_value
 from missionops.wire.fault import Fault
 from missionops.wire.strict_decoder import MAX_ID
@@ -219,7 +219,7 @@ async def _until_stored(context: Context, sequence: int, keys: Collection[Snapsh
         if status.role != "owner" or status.sequence >= sequence:
             with contextlib.suppress(Unavailable):  # the stream has them, and the database may come back in time
                 async with context.database.transaction() as connection:
-                    if len(await stored_telemetry.stored(connection, keys)) == len(keys):
+                    if len(await snapshot_rows.stored(connection, keys)) == len(keys):
                         return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause):

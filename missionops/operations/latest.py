@@ -11,7 +11,6 @@ from msgspec import Meta
 from missionops.domain import latest as reports
 from missionops.domain import limits, number, timestamp
 from missionops.domain.access import Role
-from missionops.domain.checks.limit import NAMES
 from missionops.domain.clock import Clock
 from missionops.domain.latest import ReportedValue
 from missionops.domain.parameter_name import MAX_NAME
@@ -19,9 +18,10 @@ from missionops.domain.parameter_set import Value
 from missionops.domain.severity import Severity
 from missionops.domain.timestamp import InvalidTimestamp, Timestamp
 from missionops.errors import TooLarge
-from missionops.operations import request_parsing
+from missionops.operations import parameter_limits, request_parsing
 from missionops.operations.latest_reading import LatestReading
 from missionops.operations.operation import Context, Operation, Request, Response, Route
+from missionops.operations.parameter_limits import LimitsOfParameter
 from missionops.operations.request_parsing import Moment
 from missionops.store import configs
 from missionops.store import latest as stored
@@ -45,19 +45,6 @@ class LatestRequest(msgspec.Struct, forbid_unknown_fields=True):
         | None
     ) = None
     at: Moment | None = None
-
-
-class LimitsOfParameter(msgspec.Struct, rename="camel", omit_defaults=True):
-    """The limits of a parameter, those that it has."""
-
-    severe_low: float | None = None
-    crit_low: float | None = None
-    warn_low: float | None = None
-    watch_low: float | None = None
-    watch_high: float | None = None
-    warn_high: float | None = None
-    crit_high: float | None = None
-    severe_high: float | None = None
 
 
 class BrokenLimit(msgspec.Struct):
@@ -109,13 +96,21 @@ async def latest_of(context: Context, request: Request) -> Response:
     now = at or datetime.now(UTC)
     async with context.database.transaction() as connection:
         config = await stored.in_force(connection, request.spacecraft_id) or _UNREGISTERED
-        clock = _clock(config)
+        since = None
+        if config.clock_from is not None:
+            with contextlib.suppress(InvalidTimestamp):
+                since = timestamp.to_microseconds(timestamp.parse(config.clock_from))
+        clock = Clock(round(min(config.clock_ahead, _LONGEST) * 1_000_000), since)
         reading = LatestReading(request.spacecraft_id, wanted.parameters, clock, now)
-        latest_possible = _not_after_the_last(datetime.now(UTC), config.clock_ahead)
+        received = datetime.now(UTC)
+        # Later than this no clock that is right can be; nor is a time after the last that can be kept.
+        is_bounded = config.clock_ahead < (timestamp.LATEST - received).total_seconds()
+        latest_possible = received + timedelta(seconds=config.clock_ahead) if is_bounded else timestamp.LATEST
         await reading.search(connection, at or latest_possible, latest_possible)
         newest = reading.newest()
         shown = await _shown(connection, request.spacecraft_id, config, newest, _Moment(now, as_of_then=at is not None))
-    missing = [_not_found(name) for name in reading.incomplete - newest.keys()]
+    nothing = [None] * (len(LatestValue.__struct_fields__) - 1)
+    missing = [LatestValue(name, *nothing) for name in reading.incomplete - newest.keys()]
     parameters = sorted([*shown, *missing], key=lambda value: value.name)
     body = _encode(Latest(request.spacecraft_id, now, parameters))
     if len(body) > _MOST_BYTES:
@@ -183,7 +178,7 @@ def _value(
         received_at=timestamp.from_microseconds(newest.received),
         severity=Severity(anomaly[0]) if anomaly else None,
         limit=msgspec.json.decode(anomaly[1], type=BrokenLimit) if anomaly else None,
-        limits=LimitsOfParameter(*(given.get(limit) for limit in NAMES)) if given else None,
+        limits=LimitsOfParameter(**parameter_limits.by_field(given)) if given else None,
         version=newest.version or None,
         unit=in_force.get("unit"),
         description=in_force.get("description"),
@@ -197,24 +192,6 @@ def _value(
 
 def _plain(value: Value) -> Value:
     return number.plain(value) if isinstance(value, float) else value
-
-
-def _not_found(name: str) -> LatestValue:
-    return LatestValue(name, *[None] * (len(LatestValue.__struct_fields__) - 1))
-
-
-def _not_after_the_last(time: datetime, seconds: float) -> datetime:
-    """The time so many seconds later, or the last that is kept."""
-    left = (timestamp.LATEST - time).total_seconds()
-    return timestamp.LATEST if seconds >= left else time + timedelta(seconds=seconds)
-
-
-def _clock(config: SettingsInForce) -> Clock:
-    since = None
-    if config.clock_from is not None:
-        with contextlib.suppress(InvalidTimestamp):
-            since = timestamp.to_microseconds(timestamp.parse(config.clock_from))
-    return Clock(round(min(config.clock_ahead, _LONGEST) * 1_000_000), since)
 
 
 OPERATIONS = (

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
-from typing import Any
 
 import msgspec
 
@@ -52,18 +51,22 @@ class LatestReading:
         self.incomplete = known if self._only is None else known & self._only
         first = timestamp.EARLIEST if self._clock.since is None else timestamp.from_microseconds(self._clock.since)
         await self._search_backwards(connection, (first, last))
-        await self._search_one_by_one(connection, (first, last))
+        # One by one each parameter of which nothing was found: it is rare among snapshots that have room for it.
+        for name in sorted(self.incomplete - self.reports.keys()):
+            if asyncio.get_running_loop().time() > self._until:
+                break
+            search = Search(self._spacecraft_id, (first, last), (), _SCANNED[-1], COUNTED)
+            await self._add(connection, await latest.of_parameter(connection, search, name))
         microsecond = timedelta(microseconds=1)
         for between in (
             (latest_possible + microsecond, timestamp.LATEST),
             (timestamp.EARLIEST, first - microsecond),
         ):
             if between[0] <= between[1]:
-                search = Search(self._spacecraft_id, between, await self._all_sets(connection), _MISDATED, _MISDATED)
+                names = [*self.incomplete, *self.reports]
+                sets = await latest.sets_with(connection, self._spacecraft_id, names)
+                search = Search(self._spacecraft_id, between, sets, _MISDATED, _MISDATED)
                 await self._add(connection, await latest.backwards(connection, search, _end(between)))
-
-    async def _all_sets(self, connection: Connection) -> list[int]:
-        return await latest.sets_with(connection, self._spacecraft_id, [*self.incomplete, *self.reports])
 
     async def _search_backwards(self, connection: Connection, between: Between) -> None:
         """Read the newest snapshots, of fewer and fewer parameter sets, until no parameter is incomplete."""
@@ -77,15 +80,6 @@ class LatestReading:
                 return
             before = found[-1].timestamp, found[-1].id
 
-    async def _search_one_by_one(self, connection: Connection, between: Between) -> None:
-        """Search each parameter of which nothing was found: it is rare among snapshots that have room for it."""
-        for name in sorted(self.incomplete - self.reports.keys()):
-            if asyncio.get_running_loop().time() > self._until:
-                return
-            search = Search(self._spacecraft_id, between, (), _SCANNED[-1], COUNTED)
-            found = await latest.of_parameter(connection, search, name)
-            await self._add(connection, found)
-
     async def _add(self, connection: Connection, found: Iterable[Found]) -> None:
         """Note the values of snapshots."""
         rows = list(found)
@@ -96,25 +90,19 @@ class LatestReading:
             stamped, received = map(timestamp.to_microseconds, (row.timestamp, row.received_at))
             time = self._clock.time(stamped, received)
             if time <= self._now:
-                report = ReportedValue(time, stamped, row.id, received, row.version, None)
-                for name, value in self._values(row):
-                    self._note(name, report, value)
+                values: list[tuple[str, Value]] = []
+                if row.numbers is not None and row.parameter_set_id is not None:
+                    values += zip(self._names[row.parameter_set_id], row.numbers, strict=False)
+                if row.others is not None:
+                    values += _decode(row.others).items()
+                for name, value in values:
+                    if value is None or (self._only is not None and name not in self._only):
+                        continue
+                    known = self.reports.setdefault(name, [])
+                    known.append(ReportedValue(time, stamped, row.id, received, row.version, value))
+                    if len(known) == COUNTED:
+                        self.incomplete.discard(name)
             await asyncio.sleep(0)  # one may have 10,000 parameters
-
-    def _values(self, row: Found) -> Iterable[tuple[str, Any]]:
-        if row.numbers is not None and row.parameter_set_id is not None:
-            yield from zip(self._names[row.parameter_set_id], row.numbers, strict=False)
-        if row.others is not None:
-            yield from _decode(row.others).items()
-
-    def _note(self, name: str, report: ReportedValue, value: Value) -> None:
-        """Note the value that a snapshot has of a parameter."""
-        if value is None or (self._only is not None and name not in self._only):
-            return
-        found = self.reports.setdefault(name, [])
-        found.append(ReportedValue(*report[:5], value))
-        if len(found) == COUNTED:
-            self.incomplete.discard(name)
 
     def newest(self) -> dict[str, list[ReportedValue]]:
         """The newest reports of each parameter, by name."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Annotated, cast
 
 import msgspec
@@ -10,13 +11,13 @@ from msgspec import Meta
 
 from missionops.domain import number, series, timestamp
 from missionops.domain.access import Role
-from missionops.domain.checks.limit import NAMES
 from missionops.domain.parameter_name import MAX_NAME
 from missionops.domain.series import MAX_PARAMETERS, MAX_POINTS, MAX_VALUES, VersionSpan
 from missionops.domain.severity import Severity
 from missionops.domain.timestamp import Timestamp
-from missionops.operations import pagination, request_parsing
+from missionops.operations import pagination, parameter_limits, request_parsing
 from missionops.operations.operation import Context, Operation, Request, Response, Route
+from missionops.operations.parameter_limits import LimitsOfParameter
 from missionops.operations.range_reading import Pace
 from missionops.operations.request_parsing import Moment, refused
 from missionops.operations.series_reading import SeriesCursor, SeriesReading
@@ -48,18 +49,10 @@ class JudgedSpan(msgspec.Struct):
     version: int
 
 
-class LimitsInForce(msgspec.Struct, rename="camel", omit_defaults=True):
+class LimitsInForce(LimitsOfParameter):
     """A set of limits, and when it judged samples of the range."""
 
     spans: list[JudgedSpan]
-    severe_low: float | None = None
-    crit_low: float | None = None
-    warn_low: float | None = None
-    watch_low: float | None = None
-    watch_high: float | None = None
-    warn_high: float | None = None
-    crit_high: float | None = None
-    severe_high: float | None = None
 
 
 Violations = dict[Severity, list[tuple[int, int]]]
@@ -135,7 +128,7 @@ async def series_of(context: Context, request: Request) -> Response:
     async with context.readings:
         pace = Pace(request.deadline)
         while True:
-            async with context.database.transaction() as connection:
+            async with context.database.transaction(sees_one_state=True) as connection:
                 is_of_snapshots = await reading.read(connection, pace.count)
             if is_of_snapshots:
                 pace.note()
@@ -214,7 +207,9 @@ def _bucket_series(reading: SeriesReading, index: int, first: int, before: int |
         [number.plain(bucket.last) for bucket in buckets],
         violations,
         sum(bucket.others for _, bucket in known),
-        _limits(reading, name, (span for bucket in buckets for span in sorted(bucket.versions, key=_first))),
+        _limits(
+            reading, name, (span for bucket in buckets for span in sorted(bucket.versions, key=attrgetter("first")))
+        ),
     )
 
 
@@ -248,14 +243,10 @@ def _limits(reading: SeriesReading, name: str, judged: Iterable[VersionSpan]) ->
                 )
                 for span in found.spans
             ],
-            *(found.limits.get(limit) for limit in NAMES),
+            **parameter_limits.by_field(found.limits),
         )
         for found in series.limits_spans(judged, known)
     ]
-
-
-def _first(span: VersionSpan) -> int:
-    return span.first
 
 
 def _seconds(microseconds: int) -> float:

@@ -54,15 +54,12 @@ class SeriesReading:
         self._where: Positions | None = None
         self._snapshots_until = timestamp.to_microseconds(timestamp.EARLIEST)
         """Up to here no roll-ups say what is wanted."""
-        for index in range(count if cursor else 0):
-            self._continue(index, cursor.counts[index], cursor.open[index])  # type: ignore[union-attr]
-
-    def _continue(self, index: int, count: int, part: Bucket) -> None:
-        self.before[index] = max(count - part.count, 0)
-        if part.count or count > self.points:
-            self.samples[index] = None
-        if part != Bucket():
-            self.buckets[index][self.open_bucket] = part
+        for index, (number, part) in enumerate(zip(cursor.counts, cursor.open, strict=True) if cursor else ()):
+            self.before[index] = max(number - part.count, 0)
+            if part.count or number > points:
+                self.samples[index] = None
+            if part != Bucket():
+                self.buckets[index][self.open_bucket] = part
 
     @property
     def open_bucket(self) -> int:
@@ -112,36 +109,32 @@ class SeriesReading:
     async def _read_stretch(self, connection: Connection, where: Positions, stretch: Stretch) -> bool:
         """Read a stretch of roll-ups; False if its beginning has to be read from the snapshots."""
         found = await rolled_up.buckets(connection, self.wanted, where, stretch)
-        if found is None:
-            return False
-        end = self._end_of_many(found, stretch.end)
-        if end < stretch.end:
-            self._snapshots_until = end + stretch.level
-        if end == stretch.starts[0]:
-            return False
+        # Of a parameter that has few samples they are shown one by one, so they have to be read.
+        while (first := self._first_of_few(found, stretch)) is not None:
+            self._snapshots_until = first + stretch.level
+            if first <= stretch.start:
+                return False
+            stretch = stretch._replace(end=first)
+            found = await rolled_up.buckets(connection, self.wanted, where, stretch)
         for index, parts in enumerate(found):
-            for start, bucket in parts:
-                if start < end:
-                    self._add(index, start // self.wanted.step, bucket)
+            for number, bucket in parts:
+                self._add(index, number, bucket)
             if self.numbers(index) > self.points:
                 self.samples[index] = None
-        self.position = timestamp.from_microseconds(end), ""
+        self.position = timestamp.from_microseconds(stretch.end), ""
         self.is_done = self.position[0] > self.wanted.end
         return True
 
-    def _end_of_many(self, found: Sequence[Sequence[tuple[int, Bucket]]], end: int) -> int:
-        """Up to where no samples have to be read one by one: of a parameter that has few of them, they are shown."""
-        while True:
-            first = [
-                next(start for start, bucket in parts if bucket.count)
-                for index, parts in enumerate(found)
-                if self.samples[index] is not None
-                and (total := sum(bucket.count for start, bucket in parts if start < end)) > 0
-                and self.numbers(index) + total <= self.points
-            ]
-            if not first:
-                return end
-            end = min(first)
+    def _first_of_few(self, found: Sequence[Sequence[tuple[int, Bucket]]], stretch: Stretch) -> int | None:
+        """Where the first roll-up begins that has samples of a parameter with few of them; None if there is none."""
+        firsts = [
+            min(bucket.first_at for _, bucket in parts if bucket.count)
+            for index, parts in enumerate(found)
+            if self.samples[index] is not None
+            and (total := sum(bucket.count for _, bucket in parts)) > 0
+            and self.numbers(index) + total <= self.points
+        ]
+        return min(firsts) // stretch.level * stretch.level if firsts else None
 
     def _add(self, index: int, number: int, later: Bucket) -> None:
         known = self.buckets[index]

@@ -17,13 +17,13 @@ from missionops.operations.audit import Change
 from missionops.operations.compiled_limits import InForce
 from missionops.operations.operation import Context, EmptyRequest, Operation, Request, Response, Route
 from missionops.operations.request_parsing import Limit
-from missionops.store import parameter_sets, reception, spacecraft
+from missionops.store import parameter_sets, spacecraft
+from missionops.store import status as stored_status
 from missionops.store.database import Connection
-from missionops.store.fleet import FleetRow
 from missionops.store.parameter_sets import ParameterNames
-from missionops.store.reception import StatusFacts
 from missionops.store.spacecraft import Registered
 from missionops.store.spacecraft import Registration as Row
+from missionops.store.status import StatusFacts
 
 _encode = msgspec.json.Encoder().encode
 
@@ -171,7 +171,7 @@ async def status(context: Context, request: Request) -> Response:
     """The status of a spacecraft."""
     config = await context.rules.in_force(context.database, request.spacecraft_id)
     async with context.database.transaction() as connection:
-        found = await reception.status(connection, request.spacecraft_id, datetime.now(UTC))
+        found = await stored_status.of_one(connection, request.spacecraft_id, datetime.now(UTC))
         monitors: Monitoring
         if not found.is_registered:
             monitors = "UNKNOWN"
@@ -179,16 +179,16 @@ async def status(context: Context, request: Request) -> Response:
             monitors = "SILENT"
         else:
             monitors = await _rule_use(connection, context.parameter_names, request.spacecraft_id, config)
-    return Response(_encode(status_of(request.spacecraft_id, found, monitors)))
+    return Response(_encode(status_of(found, monitors)))
 
 
-def status_of(spacecraft_id: str, facts: StatusFacts | FleetRow, found: Monitoring) -> Status:
+def status_of(facts: StatusFacts, found: Monitoring) -> Status:
     """The status that these facts make."""
     offset = None
     if facts.last_received_at and facts.last_received_timestamp:
         offset = (facts.last_received_at - facts.last_received_timestamp).total_seconds()
     return Status(
-        spacecraft_id,
+        facts.spacecraft_id,
         facts.last_timestamp,
         facts.last_received_at,
         offset,

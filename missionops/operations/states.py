@@ -16,7 +16,7 @@ from missionops.operations.series import ParameterNames
 from missionops.store import samples, states
 from missionops.store.database import Connection
 from missionops.store.samples import Positions
-from missionops.store.states import StatePortion, StateSearch
+from missionops.store.states import StateSearch
 from missionops.store.telemetry import Cursor
 
 MAX_SPANS = 5_000
@@ -127,12 +127,6 @@ class _Reading:
             return False
         self.is_full = False
         self._bytes += size
-        self._add(portion)
-        self.is_done = portion.after is None
-        self.position = portion.after or self.position
-        return True
-
-    def _add(self, portion: StatePortion) -> None:
         for run in portion.runs:
             spans = self.found[run.parameter].spans
             value = run.value.encode()
@@ -144,6 +138,9 @@ class _Reading:
                 self._spans += 1
         for one, numbers in zip(self.found, portion.numbers, strict=True):
             one.others += numbers
+        self.is_done = portion.after is None
+        self.position = portion.after or self.position
+        return True
 
 
 OPERATIONS = (

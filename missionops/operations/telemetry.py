@@ -60,15 +60,23 @@ async def list_newest(context: Context, request: Request) -> Response:
         rows = telemetry.newest(
             connection, request.spacecraft_id, between, before, wanted.limit + 1, names=context.parameter_names
         )
-        return await pagination.page(_items(request.spacecraft_id, rows), wanted.limit, request.max_bytes)
-
-
-async def _items(spacecraft_id: str, rows: AsyncIterator[StoredSnapshot]) -> AsyncIterator[PageItem]:
-    async for row in rows:
-        shown = SnapshotResponse(
-            row.id, spacecraft_id, row.timestamp, row.parameters, row.received_at, row.config_version
+        items = (
+            PageItem(
+                _encode(
+                    SnapshotResponse(
+                        row.id,
+                        request.spacecraft_id,
+                        row.timestamp,
+                        row.parameters,
+                        row.received_at,
+                        row.config_version,
+                    )
+                ),
+                (row.timestamp, row.id),
+            )
+            async for row in rows
         )
-        yield PageItem(_encode(shown), (row.timestamp, row.id))
+        return await pagination.page(items, wanted.limit, request.max_bytes)
 
 
 class AnalyzeRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -140,16 +148,13 @@ class _Analysis:
             skipped = (
                 reached.parameter if reached and (reached.timestamp, reached.id) == (row.timestamp, row.id) else ""
             )
-            for found in self._judge(row):
+            time, received = map(timestamp.to_microseconds, (row.timestamp, row.received_at))
+            snapshot = Judged((self._spacecraft_id, time, row.id), row.parameters)
+            for found in anomaly.judge(snapshot, self._rules, self._version, received):
                 if found.parameter > skipped:
                     yield PageItem(_encode(found), _AnalysisCursor(row.timestamp, row.id, found.parameter, before))
             scanned += 1
             before += 1
-
-    def _judge(self, row: StoredSnapshot) -> list[Anomaly]:
-        time, received = map(timestamp.to_microseconds, (row.timestamp, row.received_at))
-        snapshot = Judged((self._spacecraft_id, time, row.id), row.parameters)
-        return anomaly.judge(snapshot, self._rules, self._version, received)
 
 
 OPERATIONS = (

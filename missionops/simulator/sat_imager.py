@@ -53,9 +53,12 @@ class _Imager:
         cells = CELLS - (1 if "battery-cell-short" in active else 0)
         voltage = self._battery.voltage(cells, 0.12)
         slewing = 0.03 if _mode(circle.fraction(revolutions)) == "IMAGING" else 0.0
-        lost = 0.9 * ramp(active, "reaction-wheel-friction", 300)
+        stuck = ramp(active, "reaction-wheel-friction", 300)
         pointing = abs(0.018 + self._pointing.value + normal("attitude_error_deg", 0.002))
-        rw1, rw2 = _wheels(revolutions, active)
+        # Gravity gradient once and twice an orbit, and accumulated drag; wheel 2 takes over when wheel 1 is stuck.
+        stored = 900 * circle.fraction(revolutions / DESATURATION)
+        rw1 = (1700 + 500 * circle.sine(revolutions) + stored) * (1 - 0.9 * stuck)
+        rw2 = -1500 + 420 * circle.sine(2 * revolutions + 0.1) - 0.6 * stored - 4300 * stuck
         return {
             "battery_soc": self._battery.charge,
             "battery_temp": self._battery_temp + normal("battery_temp", 0.1),
@@ -63,21 +66,12 @@ class _Imager:
             "solar_array_current": max(self._array_watts / voltage + normal("solar_array_current", 0.01), 0.0),
             "panel_temp": self._panel_temp + normal("panel_temp", 0.3),
             "payload_temp": self._payload_temp + normal("payload_temp", 0.1),
-            "attitude_error_deg": pointing + slewing + lost,
+            "attitude_error_deg": pointing + slewing + 0.9 * stuck,
             "rw1_speed_rpm": rw1 + normal("rw1_speed_rpm", 6),
             "rw2_speed_rpm": rw2 + normal("rw2_speed_rpm", 6),
             "images_captured": _pictures(revolutions),
             "imaging_mode": _mode(circle.fraction(revolutions)),
         }
-
-
-def _wheels(revolutions: float, active: Active) -> tuple[float, float]:
-    """Gravity gradient once and twice an orbit, and accumulated drag; wheel 2 takes over when wheel 1 is stuck."""
-    stored = 900 * circle.fraction(revolutions / DESATURATION)
-    rw1 = 1700 + 500 * circle.sine(revolutions) + stored
-    rw2 = -1500 + 420 * circle.sine(2 * revolutions + 0.1) - 0.6 * stored
-    stuck = ramp(active, "reaction-wheel-friction", 300)
-    return rw1 * (1 - 0.9 * stuck), rw2 - 4300 * stuck
 
 
 def _mode(phase: float) -> str:

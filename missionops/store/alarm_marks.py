@@ -6,9 +6,13 @@ from typing import NamedTuple
 
 from missionops.domain import timestamp
 from missionops.domain.episodes.episode import Position
+from missionops.errors import OwnershipLost
 from missionops.store import positions
 from missionops.store.checkpoint import Lease
 from missionops.store.database import Connection
+
+CHANNEL = "missionops_alarm_marks"
+"""Notified when a config was set."""
 
 
 class Mark(NamedTuple):
@@ -21,11 +25,13 @@ class Mark(NamedTuple):
     first: Position | None
     """None: a config was set."""
     last: Position | None
+    is_late: bool = False
+    """Whether later snapshots of the spacecraft had been folded when these came."""
 
 
 _ADD = """
-INSERT INTO app.alarm_mark (spacecraft_id, parameter, "check", first_position, last_position)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::bytea[])
+INSERT INTO app.alarm_mark (spacecraft_id, parameter, "check", first_position, last_position, is_late)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::bytea[], $6::boolean[])
 """
 
 
@@ -34,12 +40,23 @@ async def add(connection: Connection, marks: Iterable[Mark]) -> None:
     rows = [
         (
             one.spacecraft_id, one.parameter, one.check,
-            one.first and positions.written(one.first), one.last and positions.written(one.last),
+            one.first and positions.written(one.first), one.last and positions.written(one.last), one.is_late,
         )
         for one in marks
     ]  # fmt: skip
     if rows:
         await connection.execute(_ADD, *map(list, zip(*rows, strict=True)))
+
+
+_ADD_CONFIG = """
+WITH added AS (INSERT INTO app.alarm_mark (spacecraft_id, is_late) VALUES ($1, false) RETURNING number)
+SELECT pg_notify($2, '') FROM added
+"""
+
+
+async def add_config(connection: Connection, spacecraft_id: str) -> None:
+    """Note that a config was set: its alarms may end by it, though nothing is received any more."""
+    await connection.execute(_ADD_CONFIG, spacecraft_id, CHANNEL)
 
 
 class Marked(NamedTuple):
@@ -66,7 +83,7 @@ ORDER BY first LIMIT $3
 """
 
 _OF = """
-SELECT number, spacecraft_id, parameter, "check", first_position, last_position FROM app.alarm_mark
+SELECT number, spacecraft_id, parameter, "check", first_position, last_position, is_late FROM app.alarm_mark
 WHERE spacecraft_id = $1 ORDER BY number LIMIT 10000
 """
 
@@ -81,8 +98,8 @@ async def of(connection: Connection, spacecraft_id: str) -> Marked:
     """The marks of a spacecraft."""
     rows = await connection.fetch(_OF, spacecraft_id)
     marks = [
-        Mark(name, parameter, check, first and positions.read(first), last and positions.read(last))
-        for _, name, parameter, check, first, last in rows
+        Mark(name, parameter, check, first and positions.read(first), last and positions.read(last), is_late)
+        for _, name, parameter, check, first, last, is_late in rows
     ]
     return Marked(spacecraft_id, [row[0] for row in rows], marks)
 
@@ -100,17 +117,26 @@ _WAITING = (
 )
 
 
-class Waiting(NamedTuple):
+_FENCE = 'SELECT FROM app.checkpoint WHERE "partition" = $1 AND epoch = $2 FOR SHARE'
+
+
+async def fence(connection: Connection, lease: Lease) -> None:
+    """Last in a transaction: OwnershipLost, so that it is rolled back, if the partition is not ours any more."""
+    if await connection.fetchrow(_FENCE, *lease) is None:
+        raise OwnershipLost("another instance has taken over")
+
+
+class WaitingMarks(NamedTuple):
     """How much has not been folded yet."""
 
     marks: int
     since: datetime | None
 
 
-async def waiting(connection: Connection) -> Waiting:
+async def waiting(connection: Connection) -> WaitingMarks:
     """How many marks wait (10,000 stands for more), and since when."""
     row = await connection.fetchrow(_WAITING)
-    return Waiting(*row) if row else Waiting(0, None)
+    return WaitingMarks(*row) if row else WaitingMarks(0, None)
 
 
 _ADD_MISDATED = """
@@ -133,7 +159,8 @@ async def add_misdated(connection: Connection, found: Iterable[tuple[str, Positi
 # What was received of a spacecraft before: for whoever meets it for the first time.
 _NEWEST = """
 SELECT spacecraft_id, greatest(last_timestamp, (
-    SELECT max(received_at) FROM app.misdated_snapshot AS misdated WHERE misdated.spacecraft_id = reception.spacecraft_id
+    SELECT max(received_at) FROM app.misdated_snapshot AS misdated
+    WHERE misdated.spacecraft_id = reception.spacecraft_id
 ))
 FROM app.reception WHERE spacecraft_id = ANY ($1::text[])
 """
@@ -155,29 +182,42 @@ async def config_starts(connection: Connection, spacecraft_id: str) -> dict[int,
     return {row[0]: timestamp.to_microseconds(row[1]) for row in rows}
 
 
-# A version that was in force for no snapshot has an end before it begins; that does no harm.
-_BEGIN_CONFIGS = """
-INSERT INTO app.config_start (spacecraft_id, version, time)
-SELECT spacecraft_id, version, greatest(updated_at, $2) FROM app.config
-WHERE spacecraft_id = $1 AND version > 1
-    AND NOT EXISTS (SELECT FROM app.config_start AS known WHERE known.spacecraft_id = config.spacecraft_id
-                    AND known.version = config.version)
-RETURNING version, time
+class UnnotedConfig(NamedTuple):
+    """A version of which it is not noted yet from when on it ends what it does not check."""
+
+    version: int
+    updated_at: int
+
+
+# The first version ends nothing: nothing was checked before it.
+_NEW_CONFIGS = """
+SELECT version, updated_at FROM app.config
+WHERE spacecraft_id = $1 AND version > greatest(1, (
+    SELECT max(version) FROM app.config_start WHERE config_start.spacecraft_id = $1
+))
+ORDER BY version
 """
 
 
-async def begin_configs(connection: Connection, spacecraft_id: str, newest: int) -> dict[int, int]:
-    """Note from when on the versions end what they do not check, of those that are new; returns these."""
-    rows = await connection.fetch(_BEGIN_CONFIGS, spacecraft_id, timestamp.from_microseconds(newest))
-    return {row[0]: timestamp.to_microseconds(row[1]) for row in rows}
+async def new_configs(connection: Connection, spacecraft_id: str) -> list[UnnotedConfig]:
+    """The versions that are not noted yet."""
+    rows = await connection.fetch(_NEW_CONFIGS, spacecraft_id)
+    return [UnnotedConfig(row[0], timestamp.to_microseconds(row[1])) for row in rows]
+
+
+_BEGIN_CONFIG = "INSERT INTO app.config_start (spacecraft_id, version, time) VALUES ($1, $2, $3)"
+
+
+async def begin_config(connection: Connection, spacecraft_id: str, version: int, time: int) -> None:
+    """Note from when on a version ends what it does not check."""
+    await connection.execute(_BEGIN_CONFIG, spacecraft_id, version, timestamp.from_microseconds(time))
 
 
 _POSTPONE = """
-UPDATE app.config_start SET time = $3 WHERE spacecraft_id = $1 AND version > $2 AND time < $3 RETURNING version
+UPDATE app.config_start SET time = $3 WHERE spacecraft_id = $1 AND version > $2 AND time < $3
 """
 
 
-async def postpone_configs(connection: Connection, spacecraft_id: str, version: int, time: int) -> bool:
+async def postpone_configs(connection: Connection, spacecraft_id: str, version: int, time: int) -> None:
     """A snapshot of this time was judged by `version` after later versions were noted: they end nothing before it."""
-    rows = await connection.fetch(_POSTPONE, spacecraft_id, version, timestamp.from_microseconds(time))
-    return bool(rows)
+    await connection.execute(_POSTPONE, spacecraft_id, version, timestamp.from_microseconds(time))

@@ -21,8 +21,8 @@ _MOST_TEXT = 1_024
 """Characters that are kept of a text value."""
 
 _COLUMNS = """
-    id, spacecraft_id, parameter, "check", episode, cause, found_at, updated_at, masked_by, waits, is_late, is_retracted,
-    merged_into, acknowledged_by, acknowledged_at, acknowledgement, comments, revision
+    id, spacecraft_id, parameter, "check", episode, cause, found_at, updated_at, masked_by, waits, is_late,
+    is_retracted, merged_into, acknowledged_by, acknowledged_at, acknowledgement, comments, revision
 """
 
 _encode = msgspec.json.Encoder().encode
@@ -87,6 +87,22 @@ async def keys_from(connection: Connection, spacecraft_id: str, position: Positi
     return {(row[0], row[1]) for row in rows}
 
 
+# A rule names the key, perhaps in a `when` or in a text: one check too many is folded again in vain, and no more.
+_KEYS_WITH_MEMORY = """
+SELECT DISTINCT key, "check"
+FROM app.config CROSS JOIN json_each(document -> 'parameters')
+    JOIN (VALUES ('CHANGE', '%"change"%'), ('STALE', '%"staleAfter"%')) AS kind ("check", pattern)
+        ON value::text LIKE pattern
+WHERE spacecraft_id = $1
+"""
+
+
+async def keys_with_memory(connection: Connection, spacecraft_id: str) -> set[tuple[str, str]]:
+    """The parameters and checks of any config of a spacecraft that every snapshot matters to, whoever judged it."""
+    rows = await connection.fetch(_KEYS_WITH_MEMORY, spacecraft_id)
+    return {(row[0], row[1]) for row in rows}
+
+
 _NEWEST_CLOSED = """
 SELECT spacecraft_id, max(closed_position) FROM app.alarm
 WHERE spacecraft_id = ANY ($1::text[]) AND NOT is_retracted AND "check" <> 'SILENT'
@@ -100,7 +116,7 @@ async def newest_closed(connection: Connection, spacecraft_ids: Collection[str])
     return {row[0]: positions.read(row[1]) for row in rows if row[1]}
 
 
-# The foreign keys of transitions do not wait for this lock. In the order of the ids, so that two never wait in a circle.
+# The foreign keys of transitions do not wait for this lock. In the order of the ids: two never wait in a circle.
 _LOCK = f"""
 SELECT {_COLUMNS} FROM app.alarm WHERE id = ANY ($1::text[]) ORDER BY id FOR NO KEY UPDATE
 """  # noqa: S608 - of our own columns
@@ -244,7 +260,8 @@ ORDER BY is_whole, "check" DESC
 """
 _ACTIVE_MASKS = """
 SELECT spacecraft_id, parameter FROM app.alarm
-WHERE (spacecraft_id, parameter) IN (SELECT * FROM unnest($1::text[], $2::text[])) AND "end" IS NULL AND NOT is_retracted
+WHERE (spacecraft_id, parameter) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+    AND "end" IS NULL AND NOT is_retracted
 """
 
 

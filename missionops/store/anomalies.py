@@ -7,7 +7,7 @@ from typing import NamedTuple
 import asyncpg
 
 from missionops.domain import timestamp
-from missionops.store import copy, partitions, rows
+from missionops.store import database, partitions, rows
 from missionops.store.database import Connection
 from missionops.store.telemetry import Between
 
@@ -68,7 +68,7 @@ async def add(connection: Connection, rows: Sequence[AnomalyRow]) -> Sequence[An
         return rows
     await connection.execute("SAVEPOINT anomalies")
     try:
-        await copy.copy_records(connection, "anomaly", AnomalyRow._fields, rows)
+        await database.copy_records(connection, "anomaly", AnomalyRow._fields, rows)
     except asyncpg.UniqueViolationError:
         await connection.execute("ROLLBACK TO anomalies; RELEASE anomalies")
         added = {tuple(key) for key in await connection.fetch(_ADD_NEW, *map(list, zip(*rows, strict=True)))}

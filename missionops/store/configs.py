@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from missionops.store import rows
+from missionops.store import alarm_marks, rows
 from missionops.store.database import Connection
 
 
@@ -149,12 +149,12 @@ async def history(connection: Connection, spacecraft_id: str, before: int, count
 
 # The row lock on the spacecraft numbers versions without gaps: two that set its config take turns.
 _RAISE_VERSION = """
-INSERT INTO app.spacecraft AS s (spacecraft_id, config_version, clock_ahead, silent_after)
+INSERT INTO app.spacecraft AS s (spacecraft_id, config_version, clock_ahead, silent_after, tells_silence)
 VALUES ($1, 1, coalesce(($2::json #>> '{clock,ahead}')::double precision, 600),
-        coalesce(($2::json ->> 'silentAfter')::double precision, 86400))
+        coalesce(($2::json ->> 'silentAfter')::double precision, 86400), $2::json ->> 'silentAfter' IS NOT NULL)
 ON CONFLICT (spacecraft_id) DO UPDATE
 SET config_version = s.config_version + 1, clock_ahead = EXCLUDED.clock_ahead, silent_after = EXCLUDED.silent_after,
-    updated_at = clock_timestamp()
+    tells_silence = EXCLUDED.tells_silence, updated_at = clock_timestamp()
 RETURNING config_version
 """
 
@@ -182,4 +182,5 @@ async def put(connection: Connection, new: NewConfig) -> ConfigVersion:
     row = await connection.fetchrow(_ADD, spacecraft_id, version, *values)
     if row is None:
         raise AssertionError("INSERT … RETURNING returns")
+    await alarm_marks.add_config(connection, spacecraft_id)
     return ConfigVersion(*row)

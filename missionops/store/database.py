@@ -1,13 +1,13 @@
-"""PostgreSQL connections, as the other modules expect them: UTC, JSON as bytes, errors of our own tree."""
+"""PostgreSQL connections, as the other modules expect them: UTC, JSON as bytes, a COPY that ends, our own errors."""
 
 import asyncio
 import contextlib
 import os
 import re
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import TypeAlias
+from typing import Any, Literal, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import asyncpg
@@ -42,11 +42,6 @@ _OUTAGES = (
 
 _PORT = 5432
 
-
-def _identity(value: bytes) -> bytes:
-    return value
-
-
 _SETTINGS = {
     "application_name": "missionops",
     "timezone": "UTC",
@@ -61,7 +56,7 @@ _TYPES = "SELECT $1::text[], $2::timestamptz[], $3::integer[]"
 
 async def prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     """Make a connection ready for our queries: JSON crosses the wire as the bytes that it is, in both directions."""
-    await connection.set_type_codec("json", schema="pg_catalog", encoder=_identity, decoder=bytes, format="binary")
+    await connection.set_type_codec("json", schema="pg_catalog", encoder=bytes, decoder=bytes, format="binary")
     await connection.prepare(_TYPES)
 
 
@@ -134,6 +129,46 @@ async def connected(dsn: str, **settings: str) -> AsyncIterator["asyncpg.Connect
             connection.terminate()
 
 
+async def copy_chunks(connection: Connection, table: str, columns: Sequence[str], chunks: AsyncIterator[bytes]) -> None:
+    """Copy what is already in PostgreSQL's binary format; Unavailable if the server ends the connection meanwhile."""
+    copy = connection.copy_to_table(table, schema_name="app", columns=columns, format="binary", source=chunks)
+    await _unless_ended(connection, copy)
+
+
+async def copy_records(
+    connection: Connection, table: str, columns: Sequence[str], records: Iterable[Sequence[Any]]
+) -> None:
+    """Copy records; Unavailable if the server ends the connection meanwhile."""
+    copy = connection.copy_records_to_table(table, schema_name="app", columns=columns, records=records)
+    await _unless_ended(connection, copy)
+
+
+async def _unless_ended(connection: Connection, copy: Any) -> None:
+    """Wait for a COPY, but not for longer than its connection lives.
+
+    asyncpg 0.32 waits inside a COPY until the socket takes more. If the server ends the connection at that moment
+    (`transaction_timeout`, pg_terminate_backend, a crash), nothing wakes it and it never returns:
+    tests/integration/store/test_copy.py shows it.
+    """
+    ended = asyncio.get_running_loop().create_future()
+
+    def end(_: object) -> None:
+        if not ended.done():
+            ended.set_result(None)
+
+    connection.add_termination_listener(end)
+    copying = asyncio.ensure_future(copy)
+    try:
+        await asyncio.wait((copying, ended), return_when=asyncio.FIRST_COMPLETED)
+        if not copying.done():
+            raise Unavailable("PostgreSQL has ended the connection in the middle of a COPY.")
+        copying.result()
+    finally:
+        connection.remove_termination_listener(end)
+        copying.cancel()
+        copying.add_done_callback(lambda task: task.cancelled() or task.exception())  # else asyncio logs it
+
+
 class Database:
     """A pool for requests; the ingest path has connections of its own."""
 
@@ -142,10 +177,14 @@ class Database:
         self._pool = pool
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
-        """A connection in a transaction; Unavailable if none is free in time or it breaks."""
+    async def transaction(self, *, sees_one_state: bool = False) -> AsyncIterator[Connection]:
+        """A connection in a transaction; Unavailable if none is free in time or it breaks.
+
+        With `sees_one_state` each statement sees what was committed before the first, and nothing later.
+        """
+        isolation: Literal["repeatable_read"] | None = "repeatable_read" if sees_one_state else None
         try:
-            async with self._pool.acquire(timeout=2) as connection, connection.transaction():
+            async with self._pool.acquire(timeout=2) as connection, connection.transaction(isolation=isolation):
                 yield connection
         except AWAY as error:
             raise Unavailable("The database is away or too slow; try again later.") from error

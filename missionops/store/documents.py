@@ -6,6 +6,7 @@ from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import NamedTuple
 
+from missionops.store import partitions
 from missionops.store.database import Connection
 
 
@@ -134,9 +135,6 @@ SHORT_SEARCH = SearchQueries(_search(*_WORDS, _SHORT_PARTS[0]), _search(_SHORT_P
 _HAS_TRIGRAM = re.compile(r"[^\W_]{3}")
 """What pg_trgm makes entries of: three letters or digits in a row."""
 
-# A plan for any search at all would be a bad one for most.
-_PLAN_EACH = "SET LOCAL plan_cache_mode = force_custom_plan"
-
 
 class FoundDocument(NamedTuple):
     """A document that a search found, and about how large it is."""
@@ -158,7 +156,7 @@ async def search(
 
     `within` some spacecraft, only documents about one of them or about the whole fleet.
     """
-    await connection.execute(_PLAN_EACH)
+    await connection.execute(partitions.PLAN_EACH)  # a plan for any search would be a bad one for most
     queries = SEARCH if _HAS_TRIGRAM.search(text) else SHORT_SEARCH
     arguments = text, pattern(text), spacecraft_id, category
     among = None if within is None else list(within)

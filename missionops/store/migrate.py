@@ -123,7 +123,12 @@ async def apply(
     wanted = available(where)
     applied: list[Migration] = []
     async with database.connected(dsn) as connection, _naming_holders(dsn), _with_rights(connection):
-        await _make_ledger(connection)
+        already_made = asyncpg.UniqueViolationError, asyncpg.DuplicateSchemaError, asyncpg.DuplicateTableError
+        with contextlib.suppress(*already_made):  # another process may make the ledger at this moment, and be faster
+            async with connection.transaction():
+                if not await connection.fetchval("SELECT to_regnamespace('app') IS NOT NULL"):
+                    await connection.execute("CREATE SCHEMA app")  # IF NOT EXISTS would need the right to in any case
+                await connection.execute(_LEDGER)
         while migration := await _begin_next(connection, wanted):
             if migration.chunks:
                 await _rewrite(connection, migration, *migration.chunks, report)
@@ -143,14 +148,6 @@ async def check(connection: "asyncpg.Connection[asyncpg.Record]", where: Path | 
         )
     if missing:
         raise SetupError(f"The database lacks migration {missing[0].name}: run `missionops migrate`.")
-
-
-async def _make_ledger(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    with contextlib.suppress(asyncpg.UniqueViolationError, asyncpg.DuplicateSchemaError, asyncpg.DuplicateTableError):
-        async with connection.transaction():  # another process may do the same at this moment, and be faster
-            if not await connection.fetchval("SELECT to_regnamespace('app') IS NOT NULL"):
-                await connection.execute("CREATE SCHEMA app")  # IF NOT EXISTS would need the right to in either case
-            await connection.execute(_LEDGER)
 
 
 _IS_BEGUN = "SELECT EXISTS (SELECT FROM app.migration WHERE number = $1)"

@@ -8,7 +8,7 @@ import msgspec
 
 from missionops.domain import timestamp
 from missionops.domain.roll_up import DAY, HOUR, MINUTE, NOTHING, Bucket, Numbers, Others, RollUp, Row, VersionRun
-from missionops.store import copy, partitions
+from missionops.store import database, partitions
 from missionops.store.database import Connection
 
 TABLES = {MINUTE: "app.roll_up_minute", HOUR: "app.roll_up_hour", DAY: "app.roll_up_day"}
@@ -203,7 +203,7 @@ async def add(connection: Connection, level: int, spacecraft_id: str, buckets: C
     table = TABLES[level]
     await partitions.ensure(connection, table, {timestamp.from_microseconds(stored.start).date() for stored in buckets})
     rows = (row for stored in buckets for row in _rows(spacecraft_id, stored))
-    await copy.copy_records(connection, table.removeprefix("app."), _COLUMNS, rows)
+    await database.copy_records(connection, table.removeprefix("app."), _COLUMNS, rows)
 
 
 def _rows(spacecraft_id: str, stored: StoredBucket) -> Iterable[tuple[Any, ...]]:

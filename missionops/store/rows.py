@@ -20,14 +20,13 @@ async def rows(connection: Connection, query: str, *arguments: Any) -> AsyncIter
     while portion := await cursor.fetch(count):
         for row in portion:
             yield row
-        largest = max(map(_size, portion))
-        count = max(1, min(_MOST_ROWS, 2 * count, _PORTION_BYTES // max(largest, 1)))
-
-
-def _size(row: asyncpg.Record) -> int:
-    """About how many bytes the large values of a row take: JSON, and arrays of numbers."""
-    return sum(
-        len(value) * (_NUMBER_BYTES if isinstance(value, list) else 1)
-        for value in row
-        if isinstance(value, bytes | list)
-    )
+        # About how many bytes the large values of a row take: JSON, and arrays of numbers.
+        sizes = (
+            sum(
+                len(value) * (_NUMBER_BYTES if isinstance(value, list) else 1)
+                for value in row
+                if isinstance(value, bytes | list)
+            )
+            for row in portion
+        )
+        count = max(1, min(_MOST_ROWS, 2 * count, _PORTION_BYTES // max(*sizes, 1)))

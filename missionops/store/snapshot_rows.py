@@ -1,30 +1,36 @@
-"""Rows of app.snapshot in the format of COPY (FORMAT binary): https://www.postgresql.org/docs/18/sql-copy.html.
+"""Snapshots into their table, by COPY (FORMAT binary): https://www.postgresql.org/docs/18/sql-copy.html.
 
 asyncpg's own writing of a row takes several times as long. Nearly all snapshots have the names and types of earlier
 ones: for these a plan says once where each value goes, and one `struct` writes all numbers. What has no plan is written
 value by value.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from functools import lru_cache
 from operator import itemgetter
 from struct import Struct
 from typing import Any, NamedTuple
 
+import asyncpg
 import msgspec
 from msgspec import UnsetType
 
-from missionops.domain import parameter_set
-from missionops.domain.parameter_set import LARGEST_EXACT, ParameterSet, ParameterValues, Value
-from missionops.domain.snapshot import Snapshot
+from missionops.domain import parameter_set, timestamp
+from missionops.domain.parameter_set import LARGEST_EXACT, ParameterSet, Value
+from missionops.domain.snapshot import ParameterValues, Snapshot, SnapshotKey
+from missionops.store import database, partitions
+from missionops.store.database import Connection
 
 COLUMNS = (
     "config_version", "spacecraft_id", "timestamp", "received_at", "id", "parameter_set_id", "numbers", "others",
 )  # fmt: skip
 """In the order of a row."""
 
-HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-END = b"\xff\xff"
+_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_END = b"\xff\xff"
+
+_REFUSED_AS_DATA = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
+"""SQLSTATE classes 22 and 23: this row will never be taken. Everything else may pass, or is a fault of ours."""
 
 _MOST_PLANS = 64
 """For the values of one class with one set: a publisher may write whole numbers as integers, each now and then."""
@@ -61,8 +67,10 @@ def write(snapshot: Snapshot, received: int, config_version: int, known: Paramet
     if not isinstance(values, dict):
         by_position = _values(values)
         plan = _plan(values.__class__, by_position, known)
-        if plan and plan.integers and not _are_exact(plan.integers(by_position)):
-            plan = None
+        if plan and plan.integers:
+            integers = plan.integers(by_position)
+            if min(integers) < -LARGEST_EXACT or max(integers) > LARGEST_EXACT:  # a double would lose some of it
+                plan = None
     if plan is None:
         numbers, others, unplaced = _one_by_one(snapshot.parameters, known)
     else:
@@ -82,11 +90,6 @@ def _begin(spacecraft_id: str, config_version: int) -> bytes:
     """How many columns a row has, and the first two."""
     name = spacecraft_id.encode()
     return _version_and_length(len(COLUMNS), 4, config_version, len(name)) + name
-
-
-def _are_exact(integers: Sequence[int]) -> bool:
-    """Whether doubles hold them without loss."""
-    return min(integers) >= -LARGEST_EXACT and max(integers) <= LARGEST_EXACT
 
 
 def _array_head(known: ParameterSet, count: int, nulls: int) -> bytes:
@@ -175,3 +178,54 @@ def _picked(indexes: Sequence[int]) -> _Picked:
     if last - first == len(indexes):
         return itemgetter(slice(first, last))
     return itemgetter(*indexes)
+
+
+# OFFSET 0 keeps the planner from making a join of it, for which it would read the whole table: each is looked up in its
+# own partition, in a time that does not grow with what is stored. Between $4 and $5, which are known before the first
+# look, lie all of them: other partitions are not even opened.
+_STORED = """
+SELECT spacecraft_id, time, id
+FROM unnest($1::text[], $2::bigint[], $3::text[]) AS wanted (spacecraft_id, time, id)
+WHERE EXISTS (
+    SELECT FROM app.snapshot AS stored
+    WHERE stored.spacecraft_id = wanted.spacecraft_id AND stored.id = wanted.id
+        AND stored."timestamp" = timestamptz 'epoch' + wanted.time * interval '1 microsecond'
+        AND stored."timestamp" BETWEEN $4 AND $5
+    OFFSET 0
+)
+"""
+
+
+async def stored(connection: Connection, identities: Collection[SnapshotKey]) -> set[SnapshotKey]:
+    """Those of `identities` that are in the table."""
+    if not identities:
+        return set()
+    spacecraft_ids, times, ids = map(list, zip(*identities, strict=True))
+    between = map(timestamp.from_microseconds, (min(times), max(times)))
+    return {(row[0], row[1], row[2]) for row in await connection.fetch(_STORED, spacecraft_ids, times, ids, *between)}
+
+
+async def add(connection: Connection, rows: Sequence[bytes]) -> Exception | None:
+    """Add snapshots as `write` writes them; returns why none was added, if the database refuses one of them as data.
+
+    In a transaction. One that is stored already is refused, too. Unavailable where the table has no partition for one
+    of them any more.
+    """
+
+    async def written() -> AsyncIterator[bytes]:
+        yield b"".join((_HEADER, *rows, _END))
+
+    if not rows:
+        return None
+    # Savepoints by hand: after an error asyncpg's own nested transaction stays open, and thousands inside one another
+    # use up the server's locks.
+    await connection.execute("SAVEPOINT attempt")
+    try:
+        await database.copy_chunks(connection, "snapshot", COLUMNS, written())
+    except _REFUSED_AS_DATA as error:
+        if isinstance(error, asyncpg.CheckViolationError):
+            partitions.raise_if_missing(error)
+        await connection.execute("ROLLBACK TO attempt; RELEASE attempt")
+        return error
+    await connection.execute("RELEASE attempt")
+    return None

@@ -1,6 +1,6 @@
-"""Snapshots in and out of their table."""
+"""Snapshots out of their table; snapshot_rows.py puts them in."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -9,53 +9,9 @@ import msgspec
 
 from missionops.domain import parameter_set, timestamp
 from missionops.domain.parameter_set import Value
-from missionops.domain.snapshot import SnapshotKey
-from missionops.store import copy, partitions, rows, snapshot_rows
+from missionops.store import partitions, rows
 from missionops.store.database import Connection
 from missionops.store.parameter_sets import ParameterNames
-
-# OFFSET 0 keeps the planner from making a join of it, for which it would read the whole table: each is looked up in its
-# own partition, in a time that does not grow with what is stored. Between $4 and $5, which are known before the first
-# look, lie all of them: other partitions are not even opened.
-_STORED = """
-SELECT spacecraft_id, time, id
-FROM unnest($1::text[], $2::bigint[], $3::text[]) AS wanted (spacecraft_id, time, id)
-WHERE EXISTS (
-    SELECT FROM app.snapshot AS stored
-    WHERE stored.spacecraft_id = wanted.spacecraft_id AND stored.id = wanted.id
-        AND stored."timestamp" = timestamptz 'epoch' + wanted.time * interval '1 microsecond'
-        AND stored."timestamp" BETWEEN $4 AND $5
-    OFFSET 0
-)
-"""
-
-
-async def stored(connection: Connection, identities: Collection[SnapshotKey]) -> set[SnapshotKey]:
-    """Those of `identities` that are in the table."""
-    if not identities:
-        return set()
-    spacecraft_ids, times, ids = map(list, zip(*identities, strict=True))
-    between = map(timestamp.from_microseconds, (min(times), max(times)))
-    rows = await connection.fetch(_STORED, spacecraft_ids, times, ids, *between)
-    return {(row[0], row[1], row[2]) for row in rows}
-
-
-async def add(connection: Connection, rows: Sequence[bytes]) -> None:
-    """Add snapshots that are known to be new, as `snapshot_rows` writes them; one that is not fails the transaction.
-
-    Unavailable where the table has no partition for one of them any more.
-    """
-    if not rows:
-        return
-
-    async def written() -> AsyncIterator[bytes]:
-        yield b"".join((snapshot_rows.HEADER, *rows, snapshot_rows.END))
-
-    try:
-        await copy.copy_chunks(connection, "snapshot", snapshot_rows.COLUMNS, written())
-    except asyncpg.CheckViolationError as error:
-        partitions.raise_if_missing(error)
-        raise
 
 
 class StoredSnapshot(NamedTuple):

@@ -14,8 +14,8 @@ import msgspec
 from msgspec import UNSET, Meta, Raw
 
 from missionops.domain import snapshot, timestamp
-from missionops.domain.parameter_set import ParameterValues, Value
-from missionops.domain.snapshot import Snapshot
+from missionops.domain.parameter_set import Value
+from missionops.domain.snapshot import ParameterValues, Snapshot
 from missionops.wire import array_items, no_value, schema_decoder, strict_decoder
 from missionops.wire.fault import Fault, Faulty
 from missionops.wire.schema_decoder import SchemaDecoder, SchemaDecoders

@@ -7,8 +7,8 @@ from typing import Annotated, Any, NamedTuple, Protocol, TypeAlias, cast
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
+from missionops.domain import snapshot
 from missionops.domain.parameter_name import MAX_NAME, MAX_PARAMETERS
-from missionops.domain.parameter_set import parameter_set
 from missionops.wire import strict_decoder
 
 _ENOUGH = 64
@@ -83,7 +83,7 @@ class _LearnedSet:
         self._count += 1
         if self._count == _ENOUGH:
             try:
-                self.decoder = _schema_decoder(parameter_set(self.names, _Value))
+                self.decoder = _schema_decoder(snapshot.values_class(self.names, _Value))
             except ValueError:  # a name that needs escapes stays with `ANY`
                 return
 

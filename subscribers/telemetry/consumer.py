@@ -14,8 +14,8 @@ from collections import deque
 from nats.aio.client import Client
 from nats.aio.subscription import Subscription
 
+from missionops.broker import client as nats_client
 from missionops.broker import jetstream, streams
-from missionops.broker.client_patch import read_loop
 from missionops.errors import OwnershipLost
 from missionops.ingest.batch import Delivery
 from missionops.wire import headers as wire_headers
@@ -74,7 +74,7 @@ class Consumer:
         await jetstream.request(self._client, reset, {"seq": after + 1})
         # What may be in flight is bounded by what was requested; messages pass no queue of the client.
         self._subscription = await self._client.subscribe(f"{self._inbox}.*")
-        read_loop.divert(self._client, self._subscription, self._receive)
+        nats_client.divert(self._client, self._subscription, self._receive)
         await self.ask_for_more()
 
     async def wait(self) -> bool:
@@ -120,7 +120,7 @@ class Consumer:
     async def close(self) -> None:
         """End the subscription."""
         if self._subscription:
-            read_loop.release(self._client, self._subscription)
+            nats_client.release(self._client, self._subscription)
             if not self._client.is_closed:
                 await self._subscription.unsubscribe()
 

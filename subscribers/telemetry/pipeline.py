@@ -23,17 +23,16 @@ import asyncpg
 
 from missionops.domain import timestamp
 from missionops.errors import OwnershipLost
-from missionops.ingest import reception, record
-from missionops.ingest.batch import ANOMALY_WEIGHT, Batch
-from missionops.ingest.deduplication import RecentSnapshots
+from missionops.ingest import record
+from missionops.ingest.alarms.engine import AlarmEngine
+from missionops.ingest.batch import ANOMALY_WEIGHT, Batch, RecentSnapshots
 from missionops.ingest.limits_cache import LimitsCache
-from missionops.ingest.marked_hours import MarkedHours
 from missionops.ingest.parameter_sets import ParameterSets
 from missionops.ingest.record import RecordedBatch, StreamOrigin
+from missionops.ingest.roll_up_worker import MarkedHours
 from missionops.ingest.status import IngestStatus
 from missionops.store import anomalies as stored_anomalies
-from missionops.store import checkpoint, database, partitions, roll_ups
-from missionops.store import reception as stored_receptions
+from missionops.store import checkpoint, database, partitions, reception, roll_ups
 from missionops.store.checkpoint import Checkpoint, Lease
 from missionops.wire.decoder import Decoder
 from publishers import anomalies, dead_letters
@@ -111,6 +110,7 @@ class Pipeline:
         max_payload: int,
         status: IngestStatus,
         dead_letter_log: DeadLetterLog,
+        alarms: AlarmEngine,
     ) -> None:
         self._consumer = consumer
         self._position = position
@@ -120,6 +120,7 @@ class Pipeline:
         self._max_payload = max_payload
         self._status = status
         self._dead_letter_log = dead_letter_log
+        self._alarms = alarms
         self._database_url = ""
         self._writers: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
         self._slots = asyncio.Semaphore(_IN_FLIGHT)
@@ -228,7 +229,7 @@ class Pipeline:
                 self._partitioned_days |= missing
             await current.wait_for(Turn.READ_CONFIGS)
             sets = await self._parameter_sets.prepare(connection, batch)  # likewise
-            async with connection.transaction():
+            async with contextlib.AsyncExitStack() as until_committed, connection.transaction():
                 configs = await self._limits.in_force(connection, batch.last_received.keys())
                 await sets.note(connection)
                 if batch.time - self._pruned_at >= _HOUR:
@@ -251,10 +252,13 @@ class Pipeline:
                 self._recent.ask_first = recorded.known > 0
 
                 await current.wait_for(Turn.COMMIT)
+                # What alarms are found in comes in order, and nothing is found meanwhile in what came late.
+                await until_committed.enter_async_context(self._alarms.lock)
+                await self._alarms.take(connection, recorded.judged, recorded.receptions, self._limits.rules)
                 if unmarked := self.marked_hours.unmarked(recorded.hours, current.done[Turn.COMMIT]):
                     await roll_ups.mark(connection, unmarked)
                 if batch.last_received:
-                    await stored_receptions.note(connection, reception.receptions(batch, recorded.newest))
+                    await reception.note(connection, recorded.receptions)
                 await self._move_checkpoint(connection, batch, recorded)
         return recorded
 
@@ -268,8 +272,9 @@ class Pipeline:
     async def _move_checkpoint(self, connection: Connection, batch: Batch, recorded: RecordedBatch) -> None:
         """Publish the dead letters, then move the checkpoint over their messages, if the partition is still ours."""
         before = self._position.at
-        letters = dead_letters.messages(recorded.letters, before.stream_created or "", self._max_payload)
-        await self._dead_letters.publish(letters)
+        if recorded.letters:
+            letters = dead_letters.messages(recorded.letters, before.stream_created or "", self._max_payload)
+            await self._dead_letters.publish(letters)
         # Set before the statement and not after it: while it runs, the batch before may note that it was published.
         self._position.at = self._position.at._replace(
             sequence=batch.sequence,
@@ -296,8 +301,9 @@ class Pipeline:
     def _weigh_anomalies(self, recorded: RecordedBatch) -> None:
         """Note how many anomalies a snapshot of each spacecraft has now: they count when a batch is cut."""
         for spacecraft_id, judged in recorded.judged.items():
-            if judged.anomalies:
-                self._anomaly_weights[spacecraft_id] = judged.anomalies * ANOMALY_WEIGHT // judged.snapshots
+            if judged.anomalous:
+                found = sum(map(len, judged.anomalous.values()))
+                self._anomaly_weights[spacecraft_id] = found * ANOMALY_WEIGHT // len(judged.entries)
             else:
                 self._anomaly_weights.pop(spacecraft_id, None)
 

@@ -7,21 +7,29 @@ import asyncio
 import contextlib
 import logging
 import time
+from datetime import datetime
+from functools import partial
 
 import asyncpg
+import nats.errors
 from nats.aio.client import Client
 
-from missionops.broker import streams
-from missionops.broker.streams import ANOMALIES, DEADLETTERS, EVENTS
+from missionops.broker import jetstream, streams
+from missionops.broker.streams import ALARMS, ANOMALIES, DEADLETTERS, EVENTS
+from missionops.domain import timestamp
 from missionops.errors import Unavailable
+from missionops.ingest.alarms.engine import AlarmEngine
+from missionops.ingest.alarms.worker import AlarmWorker
 from missionops.ingest.roll_up_worker import RollUpWorker
 from missionops.ingest.status import IngestStatus
 from missionops.settings import Settings
 from missionops.store import checkpoint, database, locks
 from missionops.store.checkpoint import Checkpoint, Lease
 from publishers import stream_room
-from publishers.events import EventPublisher
+from publishers.alarms import AlarmOutbox
+from publishers.events import EventOutbox
 from publishers.exactly_once import ExactlyOncePublisher
+from publishers.outbox import OutboxPublisher
 from publishers.stream_room import Room
 from subscribers.telemetry import recovery, stream_purge
 from subscribers.telemetry.consumer import Consumer
@@ -33,6 +41,8 @@ log = logging.getLogger(__name__)
 
 _LONGEST = 150.0
 """Seconds for a batch. PostgreSQL ends a transaction after 60, and the search for refused rows after as long."""
+_RESERVED = 1_024
+"""Bytes of a message that are left for its headers."""
 _LOOK = 3.0
 """Seconds between two looks at how full the outgoing streams are."""
 
@@ -62,22 +72,26 @@ class Session:
         self._status = status
         self._lock_holder: str | None = None
         self._rooms = [Room(client, stream, status.outgoing[stream]) for stream in (ANOMALIES, DEADLETTERS)]
-        # Nothing is purged from EVENTS: the service must not be able to take back what it has said.
-        self._events_room = Room(client, EVENTS, status.outgoing[EVENTS])
+        # Nothing is purged from these: the service must not be able to take back what it has said.
+        self._kept_rooms = [Room(client, stream, status.outgoing[stream]) for stream in (ALARMS, EVENTS)]
+        publisher = partial(
+            ExactlyOncePublisher,
+            client,
+            is_owner=self._is_owner,
+            count_failure=status.count_publish_failure,
+            patience=settings.lease,
+        )
         self._anomalies, self._dead_letters = (
-            ExactlyOncePublisher(
-                client,
-                room.stream,
-                self._is_owner,
-                status.count_publish_failure,
-                settings.lease,
-                room=room,
-                relieve=lambda size: stream_room.relieve(self._rooms, size),
-            )
+            publisher(stream=room.stream, room=room, relieve=lambda size: stream_room.relieve(self._rooms, size))
             for room in self._rooms
         )
-        events = ExactlyOncePublisher(client, EVENTS, self._is_owner, status.count_publish_failure, settings.lease)
-        self._events = EventPublisher(client, settings.database_url, lease, events, self._provide_streams)
+        room, database_url = client.max_payload - _RESERVED, settings.database_url
+        self._outboxes = [
+            OutboxPublisher(outbox, database_url, lease, publisher(stream=stream), self._provide_streams, room=room)
+            for stream, outbox in ((EVENTS, EventOutbox()), (ALARMS, AlarmOutbox()))
+        ]
+        self._alarm_engine = AlarmEngine(lease.partition)
+        self._alarm_worker = AlarmWorker(database_url, lease, self._alarm_engine, status.alarms, self._handled_at)
         self._consumer = Consumer(client, f"missionops-{lease.partition}", settings.pull_bytes)
         self._pipeline = Pipeline(
             self._consumer,
@@ -88,9 +102,10 @@ class Session:
             max_payload=client.max_payload,
             status=status,
             dead_letter_log=dead_letter_log,
+            alarms=self._alarm_engine,
         )
         self._roll_ups = RollUpWorker(
-            settings.database_url, lease, self._pipeline.marked_hours, lambda: self.has_batches, status.roll_ups
+            database_url, lease, self._pipeline.marked_hours, lambda: self.has_batches, status.roll_ups
         )
 
     async def run(self) -> None:
@@ -117,11 +132,14 @@ class Session:
                 stream_purge.purge_handled(self._client, self._status, self._settings),
                 self._watch_outgoing_streams(),
                 self._roll_ups.run(),
+                self._alarm_worker.run(),
             )
         ]
-        tasks.start(self._events.run())
+        for outbox in self._outboxes:
+            tasks.start(outbox.run())
         await self._pipeline.run(tasks)
-        self._events.stop()
+        for outbox in self._outboxes:
+            outbox.stop()
         tasks.end(renewal, *watches)
 
     @property
@@ -167,6 +185,16 @@ class Session:
         """Make streams again that somebody has deleted."""
         await streams.provision(self._client, self._settings)
 
+    async def _handled_at(self) -> datetime | None:
+        """The time of the stream TELEMETRY if all that it holds is handled; None otherwise, or without an answer."""
+        try:
+            info = await jetstream.stream_info(self._client, streams.TELEMETRY)
+        except (Unavailable, nats.errors.Error):
+            return None
+        if int(info["state"]["last_seq"]) > self._position.at.sequence:
+            return None
+        return timestamp.from_nanoseconds(timestamp.to_nanoseconds(info["ts"]))
+
     async def _is_owner(self) -> bool:
         async with self._lease_lock:
             return await checkpoint.is_current(self._lease_connection, self._lease)
@@ -207,6 +235,6 @@ class Session:
     async def _watch_outgoing_streams(self) -> None:
         """Count what the outgoing streams hold, and what they drop for their size."""
         while True:
-            for room in (*self._rooms, self._events_room):
+            for room in (*self._rooms, *self._kept_rooms):
                 await room.look()
             await asyncio.sleep(_LOOK)

@@ -16,7 +16,7 @@ import nats
 import nats.errors
 from nats.aio.client import Client
 
-from missionops.broker.client_patch import read_loop
+from missionops.broker import client as nats_client
 from missionops.embedded.nats import NatsServer
 from missionops.embedded.postgres import PORT, PostgresServer
 from missionops.embedded.process import Process
@@ -109,7 +109,7 @@ class Environment:
             ping_interval=1,  # so that it notices a dead connection
             error_cb=ignore,
         )
-        read_loop.install(client)  # the hostile publisher sends headers that end nats-py's own read loop
+        nats_client.guard(client)  # the hostile publisher sends headers that end nats-py's own read loop
         self.exits.push_async_callback(_close, client)
         return client
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import asyncpg
 from nats.aio.client import Client
 
-from missionops.broker.client_patch import read_loop
+from missionops.broker import client as nats_client
 from missionops.wire import headers as wire_headers
 from tests.resilience import hostile
 from tests.resilience.clients import Clients
@@ -95,14 +95,14 @@ class StreamReader:
                 end.set_result(None)
 
         subscription = await client.subscribe(inbox := client.new_inbox())
-        read_loop.divert(client, subscription, take)  # nats-py's own queue is slower than the server by far
+        nats_client.divert(client, subscription, take)  # nats-py's own queue is slower than the server by far
         try:
             request = json.dumps({"seq": first, "batch": _PAGE, "max_bytes": _PAGE_BYTES}).encode()
             await client.publish(f"$JS.API.DIRECT.GET.{self.name}", request, inbox)
             async with asyncio.timeout(_TIMEOUT):
                 await end
         finally:
-            read_loop.release(client, subscription)
+            nats_client.release(client, subscription)
             await subscription.unsubscribe()
         self.messages += page
 

@@ -278,7 +278,7 @@ MUTANTS = (
         "empties the outbox before it publishes",
         (
             Change(
-                "publishers.events", "EventPublisher._publish_until_stopped", _calls("publish"), _before(_EMPTY_OUTBOX)
+                "publishers.outbox", "OutboxPublisher._publish_until_stopped", _calls("publish"), _before(_EMPTY_OUTBOX)
             ),
         ),
         scenarios.killed_with_an_event_in_the_outbox,

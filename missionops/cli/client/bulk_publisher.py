@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, Self, TypeVar
 import nats.errors
 
 from missionops import errors
-from missionops.broker.client_patch import permissions
+from missionops.broker import permissions
 from missionops.domain import spacecraft
 
 if TYPE_CHECKING:
@@ -167,24 +167,21 @@ class BulkPublisher(Generic[Mark]):
             self._refuse_forbidden()
             if self._client.is_closed:
                 self._fail("the connection to NATS is gone")
-            elif self._client.is_connected:
-                is_new_connection = reconnects != self._client.stats["reconnects"]
-                reconnects = self._client.stats["reconnects"]
-                await self._resend_due(everything=is_new_connection)
-
-    async def _resend_due(self, *, everything: bool) -> None:
-        now = self._clock()
-        due = [(token, publish) for token, publish in self._pending.items() if everything or publish.due <= now]
-        for token, publish in due:
-            if token not in self._pending:
+            if self._client.is_closed or not self._client.is_connected:
                 continue
-            if publish.attempts >= ATTEMPTS and not everything:
-                reason = f" (NATS says: {self._client.last_error})" if self._client.last_error else ""
-                seconds = now - publish.first_sent
-                self._give_up(token, publish, f"no acknowledgement within {seconds:.0f} s{reason}")
-                continue
-            del self._pending[token]
-            await self._send(publish._replace(attempts=0 if everything else publish.attempts))
+            now, everything = self._clock(), reconnects != self._client.stats["reconnects"]
+            reconnects = self._client.stats["reconnects"]
+            due = [(token, publish) for token, publish in self._pending.items() if everything or publish.due <= now]
+            for token, publish in due:
+                if token not in self._pending:
+                    continue
+                if publish.attempts >= ATTEMPTS and not everything:
+                    reason = f" (NATS says: {self._client.last_error})" if self._client.last_error else ""
+                    seconds = now - publish.first_sent
+                    self._give_up(token, publish, f"no acknowledgement within {seconds:.0f} s{reason}")
+                    continue
+                del self._pending[token]
+                await self._send(publish._replace(attempts=0 if everything else publish.attempts))
 
     def _refuse_forbidden(self) -> None:
         """A server that forbids a subject reports it on the connection, not as a response to the message."""

@@ -13,9 +13,8 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from missionops import errors, settings
-from missionops.broker import options
+from missionops.broker import options, permissions
 from missionops.broker.client import GuardedClient
-from missionops.broker.client_patch import permissions
 
 DEFAULT_URL = "nats://127.0.0.1:4222"
 CONNECT_SECONDS = 2

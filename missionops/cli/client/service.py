@@ -28,7 +28,10 @@ class Service:
         self, subject: str, request: Mapping[str, Any] | bytes = b"", headers: Mapping[str, str] | None = None
     ) -> bytes:
         """The response to one request, as it came; fields that are None are left out."""
-        body = request if isinstance(request, bytes) else _encode(request)
+        if isinstance(request, bytes):
+            body = request
+        else:
+            body = msgspec.json.encode({name: value for name, value in request.items() if value is not None})
 
         async def ask() -> bytes:
             async with self.connected() as client:
@@ -46,10 +49,6 @@ class Service:
                 return await pagination.collect(client, subject, request, at_most=at_most, by_limit=by_limit)
 
         return loop.run(collect())
-
-
-def _encode(request: Mapping[str, Any]) -> bytes:
-    return msgspec.json.encode({name: value for name, value in request.items() if value is not None})
 
 
 LOCAL = Service(connection.DEFAULT_URL)

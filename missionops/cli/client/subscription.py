@@ -11,7 +11,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from missionops import errors
-from missionops.broker.client_patch import permissions
+from missionops.broker import permissions
 from missionops.cli.client import connection, stored_messages
 from missionops.cli.client.service import Service
 from missionops.cli.output import terminal

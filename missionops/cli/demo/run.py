@@ -17,7 +17,7 @@ from missionops import errors, local, settings
 from missionops.cli.client import connection, snapshot_reader
 from missionops.cli.client.bulk_publisher import BulkPublisher, PublishOutcome
 from missionops.cli.demo import opssat, summary
-from missionops.cli.demo.screen import Screen, State, screen
+from missionops.cli.demo.screen import Screen, ScreenState, screen
 from missionops.cli.output import terminal
 
 POLL_SECONDS = 0.2
@@ -123,7 +123,7 @@ class _Replay:
         self._client = client
         self._database = database
         self._received = opssat.ReceivedAnomalies()
-        self._state = State()
+        self._state = ScreenState()
 
     async def run(self) -> summary.Result:
         async def on_anomaly(message: Msg) -> None:
@@ -138,7 +138,14 @@ class _Replay:
         with screen(opssat.SNAPSHOTS) as shown:
             async with self._counted(shown, anomalies_before):
                 await self._publish()
-                await self._until_complete()
+                before, since = (-1, -1), time.monotonic()
+                while not self._state.is_complete:
+                    now = self._state.stored, self._state.received
+                    if now != before:
+                        before, since = now, time.monotonic()
+                    elif time.monotonic() - since > PATIENCE_SECONDS:  # nothing more will arrive
+                        break
+                    await asyncio.sleep(POLL_SECONDS / 2)
         return summary.Result(self._state, self._received, time.monotonic() - began)
 
     async def _publish(self) -> None:
@@ -188,14 +195,3 @@ class _Replay:
             task.cancel()
             await asyncio.wait([task])  # Awaited itself, its cancellation would be taken for one of ours.
             shown.show(self._state)
-
-    async def _until_complete(self) -> None:
-        """Wait until nothing is missing, or nothing has arrived for so long that nothing will."""
-        before, since = (-1, -1), time.monotonic()
-        while not self._state.is_complete:
-            now = self._state.stored, self._state.received
-            if now != before:
-                before, since = now, time.monotonic()
-            elif time.monotonic() - since > PATIENCE_SECONDS:
-                return
-            await asyncio.sleep(POLL_SECONDS / 2)

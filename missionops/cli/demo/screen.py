@@ -23,7 +23,7 @@ REFRESH_PER_SECOND = 8
 
 
 @dataclass
-class State:
+class ScreenState:
     """How far the replay is."""
 
     sent: int = 0
@@ -49,7 +49,7 @@ class State:
 class Screen(Protocol):
     """Shows the state."""
 
-    def show(self, state: State) -> None:
+    def show(self, state: ScreenState) -> None:
         """Show the state, if it is time."""
 
 
@@ -73,7 +73,7 @@ class _Bars:
         self._sent = self._progress.add_task("sent", total=total)
         self._stored = self._progress.add_task("stored", total=total)
 
-    def show(self, state: State) -> None:
+    def show(self, state: ScreenState) -> None:
         self._progress.update(self._sent, completed=state.sent)
         self._progress.update(self._stored, completed=state.stored)
         title = Text(f"\n{state.received:,} anomalies so far; the latest:", style="bold")
@@ -92,7 +92,7 @@ class _Lines:
         self._shown = 0
         self._percent = 0
 
-    def show(self, state: State) -> None:
+    def show(self, state: ScreenState) -> None:
         for anomaly in state.first[self._shown :]:
             terminal.result(f"  {_time(anomaly)}  {anomaly.severity:<6}  {anomaly.description}, is {anomaly.value:g}")
             self._shown += 1

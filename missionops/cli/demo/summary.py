@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from missionops.cli.demo import opssat
-from missionops.cli.demo.screen import State
+from missionops.cli.demo.screen import ScreenState
 from missionops.cli.output import terminal
 from missionops.cli.output.tables import SEVERITIES
 
@@ -26,7 +26,7 @@ github.com/georgeslabreche/opssat-orbitai (MIT licence, © 2021 Georges Labrèch
 class Result(NamedTuple):
     """How the replay ended."""
 
-    state: State
+    state: ScreenState
     received: opssat.ReceivedAnomalies
     replay_seconds: float
     total_seconds: float = 0.0
@@ -42,41 +42,32 @@ def introduce() -> None:
 def conclude(result: Result) -> bool:
     """Print the tables; whether the service found exactly what the mission did, and nothing is missing."""
     comparisons = opssat.compare(opssat.read_log(), result.received)
-    console = Console(highlight=False)
-    console.print(_counts(result), _comparisons(comparisons))
+    state = result.state
+    happened = Table(box=box.SIMPLE, show_header=False, title="What happened", title_justify="left", title_style="bold")
+    happened.add_column()
+    happened.add_column(justify="right")
+    happened.add_row("snapshots sent", f"{state.sent:,}")
+    happened.add_row("snapshots stored", f"{state.stored:,}")
+    for severity, count in sorted(result.received.severities.items()):
+        happened.add_row(f"anomalies {severity}", f"{count:,}", style=SEVERITIES.get(severity))
+    happened.add_row("time for all of it", f"{result.total_seconds:.1f} s")
+    happened.add_row("of that, the replay", f"{result.replay_seconds:.1f} s")
+    happened.add_row("snapshots a second", f"{state.stored / max(result.replay_seconds, 0.001):,.0f}")
+    title = "Moments when a device had to be off (November 2020)"
+    compared = Table(box=box.SIMPLE, title=title, title_justify="left", title_style="bold")
+    compared.add_column("device")
+    for name in ("mission's log", "found", "missed", "extra"):
+        compared.add_column(name, justify="right")
+    for device, logged, found, missed, extra in comparisons:
+        style = "red" if missed or extra else "green"
+        compared.add_row(device.name, *(f"{count:,}" for count in (logged, found, missed, extra)), style=style)
+    Console(highlight=False).print(happened, compared)
     faults = _faults(result, comparisons)
     for fault in faults:
         terminal.note(terminal.paint(fault, "red"))
     if not faults:
         terminal.result("The service found exactly what the mission's own fault detection found.")
     return not faults
-
-
-def _counts(result: Result) -> Table:
-    state, received = result.state, result.received
-    table = Table(box=box.SIMPLE, show_header=False, title="What happened", title_justify="left", title_style="bold")
-    table.add_column()
-    table.add_column(justify="right")
-    table.add_row("snapshots sent", f"{state.sent:,}")
-    table.add_row("snapshots stored", f"{state.stored:,}")
-    for severity, count in sorted(received.severities.items()):
-        table.add_row(f"anomalies {severity}", f"{count:,}", style=SEVERITIES.get(severity))
-    table.add_row("time for all of it", f"{result.total_seconds:.1f} s")
-    table.add_row("of that, the replay", f"{result.replay_seconds:.1f} s")
-    table.add_row("snapshots a second", f"{state.stored / max(result.replay_seconds, 0.001):,.0f}")
-    return table
-
-
-def _comparisons(comparisons: list[opssat.Comparison]) -> Table:
-    title = "Moments when a device had to be off (November 2020)"
-    table = Table(box=box.SIMPLE, title=title, title_justify="left", title_style="bold")
-    table.add_column("device")
-    for name in ("mission's log", "found", "missed", "extra"):
-        table.add_column(name, justify="right")
-    for device, logged, found, missed, extra in comparisons:
-        style = "red" if missed or extra else "green"
-        table.add_row(device.name, *(f"{count:,}" for count in (logged, found, missed, extra)), style=style)
-    return table
 
 
 def _faults(result: Result, comparisons: list[opssat.Comparison]) -> list[str]:

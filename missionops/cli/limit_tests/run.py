@@ -11,7 +11,7 @@ from missionops.cli.limit_tests.document import LimitTest
 from missionops.cli.limit_tests.series import Item
 from missionops.domain import anomaly, config_document, history, limits, number, severity, snapshot, timestamp
 from missionops.domain.clock import Clock
-from missionops.domain.history import Alarm, JudgedSnapshot
+from missionops.domain.history import JudgedSnapshot
 from missionops.domain.parameter_set import Value
 from missionops.domain.snapshot import Snapshot
 
@@ -27,7 +27,20 @@ def run(test: LimitTest, path: str) -> list[str]:
     snapshots = list(_snapshots(test, start, config_document.clock(document), path))
     differences: list[str] = []
     if test.alarms is not None:
-        found = [_alarm(one, start) for one in history.alarms(snapshots, {1: rules})]
+        found = [
+            {
+                "parameter": alarm.parameter,
+                "check": alarm.check,
+                "severity": str(severity.AT_LEVEL[alarm.episode.severity]),
+                "start": _seconds(alarm.episode.start, start),
+                "raisedAt": _seconds(alarm.episode.raised_at[0], start),
+                "end": None if alarm.episode.end is None else _seconds(alarm.episode.end, start),
+                "active": alarm.episode.end is None,
+                "reason": alarm.episode.reason,
+                "samples": alarm.episode.facts.samples,
+            }
+            for alarm in history.alarms(snapshots, {1: rules})
+        ]
         differences += _differences("alarm", [_given(one) for one in test.alarms], found)
     if test.anomalies is not None:
         found = [
@@ -64,22 +77,6 @@ def _snapshots(test: LimitTest, start: int, clock: Clock, path: str) -> Iterator
 def _seconds(time: int, start: int) -> float:
     seconds = (time - start) / _SECOND
     return int(seconds) if seconds.is_integer() else seconds
-
-
-def _alarm(found: Alarm, start: int) -> dict[str, Any]:
-    """An alarm with the names and the seconds of the test."""
-    one = found.episode
-    return {
-        "parameter": found.parameter,
-        "check": found.check,
-        "severity": str(severity.at_level(one.severity)),
-        "start": _seconds(one.start, start),
-        "raisedAt": _seconds(one.raised_at[0], start),
-        "end": None if one.end is None else _seconds(one.end, start),
-        "active": one.end is None,
-        "reason": one.reason,
-        "samples": one.facts.samples,
-    }
 
 
 def _given(expected: msgspec.Struct) -> dict[str, Any]:

@@ -28,13 +28,16 @@ def show(found: Item) -> None:
         if not size(one):
             continue
         name, points = terminal.printable(one["parameter"]), _points(found, one)
-        others = f", {one['others']:,} texts or booleans" if one["others"] else ""
+        kinds = "text or boolean" if one["others"] == 1 else "texts or booleans"
+        others = f", {one['others']:,} {kinds}" if one["others"] else ""
+        count = size(one) if one["kind"] == "samples" else sum(one["count"])
+        head = f"{name}: {count:,} sample{'' if count == 1 else 's'}"
         if one["kind"] == "samples":
-            terminal.result(f"{name}: {size(one):,} samples{others}")
+            terminal.result(f"{head}{others}")
             shown = [(_time(time), tables.value_text(last), worst) for time, _, _, _, last, worst in points]
             tables.plain(("time (UTC)", "value", "anomaly"), shown, right=("value",))
         else:
-            terminal.result(f"{name}: {sum(one['count']):,} samples in buckets of {_length(found['step'])}{others}")
+            terminal.result(f"{head} in buckets of {_length(found['step'])}{others}")
             texts = [
                 (_time(time), f"{count:,}", *map(tables.value_text, (least, greatest, last)), worst)
                 for time, count, least, greatest, last, worst in points

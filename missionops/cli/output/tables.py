@@ -183,23 +183,22 @@ def status(found: Item) -> None:
     overall, monitoring, highest = found["overallStatus"], found["monitoring"], found["highestSeverityLast24h"]
     numbers = f"{counts['last1h']:,} in 1 h, {counts['last6h']:,} in 6 h, {counts['last24h']:,} in 24 h"
     meaning = _MEANINGS.get(monitoring, "").format(terminal.printable(found["spacecraftId"]))
+    received_at, offset = found["lastReceivedAt"], found["clockOffset"]
+    if received_at is None or offset is None:
+        received = "nothing"
+    else:
+        order = "after" if offset >= 0 else "before"
+        received = f"{_time(received_at)} UTC, {abs(offset):,.1f} s {order} its timestamp"
     rows = {
         "spacecraft": _text(found["spacecraftId"]),
         "status": Text(overall, STATES.get(overall, "")),
         "monitoring": Text(monitoring, STATES.get(monitoring, "")).append(f" {meaning}" if meaning else "", "default"),
         "last telemetry": _text(f"{_time(last)} UTC" if last else "none"),
-        "last received": _text(_reception(found["lastReceivedAt"], found["clockOffset"])),
+        "last received": _text(received),
         "anomalies": _text(numbers),
         "highest severity": _severity(highest) if counts["last24h"] else Text("none in 24 h"),
     }
     _named(rows)
-
-
-def _reception(received_at: str | None, offset: float | None) -> str:
-    """When something was received last, and how far the spacecraft's clock was from that."""
-    if received_at is None or offset is None:
-        return "nothing"
-    return f"{_time(received_at)} UTC, {abs(offset):,.1f} s {'after' if offset >= 0 else 'before'} its timestamp"
 
 
 def letters(found: Iterable[Item]) -> None:

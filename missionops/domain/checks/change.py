@@ -73,7 +73,7 @@ class ChangeCheck(NamedTuple):
             change /= (time - before[0]) / 1_000_000
         for level, name, limit in self.limits:
             if change > limit:
-                return Judgement(level, f"change.{name}", limit, rule_key.finite(change - limit))
+                return Judgement(level, f"change.{name}", limit, min(change - limit, rule_key.LARGEST))
         return NOMINAL
 
 

@@ -23,7 +23,7 @@ NAMES = LOWS + HIGHS
 
 KEYS: Mapping[str, rule_key.KeyCheck] = {
     **dict.fromkeys(NAMES, rule_key.limit),
-    "deadband": rule_key.number_from(0, 1.7976931348623157e308),
+    "deadband": rule_key.number_from(0, rule_key.LARGEST),
 }
 
 _LEVELS = {name: level for names in (LOWS[::-1], HIGHS) for level, name in enumerate(names, 1)}
@@ -61,15 +61,12 @@ class LimitCheck(NamedTuple):
             return None
         if self.low <= value <= self.high:
             return NOMINAL
-        return self._broken(value)
-
-    def _broken(self, value: float) -> Judgement:
         for level, name, limit in self.lows:
             if value < limit:
-                return Judgement(level, name, limit, rule_key.finite(limit - value))
+                return Judgement(level, name, limit, min(limit - value, rule_key.LARGEST))
         for level, name, limit in self.highs:
             if value > limit:
-                return Judgement(level, name, limit, rule_key.finite(value - limit))
+                return Judgement(level, name, limit, min(value - limit, rule_key.LARGEST))
         raise AssertionError("judged only beyond a limit")
 
     def held_level(self, value: Value, severity: int) -> int:

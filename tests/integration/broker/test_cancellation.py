@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 import pytest
 from nats.aio.client import Client
 
-from missionops.broker.client_patch import read_loop
+from missionops.broker import client as nats_client
 
 
 @pytest.fixture
 async def client(nats_url: str) -> AsyncIterator[Client]:
     client = Client()
-    read_loop.install(client)
+    nats_client.guard(client)
     await client.connect(nats_url, pending_size=1024)
     yield client
     await client.close()

@@ -8,10 +8,10 @@ import pytest
 
 from missionops.domain import timestamp
 from missionops.domain.snapshot import Snapshot
-from missionops.ingest import reception
+from missionops.ingest import record
 from missionops.ingest.batch import BatchEntry, Delivery
 from missionops.store import database as databases
-from missionops.store import reception as stored
+from missionops.store import status
 from tests.wait import until_async
 
 SC = "SC-001"
@@ -86,7 +86,7 @@ async def test_what_was_detected_long_ago_counts_no_more(ask, publish, database_
             (33, (0, 0, 0)),
         ):
             async with connection.transaction():
-                found = await stored.status(connection, SC, datetime.now(UTC) + timedelta(hours=hours))
+                found = await status.of_one(connection, SC, datetime.now(UTC) + timedelta(hours=hours))
             assert (found.last_hour, found.last_six_hours, found.last_day) == expected
 
 
@@ -183,5 +183,5 @@ def entry(time: int, received: int) -> BatchEntry:
     ],
 )
 def test_the_newest_timestamp_is_not_ahead_of_its_own_reception(entries, ahead, expected):
-    found = reception.newest_timestamp(entries, ahead)
+    found = record.newest_timestamp(entries, ahead)
     assert found == (None if expected is None else expected * 1_000_000)

@@ -8,8 +8,8 @@ import nats
 import pytest
 from nats.aio.client import Client
 
-from missionops.broker import jetstream, streams
-from missionops.broker.client_patch import permissions, read_loop
+from missionops.broker import client as nats_client
+from missionops.broker import jetstream, permissions, streams
 from missionops.embedded import access
 from missionops.embedded.nats import NatsServer
 from missionops.ingest.outgoing_stream import Outgoing
@@ -22,7 +22,7 @@ OUTGOING = (streams.ANOMALIES, streams.EVENTS, streams.DEADLETTERS)
 
 async def connected(url: str, password: str) -> Client:
     client = await nats.connect(url, user="service", password=password, inbox_prefix="_INBOX.service", error_cb=_ignore)
-    read_loop.install(client)
+    nats_client.guard(client)
     permissions.of(client)
     return client
 

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from missionops.domain import timestamp
 from missionops.domain.roll_up import DAY, HOUR, MINUTE
-from missionops.ingest.marked_hours import MarkedHours
 from missionops.ingest.roll_up_status import RollUpStatus
-from missionops.ingest.roll_up_worker import RollUpWorker
+from missionops.ingest.roll_up_worker import MarkedHours, RollUpWorker
 from missionops.store import database as databases
 from missionops.store import partitions, roll_ups
 from missionops.store.checkpoint import Lease

@@ -35,13 +35,13 @@ def rebuild(database, database_url):  # noqa: F811
 
 @pytest.fixture
 def read(monkeypatch) -> dict[str, int]:
-    """How many buckets and how many portions of snapshots were read."""
+    """How many roll-ups would fill the time that they were read for, and how many portions of snapshots were read."""
     counted = {"roll-ups": 0, "snapshots": 0}
     buckets, snapshots = rolled_up.buckets, samples.buckets
 
     async def counting_buckets(*arguments: Any) -> Any:
         found = await buckets(*arguments)
-        counted["roll-ups"] += len(arguments[-1].starts)
+        counted["roll-ups"] += (arguments[-1].end - arguments[-1].start) // arguments[-1].level
         return found
 
     async def counting_snapshots(*arguments: Any) -> Any:

@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from missionops.errors import Unavailable
-from missionops.store import copy, database
+from missionops.store import database
 
 ROW = "x" * 10_000
 
@@ -23,4 +23,4 @@ async def test_a_transaction_that_takes_too_long_does_not_hang_in_its_copy(own_d
 async def fill(writer) -> None:
     transaction = writer.transaction()
     await transaction.start()
-    await copy.copy_records(writer, "copied", ("text",), ((ROW,) for _ in range(1_000_000)))
+    await database.copy_records(writer, "copied", ("text",), ((ROW,) for _ in range(1_000_000)))

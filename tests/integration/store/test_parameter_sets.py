@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from missionops.domain import parameter_set
+from missionops.domain import parameter_set, snapshot
 from missionops.domain.parameter_name import MAX_PARAMETERS
 from missionops.domain.parameter_set import Value
 from missionops.ingest import parameter_sets as ingest_sets
@@ -107,4 +107,4 @@ async def test_what_is_forgotten_in_memory_is_read_again(connection, monkeypatch
 
 
 async def test_a_set_has_the_digest_that_its_class_has():
-    assert parameter_set.parameter_set(["b", "a"], int).digest == parameter_set.digest(["a", "b"])
+    assert snapshot.values_class(["b", "a"], int).digest == parameter_set.digest(["a", "b"])

@@ -127,11 +127,12 @@ async def test_a_row_without_a_partition_is_told_from_one_that_is_refused(servic
     snapshot = Snapshot(("SC-1", timestamp.to_microseconds(datetime(2025, 1, 1, tzinfo=UTC)), "a"), {})
     row = snapshot_rows.write(snapshot, 0, 0, None).data
     with pytest.raises(Unavailable, match="dropped or detached"):
-        await telemetry.add(service_connection, [row])
+        async with service_connection.transaction():
+            await snapshot_rows.add(service_connection, [row])
     await partitions.ensure(service_connection, partitions.SNAPSHOT, [date(2025, 1, 1)])
     await database.execute("ALTER TABLE app.snapshot ADD CONSTRAINT mine CHECK (id <> 'a')")
-    with pytest.raises(asyncpg.CheckViolationError):
-        await telemetry.add(service_connection, [row])
+    async with service_connection.transaction():
+        assert isinstance(await snapshot_rows.add(service_connection, [row]), asyncpg.CheckViolationError)
 
 
 @pytest.fixture

@@ -16,10 +16,11 @@ from missionops.store import (
     anomaly_search,
     latest,
     partitions,
-    reception,
     roll_ups,
     rolled_up,
     samples,
+    snapshot_rows,
+    status,
     telemetry,
 )
 from missionops.store import database as databases
@@ -152,7 +153,7 @@ async def oldest(plans: Plans, between: tuple[datetime, datetime], cursor: Any =
 
 async def stored(plans: Plans) -> object:
     new = [(spacecraft_id, time + 1, name) for spacecraft_id, time, name in plans.stored]
-    return await telemetry.stored(plans.connection, plans.stored + new) == set(plans.stored)
+    return await snapshot_rows.stored(plans.connection, plans.stored + new) == set(plans.stored)
 
 
 async def newest_anomalies(plans: Plans, *spacecraft_ids: str, before: datetime | None = None) -> object:
@@ -217,7 +218,7 @@ CASES: dict[str, tuple[Callable[[Plans], Awaitable[object]], int, int]] = {
     "anomalies.search": (newest_anomalies, 27, 4),
     "anomalies.search of some": (lambda plans: newest_anomalies(plans, "SC-1", "SC-3"), 27, 4),
     "anomalies.timeline": (lambda plans: timeline(plans, LATELY), 2, 2),
-    "spacecraft.status": (lambda plans: reception.status(plans.connection, "SC-1", NOW), 3, 3),
+    "spacecraft.status": (lambda plans: status.of_one(plans.connection, "SC-1", NOW), 3, 3),
     "telemetry.series": (lambda plans: series(plans, LATELY), 4, 4),
     "telemetry.series of long ago": (lambda plans: series(plans, OLD), 4, 4),
     "telemetry.series, the first portion of all": (lambda plans: series(plans, (EVER[0], NOW)), 120, 20),

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from missionops.domain import snapshot, timestamp
 from missionops.domain.parameter_name import MAX_PARAMETERS
-from missionops.domain.parameter_set import ParameterValues, Value
+from missionops.domain.parameter_set import Value
+from missionops.domain.snapshot import ParameterValues
 from missionops.ingest.batch import Batch, Delivery
 from missionops.ingest.parameter_sets import ParameterSets
 from missionops.store import database as databases
@@ -57,7 +58,9 @@ class Store:
         sets = await self._sets.prepare(self.connection, batch)
         async with self.connection.transaction():
             await sets.note(self.connection)
-            await telemetry.add(self.connection, [sets.row(configs, entry) for entry in batch.entries.values()])
+            assert not await snapshot_rows.add(
+                self.connection, [sets.row(configs, entry) for entry in batch.entries.values()]
+            )
         found = {(entry.snapshot.spacecraft_id, entry.snapshot.id): entry.snapshot for entry in batch.entries.values()}
         self.decoded |= {key: one.values for key, one in found.items()}
         self.by_position += sum(isinstance(one.values, ParameterValues) for one in found.values())

@@ -65,7 +65,7 @@ def test_what_goes_for_another_reason_is_not(before: Any, after: Any):
 def test_it_was_full_between_two_looks_if_so_much_was_published():
     stream = Outgoing()
     stream.look(info(1, 10, size=40))
-    stream.add(55)
+    stream.bytes += 55
     assert stream.look(info(3, 11, size=60)) == 2
 
 

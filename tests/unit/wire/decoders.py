@@ -2,8 +2,7 @@
 
 import msgspec
 
-from missionops.domain.parameter_set import ParameterValues
-from missionops.domain.snapshot import Snapshot
+from missionops.domain.snapshot import ParameterValues, Snapshot
 from missionops.wire import decoder as wire_decoder
 from missionops.wire.fault import Fault
 

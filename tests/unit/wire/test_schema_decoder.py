@@ -9,8 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from missionops.domain import anomaly, limits
-from missionops.domain.parameter_set import ParameterValues
-from missionops.domain.snapshot import Snapshot
+from missionops.domain.snapshot import ParameterValues, Snapshot
 from missionops.wire import decoder as wire_decoder
 from missionops.wire import schema_decoder
 from tests.unit.wire.decoders import decode, is_by_position, said, taught

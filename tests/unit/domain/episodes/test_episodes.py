@@ -9,14 +9,14 @@ import pytest
 from missionops.domain import checks, config_document, history, limits
 from missionops.domain import rule as rule_module
 from missionops.domain.episodes.episode import Episode, Reading, unmonitored
-from missionops.domain.history import Alarm, JudgedSnapshot
+from missionops.domain.history import AlarmInHistory, JudgedSnapshot
 from missionops.domain.severity import Severity
 
 S = 1_000_000
 Values = Mapping[str, Any]
 
 
-def found(document: Mapping[str, Any], snapshots: Sequence[tuple[float, Values]]) -> list[Alarm]:
+def found(document: Mapping[str, Any], snapshots: Sequence[tuple[float, Values]]) -> list[AlarmInHistory]:
     """The alarms of snapshots, each given with its time in seconds."""
     rules = limits.compile_rules(document)
     return history.alarms([JudgedSnapshot(at(time), values, 1) for time, values in snapshots], {1: rules})

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nats.errors import ProtocolError
 
-from missionops.broker.client_patch.parser import Parser
+from missionops.broker.parser import Parser
 
 SAID = (
     b'INFO {"server_id":"x y","headers":true}\r\n'

@@ -1,0 +1,265 @@
+"""The alarm engine of a session: takes what batches store, and works off what they marked.
+
+One of the two goes on at a time, under `lock`, from what it reads to its commit: what is remembered is always that of
+the last transaction that was committed.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+
+from missionops.domain import rule
+from missionops.domain.episodes import episode as episodes
+from missionops.domain.episodes.episode import Position
+from missionops.domain.limits import Rules
+from missionops.ingest.alarms import in_order, late, writing
+from missionops.ingest.alarms.in_order import Findings, InOrder, JudgedEntries
+from missionops.ingest.alarms.late import History, MarkedSpan, Refold, Refolded
+from missionops.ingest.alarms.memory import AlarmMemory, Key, LiveFold, SpacecraftMemory
+from missionops.ingest.alarms.rule_versions import RuleVersions
+from missionops.ingest.alarms.silence import Silence
+from missionops.store import alarm_marks, alarms, configs
+from missionops.store.alarm_marks import Mark
+from missionops.store.database import Connection
+from missionops.store.judged_snapshots import JudgedSnapshots
+from missionops.store.parameter_sets import ParameterNames
+from missionops.store.reception import Reception
+
+ReadRules = Callable[[Connection, Mapping[str, int]], AsyncIterator[tuple[str, Rules]]]
+"""The rules of these versions by spacecraft; none of version 0."""
+
+_KINDS = {name: place for place, name in enumerate(rule.KINDS)}
+
+
+class AlarmEngine:
+    """Finds the alarms of one partition, for as long as its owner keeps it."""
+
+    def __init__(self, partition: int) -> None:
+        self.partition = partition
+        self._memory = AlarmMemory()
+        self._names = ParameterNames()
+        self.silence = Silence()
+        self.lock = asyncio.Lock()
+        self.marked = asyncio.Event()
+        """Set when something was marked."""
+
+    async def take(
+        self,
+        connection: Connection,
+        judged: Mapping[str, JudgedEntries],
+        received: Iterable[Reception],
+        read_rules: ReadRules,
+    ) -> None:
+        """Find the alarms in what a batch stores, in its transaction; the caller holds the lock until its commit."""
+        await self.silence.end(connection, received)
+        findings = Findings()
+        await self._meet(connection, judged)
+        wanted = {
+            spacecraft_id: one.version
+            for spacecraft_id, one in judged.items()
+            if not in_order.is_quiet(self._known(spacecraft_id), one)
+        }
+        unruled = {spacecraft_id for spacecraft_id, version in wanted.items() if not version}
+        for spacecraft_id in unruled:
+            await self._take(connection, spacecraft_id, judged[spacecraft_id], Rules({}), findings)
+        async for spacecraft_id, rules in read_rules(connection, wanted):
+            await self._take(connection, spacecraft_id, judged[spacecraft_id], rules, findings)
+        await writing.write(connection, self.partition, findings.new, findings.changed)
+        await alarms.change_episodes(connection, list(findings.updated.items()))
+        await alarm_marks.add_misdated(connection, findings.misdated)
+        await alarm_marks.add(connection, findings.marks)
+        if findings.marks:
+            self.marked.set()
+        self._memory.make_room()
+
+    def _known(self, spacecraft_id: str) -> SpacecraftMemory:
+        found = self._memory.get(spacecraft_id)
+        if found is None:
+            raise AssertionError("the spacecraft of a batch were met")
+        return found
+
+    async def _meet(self, connection: Connection, judged: Mapping[str, JudgedEntries]) -> None:
+        """Remember spacecraft that are not remembered; nothing was found of those that were never heard."""
+        unknown = [spacecraft_id for spacecraft_id in judged if self._memory.get(spacecraft_id) is None]
+        if unknown:
+            heard = await alarm_marks.newest_times(connection, unknown)
+            for spacecraft_id in unknown:
+                is_known = spacecraft_id not in heard or not judged[spacecraft_id].version
+                self._memory.begin(spacecraft_id, is_known=is_known)
+
+    async def _take(
+        self, connection: Connection, spacecraft_id: str, judged: JudgedEntries, rules: Rules, findings: Findings
+    ) -> None:
+        memory = self._known(spacecraft_id)
+        snapshots = in_order.placed(spacecraft_id, judged, findings)
+        first, last = snapshots[0].position, snapshots[-1].position
+        if judged.version < memory.version:  # a config was set while this batch was on its way
+            await alarm_marks.postpone_configs(connection, spacecraft_id, judged.version, last[0])
+            memory.is_known = False
+        if memory.next_config is not None and last[0] >= memory.next_config:
+            # A version ends something in the middle of what is folded now, or after what is folded already.
+            is_quiet = not (memory.live or judged.has_memory or judged.anomalous)
+            memory.is_known = memory.is_known and is_quiet
+            memory.next_config = None
+        if memory.newest and not memory.live.keys() >= set(rules.with_memory):
+            memory.is_known = False  # a new check, to which what was reported before matters
+        if not memory.is_known:
+            newest = await alarm_marks.newest_times(connection, [spacecraft_id])
+            is_late = first[0] <= newest.get(spacecraft_id, first[0] - 1)
+            findings.marks.append(Mark(spacecraft_id, None, None, first, last, is_late=is_late))
+            return
+        memory.version = max(memory.version, judged.version)
+        folding = InOrder(spacecraft_id, memory, judged.version, rules, findings)
+        folding.take(snapshots)
+        if folding.late:
+            old = await alarms.keys_from(connection, spacecraft_id, folding.late[0].position)
+            keys = {(parameter, _KINDS[check]) for parameter, check in old}
+            keys |= await self._with_memory(connection, spacecraft_id, memory)
+            findings.marks += in_order.marks_of(spacecraft_id, folding.late, memory, keys)
+
+    async def _with_memory(
+        self, connection: Connection, spacecraft_id: str, memory: SpacecraftMemory
+    ) -> frozenset[Key]:
+        """The checks of any config that every snapshot matters to, also one that a version without them judged."""
+        version, keys = memory.with_memory
+        if version != memory.version:
+            found = await alarms.keys_with_memory(connection, spacecraft_id)
+            keys = frozenset((parameter, _KINDS[check]) for parameter, check in found)
+            memory.with_memory = memory.version, keys
+        return keys
+
+    async def work_off(self, connection: Connection, spacecraft_id: str) -> bool:
+        """Fold again what is marked of a spacecraft, in a transaction; the caller holds the lock until its commit."""
+        marked = await alarm_marks.of(connection, spacecraft_id)
+        if not marked.marks:
+            return False
+        memory = self._memory.get(spacecraft_id) or self._memory.begin(spacecraft_id, is_known=False)
+        # Until the commit: if that fails, whatever comes next is folded with what is stored.
+        self._memory.forget(spacecraft_id)
+        history = History(JudgedSnapshots(connection, spacecraft_id, self._names))
+        versions = RuleVersions(connection, spacecraft_id)
+        began = await self._begin_configs(connection, spacecraft_id, history)
+        await versions.load()
+        spans = await self._spans(connection, memory, marked, began, history=history, versions=versions)
+        for key, of_key in spans.items():
+            refold = Refold(connection, spacecraft_id, history, versions, key)
+            for span in merged(of_key):
+                refolded = await refold.fold(span)
+                await self._write(connection, spacecraft_id, memory, key, span=span, refolded=refolded)
+        await alarm_marks.remove(connection, marked)
+        await self._settle(connection, spacecraft_id, memory, history, versions)
+        return True
+
+    def forget(self, spacecraft_id: str) -> None:
+        """A transaction about a spacecraft failed: what comes next is folded with what is stored."""
+        self._memory.forget(spacecraft_id)
+
+    async def _settle(
+        self,
+        connection: Connection,
+        spacecraft_id: str,
+        memory: SpacecraftMemory,
+        history: History,
+        versions: RuleVersions,
+    ) -> None:
+        """Note where the spacecraft stands now."""
+        memory.is_known = True
+        async for one in history.before(late.END):
+            memory.note(dict, one.position)
+            break
+        version = await configs.version_in_force(connection, spacecraft_id)
+        memory.version = max(memory.version, version)
+        newest = max((position[0] for position in memory.newest.values()), default=None)
+        coming = [
+            time for number, time in versions.starts.items() if number != version and (newest is None or time > newest)
+        ]
+        memory.next_config = min(coming, default=None)
+        closed = await alarms.newest_closed(connection, [spacecraft_id])
+        if spacecraft_id in closed:
+            memory.close(closed[spacecraft_id])
+        self._memory.put(spacecraft_id, memory)
+
+    async def _begin_configs(self, connection: Connection, spacecraft_id: str, history: History) -> list[Position]:
+        """Note from when on new configs end what they do not check; returns these positions."""
+        began = []
+        for version, updated_at in await alarm_marks.new_configs(connection, spacecraft_id):
+            time = updated_at
+            async for snapshot in history.before(late.END):
+                if snapshot.version < version:
+                    time = max(time, snapshot.position[0])
+                    break
+            await alarm_marks.begin_config(connection, spacecraft_id, version, time)
+            began.append(episodes.end_of(time))
+        return began
+
+    async def _spans(
+        self,
+        connection: Connection,
+        memory: SpacecraftMemory,
+        marked: alarm_marks.Marked,
+        began: Iterable[Position],
+        *,
+        history: History,
+        versions: RuleVersions,
+    ) -> dict[Key, list[MarkedSpan]]:
+        """What is to be folded again, by parameter and check."""
+        spacecraft_id, spans = marked.spacecraft_id, dict[Key, list[MarkedSpan]]()
+        everything = [MarkedSpan(position, late.END, is_late=False) for position in began]
+        for mark in marked.marks:
+            if mark.first is None or mark.last is None:
+                continue
+            if mark.parameter is None or mark.check is None:
+                everything.append(MarkedSpan(mark.first, late.END, mark.is_late))
+            else:
+                key = mark.parameter, _KINDS[mark.check]
+                spans.setdefault(key, []).append(MarkedSpan(mark.first, mark.last, mark.is_late))
+        if not everything and memory.is_known:
+            return spans
+        if not everything:  # this owner has not met it yet: where its folds stand is found as well
+            async for newest in history.before(late.END):
+                everything.append(MarkedSpan(newest.position, late.END, is_late=False))
+                break
+            else:
+                return spans
+        first = min(one.first for one in everything)
+        judged_by = {await configs.version_in_force(connection, spacecraft_id)}
+        judged_by |= {one.version async for one in history.after(episodes.beginning_of(first[0]))}
+        keys = {(name, _KINDS[check]) for name, check in await alarms.keys_from(connection, spacecraft_id, first)}
+        for version in judged_by:
+            keys.update((await versions.of(version)).checks)
+        for key in keys.union(memory.live):
+            spans.setdefault(key, []).extend(everything)
+        return spans
+
+    async def _write(
+        self,
+        connection: Connection,
+        spacecraft_id: str,
+        memory: SpacecraftMemory,
+        key: Key,
+        *,
+        span: MarkedSpan,
+        refolded: Refolded,
+    ) -> None:
+        """Keep what became of a span, and remember its fold."""
+        matching, open_id = refolded.matching, refolded.open_id
+        new = [writing.New(writing.new_id(), spacecraft_id, key, one, is_late=span.is_late) for one in matching.new]
+        await writing.write(connection, self.partition, new, matching.alarms)
+        opened = refolded.open_episode
+        if opened and open_id is None:
+            open_id = next(one.id for one in new if one.episode is opened)
+        if refolded.fold:
+            memory.keep(key, LiveFold(refolded.fold, open_id))
+        elif key in memory.live and opened:
+            memory.live[key].fold.episode = opened
+            memory.live[key] = LiveFold(memory.live[key].fold, open_id)
+
+
+def merged(spans: Iterable[MarkedSpan]) -> list[MarkedSpan]:
+    """These spans in order, those that overlap as one."""
+    found: list[MarkedSpan] = []
+    for one in sorted(spans):
+        if found and one.first <= found[-1].last:
+            before = found.pop()
+            one = MarkedSpan(before.first, max(before.last, one.last), before.is_late or one.is_late)  # noqa: PLW2901
+        found.append(one)
+    return found

@@ -1,0 +1,220 @@
+"""What a batch means for alarms: what comes in order is folded at once, what came late is marked."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import pairwise
+from types import MappingProxyType
+from typing import NamedTuple
+
+from missionops.domain import checks, rule
+from missionops.domain.clock import Clock
+from missionops.domain.episodes.episode import Episode, Position, Reading
+from missionops.domain.limits import Rules
+from missionops.domain.parameter_set import Value
+from missionops.domain.recompute.matching import GoesOn
+from missionops.domain.snapshot import ParameterValues
+from missionops.ingest.alarms.memory import Key, LiveFold, SpacecraftMemory
+from missionops.ingest.alarms.writing import New, new_id
+from missionops.ingest.batch import BatchEntry
+from missionops.store.alarm_marks import Mark
+
+_GAP = 3_600_000_000
+"""Microseconds: late snapshots that are farther apart are folded again in spans of their own."""
+
+
+class JudgedEntries(NamedTuple):
+    """The snapshots of one spacecraft that a batch stores, as judging found them."""
+
+    entries: Sequence[BatchEntry]
+    version: int = 0
+    """The config version that judged them; 0: there is none."""
+    clock: Clock = Clock()
+    has_memory: bool = False
+    """Whether the rules have checks that every snapshot matters to."""
+    anomalous: Mapping[int, Sequence[Key]] = MappingProxyType({})
+    """By the place among the entries: which checks it does not meet; none of those that meet all."""
+
+
+@lru_cache(10_000)
+def key_of(parameter: str, kind: str) -> Key:
+    """The parameter and kind of check that an anomaly of some kind, WARN_HIGH or STATE, is of."""
+    return parameter, rule.KINDS.index("STATE" if kind == "STATE" else "LIMIT")
+
+
+class Findings:
+    """What a batch found in the snapshots of all its spacecraft."""
+
+    def __init__(self) -> None:
+        self.new: list[New] = []
+        self.changed: dict[str, GoesOn] = {}
+        """By alarm; of several that are told for one alarm the last, which the steps between follow from."""
+        self.updated: dict[str, Episode] = {}
+        """Open alarms of which nothing is told, by id."""
+        self.marks: list[Mark] = []
+        self.misdated: list[tuple[str, Position]] = []
+
+
+class PlacedEntry(NamedTuple):
+    """A snapshot where it stands among those of its spacecraft."""
+
+    position: Position
+    entry: BatchEntry
+    keys: Sequence[Key]
+    """The checks that it does not meet."""
+
+
+def placed(spacecraft_id: str, judged: JudgedEntries, findings: Findings) -> list[PlacedEntry]:
+    """The snapshots in the order of their positions; those whose clock cannot have been right are noted."""
+    found = []
+    for place, entry in enumerate(judged.entries):
+        _, stamp, identifier = entry.snapshot.identity
+        position = judged.clock.time(stamp, entry.received), stamp, identifier
+        if position[0] != stamp:
+            findings.misdated.append((spacecraft_id, position))
+        found.append(PlacedEntry(position, entry, judged.anomalous.get(place, ())))
+    return sorted(found, key=lambda one: one.position)
+
+
+def is_quiet(memory: SpacecraftMemory, judged: JudgedEntries) -> bool:
+    """Note snapshots that change nothing, as nearly all do; False where that has to be looked at."""
+    if not memory.is_known or judged.anomalous or judged.has_memory or memory.live or memory.silent_alarm:
+        return False
+    stamps = [entry.snapshot.identity[1] for entry in judged.entries]
+    oldest, newest = min(stamps), max(stamps)
+    clock = judged.clock
+    if newest > judged.entries[0].received + clock.ahead or (clock.since is not None and oldest < clock.since):
+        return False
+    if memory.busy_until and oldest <= memory.busy_until[0]:
+        return False
+    known = memory.newest
+    for entry in judged.entries:
+        _, stamp, identifier = entry.snapshot.identity
+        values = entry.snapshot.values.__class__
+        if values not in known or stamp >= known[values][0]:
+            memory.note(values, (stamp, stamp, identifier))
+    memory.version = max(memory.version, judged.version)
+    return True
+
+
+class InOrder:
+    """Folds the snapshots of one spacecraft that a batch stores."""
+
+    def __init__(
+        self, spacecraft_id: str, memory: SpacecraftMemory, version: int, rules: Rules, findings: Findings
+    ) -> None:
+        self._spacecraft_id = spacecraft_id
+        self._memory = memory
+        self._version = version
+        self._rules = rules
+        self._findings = findings
+        self._touched: dict[Key, None] = {}
+        self.late: list[PlacedEntry] = []
+
+    def take(self, snapshots: Iterable[PlacedEntry]) -> None:
+        """Fold those that come after all that was folded before, given in order; the others are put into `late`."""
+        memory = self._memory
+        for one in snapshots:
+            values = one.entry.snapshot.values
+            if any(one.position <= known for known in self._related(values)) or (
+                memory.busy_until and one.position <= memory.busy_until
+            ):
+                self.late.append(one)
+                continue
+            keys = {**dict.fromkeys(memory.live), **dict.fromkeys(one.keys), **dict.fromkeys(self._rules.with_memory)}
+            if keys:
+                self._step(one, keys)
+            memory.note(values.__class__, one.position)
+        for key in self._touched:
+            self._tell(key)
+
+    def _related(self, values: ParameterValues | dict[str, Value]) -> Iterator[Position]:
+        """The newest positions of snapshots that have a parameter in common with these values, or a check."""
+        for kind, position in self._memory.newest.items():
+            if (
+                kind is values.__class__
+                or kind is dict
+                or isinstance(values, dict)
+                or self._rules.with_memory
+                or not kind.fields.keys().isdisjoint(values.fields)  # type: ignore[attr-defined] # a parameter set
+            ):
+                yield position
+
+    def _step(self, one: PlacedEntry, keys: Iterable[Key]) -> None:
+        values = one.entry.snapshot.parameters
+        for key in keys:
+            name, kind = key
+            ruled = self._rules.get(name)
+            in_context = ruled.in_context(values) if ruled else None
+            reading = Reading(
+                one.position,
+                values.get(name),
+                in_context.checks[kind] if in_context else None,
+                self._version,
+                in_context.acknowledge if in_context else True,
+            )
+            live = self._memory.live.get(key) or LiveFold(checks.KINDS[rule.KINDS[kind]].fold())
+            ended = live.fold.step(reading)
+            if ended:
+                self._end(key, live, ended)
+            if live.fold.episode:
+                self._touched[key] = None
+            self._memory.keep(key, live)
+
+    def _end(self, key: Key, live: LiveFold, episode: Episode) -> None:
+        self._touched.pop(key, None)
+        if episode.closed_at:
+            self._memory.close(episode.closed_at)
+        if live.alarm_id is None:
+            self._findings.new.append(New(new_id(), self._spacecraft_id, key, episode, is_late=False))
+            return
+        self._findings.updated.pop(live.alarm_id, None)
+        self._findings.changed[live.alarm_id] = _going_on(live, episode)
+        live.alarm_id, live.told_severity = None, 0
+
+    def _tell(self, key: Key) -> None:
+        """What is told of an alarm that is open after the batch."""
+        live = self._memory.live[key]
+        episode = live.fold.episode
+        if episode is None:
+            return
+        if live.alarm_id is None:
+            live.alarm_id = new_id()
+            self._findings.new.append(New(live.alarm_id, self._spacecraft_id, key, episode, is_late=False))
+        elif episode.severity > live.told_severity:
+            self._findings.changed[live.alarm_id] = _going_on(live, episode)
+        else:
+            self._findings.updated[live.alarm_id] = episode
+        live.told_severity = episode.severity
+
+
+def _going_on(live: LiveFold, episode: Episode) -> GoesOn:
+    return GoesOn(
+        episode,
+        is_revised=False,
+        has_risen=episode.severity > live.told_severity,
+        has_returned=episode.end is not None,
+        is_active_again=False,
+    )
+
+
+def marks_of(
+    spacecraft_id: str, late: Sequence[PlacedEntry], memory: SpacecraftMemory, others: Iterable[Key]
+) -> Iterator[Mark]:
+    """The marks of snapshots that came late: for checks that they do not meet, that are not quiet, and others."""
+    wanted: dict[Key, list[Position]] = {}
+    always = {*memory.live, *others}
+    for one in late:
+        for key in always.union(one.keys):
+            wanted.setdefault(key, []).append(one.position)
+    for (name, kind), positions in wanted.items():
+        for first, last in _spans(positions):
+            yield Mark(spacecraft_id, name, rule.KINDS[kind], first, last, is_late=True)
+
+
+def _spans(positions: Sequence[Position]) -> Iterator[tuple[Position, Position]]:
+    first = positions[0]
+    for before, position in pairwise(positions):
+        if position[0] - before[0] > _GAP:
+            yield first, before
+            first = position
+    yield first, positions[-1]

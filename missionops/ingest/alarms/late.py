@@ -1,0 +1,227 @@
+"""Folds marked spans again from what is stored, and says what becomes of the alarms in them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from itertools import count
+from typing import NamedTuple
+
+import msgspec
+
+from missionops.domain import checks, rule, timestamp
+from missionops.domain.episodes import episode as episodes
+from missionops.domain.episodes.episode import Episode, Facts, Position, Reading
+from missionops.domain.episodes.fold import BackwardSearch, Fold, Known
+from missionops.domain.episodes.level_fold import LevelFold
+from missionops.domain.history import JudgedSnapshot
+from missionops.domain.recompute.matching import GoesOn, Matching, match
+from missionops.domain.recompute.span import Recomputed, Span
+from missionops.ingest.alarms.memory import Key
+from missionops.ingest.alarms.rule_versions import RuleVersions
+from missionops.store import alarms
+from missionops.store.database import Connection
+from missionops.store.judged_snapshots import JudgedSnapshots
+
+_HOUR = 3_600_000_000
+_EARLIEST = timestamp.to_microseconds(timestamp.EARLIEST)
+BEGINNING: Position = episodes.beginning_of(_EARLIEST)
+END: Position = episodes.end_of(timestamp.to_microseconds(timestamp.LATEST))
+_MOST_KEPT = 2_000
+"""Snapshots that are kept for the next parameter to be folded."""
+_PAUSE = 500
+"""Readings after which other tasks run."""
+
+
+class MarkedSpan(NamedTuple):
+    """A span of one parameter and check that is to be folded again."""
+
+    first: Position
+    last: Position
+    """The end of time: up to the newest snapshot."""
+    is_late: bool
+
+
+class Refolded(NamedTuple):
+    """What became of a span."""
+
+    matching: Matching[str]
+    fold: Fold | None
+    """The fold after the newest snapshot; None where what follows is as it was."""
+    open_id: str | None
+    """The alarm that is open after the span, and was before."""
+    open_episode: Episode | None
+    """What it goes on as."""
+
+
+class History:
+    """The snapshots of one spacecraft in both directions; what was read for one parameter is kept for the next."""
+
+    def __init__(self, snapshots: JudgedSnapshots) -> None:
+        self._snapshots = snapshots
+        self._kept: dict[tuple[bool, Position], list[JudgedSnapshot]] = {}
+        self._sources: dict[tuple[bool, Position], AsyncIterator[JudgedSnapshot] | None] = {}
+
+    def after(self, position: Position) -> AsyncIterator[JudgedSnapshot]:
+        """Those after a position, in order."""
+        return self._read(position, is_ascending=True)
+
+    def before(self, position: Position) -> AsyncIterator[JudgedSnapshot]:
+        """Those before a position, the newest first."""
+        return self._read(position, is_ascending=False)
+
+    async def _read(self, position: Position, *, is_ascending: bool) -> AsyncIterator[JudgedSnapshot]:
+        source = self._snapshots.after if is_ascending else self._snapshots.before
+        kept = self._kept.setdefault((is_ascending, position), [])
+        for one in kept:
+            yield one
+        if len(kept) < _MOST_KEPT:
+            rest = self._sources.setdefault((is_ascending, position), source(position))
+        else:
+            rest = source(kept[-1].position)
+        if rest is None:
+            return
+        async for one in rest:
+            if len(kept) < _MOST_KEPT:
+                kept.append(one)
+            yield one
+        if len(kept) < _MOST_KEPT:
+            self._sources[is_ascending, position] = None
+
+
+class Refold:
+    """Folds one parameter and check of a spacecraft again."""
+
+    def __init__(
+        self, connection: Connection, spacecraft_id: str, history: History, versions: RuleVersions, key: Key
+    ) -> None:
+        self._connection = connection
+        self._spacecraft_id = spacecraft_id
+        self._history = history
+        self._versions = versions
+        self._key = key
+        self._check = rule.KINDS[key[1]]
+        self._kind = checks.KINDS[self._check]
+        self._ends: list[Reading] = []
+        self._ids: dict[int, str] = {}
+        """By the identity of an episode: its alarm."""
+
+    async def fold(self, marked: MarkedSpan) -> Refolded:
+        """What becomes of the alarms that were found in a span before."""
+        self._ends = await self._versions.ends(self._key)
+        old = await self._old(marked.first)
+        search = self._kind.search(old)
+        known = await self._search(search, marked.first, old)
+        span = Span(known.fold if known else self._kind.fold(), known and known.position, marked.last, old)
+        goes_on = None if marked.is_late else _Resumed.of(span, old)
+        steps = count(1)
+        async for reading in self._readings_after(span.after):
+            is_joined = span.add(reading)
+            if goes_on:
+                goes_on.add(reading, span.fold)
+            if is_joined:
+                break
+            if next(steps) % _PAUSE == 0:
+                await asyncio.sleep(0)
+        result = span.result()
+        for one in result.new:
+            if one.is_partial and not (goes_on and goes_on.complete(one)):
+                await self._count(one)
+        touched = {self._ids[id(one)]: one for one in result.old}
+        matching = match(touched, result.new)
+        return self._refolded(result, matching)
+
+    def _refolded(self, result: Recomputed, matching: Matching[str]) -> Refolded:
+        opened = next((one for one in result.new if one.end is None), None)
+        open_id = next(
+            (name for name, one in matching.alarms.items() if isinstance(one, GoesOn) and one.episode is opened), None
+        )
+        return Refolded(matching, result.fold, open_id, opened)
+
+    async def _old(self, position: Position) -> list[Episode]:
+        found = await alarms.open_from(self._connection, self._spacecraft_id, self._key[0], self._check, position)
+        self._ids |= {id(one.episode): one.id for one in found}
+        return [one.episode for one in found]
+
+    async def _search(self, search: BackwardSearch, first: Position, old: list[Episode] | None) -> Known | None:
+        """Where the fold is known before a position; None: nowhere, so it begins with what is stored."""
+        loaded, reach, oldest = first, _HOUR, first
+        async for reading in self._readings_before(first):
+            oldest = reading.position
+            if old is not None and reading.position < loaded:  # what was open there is read, too
+                loaded = episodes.beginning_of(max(reading.position[0] - reach, _EARLIEST))
+                reach *= 8
+                self._ids.clear()
+                old[:] = await self._old(loaded)
+            if known := search.add(reading):
+                return known
+        # What is not stored any more changes nothing: its alarms stay as they were.
+        if old is not None:
+            old[:] = [one for one in old if one.closed_at is None or one.closed_at >= oldest]
+        return None
+
+    async def _readings_before(self, position: Position) -> AsyncIterator[Reading]:
+        ends = [one for one in reversed(self._ends) if one.position < position]
+        async for snapshot in self._history.before(position):
+            while ends and ends[0].position > snapshot.position:
+                yield ends.pop(0)
+            yield await self._versions.reading(snapshot, self._key)
+        for one in ends:
+            yield one
+
+    async def _readings_after(self, position: Position | None) -> AsyncIterator[Reading]:
+        ends = [one for one in self._ends if position is None or one.position > position]
+        async for snapshot in self._history.after(position or BEGINNING):
+            while ends and ends[0].position < snapshot.position:
+                yield ends.pop(0)
+            yield await self._versions.reading(snapshot, self._key)
+        for one in ends:
+            yield one
+
+    async def _count(self, episode: Episode) -> None:
+        """Find out again what is told of the samples of an episode."""
+        search = self._kind.search([])
+        known = await self._search(search, episode.first_at, None)
+        fold = known.fold if known else self._kind.fold()
+        steps = count(1)
+        async for reading in self._readings_after(known and known.position):
+            ended = fold.step(reading)
+            found = ended or fold.episode
+            if found and found.raised_at == episode.raised_at and (ended or reading.position == episode.closed_at):
+                episode.facts, episode.is_partial = found.facts, False
+                return
+            if next(steps) % _PAUSE == 0:
+                await asyncio.sleep(0)
+        if fold.episode and fold.episode.raised_at == episode.raised_at:
+            episode.facts, episode.is_partial = fold.episode.facts, False
+
+
+class _Resumed:
+    """What is told of an alarm that was open before a span, and of which only newer samples are in it."""
+
+    def __init__(self, episode: Episode, told: Facts) -> None:
+        self._episode = episode
+        self._after = told.last.position if told.last else episode.raised_at
+        self._facts = told
+        self._is_over = False
+
+    @classmethod
+    def of(cls, span: Span, old: Sequence[Episode]) -> "_Resumed | None":
+        """None where no alarm was open."""
+        opened = span.fold.episode
+        told = opened and next((one for one in old if one.first_at == opened.first_at), None)
+        return cls(opened, msgspec.structs.replace(told.facts)) if opened and told else None
+
+    def add(self, reading: Reading, fold: Fold) -> None:
+        """Add a sample that the fold has just taken."""
+        if self._is_over:
+            return
+        self._is_over = self._episode.end is not None
+        is_new = reading.position > self._after and reading.check is not None and reading.value is not None
+        if is_new and isinstance(fold, LevelFold) and (judgement := fold.judge(reading)):
+            self._facts.add(reading, judgement)
+
+    def complete(self, episode: Episode) -> bool:
+        """Give an episode its facts, if it is that one."""
+        if episode is not self._episode:
+            return False
+        episode.facts, episode.is_partial = self._facts, False
+        return True

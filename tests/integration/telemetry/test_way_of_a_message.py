@@ -1,0 +1,104 @@
+"""The way of a telemetry message through our files, which the README describes: it stays short enough to be walked."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import FrameType
+
+from nats.aio.client import Client
+
+from missionops.broker import options, streams
+from missionops.broker.client import GuardedClient
+from missionops.ingest.status import IngestStatus
+from missionops.settings import Settings
+from missionops.store import checkpoint, configs, database
+from missionops.store.configs import NewConfig
+from subscribers.telemetry.consumer import Consumer
+from subscribers.telemetry.dead_letter_log import DeadLetterLog
+from subscribers.telemetry.pipeline import BatchBudget
+from subscribers.telemetry.session import Session
+from subscribers.telemetry.task_group import TaskGroup
+from tests.wait import until_async
+
+ROOT = Path(__file__).parents[3]
+OURS = tuple(f"{ROOT / package}/" for package in ("missionops", "subscribers", "publishers"))
+
+MOST_FILES = 23
+
+# Parts of nats-py that are replaced carry every message of the service; roll-ups and alarms have ways of their own, of
+# which a batch has the first step.
+BESIDE = ("missionops/broker/client.py", "missionops/broker/parser.py", "missionops/ingest/roll_up_worker.py")
+
+LIMITS = b'{"parameters":{"temp":{"warnHigh":45}}}'
+
+
+@contextmanager
+def entered() -> Iterator[dict[str, list[str]]]:
+    """Our files, each with the functions that are called in it until a message is acknowledged, in order."""
+    found: dict[str, list[str]] = {}
+    is_status = False  # what the server says of a pull request may come between; it is on no message's way
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        nonlocal is_status
+        code = frame.f_code
+        if code is Consumer._receive_status.__code__:
+            is_status = event == "call"
+        elif is_status:
+            return
+        elif event == "call" and code.co_filename.startswith(OURS) and code.co_name != "<module>":
+            functions = found.setdefault(str(Path(code.co_filename).relative_to(ROOT)), [])
+            if code.co_qualname not in functions:
+                functions.append(code.co_qualname)
+        elif event == "return" and code is Consumer.acknowledge.__code__:
+            sys.setprofile(None)
+
+    sys.setprofile(note)
+    try:
+        yield found
+    finally:
+        sys.setprofile(None)
+
+
+async def test_a_message_crosses_few_of_our_files(settings: Settings, client) -> None:
+    """From the consumer to the acknowledgement, with an anomaly; what a session does beside its pipeline is not run."""
+    status = IngestStatus()
+    own = GuardedClient()
+    await own.connect(**options.options(settings))
+    await streams.provision(own, settings)
+    async with database.connected(settings.database_url) as connection:
+        async with connection.transaction():
+            await configs.put(connection, NewConfig("SC-001", LIMITS, "test", "test", None))
+        claimed = await checkpoint.claim(connection, 0, "test", 60)
+        assert claimed
+        session = Session(
+            own, connection, *claimed, budget=BatchBudget(settings.batch_parameters, 60),
+            settings=settings, status=status, dead_letter_log=DeadLetterLog(),
+        )  # fmt: skip
+        async with session._pipeline.connected(settings.database_url), TaskGroup() as tasks:
+            await session._resume()
+            tasks.start(session._pipeline.run(tasks))
+            # All that is remembered of a spacecraft is known then: limits, names, the last sequence of its anomalies.
+            for numbers in ([*range(1, 101)], [101], [102], [103]):
+                await publish(client, status, numbers)
+            with entered() as found:
+                await publish(client, status, [104])
+            session.stop()
+        await session._consumer.close()
+        assert await connection.fetchval("SELECT count(*) FROM app.anomaly") == 104
+    await own.close()
+    way = {file: names for file, names in found.items() if file not in BESIDE and "alarm" not in file}
+    assert len(way) <= MOST_FILES, "\n".join(f"{file}: {', '.join(names)}" for file, names in way.items())
+    told = (ROOT / "README.md").read_text().partition("## The way of the data")[2].partition("\n## ")[0]
+    assert [file for file in way if f"]({file})" not in told] == []
+
+
+async def publish(client: Client, status: IngestStatus, numbers: Sequence[int]) -> None:
+    """Publish messages, and wait until they are handled."""
+    for number in numbers:
+        time = datetime(2025, 1, 1, tzinfo=UTC) + timedelta(seconds=number)
+        snapshot = {"timestamp": f"{time:%FT%TZ}", "parameters": {"temp": 46 + number, "mode": "CRUISE"}}
+        await client.jetstream().publish("telemetry.SC-001", json.dumps(snapshot).encode())
+    await until_async(lambda: status.sequence == numbers[-1], "the messages")
