@@ -177,7 +177,7 @@ def _one_sided(one: Difference) -> OneSidedAlarm:
 
 def _alarm(found: FoundAlarm) -> PreviewAlarm:
     return PreviewAlarm(
-        severity.at_level(found.severity),
+        severity.AT_LEVEL[found.severity],
         _time(found.start),
         _time(found.raised_at),
         None if found.end is None else _time(found.end),

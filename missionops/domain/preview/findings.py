@@ -45,7 +45,7 @@ class SideTally(msgspec.Struct):
 
     def add(self, episode: Episode, until: int) -> None:
         """Add an alarm, which lasts until a time where it has no end."""
-        level = severity.at_level(episode.severity)
+        level = severity.AT_LEVEL[episode.severity]
         self.by_severity[level] = self.by_severity.get(level, 0) + 1
         self.microseconds += max(0, (until if episode.end is None else episode.end) - episode.start)
 

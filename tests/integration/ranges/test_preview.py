@@ -13,6 +13,7 @@ from missionops.domain import history, limits, severity, timestamp
 from missionops.domain.history import JudgedSnapshot
 from missionops.domain.limits import Rules
 from missionops.operations import preview, preview_cursor
+from tests import stored_telemetry
 from tests.integration.ranges import conftest
 from tests.integration.ranges.conftest import Hurried
 
@@ -59,7 +60,7 @@ def previewer(service, client) -> Previewer:
 
 def snapshots(count: int, seed: int = 1) -> list[tuple[datetime, Mapping[str, Any]]]:
     random = Random(seed)  # noqa: S311 - a seed that is known
-    found = []
+    found: list[tuple[datetime, Mapping[str, Any]]] = []
     for number in range(count):
         values: dict[str, Any] = {"a": random.randint(0, 9), "mode": random.choice(("ON", "SAFE"))}
         if random.random() < 0.6:
@@ -79,7 +80,7 @@ def expected(told: Sequence[tuple[datetime, Mapping[str, Any]]], rules: Mapping[
     ]
     for alarm in history.alarms(judged, rules):
         counts = found.setdefault(alarm.parameter, {})
-        level = severity.at_level(alarm.episode.severity)
+        level = severity.AT_LEVEL[alarm.episode.severity]
         counts[level] = counts.get(level, 0) + 1
     return found
 
@@ -177,7 +178,7 @@ async def test_what_is_changed_and_lost(previewer, store):
 async def test_misdated_snapshots_stand_at_their_reception(previewer, store, database):
     spacecraft_id = await store([(START + n * SECOND, {"a": 9 if n == 5 else n}) for n in range(5)])
     late = [(START + timedelta(days=400), {"a": 9})]
-    await conftest.stored_telemetry.add(
+    await stored_telemetry.add(
         database, spacecraft_id, late, received_at=START + timedelta(seconds=2, milliseconds=500)
     )
     await database.execute(

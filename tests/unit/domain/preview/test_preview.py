@@ -10,8 +10,9 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from missionops.domain import config_document, history, limits, rule
+from missionops.domain import checks, config_document, history, limits, rule
 from missionops.domain.episodes.episode import Episode, unmonitored
+from missionops.domain.episodes.fold import folded
 from missionops.domain.history import JudgedSnapshot
 from missionops.domain.limits import Rules
 from missionops.domain.preview import portion as portions
@@ -94,8 +95,8 @@ def whole(
     for time, version in sets:
         if "p" not in rules[version] or not rules[version]["p"].has(kind):
             found.append(unmonitored(time, version))
-    fold = rule.checks.KINDS[rule.KINDS[kind]].fold()
-    return list(history.folded(fold, sorted(found, key=attrgetter("position"))))
+    fold = checks.KINDS[rule.KINDS[kind]].fold()
+    return list(folded(fold, sorted(found, key=attrgetter("position"))))
 
 
 def compared(now: list[Episode], then: list[Episode]) -> Iterator[Any]:
