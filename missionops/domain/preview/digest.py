@@ -87,8 +87,11 @@ def _limit(before: int, total: int) -> float:
 
 
 def _mean(numbers: list[float]) -> float:
+    """Of numbers in order."""
     mean = sum(numbers) / len(numbers)
-    return mean if math.isfinite(mean) else sum(number / len(numbers) for number in numbers)
+    if not math.isfinite(mean):
+        mean = sum(number / len(numbers) for number in numbers)
+    return min(max(mean, numbers[0]), numbers[-1])  # which rounding may leave
 
 
 def _between(one: float, other: float, share: float) -> float:

@@ -50,7 +50,7 @@ class SideTally(msgspec.Struct):
         self.microseconds += max(0, (until if episode.end is None else episode.end) - episode.start)
 
 
-class Findings:
+class PreviewFindings:
     """What was found of one parameter."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from missionops.domain.episodes.episode import Facts, Rise, SampleAt, unmonitore
 from missionops.domain.episodes.level_fold import LevelFold
 from missionops.domain.preview import folding
 from missionops.domain.preview.comparison import NOW, THEN, AlarmComparison
-from missionops.domain.preview.findings import Findings
+from missionops.domain.preview.findings import PreviewFindings
 from missionops.domain.preview.folding import CHANGE, LIMIT, STATE, RuledColumn, new_fold
 from missionops.domain.preview.portion import Column, SnapshotPortion
 from missionops.domain.rule import Rule
@@ -41,7 +41,7 @@ class ParameterPreview:
     def __init__(self, name: str, *, changes: bool) -> None:
         """`changes`: whether any rule for it that may come has the check CHANGE."""
         self.name = name
-        self.findings = Findings()
+        self.findings = PreviewFindings()
         self._checks: dict[int, _CheckFolds] = {}
         if changes:
             self._check(CHANGE)  # which compares with numbers of before it was in force

@@ -258,6 +258,22 @@ async def test_many_rules_are_taken_in_groups(previewer, store, monkeypatch):
     assert progress[-1] == 1
 
 
+async def test_the_longest_cursors_fit_into_a_query(service, previewer, store, monkeypatch):
+    monkeypatch.setattr(preview, "Pace", Hurried)
+    names = [f"p{number:03}" for number in range(250)]
+    random = Random(2)  # noqa: S311 - a seed that is known
+    told = [(START + n * SECOND, {name: random.random() * 10 for name in names}) for n in range(20)]
+    spacecraft_id = await store(told, names=names)
+    config = {"parameters": {name: {"critHigh": 3, "change": {"per": "sample", "warn": 3}} for name in names}}
+    page, cursor = await previewer.page(spacecraft_id, config)
+    assert 8_000 < len(cursor) <= preview_cursor.MOST_BYTES
+    params = {"from": page["from"], "to": page["to"], "cursor": cursor}
+    async with httpx.AsyncClient(base_url=service.http_url) as http:
+        reply = await http.post(f"/spacecraft/{spacecraft_id}/config/preview", params=params, json=config)
+    following, _ = await previewer.page(spacecraft_id, config, cursor=cursor)
+    assert (reply.status_code, reply.json()) == (200, following)
+
+
 async def test_ten_thousand_rules(previewer, store):
     spacecraft_id = await store(snapshots(100), versions=[1])
     config = {"parameters": {f"p{number:05}": {"warnHigh": number, "critHigh": number + 1} for number in range(10_000)}}
@@ -280,3 +296,70 @@ async def test_what_a_preview_cannot_show_is_said(previewer, store):
     config = {"parameters": {"A": {"warnHigh": 1}}, "clock": {"ahead": 5}, "silentAfter": 60}
     [found] = await previewer.pages(spacecraft_id, config)
     assert [one["path"] for one in found["warnings"]] == ["parameters.A", "clock", "silentAfter"]
+
+
+async def test_a_config_that_was_set_ends_what_it_does_not_check(previewer, store, database):
+    told = [(START + n * SECOND, {"a": 9} if n < 3 else {"b": 0}) for n in range(8)]
+    spacecraft_id = await store(told, versions=[1])
+    await database.execute(
+        "INSERT INTO app.config_start VALUES ($1, 3, $2)", spacecraft_id, START + timedelta(seconds=4, milliseconds=500)
+    )
+    [found] = await previewer.pages(spacecraft_id, {"parameters": {"a": {"warnHigh": 5}}})
+    [one] = found["parameters"][0]["changed"]
+    assert (one["now"]["end"], one["then"]["end"]) == ("2025-03-01T00:00:04.500000Z", None)
+    assert (found["parameters"][0]["now"]["seconds"], found["parameters"][0]["then"]["seconds"]) == (4.5, 7)
+
+
+async def test_the_command_adds_up_the_parts(run, previewer, store, monkeypatch, tmp_path):
+    spacecraft_id = await store(snapshots(300), versions=[1])
+    (tmp_path / "draft.json").write_text(json.dumps(DRAFT))
+    words = ("preview-config", spacecraft_id, "--file", str(tmp_path / "draft.json"), "--from", "2025-03-01")
+    _, out, _ = await run(*words, "--to", "2025-03-01", "--json")
+    whole = json.loads(out)
+    monkeypatch.setattr(preview, "Pace", Hurried)
+    monkeypatch.setattr(preview_cursor, "MOST_BYTES", 600)  # so that some parameters are read again
+    code, out, err = await run(*words, "--to", "2025-03-01", "--json")
+    parts = json.loads(out)
+    assert (code, "100 %" in err) == (0, True)
+    for one, other in zip(whole["parameters"], parts["parameters"], strict=True):
+        if one["observed"]:
+            for name in ("p01", "p99"):
+                assert one["observed"].pop(name) == pytest.approx(other["observed"].pop(name), abs=0.2)
+            del one["observed"]["digest"], other["observed"]["digest"]
+        assert one == other
+    assert (whole["snapshots"], whole["complete"]) == (parts["snapshots"], parts["complete"]) == (300, True)
+
+
+async def test_the_table_says_what_would_change(run, store, tmp_path):
+    spacecraft_id = await store([(START + n * SECOND, {"a": n % 8}) for n in range(16)], versions=[1])
+    (tmp_path / "draft.json").write_text('{"parameters": {"a": {"critHigh": 6}, "none": {"warnHigh": 1}}}')
+    words = ("preview-config", spacecraft_id, "--file", str(tmp_path / "draft.json"))
+    code, out, err = await run(*words, "--from", "2025-03-01", "--to", "2025-03-01")
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert code == 0
+    assert f"{spacecraft_id}: 16 snapshots, 2025-03-01 00:00:00 to 2025-03-01 23:59:59 UTC" in lines
+    assert any(line.startswith("a 16 0 0 7 7 4 → 2 2 ") for line in lines), lines
+    assert "Not in the table: 3 parameters without a value in this range." in lines
+    assert "In all: 2 changed." in lines
+    assert (
+        "changed a LIMIT MEDIUM 2025-03-01 00:00:06 to 2025-03-01 00:00:08, peak 7 "
+        "becomes HIGH 2025-03-01 00:00:07 to 2025-03-01 00:00:08, peak 7"
+    ) in lines
+    assert "Warning: parameters.none was never seen" in err
+
+
+async def test_set_config_shows_changes_and_effect_first(run, store, database, tmp_path):
+    spacecraft_id = await store([(START + n * SECOND, {"a": n % 8}) for n in range(16)], versions=[1])
+    draft = tmp_path / "draft.json"
+    draft.write_text('{"parameters": {"a": {"critHigh": 6}, "b": {"warnHigh": 4, "warnLow": 1}, "large": {}}}')
+    await run("set-config", spacecraft_id, "--version", "1", "--yes")
+    words = ("set-config", spacecraft_id, "--file", str(draft), "--preview", "2025-03-01")
+    code, out, err = await run(*words)
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert code == 1
+    assert "Not set. This is what it would have found. If that is what you want, add --yes." in err
+    for line in ("gone a: warnHigh 5", "new a: critHigh 6", "changed b: warnHigh 4 (before: 5)", "new b: warnLow 1"):
+        assert line in lines
+    assert any(line.startswith("In all: 2 changed") for line in lines)
+    code, out, _ = await run(*words, "--yes")
+    assert (code, "config version 5 in force" in out) == (0, True)

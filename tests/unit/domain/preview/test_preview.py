@@ -16,7 +16,7 @@ from missionops.domain.episodes.fold import folded
 from missionops.domain.history import JudgedSnapshot
 from missionops.domain.limits import Rules
 from missionops.domain.preview import portion as portions
-from missionops.domain.preview.findings import Findings
+from missionops.domain.preview.findings import PreviewFindings
 from missionops.domain.preview.parameter import OpenCheck, ParameterPreview
 from missionops.domain.preview.portion import SnapshotPortion
 from tests.unit.domain.episodes import histories
@@ -25,7 +25,7 @@ from tests.unit.domain.episodes.reference import History
 SECOND = 1_000_000
 
 
-class Recorder(Findings):
+class Recorder(PreviewFindings):
     """Keeps every pair."""
 
     def __init__(self) -> None:
