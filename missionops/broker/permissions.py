@@ -39,16 +39,13 @@ class Refusals:
                 subjects[found[1]] = None
                 if len(subjects) > _REMEMBERED:
                     del subjects[next(iter(subjects))]
-                self._end_waiting(found[1], is_publish=pattern is _PUBLISH)
-
-    def _end_waiting(self, subject: str, *, is_publish: bool) -> None:
-        for future, wanted in self._waiting.items():
-            if future.done():
-                continue
-            if is_publish and subject == wanted.lower():
-                future.set_result(publish_sentence(wanted))
-            elif not is_publish and subject.startswith(self._inboxes):
-                future.set_result(self._inbox_sentence())
+                for future, wanted in self._waiting.items():
+                    if future.done():
+                        continue
+                    if pattern is _PUBLISH and found[1] == wanted.lower():
+                        future.set_result(publish_sentence(wanted))
+                    elif pattern is _SUBSCRIBE and found[1].startswith(self._inboxes):
+                        future.set_result(self._inbox_sentence())
 
     def of_publish(self, subject: str) -> str | None:
         """Why nothing is published to this subject; None if it is not known to be refused."""

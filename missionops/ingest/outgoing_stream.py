@@ -61,7 +61,8 @@ class Outgoing:
         peak = max(self.bytes, int(state["bytes"]))  # between two looks it only grows
         self.messages, self.bytes = int(state["messages"]), int(state["bytes"])
         self.max_bytes = max(0, int(config.get("max_bytes") or 0))
-        before, now = self._before, _look(info)
+        oldest = _time(state["first_ts"]) if self.messages else None
+        before, now = self._before, _Look(str(info["created"]), int(state["last_seq"]) - self.messages, oldest)
         dropped = 0
         if before and before.created == now.created and self.max_bytes and peak >= FULL * self.max_bytes:
             expired = _time(info["ts"]) - timedelta(microseconds=int(config.get("max_age") or 0) // 1000)
@@ -105,12 +106,6 @@ def unbounded(stream: str) -> str:
         f"The stream {stream} has no max_bytes, so it may take all the room that JetStream has. A stream that is there "
         f"is not changed: set it by `nats stream edit {stream} --max-bytes=…`."
     )
-
-
-def _look(info: dict[str, Any]) -> _Look:
-    state = info["state"]
-    oldest = _time(state["first_ts"]) if int(state["messages"]) else None
-    return _Look(str(info["created"]), int(state["last_seq"]) - int(state["messages"]), oldest)
 
 
 def _time(text: str) -> datetime:

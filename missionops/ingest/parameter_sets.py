@@ -134,7 +134,10 @@ class ParameterSets:
     async def prepare(self, connection: Connection, batch: Batch) -> "BatchSets":
         """The sets for a batch; those that are missing are made, on a connection that is in no transaction."""
         if len(self._keys) + len(self._known) > _MOST_KEYS or self._size > _MOST_NAMES:
-            self._forget()
+            for kept in (self._keys, self._known, self._sets, self._by_names, self._shared, self._shared_names,
+                         self._waiting):  # fmt: skip
+                kept.clear()
+            self._size = 0
         await self._read(connection, batch.last_received.keys() - self._known.keys())
         wanted: list[tuple[str, tuple[str, ...]]] = []
         for spacecraft_id, new in self._new_names(batch).items():
@@ -236,12 +239,6 @@ class ParameterSets:
         if (shared := self._shared.get(key)) is None:
             shared = self._shared[key] = NumberSets(self._sets[one] for one in ids)
         return shared
-
-    def _forget(self) -> None:
-        for kept in (self._keys, self._known, self._sets, self._by_names, self._shared, self._shared_names,
-                     self._waiting):  # fmt: skip
-            kept.clear()
-        self._size = 0
 
 
 class BatchSets:

@@ -1,6 +1,6 @@
 """Rolling up: the minutes and hours of a spacecraft that are stale, and the days that they are in, recomputed."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
 from itertools import groupby
 from typing import Self, TypeAlias
@@ -23,18 +23,12 @@ async def recompute(connection: Connection, stale: StaleHours, rest: Rest) -> No
 
     A day that has other stale hours waits for them: until then nobody asks for its roll-up.
     """
-    for start, end in _ranges(stale.hours):
-        await _recompute_hours(connection, stale.spacecraft_id, start, end, rest)
+    for _, following in groupby(enumerate(stale.hours), lambda pair: pair[1] - pair[0] * HOUR):
+        hours = [hour for _, hour in following]  # without a gap between them
+        await _recompute_hours(connection, stale.spacecraft_id, hours[0], hours[-1] + HOUR, rest)
     days = {hour - hour % DAY for hour in stale.hours}
     for day in sorted(days - await roll_ups.stale_days(connection, stale, days)):
         await _recompute_day(connection, stale.spacecraft_id, day, rest)
-
-
-def _ranges(hours: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Hours that follow upon each other, as one range."""
-    for _, group in groupby(enumerate(hours), lambda pair: pair[1] - pair[0] * HOUR):
-        followers = [hour for _, hour in group]
-        yield followers[0], followers[-1] + HOUR
 
 
 async def _recompute_hours(connection: Connection, spacecraft_id: str, start: int, end: int, rest: Rest) -> None:

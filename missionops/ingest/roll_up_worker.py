@@ -120,8 +120,17 @@ class RollUpWorker:
                 return
             try:
                 await self._roll_up(connection, stale)
-            except Exception as error:  # noqa: BLE001 - whatever it is: it costs a roll-up and no telemetry
-                self._pass_over(stale, error)
+            except Exception as error:
+                # Go on with another spacecraft; this one is tried again later, with fewer hours at once.
+                self._set_aside[stale.spacecraft_id] = time.monotonic() + _SET_ASIDE
+                self._most_hours = 1
+                self._status.count_failure()
+                if not self._repeats.is_new(f"{type(error).__name__} {error}"):
+                    continue
+                is_expected = isinstance(error, _EXPECTED) or database.is_outage(error)
+                log.log(logging.WARNING if is_expected else logging.ERROR, "%s is not rolled up for now: %s",
+                        stale.spacecraft_id, error, exc_info=None if is_expected else error,
+                        extra={"spacecraft": stale.spacecraft_id})  # fmt: skip
 
     async def _roll_up(self, connection: Connection, stale: roll_ups.StaleHours) -> None:
         self._worked, self._began = 0.0, time.monotonic()
@@ -145,15 +154,3 @@ class RollUpWorker:
         self._worked += worked
         await asyncio.sleep(_BUSY_REST * worked if is_new and self._is_busy() else 0)
         self._resumed = time.monotonic()
-
-    def _pass_over(self, stale: roll_ups.StaleHours, error: Exception) -> None:
-        """Go on with another spacecraft; this one is tried again later, with fewer hours at once."""
-        self._set_aside[stale.spacecraft_id] = time.monotonic() + _SET_ASIDE
-        self._most_hours = 1
-        self._status.count_failure()
-        if not self._repeats.is_new(f"{type(error).__name__} {error}"):
-            return
-        is_expected = isinstance(error, _EXPECTED) or database.is_outage(error)
-        log.log(logging.WARNING if is_expected else logging.ERROR, "%s is not rolled up for now: %s",
-                stale.spacecraft_id, error, exc_info=None if is_expected else error,
-                extra={"spacecraft": stale.spacecraft_id})  # fmt: skip

@@ -39,10 +39,6 @@ _MOST_COMPARED = 64
 """Characters of a name that are compared with others."""
 
 
-_OF_ALARMS = ("change", "staleAfter", "raise", "clear", "deadband", "maskedBy")
-"""Keys of a rule that no anomaly depends on."""
-
-
 class RuleCheck(msgspec.Struct, rename="camel"):
     """What one rule does."""
 
@@ -106,12 +102,6 @@ async def warnings(database: Database, names: ParameterNames, spacecraft_id: str
         _warning(name, "has no limit, so nothing is checked")
         for name in given
         if name not in config.rules and name not in config.rules.off
-    ]
-    found += [
-        Detail(f"parameters.{name}.{key}", "is kept, and takes effect in alarms, which this version does not find yet")
-        for name, rule in given.items()
-        for key in _OF_ALARMS
-        if name in config.rules and any(key in one for one in (rule, *rule.get("when", ())))
     ]
     if not config.rules:
         return found

@@ -50,8 +50,17 @@ class LatestReading:
         known = await latest.known_names(connection, self._spacecraft_id)
         self.incomplete = known if self._only is None else known & self._only
         first = timestamp.EARLIEST if self._clock.since is None else timestamp.from_microseconds(self._clock.since)
-        await self._search_backwards(connection, (first, last))
-        # One by one each parameter of which nothing was found: it is rare among snapshots that have room for it.
+        # The newest snapshots, of fewer and fewer parameter sets, until no parameter is incomplete.
+        before = _end((first, last))
+        for scanned in _SCANNED:
+            sets = await latest.sets_with(connection, self._spacecraft_id, self.incomplete)
+            search = Search(self._spacecraft_id, (first, last), sets, scanned, _FOUND)
+            found = await latest.backwards(connection, search, before)
+            await self._add(connection, found)
+            if not found or not self.incomplete or asyncio.get_running_loop().time() > self._until:
+                break
+            before = found[-1].timestamp, found[-1].id
+        # Then, one by one, each parameter of which nothing was found: it is rare among snapshots that have room for it.
         for name in sorted(self.incomplete - self.reports.keys()):
             if asyncio.get_running_loop().time() > self._until:
                 break
@@ -67,18 +76,6 @@ class LatestReading:
                 sets = await latest.sets_with(connection, self._spacecraft_id, names)
                 search = Search(self._spacecraft_id, between, sets, _MISDATED, _MISDATED)
                 await self._add(connection, await latest.backwards(connection, search, _end(between)))
-
-    async def _search_backwards(self, connection: Connection, between: Between) -> None:
-        """Read the newest snapshots, of fewer and fewer parameter sets, until no parameter is incomplete."""
-        before = _end(between)
-        for scanned in _SCANNED:
-            sets = await latest.sets_with(connection, self._spacecraft_id, self.incomplete)
-            search = Search(self._spacecraft_id, between, sets, scanned, _FOUND)
-            found = await latest.backwards(connection, search, before)
-            await self._add(connection, found)
-            if not found or not self.incomplete or asyncio.get_running_loop().time() > self._until:
-                return
-            before = found[-1].timestamp, found[-1].id
 
     async def _add(self, connection: Connection, found: Iterable[Found]) -> None:
         """Note the values of snapshots."""

@@ -19,12 +19,10 @@ from missionops.operations.request_parsing import refused
 from missionops.store import alarm_marks, configs
 from missionops.store.snapshot_columns import MOST_PARAMETERS, SnapshotColumns, StoredPortion
 
-AT_ONCE = 400
+AT_ONCE = 500
 """Parameters of the first group."""
 MOST_AT_ONCE = 1_500
 _MOST_SNAPSHOTS = 4_096
-_MOST_VALUES = 500_000
-"""In one portion."""
 _SLICE = 0.005
 """Seconds after which other tasks run."""
 _NO_RULES = Rules({})
@@ -109,7 +107,7 @@ class PreviewReading:
 
     async def read(self, count: int) -> None:
         """Read the next snapshots, so many at most; or note that there are none."""
-        portion, versions = await self._portion(min(count, _MOST_SNAPSHOTS, _MOST_VALUES // (len(self._wanted) + 1)))
+        portion, versions = await self._portion(min(count, _MOST_SNAPSHOTS))
         end = 0
         for version, group in groupby(enumerate(versions), key=itemgetter(1)):
             start, end = end, end + sum(1 for _ in group)

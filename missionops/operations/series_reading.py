@@ -103,7 +103,26 @@ class SeriesReading:
             stretch, self._snapshots_until = await rolled_up.next_stretch(connection, self.wanted, position)
             if stretch and await self._read_stretch(connection, self._where, stretch):
                 return False
-        await self._read_snapshots(connection, self._where, count)
+        where = self._where
+        until = min(self._snapshots_until, timestamp.to_microseconds(self.wanted.end) + 1)
+        wanted = self.wanted._replace(end=timestamp.from_microseconds(until - 1))
+        portion = await samples.buckets(connection, wanted, where, self.position, count)
+        few = []
+        for index, found in enumerate(portion.buckets):
+            for number, bucket in found.items():
+                self._add(index, number, bucket)
+            if self.samples[index] is not None and self.numbers(index) > self.points:
+                self.samples[index] = None
+            if self.samples[index] is not None and any(bucket.count for bucket in found.values()):
+                few.append(index)
+        if few:
+            wanted = wanted._replace(parameters=[wanted.parameters[index] for index in few])
+            where = Positions(where.sets, [where.positions[index] for index in few])
+            one_by_one = await samples.one_by_one(connection, wanted, where, self.position, count)
+            for index, more in zip(few, one_by_one, strict=True):
+                self.samples[index] += more  # type: ignore[operator]
+        self.position = portion.after or (timestamp.from_microseconds(until), "")
+        self.is_done = portion.after is None and self.position[0] > self.wanted.end
         return True
 
     async def _read_stretch(self, connection: Connection, where: Positions, stretch: Stretch) -> bool:
@@ -142,27 +161,6 @@ class SeriesReading:
             known[number].add_later(later)
         else:
             known[number] = later
-
-    async def _read_snapshots(self, connection: Connection, where: Positions, count: int) -> None:
-        until = min(self._snapshots_until, timestamp.to_microseconds(self.wanted.end) + 1)
-        wanted = self.wanted._replace(end=timestamp.from_microseconds(until - 1))
-        portion = await samples.buckets(connection, wanted, where, self.position, count)
-        few = []
-        for index, found in enumerate(portion.buckets):
-            for number, bucket in found.items():
-                self._add(index, number, bucket)
-            if self.samples[index] is not None and self.numbers(index) > self.points:
-                self.samples[index] = None
-            if self.samples[index] is not None and any(bucket.count for bucket in found.values()):
-                few.append(index)
-        if few:
-            wanted = wanted._replace(parameters=[wanted.parameters[index] for index in few])
-            where = Positions(where.sets, [where.positions[index] for index in few])
-            one_by_one = await samples.one_by_one(connection, wanted, where, self.position, count)
-            for index, more in zip(few, one_by_one, strict=True):
-                self.samples[index] += more  # type: ignore[operator]
-        self.position = portion.after or (timestamp.from_microseconds(until), "")
-        self.is_done = portion.after is None and self.position[0] > self.wanted.end
 
     async def look_up(self, connection: Connection) -> None:
         """Look up what is said of the samples: which are anomalies, and the limits that judged them."""

@@ -147,7 +147,13 @@ async def buckets(connection: Connection, wanted: Wanted, where: Positions, afte
                 if first is not None:
                     span = VersionSpan(version, timestamp.to_microseconds(first), timestamp.to_microseconds(end))
                     found[timestamp.to_microseconds(start) // wanted.step].versions.append(span)
-    await _add_violations(connection, wanted, portion, after)
+    end, end_id = portion.after or (wanted.end, None)
+    step, parameters = timedelta(microseconds=wanted.step), list(wanted.parameters)
+    judged = wanted.spacecraft_id, after[0], end, after[1], end_id, step, parameters
+    for start, parameter, severity, violations in await connection.fetch(_VIOLATIONS, *judged):
+        number = timestamp.to_microseconds(start) // wanted.step
+        bucket = portion.buckets[parameters.index(parameter)].setdefault(number, Bucket())
+        bucket.violations[severity] = violations
     return portion
 
 
@@ -157,16 +163,6 @@ def _arguments(wanted: Wanted, where: Positions, after: Cursor, count: int) -> t
         wanted.spacecraft_id, after[0], wanted.end, after[1], count, step, list(wanted.parameters), where.sets,
         *where.positions,
     )  # fmt: skip
-
-
-async def _add_violations(connection: Connection, wanted: Wanted, portion: Portion, after: Cursor) -> None:
-    end, end_id = portion.after or (wanted.end, None)
-    step, parameters = timedelta(microseconds=wanted.step), list(wanted.parameters)
-    arguments = wanted.spacecraft_id, after[0], end, after[1], end_id, step, parameters
-    for start, parameter, severity, number in await connection.fetch(_VIOLATIONS, *arguments):
-        found = portion.buckets[parameters.index(parameter)]
-        bucket = found.setdefault(timestamp.to_microseconds(start) // wanted.step, Bucket())
-        bucket.violations[severity] = number
 
 
 def _filled(query: str, size: int, **more: str) -> str:

@@ -6,7 +6,8 @@ Snapshots whose clock cannot have been right stand at their reception: app.misda
 import math
 import sys
 from array import array
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -22,6 +23,8 @@ from missionops.store.database import Connection
 MOST_PARAMETERS = 1_600
 """Of one portion: the server gives a row no more columns."""
 
+_MOST_VALUES = 500_000
+"""In one portion."""
 _EPOCH = 946_684_800_000_000  # PostgreSQL counts its microseconds from 2000
 
 _DATED = """
@@ -98,34 +101,41 @@ class SnapshotColumns:
         """At most so many after a position, in a transaction, with the columns of these parameters; or NONE_LEFT."""
         has_misdated = await connection.fetchval(_HAS_MISDATED, self._spacecraft_id)
         portion = _MERGED if has_misdated else _DATED.format(is_dated="")
-        names = sorted(wanted)
-        where = await samples.columns(connection, self._spacecraft_id, names)
-        numbers = "".join(_NUMBERS.format(argument=argument) for argument in range(8, 8 + len(names)))
+        where = await samples.columns(connection, self._spacecraft_id, sorted(wanted))
+        placed = zip(sorted(wanted), where.positions, strict=True)
+        positions = {name: each for name, each in placed if any(one is not None for one in each)}
+        numbers = "".join(_NUMBERS.format(argument=argument) for argument in range(8, 8 + len(positions)))
         query = _COLUMNS.format(portion=portion, columns=numbers, is_small=_IS_SMALL)
         time, stamp = map(timestamp.from_microseconds, position[:2])
-        arguments = self._spacecraft_id, time, stamp, position[2], self._until, count
-        row = await connection.fetchrow(query, *arguments, where.sets, *where.positions)
+        fewer = min(count, _MOST_VALUES // (len(positions) + 1))
+        arguments = self._spacecraft_id, time, stamp, position[2], self._until, fewer
+        row = await connection.fetchrow(query, *arguments, where.sets, *positions.values())
         if row is None or row[2] is None:
             return NONE_LEFT
         times, stamps = ([one + _EPOCH for one in _unpacked("q", column)] for column in row[:2])
         columns: dict[str, list[Value]] = {
-            name: _numbers(column) for name, column in zip(names, row[_BEFORE_NUMBERS:], strict=True)
+            name: _numbers(column) for name, column in zip(positions, row[_BEFORE_NUMBERS:], strict=True)
         }
+        add = partial(_add, columns, frozenset(wanted), len(row[2]))
         for place, text in zip(row[5] or (), row[4] or (), strict=True):
-            _add(columns, place, _decode(text))
+            add(place, _decode(text))
         if row[6]:
             places = {key: place for place, key in enumerate(zip(stamps, row[2], strict=True))}
             async for at, identifier, others in rows.rows(connection, _LARGE.format(portion=portion), *arguments):
                 if (found := places.get((timestamp.to_microseconds(at), identifier))) is not None:
-                    _add(columns, found, _decode(others))
+                    add(found, _decode(others))
         found_columns = {name: portions.column(values) for name, values in columns.items()}
         return StoredPortion(SnapshotPortion(times, stamps, row[2], found_columns), _unpacked("i", row[3]))
 
 
-def _add(columns: dict[str, list[Value]], place: int, others: dict[str, Any]) -> None:
+def _add(
+    columns: dict[str, list[Value]], wanted: Collection[str], length: int, place: int, others: Mapping[str, Value]
+) -> None:
     """Put the values of one snapshot that are no numbers in `numbers` where they belong."""
     for name, value in others.items():
-        if name in columns:
+        if name in wanted and value is not None:
+            if name not in columns:
+                columns[name] = [None] * length
             columns[name][place] = value
 
 

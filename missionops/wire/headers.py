@@ -36,8 +36,13 @@ def read(block: bytes | None) -> dict[str, str]:
         name = name.strip()
         if colon and name.isascii() and not any(chr(byte).isspace() for byte in name):  # others are no headers
             found[name.decode()] = value.strip().decode("utf-8", "replace")
-    if REQUEST_INFO in found and not _ends_with_request_info(block):
-        del found[REQUEST_INFO]
+    if REQUEST_INFO in found:
+        # The server removes such headers of the publisher and adds its own as the last line. It leaves one with white
+        # space around its name, which is taken here; and a block without its empty line swallows the beginning of the
+        # server's.
+        _, of_server, value = block.rpartition(_REQUEST_INFO_LINE)
+        if not of_server or value.find(b"\r\n") != len(value) - len(b"\r\n\r\n"):
+            del found[REQUEST_INFO]
     if not end or not first.startswith(_VERSION) or first[len(_VERSION) :][:1] not in {b"", b" "}:
         # The lines that can be read stay: the server adds its own to a broken block that it hands out.
         return {**found, _BROKEN: "they do not begin with the line NATS/1.0"}
@@ -74,14 +79,3 @@ def _encoding_of(block: bytes) -> decoder.Encoding | None:
 
 
 _known_encoding = lru_cache(maxsize=1_024)(_encoding_of)
-
-
-def _ends_with_request_info(block: bytes) -> bool:
-    """Whether the last line is the server's own.
-
-    It removes such headers of the publisher and adds its own at the end. `read` also takes a name with white space
-    around it, which the server leaves there; and a block without its empty line swallows the beginning of the
-    server's.
-    """
-    _, found, value = block.rpartition(_REQUEST_INFO_LINE)
-    return bool(found) and value.find(b"\r\n") == len(value) - len(b"\r\n\r\n")

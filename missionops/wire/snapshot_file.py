@@ -69,7 +69,11 @@ class SnapshotFile:
             self.unit = "object"
             yield from _cut(chain([start], chunks))
         elif not start.startswith(b"{") and (self._is_csv or csv_snapshots.is_header(first)):
-            yield from self._csv(chain([head], chunks), lines)
+            table = csv_snapshots.Table(self._time_column)
+            pieces = _lines(chain([head], chunks), lines)
+            for rows in table.rows([(piece.text, piece.fault) for piece in found] for found in pieces):
+                yield [Piece(lines + line, text, fault) for line, text, fault in rows]
+            self.notes += table.notes()
         else:
             for found in _lines(chain([head], chunks), lines):
                 yield [piece for piece in found if piece.fault or piece.text]
@@ -86,13 +90,6 @@ class SnapshotFile:
         decoder = codecs.getincrementaldecoder(codec)("replace")
         for chunk in chain([head], self._chunks):
             yield decoder.decode(chunk).encode("utf-8", "replace")
-
-    def _csv(self, chunks: Iterator[bytes], lines: int) -> Iterator[list[Piece]]:
-        table = csv_snapshots.Table(self._time_column)
-        texts = ([(piece.text, piece.fault) for piece in found] for found in _lines(chunks, lines))
-        for rows in table.rows(texts):
-            yield [Piece(lines + line, text, fault) for line, text, fault in rows]
-        self.notes += table.notes()
 
 
 def _lines(chunks: Iterator[bytes], before: int) -> Iterator[list[Piece]]:

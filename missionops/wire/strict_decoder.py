@@ -201,21 +201,6 @@ def _parameter(name: str, raw: Raw, codec: Codec) -> Value:
     return kept
 
 
-def _id(given: object) -> str:
-    if not isinstance(given, str) or not 1 <= len(given) <= MAX_ID:
-        raise Faulty("invalid", f"id: must be a string of 1 to {MAX_ID} characters")
-    if "\0" in given:
-        raise Faulty("invalid", "id: U+0000 is no part of a string")
-    return given
-
-
-def _refuse_other_spacecraft(subject: str, body: object) -> None:
-    if not isinstance(body, str):
-        raise Faulty("invalid", "spacecraftId: must be a string")
-    if body != subject:
-        raise Faulty("subject_mismatch", f"spacecraftId: the body says {shown(body)}, the subject says {subject}")
-
-
 def _value(raw: Raw, codec: Codec, field: str) -> Any:
     try:
         return codec.value(raw)

@@ -168,34 +168,29 @@ class Consumer:
 
     def _receive_status(self, block: bytes | None) -> None:
         """Note what the server reports of a request; whatever it is, it must not end the client's read loop."""
-        self._last_sign = _now()
+        self._last_sign = now = _now()
         try:
             headers = wire_headers.read(block)
             status, reason = headers.get("Status", ""), headers.get("Description", "")
-            if status == "100":
-                self._check_delivered(int(headers.get("Nats-Last-Consumer", self._consumer_sequence)))
-            elif reason.startswith(_REQUEST_ENDS):
+            delivered = int(headers.get("Nats-Last-Consumer", self._consumer_sequence))
+            if reason.startswith(_REQUEST_ENDS):
                 self._wanted -= int(headers.get("Nats-Pending-Messages", _REQUEST_MESSAGES))
-            else:
+            elif status != "100":
                 self._fault = OwnershipLost(f"the consumer {self._name} ended: {status} {reason.strip()}")
+            # Messages may have been delivered to another reader, though no later one shows the gap: a former owner that
+            # was stopped may still have an open request, and what the server gives it would wait for ever.
+            elif delivered == self._consumer_sequence:
+                self._gap = None
+            elif self._gap is None or self._gap[0] != delivered:
+                self._gap = delivered, now  # a replicated consumer counts a message some time before it sends it
+            elif now - self._gap[1] > _HEARTBEAT / 2:
+                self._fault = OwnershipLost(
+                    f"the consumer's order broke: {delivered} messages were delivered, {self._consumer_sequence} of "
+                    "them here: another reader or a reset"
+                )
         except ValueError:
             self.lose(f"the consumer {self._name} sent a status that no server sends: {block!r:.200}")
         self._changed.set()
-
-    def _check_delivered(self, delivered: int) -> None:
-        """Notice messages that were delivered to another reader, though no later one shows the gap.
-
-        A former owner that was stopped may still have an open request; what the server gives it would wait for ever.
-        """
-        if delivered == self._consumer_sequence:
-            self._gap = None
-        elif self._gap is None or self._gap[0] != delivered:
-            self._gap = delivered, _now()  # a replicated consumer counts a message some time before it sends it
-        elif _now() - self._gap[1] > _HEARTBEAT / 2:
-            self._fault = OwnershipLost(
-                f"the consumer's order broke: {delivered} messages were delivered, {self._consumer_sequence} of them "
-                "here: another reader or a reset"
-            )
 
 
 def tokens_from_sequence(reply: bytes) -> int:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import asyncpg
 
-from tests.resilience import audit_events
+from tests.resilience import audit_alarms, audit_events
 from tests.resilience.attacks import HOSTILE
 from tests.resilience.ledger import Ledger, Source, StreamMessage
 from tests.resilience.oracle import Rules, judge
@@ -41,6 +41,7 @@ def compare(ledger: Ledger, report: Report) -> None:
     audit.check_published_in_order(firsts)
     audit.check_position()
     audit_events.compare(ledger, report)
+    audit_alarms.compare(ledger, report)
 
 
 class First(NamedTuple):

@@ -91,7 +91,7 @@ class Driver:
     async def _is_published(self) -> bool:
         stored = await self._number("SELECT count(*) FROM app.anomaly")
         published = (await self.environment.observer.jsm().stream_info("ANOMALIES")).state.messages
-        return stored <= published and not await self.waiting_events()
+        return stored <= published and not await self.waiting_events() and not await self.waiting_alarms()
 
     async def dead_letters(self) -> int:
         """How many dead letters there are."""
@@ -100,6 +100,11 @@ class Driver:
     async def waiting_events(self) -> int:
         """How many events are in the outbox."""
         return await self._number("SELECT count(*) FROM app.outbox")
+
+    async def waiting_alarms(self) -> int:
+        """How many alarms are still to be found or published."""
+        waiting = "SELECT count(*) FROM app.alarm_transition WHERE is_waiting"
+        return await self._number(waiting) + await self._number("SELECT count(*) FROM app.alarm_mark")
 
     async def acknowledged(self) -> int:
         """The last message of TELEMETRY that the consumer counts as handled."""

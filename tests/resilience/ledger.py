@@ -24,6 +24,10 @@ _SHORT = 2_000
 """Bytes of a body that is kept whole."""
 _TIMEOUT = 10.0
 # With the time at which each row was committed, by PostgreSQL's own record.
+_ALARMS = """
+SELECT alarm.*, (episode #>> '{rises,0,1,0}')::bigint * interval '1 microsecond' + timestamptz 'epoch' AS raised_at
+FROM app.alarm
+"""
 _ROWS = "SELECT *, pg_xact_commit_timestamp(xmin) AS committed FROM app.{}"
 _TELEMETRY = """
 SELECT telemetry.*, pg_xact_commit_timestamp(snapshot.xmin) AS committed
@@ -134,6 +138,7 @@ class Ledger:
         self.anomaly_stream = StreamReader("ANOMALIES")
         self.dead_letter_stream = StreamReader("DEADLETTERS")
         self.event_stream = StreamReader("EVENTS")
+        self.alarm_stream = StreamReader("ALARMS")
         self.telemetry: Sequence[asyncpg.Record] = ()
         self.anomalies: Sequence[asyncpg.Record] = ()
         self.misdated: Sequence[asyncpg.Record] = ()
@@ -142,6 +147,10 @@ class Ledger:
         self.documents: Sequence[asyncpg.Record] = ()
         self.spacecraft: Sequence[str] = ()
         self.configs: dict[str, dict[int, asyncpg.Record]] = defaultdict(dict)
+        self.alarms: Sequence[asyncpg.Record] = ()
+        self.transitions: Sequence[asyncpg.Record] = ()
+        self.marks = 0
+        """Spans of telemetry in which alarms are still to be found."""
         self.waiting_events = 0
         """In the outbox."""
         self.position: Any = {}
@@ -152,6 +161,10 @@ class Ledger:
         client = environment.observer
         for stream in (self.telemetry_stream, self.anomaly_stream, self.dead_letter_stream, self.event_stream):
             await stream.read(client)
+        await self.alarm_stream.read(client)
+        self.alarms = await environment.fetch(_ALARMS)
+        self.transitions = await environment.fetch("SELECT alarm_id, revision, message FROM app.alarm_transition")
+        self.marks = (await environment.fetch("SELECT count(*) FROM app.alarm_mark"))[0][0]
         self.telemetry = await environment.fetch(_TELEMETRY)
         self.anomalies = await environment.fetch("SELECT spacecraft_id, timestamp, snapshot_id, body FROM app.anomaly")
         self.misdated = await environment.fetch(_MISDATED)

@@ -156,6 +156,12 @@ async def _is_handled(found: Environment) -> bool:
 async def _is_published(found: Environment, ledger: Ledger) -> bool:
     """Whether as much is published as is stored, if not the same."""
     [stored] = await found.fetch("SELECT (SELECT count(*) FROM app.anomaly), (SELECT count(*) FROM app.event)")
+    query = (
+        "SELECT (SELECT count(*) FROM app.alarm_mark) + (SELECT count(*) FROM app.alarm_transition WHERE is_waiting)"
+    )
+    [waiting] = await found.fetch(query)
+    if waiting[0]:
+        return False
     published = await ledger.published_anomalies(found), await ledger.published_events(found)
     return all(rows <= messages for rows, messages in zip(stored, published, strict=True))
 

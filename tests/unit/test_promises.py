@@ -14,7 +14,7 @@ def named(text: str) -> list[tuple[str, str]]:
 
 
 def test_each_promise_names_a_test() -> None:
-    assert len(PROMISES) == 8
+    assert len(PROMISES) == 10
     assert all(named(promise) for promise in PROMISES)
 
 

@@ -35,6 +35,12 @@ def table(found: Item, console: Console) -> Table:
         time = datetime.fromisoformat(one["timestamp"])
         unit = f" {one['unit']}" if one["unit"] else ""
         every = "" if one["every"] is None else tables.duration(one["every"])
+        state = Text("")  # what is wrong with the value, if anything is
+        if one["severity"] is not None:
+            limit = f" {one['limit']['name']} {tables.value_text(one['limit']['value'])}" if one["limit"] else ""
+            state = Text(terminal.printable(f"{one['severity']}{limit}"), tables.SEVERITIES.get(one["severity"], ""))
+        if one["isStale"]:
+            state.append(" stale" if state else "stale", "yellow")
         shown.add_row(
             name,
             Text(terminal.printable(f"{tables.value_text(one['value'])}{unit}")),
@@ -42,7 +48,7 @@ def table(found: Item, console: Console) -> Table:
             f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
             tables.duration((at - time).total_seconds()),
             every,
-            _state(one),
+            state,
         )
     tables.fit(shown, console)
     return shown
@@ -52,17 +58,6 @@ def show(found: Item) -> None:
     """Print the latest values once."""
     console = Console(highlight=False)
     console.print(table(found, console), markup=False)
-
-
-def _state(one: Item) -> Text:
-    """What is wrong with a value, if anything is."""
-    state = Text("")
-    if one["severity"] is not None:
-        limit = f" {one['limit']['name']} {tables.value_text(one['limit']['value'])}" if one["limit"] else ""
-        state = Text(terminal.printable(f"{one['severity']}{limit}"), tables.SEVERITIES.get(one["severity"], ""))
-    if one["isStale"]:
-        state.append(" stale" if state else "stale", "yellow")
-    return state
 
 
 class LatestScreen(Protocol):

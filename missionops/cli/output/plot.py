@@ -25,7 +25,12 @@ def drawn(found: Item, one: Item, width: int) -> str | None:
 
     Of a bucket both extremes are drawn, at their times; a line ends where nothing came for longer than the gap.
     """
-    points = _points(found, one)
+    origin = datetime.fromisoformat(found["origin"]).astimezone(UTC)
+    if one["kind"] == "samples":
+        pairs = zip(one["t"], one["value"], strict=True)
+    else:
+        pairs = zip(one["minAt"] + one["maxAt"], one["min"] + one["max"], strict=True)
+    points = sorted((origin + timedelta(seconds=seconds), float(value)) for seconds, value in pairs)
     values = [value for _, value in points]
     if len({time for time, _ in points}) < _FEWEST or not math.isfinite(max(values) - min(values)):
         return None
@@ -41,15 +46,6 @@ def drawn(found: Item, one: Item, width: int) -> str | None:
         draw = figure.plot if len(line) > 1 else figure.scatter
         draw(times, heights)
     return str(figure.show())
-
-
-def _points(found: Item, one: Item) -> list[Point]:
-    origin = datetime.fromisoformat(found["origin"]).astimezone(UTC)
-    if one["kind"] == "samples":
-        pairs = zip(one["t"], one["value"], strict=True)
-    else:
-        pairs = zip(one["minAt"] + one["maxAt"], one["min"] + one["max"], strict=True)
-    return sorted((origin + timedelta(seconds=seconds), float(value)) for seconds, value in pairs)
 
 
 def _lines(points: list[Point], gap: float | None) -> list[list[Point]]:

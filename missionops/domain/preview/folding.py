@@ -88,6 +88,8 @@ def folded_levels(fold: LevelFold, ruled: RuledColumn, kind: int, places: Sequen
 def _remember(fold: ChangeFold, ruled: RuledColumn, start: int, end: int) -> None:
     """The numbers between two places, as far as later ones are compared with them: those of the last two times."""
     values, times = ruled.column.values, ruled.portion.times
+    if not ruled.column.numbers:
+        return
     found: list[int] = []
     last_times: set[int] = set()
     for index in range(end - 1, start - 1, -1):

@@ -25,7 +25,7 @@ def of_limit(check: LimitCheck, column: Column) -> Sequence[int]:
 
 def of_state(check: StateCheck, column: Column) -> Sequence[int]:
     """The places of the states that are anomalies."""
-    if column.are_numbers and not check.takes_numbers:
+    if len(column.numbers) == column.carried and not check.takes_numbers:
         return ()
     bad = {
         (kind, value)
@@ -40,12 +40,14 @@ def of_change(check: ChangeCheck, column: Column, times: Sequence[int]) -> Seque
 
     The first two are among them: earlier portions have what they are compared with, perhaps of the time of the first.
     """
+    if not column.numbers:
+        return ()
     if column.are_numbers:
         places: Sequence[int] = range(len(times))
     else:
         places = [place for place, value in enumerate(column.values) if is_number(value)]
         times = [times[place] for place in places]
-    if not places or any(one >= other for one, other in pairwise(times)):
+    if any(one >= other for one, other in pairwise(times)):
         return places  # several at one time: the fold knows with which of them to compare
     numbers, limit = column.numbers, check.limits[-1][2] * _ROUNDED
     changes = [abs(later - number) for number, later in pairwise(numbers)]

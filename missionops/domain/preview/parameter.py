@@ -53,14 +53,13 @@ class ParameterPreview:
 
     def add(self, portion: SnapshotPortion, now: tuple[Rule | None, int], then: Rule | None) -> None:
         """Add snapshots that one version of the config judged, which is given with its number."""
-        column = portion.columns.get(self.name) or Column([None] * len(portion.ids), [], are_numbers=False)
-        numbers = column.numbers
-        self.findings.count += len(numbers) if column.are_numbers else sum(one is not None for one in column.values)
+        column = portion.columns.get(self.name) or Column([None] * len(portion.ids), [], 0)
+        self.findings.count += column.carried
         ruled = RuledColumn(portion, column, *now), RuledColumn(portion, column, then, 0)
         for kind in range(len(rule.KINDS)):
             if kind in self._checks or ruled[NOW].has(kind) or ruled[THEN].has(kind):
                 self._fold(kind, ruled, portion.times[-1])
-        self.findings.digest.add([*numbers])
+        self.findings.digest.add([*column.numbers])
 
     def _fold(self, kind: int, ruled: tuple[RuledColumn, RuledColumn], until: int) -> None:
         check = self._check(kind)

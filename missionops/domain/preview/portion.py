@@ -14,8 +14,13 @@ class Column(NamedTuple):
     """One for each snapshot, None where it carries none; numbers as they are stored, whole ones perhaps as floats."""
     numbers: list[float]
     """Those among them."""
-    are_numbers: bool
-    """Whether each snapshot has a number."""
+    carried: int
+    """How many snapshots carry the parameter."""
+
+    @property
+    def are_numbers(self) -> bool:
+        """Whether each snapshot has a number."""
+        return len(self.numbers) == len(self.values)
 
     def value(self, index: int) -> Value:
         """A value as it was reported."""
@@ -48,4 +53,7 @@ class SnapshotPortion(NamedTuple):
 def column(values: Sequence[Value]) -> Column:
     """A column of these values."""
     numbers = [value for value in values if is_number(value)]
-    return Column(values, numbers, len(numbers) == len(values))
+    carried = len(numbers)
+    if carried < len(values):
+        carried = len(values) - values.count(None)
+    return Column(values, numbers, carried)

@@ -44,7 +44,10 @@ def match(alarms: Mapping[Id, Episode], episodes: Sequence[Episode]) -> Matching
     found: dict[Id, GoesOn | Retracted[Id]] = {}
     taken: dict[int, Id] = {}
     for identifier, old in sorted(alarms.items(), key=lambda item: item[1].first_at):
-        index = next((index for index, one in enumerate(episodes) if _overlap(old, one)), None)
+        overlapping = (
+            index for index, one in enumerate(episodes) if _begins_before_end(old, one) and _begins_before_end(one, old)
+        )
+        index = next(overlapping, None)
         if index is None:
             found[identifier] = Retracted(None)
         elif index in taken:
@@ -53,10 +56,6 @@ def match(alarms: Mapping[Id, Episode], episodes: Sequence[Episode]) -> Matching
             taken[index] = identifier
             found[identifier] = _goes_on(old, episodes[index])
     return Matching(found, [one for index, one in enumerate(episodes) if index not in taken])
-
-
-def _overlap(one: Episode, other: Episode) -> bool:
-    return _begins_before_end(one, other) and _begins_before_end(other, one)
 
 
 def _begins_before_end(one: Episode, other: Episode) -> bool:

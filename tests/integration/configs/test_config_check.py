@@ -44,17 +44,6 @@ async def why(client: Client) -> dict[str, str | None]:
     return {rule["parameter"]: rule["why"] for rule in (await ask(client, f"config.check.{SC}"))["rules"]}
 
 
-@pytest.mark.shared_service
-async def test_what_takes_effect_in_alarms_alone_is_said_to_check_nothing_yet(client: Client):
-    rule = {"warnHigh": 45, "staleAfter": 60, "when": [{"if": {"mode": "SAFE"}, "deadband": 1}]}
-    reply = await ask(client, "config.set.SC-1", {"parameters": {"temp": rule}})
-    assert [warning["path"] for warning in reply["warnings"]] == [
-        "parameters.temp.staleAfter",
-        "parameters.temp.deadband",
-    ]
-    assert all("does not find yet" in warning["message"] for warning in reply["warnings"])
-
-
 @pytest.mark.usefixtures("service")
 async def test_each_rule_says_what_it_does(client: Client, database: Any):
     assert (await ask(client, f"config.check.{SC}"))["error"]["message"] == "Config not found"

@@ -237,7 +237,7 @@ async def test_an_owner_that_was_replaced_reads_and_removes_nothing(service, cli
 async def test_what_a_former_owner_published_meanwhile_is_not_published_again(settings, client, database, monkeypatch):
     """It read the outbox before it was replaced, and sends one message of it between two of our pages."""
 
-    monkeypatch.setattr(publisher, "_PAGE", 2)
+    monkeypatch.setattr(publisher, "PAGE", 2)
     publish = exactly_once.ExactlyOncePublisher.publish
     awoken: list[str] = []
 
@@ -275,7 +275,7 @@ async def test_an_end_between_two_pages_of_what_a_former_owner_published_doubles
     settings, client, database, monkeypatch
 ):
     """It had published b and c when it ended; the row of a, with a lower number, was committed after it had read."""
-    monkeypatch.setattr(publisher, "_PAGE", 2)
+    monkeypatch.setattr(publisher, "PAGE", 2)
     await insert(database, "a", "b", "c")
     await streams.provision(client, settings)
     former = exactly_once.ExactlyOncePublisher(client, "EVENTS", lambda: asyncio.sleep(0, result=True))

@@ -135,10 +135,10 @@ async def test_a_row_without_a_partition_is_told_from_one_that_is_refused(servic
         assert isinstance(await snapshot_rows.add(service_connection, [row]), asyncpg.CheckViolationError)
 
 
-@pytest.fixture
-async def plans(database_url: str) -> AsyncIterator[tuple[Any, list[dict[str, Any]]]]:
+@pytest.fixture(scope="module")
+async def plans(module_database_url: str) -> AsyncIterator[tuple[Any, list[dict[str, Any]]]]:
     """A connection to a database with all the partitions there can be, and the plans of what is done on it."""
-    async with databases.connected(database_url) as connection:
+    async with databases.connected(module_database_url) as connection:
         await partitions.ensure(connection, partitions.SNAPSHOT, MONTHS)
         newest = datetime.now(UTC) - timedelta(days=1)
         rows = [(f"SC-{number % 10}", newest - timedelta(minutes=number), f"{number}") for number in range(5_000)]
@@ -235,7 +235,7 @@ async def until_stored(service: Any, count: int) -> None:
             await service.ingest_status.until_moved()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def anomaly_plans(plans: Any) -> Any:
     """The same for anomalies: all the partitions there can be, and anomalies of the last days in them."""
     connection, found = plans
@@ -275,6 +275,7 @@ async def test_older_anomalies_are_listed_after_the_newest(anomaly_plans):
 
 async def test_anomalies_are_read_back_by_their_place_in_the_stream_over_all_partitions(anomaly_plans):
     connection, found = anomaly_plans
+    found.clear()
     async with connection.transaction():
         pages = [page async for page in anomalies.pages(connection, 0, 0, 4_000, 5_000, 300)]
     assert [len(page) for page in pages] == [300, 300, 300, 100]

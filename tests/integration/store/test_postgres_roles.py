@@ -76,9 +76,12 @@ def connected(as_role: Callable[[str, str], str]) -> Connected:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("role", ["mission_app", "mission_reader"])
-async def test_neither_the_service_nor_a_reader_may(database_url: str, role: str, statement: str, connected: Connected):
-    await access.create_roles(database_url)  # a clone has its template's rights, but for those of the database itself
-    async with connected(database_url, role) as connection:
+async def test_neither_the_service_nor_a_reader_may(
+    module_database_url: str, role: str, statement: str, connected: Connected
+):
+    """In one database for all of them, as none may change anything."""
+    await access.create_roles(module_database_url)  # a clone lacks its template's rights to the database itself
+    async with connected(module_database_url, role) as connection:
         await connection.execute("SET default_transaction_read_only = off")  # a reader's own, which it may change
         with pytest.raises((asyncpg.InsufficientPrivilegeError, asyncpg.InvalidGrantOperationError)):
             await connection.execute(statement)

@@ -29,9 +29,7 @@ def test_a_line_is_drawn_and_breaks_at_a_gap():
 def test_both_extremes_of_a_bucket_are_drawn():
     one = {"parameter": "temp", "kind": "buckets", "gap": None, "minAt": [5.0, 65.0], "min": [0, 1],
            "maxAt": [10.0, 70.0], "max": [9, 2]}  # fmt: skip
-    assert plot._points(FOUND, one) == sorted(plot._points(FOUND, one))
-    assert sorted(value for _, value in plot._points(FOUND, one)) == [0, 1, 2, 9]
-    assert dots(plot.drawn(FOUND, one, 80))
+    assert plot.drawn(FOUND, one, 80) == drawn([5, 10, 65, 70], [0, 9, 1, 2])
 
 
 @pytest.mark.parametrize(
