@@ -40,6 +40,8 @@ log = logging.getLogger(__name__)
 
 _PAUSE = 0.5
 """Seconds between two attempts to reach a PostgreSQL that is away."""
+_FLUSH_TIME = 2
+"""Seconds for the server to answer that it knows what the service listens to."""
 _MAY_WRITE = """
 SELECT has_table_privilege('app.snapshot', 'INSERT') AND NOT current_setting('default_transaction_read_only')::boolean
 """
@@ -110,6 +112,8 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         await streams.provision(client, settings)
         await streams.warn_of_window(client)
         await application.start()
+        with contextlib.suppress(nats.errors.Error):  # away again: it is told what we listen to when it is back
+            await client.flush(_FLUSH_TIME)
         if settings.http_auth == "tokens":
             await _warn_without_tokens(pool)
         url = await stack.enter_async_context(http.served(settings, context, Metrics(registry, metrics)))

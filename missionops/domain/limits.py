@@ -44,15 +44,18 @@ class Rules(dict[str, Rule]):
 
     def are_met(self, values: ParameterValues | dict[str, Value]) -> bool:
         """Whether no value is an anomaly, as is nearly always so; False may also mean: judge one by one."""
+        return self.check_of(values.__class__)(values)
+
+    def check_of(self, kind: type[ParameterValues | dict[str, Value]]) -> AreMet:
+        """`are_met` for values of one class: whoever has many of them asks for it once."""
         if not self:
-            return True
-        kind = values.__class__
+            return lambda _: True
         try:
             check = self._checks[kind]
         except KeyError:  # by position where it is a parameter set; a dict is judged one by one
             check = _check_of(kind, self) if issubclass(kind, ParameterValues) else lambda _: False
             self._checks[kind] = check
-        return check(values)
+        return check
 
     @cached_property
     def with_memory(self) -> tuple[tuple[str, int], ...]:

@@ -118,7 +118,7 @@ class Batch:
     """Messages in stream order; of several snapshots with one key the first wins."""
 
     def __init__(self, after: int, decoder: Decoder, anomaly_weights: Mapping[str, int] | None = None) -> None:
-        self._decoder = decoder
+        self.decoder = decoder
         self._anomaly_weights = anomaly_weights or {}
         """By spacecraft: the weight of the anomalies that a snapshot of it probably has."""
         self._parameter_sets: dict[str, type[ParameterValues]] = {}
@@ -155,7 +155,7 @@ class Batch:
         self.weight += 1 + len(delivery.body) // _WEIGHED_BYTES
         encoding = decoder.JSON if delivery.block is None else headers.encoding_of(delivery.block)
         spacecraft_id = delivery.spacecraft_id
-        if spacecraft_id and encoding and (known := self._decoder.read(spacecraft_id, delivery.body, encoding)):
+        if spacecraft_id and encoding and (known := self.decoder.read(spacecraft_id, delivery.body, encoding)):
             self._add_entry(BatchEntry(known, delivery, 0))
             return ()
         return self._add_each(delivery, spacecraft_id, encoding)
@@ -169,7 +169,7 @@ class Batch:
         elif spacecraft_id is None:
             found = [Fault("invalid", delivery.subject_fault, None, delivery.body)]
         else:
-            found = self._decoder.decode_each(spacecraft_id, delivery.body, encoding)
+            found = self.decoder.decode_each(spacecraft_id, delivery.body, encoding)
         for item, result in enumerate(found):
             if isinstance(result, Fault):
                 self.letters.append(DeadLetter(result, delivery))

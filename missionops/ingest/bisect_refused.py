@@ -16,8 +16,8 @@ from missionops.wire.fault import Fault
 _TAKE_TIME = "SET LOCAL transaction_timeout = 0; SET LOCAL transaction_timeout = '60s'"
 
 
-RowOf: TypeAlias = Callable[[BatchEntry], bytes]
-"""The row of a snapshot, as COPY takes it."""
+RowsOf: TypeAlias = Callable[[Sequence[BatchEntry]], Sequence[bytes]]
+"""The rows of snapshots, as COPY takes them."""
 
 
 class Refusal(NamedTuple):
@@ -28,25 +28,26 @@ class Refusal(NamedTuple):
 
 
 async def add(
-    connection: Connection, batch: Batch, entries: Sequence[BatchEntry], row_of: RowOf
+    connection: Connection, batch: Batch, entries: Sequence[BatchEntry], rows_of: RowsOf
 ) -> tuple[Sequence[BatchEntry], Sequence[Refusal]]:
-    """Store what the database takes of `entries`; returns what was stored, in stream order, and what was refused.
+    """Store what the database takes of `entries`; returns what was stored and what was refused.
 
-    Where it refuses a snapshot, the next one of the batch with the same key is tried.
+    What was stored is in stream order, for each spacecraft at least.
+    Where the database refuses a snapshot, the next one of the batch with the same key is tried.
     """
-    added, refused = await _add_by_halves(connection, entries, row_of)
+    added, refused = await _add_by_halves(connection, entries, rows_of)
     refusals = [*refused]
     while refused and (entries := batch.next_of(entry.snapshot.identity for entry, _ in refused)):
-        more, refused = await _add_by_halves(connection, entries, row_of)
+        more, refused = await _add_by_halves(connection, entries, rows_of)
         added = sorted((*added, *more), key=lambda entry: (entry.delivery.sequence, entry.item))
         refusals += refused
     return added, refusals
 
 
 async def _add_by_halves(
-    connection: Connection, entries: Sequence[BatchEntry], row_of: RowOf
+    connection: Connection, entries: Sequence[BatchEntry], rows_of: RowsOf
 ) -> tuple[Sequence[BatchEntry], Sequence[Refusal]]:
-    error = await snapshot_rows.add(connection, [*map(row_of, entries)])
+    error = await snapshot_rows.add(connection, rows_of(entries))
     if error is None:
         return entries, []
     constraint = error.constraint_name if isinstance(error, asyncpg.UniqueViolationError) else None
@@ -58,8 +59,8 @@ async def _add_by_halves(
         return [], [Refusal(entries[0], error)]
     await connection.execute(_TAKE_TIME)
     middle = len(entries) // 2
-    first, refused_first = await _add_by_halves(connection, entries[:middle], row_of)
-    second, refused_second = await _add_by_halves(connection, entries[middle:], row_of)
+    first, refused_first = await _add_by_halves(connection, entries[:middle], rows_of)
+    second, refused_second = await _add_by_halves(connection, entries[middle:], rows_of)
     return [*first, *second], [*refused_first, *refused_second]
 
 

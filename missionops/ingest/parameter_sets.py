@@ -6,7 +6,7 @@ and past those 10,000, it is kept among `others`: a spacecraft that invents name
 """
 
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from missionops.domain.parameter_name import MAX_PARAMETERS
@@ -138,7 +138,7 @@ class ParameterSets:
                          self._waiting):  # fmt: skip
                 kept.clear()
             self._size = 0
-        await self._read(connection, batch.last_received.keys() - self._known.keys())
+        await self._read(connection, batch)
         wanted: list[tuple[str, tuple[str, ...]]] = []
         for spacecraft_id, new in self._new_names(batch).items():
             wanted += [(spacecraft_id, tuple(sorted(names))) for names in new if names]
@@ -213,8 +213,9 @@ class ParameterSets:
         if not is_part:
             self._extended.add(spacecraft_id)
 
-    async def _read(self, connection: Connection, spacecraft_ids: Collection[str]) -> None:
-        """Know what is stored for these spacecraft."""
+    async def _read(self, connection: Connection, batch: Batch) -> None:
+        """Know what is stored for the spacecraft of a batch; its decoder knows, too."""
+        spacecraft_ids = batch.last_received.keys() - self._known.keys()
         if not spacecraft_ids:
             return
         found = await parameter_sets.of_spacecraft(connection, spacecraft_ids)
@@ -224,6 +225,7 @@ class ParameterSets:
         for spacecraft_id, ids in found.items():
             names = frozenset().union(*(self._sets[one].names for one in ids))
             self._known[spacecraft_id] = _Known(self._share(names), self._number_sets(set(ids)))
+            batch.decoder.trust(spacecraft_id, names)
 
     def _keep(self, one: ParameterSet) -> None:
         self._sets[one.id] = self._by_names[one.names] = one
@@ -256,14 +258,23 @@ class BatchSets:
         if self._pairs:
             await parameter_sets.add_to_spacecraft(connection, self._pairs)
 
-    def row(self, configs: Mapping[str, IngestConfig], entry: BatchEntry) -> bytes:
-        """The row of a snapshot, which is written once, with the version of the config that judges it."""
-        if not entry.row:
+    def rows(self, configs: Mapping[str, IngestConfig], entries: Sequence[BatchEntry]) -> list[bytes]:
+        """The rows of snapshots, each written once, with the version of the config that judges it.
+
+        It takes the least time where the snapshots of a spacecraft follow upon each other.
+        """
+        spacecraft_id, kind = "", None
+        for entry in entries:
+            if entry.row:
+                continue
             snapshot = entry.snapshot
-            spacecraft_id = snapshot.identity[0]
-            known = self._known[spacecraft_id]
-            chosen = known.numbers.choose(snapshot.values)
-            entry.row, unplaced = snapshot_rows.write(snapshot, entry.received, configs[spacecraft_id].version, chosen)
+            values = snapshot.values
+            if values.__class__ is not kind or snapshot.identity[0] != spacecraft_id or kind is dict:
+                spacecraft_id, kind = snapshot.identity[0], values.__class__
+                known = self._known[spacecraft_id]
+                chosen = known.numbers.choose(values)
+                write = snapshot_rows.writer(spacecraft_id, configs[spacecraft_id].version, kind, chosen)
+            entry.row, unplaced = write(snapshot, entry.received)
             if unplaced:
                 self._parameter_sets.count(spacecraft_id, known, snapshot, unplaced)
-        return entry.row
+        return [entry.row for entry in entries]

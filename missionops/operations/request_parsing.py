@@ -16,6 +16,8 @@ from missionops.wire.text import utf8
 
 MAX_SOURCE = 128
 MAX_REASON = 1_024
+_ITEMS = re.compile(r"((?:\\[,\\]|[^,])*),")
+_ESCAPED = re.compile(r"\\([,\\])")
 _VERSION = re.compile('(?:W/)?"?([0-9]{1,9})"?')
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -41,8 +43,9 @@ def from_body(body: bytes, kind: type[R]) -> R:
 
 
 def from_fields(fields: Mapping[str, str], kind: type[R], given: Mapping[str, Any] = MappingProxyType({})) -> R:
-    """The request in the fields of a query string; the items of a list stand between commas.
+    r"""The request in the fields of a query string; the items of a list stand between commas.
 
+    `\,` is a comma within an item, `\\` a backslash; before anything else a backslash stands for itself.
     `given`: values of fields that the query must not have.
     """
     for name in given.keys() & fields.keys():
@@ -50,7 +53,8 @@ def from_fields(fields: Mapping[str, str], kind: type[R], given: Mapping[str, An
     values: dict[str, str | list[str]] = dict(fields)
     for field in msgspec.structs.fields(kind):
         if field.encode_name in fields and _is_list(field.type):
-            values[field.encode_name] = fields[field.encode_name].split(",")
+            items = _ITEMS.findall(fields[field.encode_name] + ",")
+            values[field.encode_name] = [_ESCAPED.sub(r"\1", item) for item in items]
     try:
         request = msgspec.convert(values, type=kind, strict=False)
     except msgspec.ValidationError as error:

@@ -6,10 +6,9 @@ value by value.
 """
 
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from functools import lru_cache
 from operator import itemgetter
 from struct import Struct
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import asyncpg
 import msgspec
@@ -50,46 +49,52 @@ _encode = msgspec.json.Encoder().encode
 _values = msgspec.structs.astuple
 
 
-class SnapshotRow(NamedTuple):
-    """A snapshot as COPY takes it."""
-
-    data: bytes
-    unplaced: Sequence[str]
-    """Names of numbers that the parameter set has not: their values are among `others`."""
+Writer: TypeAlias = Callable[[Snapshot, int], tuple[bytes, Sequence[str]]]
+"""Takes a snapshot and when it was received (microseconds since 1970); returns its row as COPY takes it, and the names
+of numbers that the parameter set has not: their values are among `others`."""
 
 
-def write(snapshot: Snapshot, received: int, config_version: int, known: ParameterSet | None) -> SnapshotRow:
-    """The row of a snapshot that was received then (microseconds since 1970), with the parameter set to use."""
-    spacecraft_id, time, identifier = snapshot.identity
-    values = snapshot.values
-    own = identifier.encode()
-    plan = None
-    if not isinstance(values, dict):
-        by_position = _values(values)
-        plan = _plan(values.__class__, by_position, known)
-        if plan and plan.integers:
-            integers = plan.integers(by_position)
-            if min(integers) < -LARGEST_EXACT or max(integers) > LARGEST_EXACT:  # a double would lose some of it
-                plan = None
-    if plan is None:
-        numbers, others, unplaced = _one_by_one(snapshot.parameters, known)
-    else:
-        numbers, others, unplaced = _NO_NUMBERS, _NULL, plan.unplaced
-        if plan.pack:
-            packed = int.from_bytes(plan.pack(*plan.numbers(by_position)), "big") | plan.constant
-            numbers = packed.to_bytes(plan.size, "big")
-        if plan.others:
-            text = _encode({name: by_position[index] for name, index in plan.others})
-            others = _length(len(text)) + text
-    times = _times_and_length(8, time - _EPOCH, 8, received - _EPOCH, len(own))
-    return SnapshotRow(b"".join((_begin(spacecraft_id, config_version), times, own, numbers, others)), unplaced)
-
-
-@lru_cache(maxsize=16_384)
-def _begin(spacecraft_id: str, config_version: int) -> bytes:
-    """How many columns a row has, and the first two."""
+def writer(
+    spacecraft_id: str, config_version: int, kind: type[ParameterValues | dict[str, Value]], known: ParameterSet | None
+) -> Writer:
+    """What writes the rows of one spacecraft's snapshots, with values of one class and the parameter set to use."""
     name = spacecraft_id.encode()
-    return _version_and_length(len(COLUMNS), 4, config_version, len(name)) + name
+    begin = _version_and_length(len(COLUMNS), 4, config_version, len(name)) + name
+    plans: dict[tuple[type, ...], _Plan] | None = None
+    if issubclass(kind, ParameterValues):
+        set_id = known and known.id
+        if set_id not in kind.writers and len(kind.writers) >= _MOST_SETS:
+            kind.writers.clear()
+        plans = kind.writers.setdefault(set_id, {})
+
+    def write(snapshot: Snapshot, received: int) -> tuple[bytes, Sequence[str]]:
+        """The hot loop: for types that came before, a plan says where each value goes."""
+        _, time, identifier = snapshot.identity
+        plan = None
+        if plans is not None:
+            by_position = _values(snapshot.values)  # type: ignore[arg-type] # by position, as there are plans
+            types = tuple(map(type, by_position))
+            plan = plans.get(types)
+            if plan is None and len(plans) < _MOST_PLANS:
+                plan = plans[types] = _made(list(kind.fields), types, known)  # type: ignore[union-attr] # likewise
+            if plan and plan.integers and max(map(abs, plan.integers(by_position))) > LARGEST_EXACT:
+                plan = None
+        if plan is None:
+            numbers, others, unplaced = _one_by_one(snapshot.parameters, known)
+        else:
+            pick, _, pack, constant, size, others_at, unplaced = plan
+            numbers, others = _NO_NUMBERS, _NULL
+            if pack:
+                packed = int.from_bytes(pack(*pick(by_position)), "big") | constant
+                numbers = packed.to_bytes(size, "big")
+            if others_at:
+                text = _encode({name: by_position[index] for name, index in others_at})
+                others = _length(len(text)) + text
+        own = identifier.encode()
+        times = _times_and_length(8, time - _EPOCH, 8, received - _EPOCH, len(own))
+        return b"".join((begin, times, own, numbers, others)), unplaced
+
+    return write
 
 
 def _array_head(known: ParameterSet, count: int, nulls: int) -> bytes:
@@ -129,20 +134,6 @@ class _Plan(NamedTuple):
     others: Sequence[tuple[str, int]]
     """Names of what goes to `others`, and where the value stands."""
     unplaced: Sequence[str]
-
-
-def _plan(kind: type[ParameterValues], values: Sequence[Value | UnsetType], known: ParameterSet | None) -> _Plan | None:
-    """The plan for values of these types; None where there are too many kinds of them to have one for each."""
-    plans = kind.writers.get(known and known.id)
-    if plans is None:
-        if len(kind.writers) >= _MOST_SETS:
-            kind.writers.clear()
-        plans = kind.writers[known and known.id] = {}
-    types = tuple(map(type, values))
-    plan: _Plan | None = plans.get(types)
-    if plan is None and len(plans) < _MOST_PLANS:
-        plan = plans[types] = _made(list(kind.fields), types, known)
-    return plan
 
 
 def _made(names: Sequence[str], types: Sequence[type], known: ParameterSet | None) -> _Plan:

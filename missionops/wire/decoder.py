@@ -105,6 +105,8 @@ class Decoder:
 
     def __init__(self) -> None:
         self._schemas = SchemaDecoders()
+        self.trust = self._schemas.trust
+        """Note names that a spacecraft is known to have reported before: such bodies need not come often again."""
 
     def read(self, spacecraft_id: str, body: bytes, encoding: Encoding) -> Snapshot | None:
         """The snapshot of a body that is one snapshot with known names, as nearly all are; else None: `decode` it."""

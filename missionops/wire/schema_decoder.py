@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from typing import Annotated, Any, NamedTuple, Protocol, TypeAlias, cast
 
 import msgspec
@@ -78,6 +79,10 @@ class _LearnedSet:
         """How many spacecraft have just these names."""
         self._count = 0
 
+    def trust(self) -> None:
+        """The next snapshot is enough."""
+        self._count = max(self._count, _ENOUGH - 1)
+
     def count(self) -> None:
         """Note one more snapshot; when there were enough, the decoder is made."""
         self._count += 1
@@ -134,6 +139,12 @@ class SchemaDecoders:
             return False
         self._decoders[spacecraft_id] = known.decoder
         return True
+
+    def trust(self, spacecraft_id: str, names: AbstractSet[str]) -> None:
+        """Note names that a spacecraft is known to have reported before: such bodies need not come often again."""
+        known = self._sets.get(spacecraft_id)
+        if known and known is not _TOO_LARGE and known.names <= names:
+            known.trust()
 
     def _has_room(self, wanted: frozenset[str], known: _LearnedSet | None) -> bool:
         if known is None and len(self._sets) >= _MOST_SPACECRAFT:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from tests.resilience.ledger import Ledger
+from tests.resilience.publisher import SPACECRAFT
 from tests.resilience.report import Report
 
 _LEVELS = {"critLow": 3, "warnLow": 2, "critHigh": 3, "warnHigh": 2}
@@ -51,7 +52,7 @@ def compare(ledger: Ledger, report: Report) -> None:
             episode = json.loads(row["episode"])
             facts = row["start"], row["raised_at"], row["end"], episode["reason"], episode["facts"]["samples"]
             kept[row["spacecraft_id"]].append(Alarm(row["parameter"], row["severity"], *facts))
-    for spacecraft in {*snapshots, *kept}:
+    for spacecraft in SPACECRAFT:  # a hostile one has ten thousand rules
         expected = sorted(_alarms(snapshots[spacecraft], ledger.configs[spacecraft]), key=repr)
         if expected != (found := sorted(kept[spacecraft], key=repr)):
             report.differ("alarms are not those of what is stored", (spacecraft, {*expected} ^ {*found}))

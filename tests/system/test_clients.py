@@ -13,7 +13,7 @@ import pytest
 
 from tests.system import installed
 from tests.system.installed import Place, Up
-from tests.wait import until
+from tests.wait import PATIENCE, until
 
 LIMITS = '{"mission": "test", "parameters": {"temp": {"critLow": 0, "warnLow": 5, "warnHigh": 45, "critHigh": 70}}}'
 
@@ -86,9 +86,9 @@ async def test_a_plain_client_publishes_and_subscribes(place: Place, up: Up) -> 
         "telemetry.PLAIN-1", b"[" + snapshot(1, temp=4) + b',{"timestamp":"2025-01-01T00:00:02"},' + snapshot(3) + b"]"
     )
     assert acknowledged.stream == "TELEMETRY"
-    anomalies = [json.loads((await told.next_msg(10)).data) for _ in range(2)]
+    anomalies = [json.loads((await told.next_msg(PATIENCE)).data) for _ in range(2)]
     assert [anomaly["id"].partition(":")[2] for anomaly in anomalies] == ["temp:CRIT_HIGH", "temp:WARN_LOW"]
-    letter = await dead.next_msg(10)
+    letter = await dead.next_msg(PATIENCE)
     assert letter.subject == "deadletters.telemetry.PLAIN-1"
     assert letter.data == b'{"timestamp":"2025-01-01T00:00:02"}'
     assert letter.headers

@@ -24,7 +24,7 @@ from nats.aio.client import Client
 from tests.system import deployed, installed
 from tests.system.deployed import Nats
 from tests.system.installed import Place, Up
-from tests.wait import until, until_async
+from tests.wait import PATIENCE, until, until_async
 
 STREAMS = ("TELEMETRY", "ANOMALIES", "EVENTS", "DEADLETTERS")
 CONFIG = b'{"parameters": {"t": {"critHigh": 1}}}'
@@ -289,7 +289,7 @@ async def publish_raw(url: str, login: dict[str, str], subject: str, block: byte
     writer.write(b"CONNECT " + json.dumps({"verbose": False, "headers": True, **login}).encode() + b"\r\n")
     sizes = f"{len(block)} {len(block) + len(body)}"
     writer.write(f"HPUB {subject} _INBOX.operator.raw {sizes}\r\n".encode() + block + body + b"\r\nPING\r\n")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while (line := await reader.readline()) != b"PONG\r\n":
             assert line.startswith(b"INFO"), line
     writer.close()

@@ -306,7 +306,7 @@ async def letters(client: Client) -> AsyncIterator[tuple[dict[str, str], bytes]]
     while more:
         await client.publish("$JS.API.DIRECT.GET.DEADLETTERS", json.dumps(request).encode(), inbox)
         more = False
-        while "Nats-Sequence" in (headers := (message := await subscription.next_msg(20)).headers or {}):
+        while "Nats-Sequence" in (headers := (message := await subscription.next_msg(PATIENCE)).headers or {}):
             own = {name: value for name, value in headers.items() if name not in _OF_THE_ANSWER}
             request["seq"], more = int(headers["Nats-Sequence"]) + 1, True
             yield own, message.data

@@ -30,6 +30,12 @@ _CURSOR = {
     "schema": {"type": "string"},
 }
 
+_AS_LIST = {
+    "style": "form",
+    "explode": False,
+    "description": r"Items between commas; in an item \, is a comma and \\ a backslash.",
+}
+
 _REFUSALS = {
     400: "A rule is broken; `details` names where.",
     404: "It is not there.",
@@ -139,8 +145,7 @@ def _operation(operation: Operation, route: Route, known: Schemas) -> Schema:
                 continue
             place = "path" if f"{{{name}}}" in route.path else "query"
             text = {"description": schema["description"]} if "description" in schema else {}
-            # Items stand between commas.
-            as_list = {"style": "form", "explode": False} if schema.get("type") == "array" else {}
+            as_list = _AS_LIST if schema.get("type") == "array" else {}
             parameters.append({"name": name, "in": place, "required": is_required, **text, "schema": schema, **as_list})
     if route.method == "GET":
         return described

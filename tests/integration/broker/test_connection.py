@@ -13,7 +13,7 @@ from missionops.broker import connection
 from missionops.broker.client import GuardedClient
 from missionops.embedded import nats as embedded
 from missionops.settings import NatsAccess, read_access
-from tests.wait import until_async
+from tests.wait import PATIENCE, until_async
 
 ADMITTED = "authorization { user: missionops, password: secret }"
 LOCKED_OUT = "authorization { user: missionops, password: changed }"
@@ -67,12 +67,12 @@ async def test_a_server_that_comes_back_is_no_end_and_one_that_locks_us_out_is(s
     client = await connection.connect(made, asyncio.get_running_loop().create_future())
     server.kill()
     await server.start(ADMITTED)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await back.wait()
     assert over.empty()
     server.kill()
     await server.start(LOCKED_OUT)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         assert "Authorization Violation" in await over.get()
         assert client._reconnection_task
         await asyncio.wait([client._reconnection_task])
@@ -86,7 +86,7 @@ async def test_a_server_that_takes_us_for_faulty_ends_it_with_its_reason(server:
     client = await connection.connect(made, asyncio.get_running_loop().create_future())
     client._max_payload = 1 << 30
     await client.publish("anything", b"x" * (2 << 20))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         assert await over.get()
     await client.close()
 
@@ -102,7 +102,7 @@ async def test_an_answer_that_comes_when_nobody_waits_for_it_any_more_ends_nothi
     finally:
         server.resume()
     await client.publish("anything", b"said")
-    assert (await heard.next_msg(5)).data == b"said"
+    assert (await heard.next_msg(PATIENCE)).data == b"said"
     await made.stop()
 
 

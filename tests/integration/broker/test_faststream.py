@@ -14,7 +14,7 @@ from faststream.nats import ConsumerConfig, JStream, NatsBroker, PullSub
 from faststream.specification import AsyncAPI
 from nats.aio.client import Client
 
-from tests.wait import until_async
+from tests.wait import PATIENCE, until_async
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ async def test_it_handles_telemetry_out_of_order_once_another_takes_over(nats_ur
     for number in (3, 4):
         await jetstream.publish("ordered", b"%d" % number)
     await second.start()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         await done.wait()
     await second.stop()
     assert handled == [3, 4, 1, 2]

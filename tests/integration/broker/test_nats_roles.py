@@ -20,7 +20,7 @@ from publishers.stream_room import Room
 from subscribers.telemetry import stream_purge
 from tests.system import deployed
 from tests.system.deployed import Nats
-from tests.wait import until_async
+from tests.wait import PATIENCE, until_async
 
 # nats-py leaves the socket of a connection open that was refused; it is collected in the test that had it refused.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
@@ -258,12 +258,12 @@ async def _use(server: Nats, http_url: str, hour: str) -> None:
     await publisher.jetstream().publish("telemetry.SC-001", body.encode())
     await publisher.publish("telemetry.SC-001", b"no snapshot")
     for subscription in (anomalies, letters, events):
-        await subscription.next_msg(timeout=10)
+        await subscription.next_msg(timeout=PATIENCE)
     (letter, *_) = json.loads((await operator.request("missionops.deadletters.list", timeout=5)).data)
     again = json.dumps({"sequences": [letter["sequence"]]}).encode()
     result = json.loads((await operator.request("missionops.deadletters.replay", again, timeout=5)).data)
     assert result["replayed"] == [letter["sequence"]]
-    await letters.next_msg(timeout=10)  # as bad as it was
+    await letters.next_msg(timeout=PATIENCE)  # as bad as it was
     await publisher.close()
     assert (await operator.request("$SRV.PING", b"", timeout=5)).data
     await operator.close()

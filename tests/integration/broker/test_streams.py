@@ -10,6 +10,7 @@ from missionops import app
 from missionops.broker import jetstream, streams
 from missionops.errors import SetupError
 from missionops.settings import Settings
+from tests.wait import PATIENCE
 
 EARLIER = {
     "name": "TELEMETRY",
@@ -41,7 +42,7 @@ async def test_a_stream_of_an_earlier_version_is_refused_and_can_be_changed(
     await jetstream.request(client, "STREAM.UPDATE.TELEMETRY", EARLIER | WANTED)
     await client.request("telemetry.SC-1", snapshot("after"))
     async with app.running(settings):
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while await database.fetchval("SELECT count(*) FROM app.snapshot WHERE spacecraft_id = 'SC-1'") < 2:
                 await asyncio.sleep(0.02)
 

@@ -14,7 +14,7 @@ from nats.aio.client import Client
 
 from missionops import app
 from missionops.app import Service
-from tests.wait import until_async
+from tests.wait import PATIENCE, until_async
 
 TIME = "2025-01-01T00:00:00Z"
 MSGPACK = {"Content-Type": "application/msgpack"}
@@ -88,7 +88,7 @@ async def raw(nats_url: str) -> AsyncIterator[Callable[[bytes], Awaitable[bytes]
         writer.write(command + b"PING\r\n")
         said = b""
         while not said.endswith(b"PONG\r\n"):
-            line = await asyncio.wait_for(reader.readline(), 5)
+            line = await asyncio.wait_for(reader.readline(), PATIENCE)
             assert line, said
             said += line
         return said
@@ -320,7 +320,7 @@ async def test_headers_that_cannot_be_read_are_answered_400(service: Service, na
         for headers in BROKEN.values():
             await send(hpub(b"missionops.config.get.SC-1", headers, b"", reply=inbox.encode()))
     for name in BROKEN:
-        answer = await answers.next_msg(5)
+        answer = await answers.next_msg(PATIENCE)
         assert answer.headers["Nats-Service-Error-Code"] == "400", name
         assert json.loads(answer.data)["error"]["code"] == "invalid_request"
     assert service.ingest_status.role == "owner"

@@ -17,6 +17,7 @@ from missionops.broker.dead_letters import DeadLetterStream
 from missionops.domain.access import Role
 from missionops.errors import Unavailable
 from missionops.operations import dead_letters
+from tests.wait import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("service")
 
@@ -62,13 +63,13 @@ async def telemetry_messages(client: Client) -> int:
 
 
 async def until_left(client: Client, count: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while await left(client) != count:
             await asyncio.sleep(0.02)
 
 
 async def until_stored(client: Client, spacecraft_id: str, count: int) -> list[Any]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while len(found := await ask(client, f"telemetry.list.{spacecraft_id}", limit=1000)) < count:
             await asyncio.sleep(0.02)
     return [item["parameters"]["a"] for item in found]
@@ -145,7 +146,7 @@ async def test_a_replay_is_a_new_message_with_the_original_headers(client: Clien
     )  # fmt: skip
     published = await client.subscribe("telemetry.SC-001")
     assert await replay(client, 1) == replayed(1)
-    message = await published.next_msg(5)
+    message = await published.next_msg(PATIENCE)
     headers = dict(message.headers or {})
     assert message.data == body
     assert headers.pop("Nats-Msg-Id").startswith("SC-001-replay-1-")
@@ -190,7 +191,7 @@ async def test_what_is_refused_again_is_another_letter_and_its_replay_another_me
     ids = set()
     for sequence in (1, 2, 3):
         assert await replay(client, sequence) == replayed(sequence)
-        ids.add(((await published.next_msg(5)).headers or {})["Nats-Msg-Id"])
+        ids.add(((await published.next_msg(PATIENCE)).headers or {})["Nats-Msg-Id"])
         await until_left(client, 1)
     assert len(ids) == 3
 
@@ -267,7 +268,7 @@ async def test_a_replayed_letter_leaves_an_event_of_what_it_was(client: Client):
     published = await client.subscribe("events.*")
     await put_letter(client, "SC-001", snapshot(1))
     await replay(client, 1)
-    message = await published.next_msg(5)
+    message = await published.next_msg(PATIENCE)
     event = json.loads(message.data)
     assert (message.subject, event["type"], event["message"]) == ("events.SC-001", "INFO", "Dead letter 1 replayed")
     metadata = event["metadata"]

@@ -14,6 +14,7 @@ from nats.aio.client import Client
 
 from missionops.app import Service
 from missionops.store import documents
+from tests.wait import PATIENCE
 
 MAX_BODY = 900_000
 
@@ -50,7 +51,7 @@ async def test_a_document_is_kept_as_it_was_given_and_told_as_an_event(service: 
     published = document.pop("publishedAt")
     assert published.endswith("Z")
     assert document == given
-    message = await told.next_msg(5)
+    message = await told.next_msg(PATIENCE)
     event = json.loads(message.data)
     assert message.subject == "events.SC-001"
     assert (event["type"], event["severity"], event["spacecraftId"]) == ("DOCUMENT_PUBLISHED", "LOW", "SC-001")
@@ -63,7 +64,7 @@ async def test_without_a_spacecraft_it_is_told_to_the_fleet(service: Service, cl
     name = (await create(client))["documentId"]
     document = await ask(client, "docs.get", documentId=name)
     assert (document["spacecraftId"], document["category"], document["tags"]) == (None, "general", [])
-    message = await told.next_msg(5)
+    message = await told.next_msg(PATIENCE)
     assert message.subject == "events._fleet"
     assert json.loads(message.data)["spacecraftId"] is None
 
@@ -89,10 +90,10 @@ async def test_the_same_again_changes_nothing_other_content_conflicts_and_overwr
     assert await found(client, "electricity") == ["p"]
     assert await found(client, "28 V") == []
     for _ in range(2):
-        assert json.loads((await told.next_msg(5)).data)["metadata"]["documentId"] == "p"
+        assert json.loads((await told.next_msg(PATIENCE)).data)["metadata"]["documentId"] == "p"
     # Events go out in order: nothing came between.
     await create(client, id="q")
-    assert json.loads((await told.next_msg(5)).data)["metadata"]["documentId"] == "q"
+    assert json.loads((await told.next_msg(PATIENCE)).data)["metadata"]["documentId"] == "q"
 
 
 async def test_many_at_once_under_one_id_are_one(service: Service, client, database):

@@ -23,6 +23,7 @@ from missionops.embedded import servers, supervisor
 from missionops.embedded.directory import DataDirectory
 from missionops.embedded.nats import NatsServer
 from missionops.embedded.postgres import PostgresServer
+from tests.system import installed as installed_command
 from tests.wait import until, until_async
 
 REPOSITORY = Path(__file__).parents[3]
@@ -102,7 +103,7 @@ async def running(path: Path) -> AsyncIterator[servers.Servers]:
 
 async def until_gone(is_gone: Callable[[], bool]) -> None:
     """Twice what we promise: the machine may be busy."""
-    await until_async(is_gone, "the end of processes and files", 10)
+    await until_async(is_gone, "the end of processes and files", installed_command.busy(10))
 
 
 def processes_about(*words: str | Path) -> list[str]:
@@ -252,7 +253,7 @@ async def test_a_paused_server_is_stopped_by_force(tmp_path: Path) -> None:
     await server.start()
     assert server.pid
     os.kill(server.pid, signal.SIGSTOP)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(installed_command.busy(5)):
         await server.stop()
     assert not processes_about(tmp_path)
 
@@ -395,7 +396,7 @@ async def test_a_port_in_use_is_refused_by_name(tmp_path: Path) -> None:
 
 async def test_a_directory_in_use_is_refused_at_once(tmp_path: Path) -> None:
     async with DataDirectory.open(tmp_path / "data"):
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(installed_command.busy(1)):
             with pytest.raises(errors.SetupError, match=f"is in use by process {os.getpid()}"):
                 await enter(tmp_path / "data")
 

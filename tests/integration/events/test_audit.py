@@ -17,6 +17,7 @@ from missionops.domain.access import Role
 from missionops.operations import tokens
 from missionops.settings import Settings
 from missionops.store import database as databases
+from tests.wait import PATIENCE
 
 AT = "2025-01-01T00:00:00Z"
 FIRST, SECOND = {"parameters": {"temp": {"warnHigh": 45}}}, {"parameters": {}, "notes": "none"}
@@ -36,7 +37,7 @@ async def told(service: Service, client: Client) -> Any:
 
 async def heard(told: Any) -> tuple[str, dict[str, Any]]:
     """Whom the next event was told to, and what it says."""
-    message = await told.next_msg(5)
+    message = await told.next_msg(PATIENCE)
     return message.subject, json.loads(message.data)
 
 

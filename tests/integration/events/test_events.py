@@ -15,6 +15,7 @@ from missionops.domain.event import Event
 from missionops.operations.registry import OPERATIONS
 from missionops.store import database as databases
 from missionops.store import event_search
+from tests.wait import PATIENCE
 
 AT = "2025-01-01T00:00:00Z"
 ID = re.compile(r"ev_[0-9a-f]{32}")
@@ -52,7 +53,7 @@ async def test_a_recorded_event_is_listed_and_told_as_it_was_answered(service: S
         "metadata": {"unit": 2, "nested": {"on": [True, None, 1.5, 2**64 - 1]}},
     }
     assert await listed(client) == [event]
-    message = await told.next_msg(5)
+    message = await told.next_msg(PATIENCE)
     assert message.subject == "events.SC-001"
     assert json.loads(message.data) == event
     assert await listed(client, "SC-002") == []
@@ -93,10 +94,10 @@ async def test_a_known_id_answers_again_and_refuses_other_content(service: Servi
     for other in others:
         answer = await record(client, **{"id": "ev.1", "metadata": {"a": 1, "b": [1, 2]}, **other})
         assert answer["error"]["code"] == "conflict", other
-    assert json.loads((await told.next_msg(5)).data) == first
+    assert json.loads((await told.next_msg(PATIENCE)).data) == first
     # Events go out in order: nothing came between.
     last = await record(client, id="ev.2")
-    assert json.loads((await told.next_msg(5)).data) == last
+    assert json.loads((await told.next_msg(PATIENCE)).data) == last
 
 
 async def test_many_at_once_under_one_id_are_one(service: Service, client, database):
@@ -165,7 +166,7 @@ async def test_pages_are_newest_first_and_stable_where_times_are_equal(service: 
 async def test_a_config_change_is_an_event(service: Service, client, told):
     for version, before in ((1, None), (2, {})):
         await client.request("missionops.config.set.SC-001", b"{}", headers={"Missionops-Source": "gitops"})
-        event = json.loads((await told.next_msg(5)).data)
+        event = json.loads((await told.next_msg(PATIENCE)).data)
         assert ID.fullmatch(event.pop("id"))
         assert event.pop("timestamp").endswith("Z")
         assert event == {
@@ -185,7 +186,7 @@ async def test_what_is_about_no_one_spacecraft_is_listed_under_fleet(service: Se
     for number in range(3):
         await ask(client, "docs.create", id=f"d{number}", title="Title", body="Body")
     await ask(client, "docs.create", id="own", title="Title", body="Body", spacecraftId="SC-001")
-    said = [json.loads((await told.next_msg(5)).data) for _ in range(4)]
+    said = [json.loads((await told.next_msg(PATIENCE)).data) for _ in range(4)]
     assert await listed(client, "_fleet") == [said[2], said[1], said[0]]
     assert [event["spacecraftId"] for event in await listed(client, "_fleet")] == [None] * 3
     first = await client.request("missionops.events.list._fleet", b'{"limit":2}', timeout=6)

@@ -12,6 +12,7 @@ from openapi_schema_validator import OAS31Validator
 from missionops.app import Service
 from missionops.http.docs import asyncapi
 from missionops.operations.registry import OPERATIONS
+from tests.wait import PATIENCE
 
 STREAMS = {
     "telemetry.{spacecraftId}": "receive",
@@ -120,7 +121,7 @@ async def test_what_goes_out_is_as_described(service: Service, client, document)
     config = b'{"parameters":{"temp":{"warnHigh":45}}}'
     reply = await client.request("missionops.config.set.SC-001", config, timeout=6)
     await client.publish("telemetry.SC-001", b'{"timestamp":"2025-01-01T00:00:00Z","parameters":{"temp":46}}')
-    anomaly, event = [await subscription.next_msg(6) for subscription in told]
+    anomaly, event = [await subscription.next_msg(PATIENCE) for subscription in told]
     channels = document["channels"]
     for message, described in (
         (reply, channels["config.set.reply"]["messages"]["reply"]),

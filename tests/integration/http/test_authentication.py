@@ -16,7 +16,7 @@ from missionops.domain.access import Role
 from missionops.operations import authentication
 from missionops.settings import Settings
 from missionops.store import database as databases
-from tests.wait import until_async
+from tests.wait import PATIENCE, until_async
 
 SNAPSHOT = {"spacecraftId": "A", "timestamp": "2025-01-01T00:00:00Z", "parameters": {"temp": 50}}
 
@@ -47,7 +47,7 @@ async def test_a_large_body_of_a_stranger_is_not_read(service: Service):
     host, port = service.http_url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(b"POST /telemetry/batch HTTP/1.1\r\nHost: x\r\nContent-Length: 8000000\r\n\r\n")
-    assert await asyncio.wait_for(reader.readline(), 5) == b"HTTP/1.1 401 Unauthorized\r\n"
+    assert await asyncio.wait_for(reader.readline(), PATIENCE) == b"HTTP/1.1 401 Unauthorized\r\n"
     writer.close()
 
 

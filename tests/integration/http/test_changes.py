@@ -14,7 +14,7 @@ from missionops import app
 from missionops.domain.access import Role
 from missionops.http import change_stream
 from missionops.settings import Settings
-from tests.wait import until_async
+from tests.wait import PATIENCE, until_async
 
 EVENT = {"type": "INFO", "severity": "LOW", "message": "Hello"}
 
@@ -107,7 +107,7 @@ async def test_a_cursor_of_another_instance_begins_anew(service, clients):
 
 async def test_a_standby_tells_of_what_the_owner_stores(service, settings, client):
     async with app.running(settings) as standby, httpx.AsyncClient(base_url=standby.http_url) as http:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while standby.ingest_status.role != "standby":
                 await asyncio.sleep(0.02)
         async with following(http) as stream:
@@ -182,6 +182,6 @@ class TestWithTokens:
             assert refused.status_code == 503, (refused.status_code, refused.text)
             assert refused.headers["retry-after"] == "2"
             await stack.enter_async_context(following(other))
-        async with asyncio.timeout(10):  # a place is free as soon as its client is gone
+        async with asyncio.timeout(PATIENCE):  # a place is free as soon as its client is gone
             while (await http.get("/changes")).status_code != 200:
                 await asyncio.sleep(0.02)

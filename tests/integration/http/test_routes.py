@@ -18,7 +18,8 @@ from missionops.broker import jetstream
 from missionops.http import request_body as bodies
 from missionops.operations import dispatch
 from missionops.settings import Settings
-from tests.wait import until_async
+from tests.system import installed
+from tests.wait import PATIENCE, until_async
 
 AT = "2025-01-01T00:00:00Z"
 JSON = {"content-type": "application/json"}
@@ -81,10 +82,17 @@ async def test_created_means_that_a_query_shows_it(http: httpx.AsyncClient):
             "timestamp": f"2025-01-01T00:00:{second:02}Z",
             "parameters": {"n": second},
         }
-        taken = await http.post("/telemetry", json=snapshot)
-        assert taken.status_code == 201
-        stored = (await http.get("/telemetry", params={"spacecraftId": spacecraft_id, "limit": 1000})).json()
-        assert taken.json()["id"] in [found["id"] for found in stored]
+
+        async def answered(status: int, *request: Any, **content: Any) -> httpx.Response | None:
+            answer = await http.request(*request, **content)
+            # A busy machine has no room for it in time, or has not stored it in time.
+            assert answer.status_code in {status, 202, 503}, answer.text
+            return answer if answer.status_code == status else None
+
+        taken = await until_async(lambda: answered(201, "POST", "/telemetry", json=snapshot), "a stored snapshot")
+        query = {"spacecraftId": spacecraft_id, "limit": 1000}
+        stored = await until_async(lambda: answered(200, "GET", "/telemetry", params=query), "a listing")
+        assert taken.json()["id"] in [found["id"] for found in stored.json()]
 
     await asyncio.gather(*map(take, range(60)))
 
@@ -105,7 +113,7 @@ async def test_what_the_stream_has_and_the_database_has_not_is_accepted(http: ht
             http.post("/telemetry", json=SNAPSHOT),
             http.post("/telemetry/batch", json={"snapshots": [SNAPSHOT]}),
         )
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < installed.busy(5)
 
     assert (one.status_code, list(one.json())) == (202, ["id"])
     assert (many.status_code, many.json()) == (202, {"count": 1})
@@ -303,7 +311,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(service: Service, mon
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(b"POST /telemetry HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{")
 
-    assert await asyncio.wait_for(reader.readline(), 5) == b"HTTP/1.1 408 Request Timeout\r\n"
+    assert await asyncio.wait_for(reader.readline(), PATIENCE) == b"HTTP/1.1 408 Request Timeout\r\n"
     writer.close()
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from missionops.app import Service
 from missionops.http import protocol
+from tests.wait import PATIENCE
 
 REQUEST = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -64,7 +65,7 @@ async def test_a_head_that_does_not_come_ends_the_connection(
             writer.write(REQUEST)
             await answered(reader)
         speaking = asyncio.create_task(says(writer))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             assert await reader.read() == b""
         speaking.cancel()
 
@@ -88,7 +89,7 @@ async def test_requests_sent_ahead_are_all_answered(service: Service):
 async def test_too_long_a_head_is_refused_before_it_ends(service: Service, extra: bytes):
     async with connected(service) as (reader, writer):
         writer.write(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n" + extra)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             assert (await reader.readline()).split()[1] in {b"400", b"431"}
 
 
@@ -101,6 +102,6 @@ async def test_one_who_does_not_read_is_cut_off(service: Service):
 
 
 async def all_answered(reader: asyncio.StreamReader, count: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         for _ in range(count):
             await answered(reader)

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from tests.wait import PATIENCE
+
 LIMITS = {"parameters": {"temp": {"warnHigh": 45, "critHigh": 70}}}
 
 
@@ -26,7 +28,7 @@ def publish(service, client):
         body = {"timestamp": datetime.now(UTC).isoformat(), "parameters": parameters}
         expected = service.ingest_status.stored + 1
         await client.request(f"telemetry.{spacecraft_id}", json.dumps(body).encode())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while service.ingest_status.stored < expected:
                 await service.ingest_status.until_moved()
 

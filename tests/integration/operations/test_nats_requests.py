@@ -28,7 +28,7 @@ from publishers import channels
 from subscribers.discovery import DiscoveryRouter
 from subscribers.requests import RequestRouter
 from subscribers.telemetry.worker import PartitionWorker, TelemetryRouter
-from tests.wait import until_async
+from tests.wait import PATIENCE, until_async
 
 MANY = 150  # more than are answered at once
 SUBJECT = "missionops.config.set.SC-{:03}"
@@ -119,7 +119,7 @@ async def test_a_request_is_answered_whatever_its_headers_are(
     _, writer = await asyncio.open_connection(host.hostname, host.port)
     request = f"HPUB {subject} {inbox} {len(block)} {len(block)}\r\n".encode() + block
     writer.write(b'CONNECT {"headers":true,"verbose":false}\r\n' + request + b"\r\n")
-    assert json.loads((await answers.next_msg(5)).data)
+    assert json.loads((await answers.next_msg(PATIENCE)).data)
     writer.close()
     await writer.wait_closed()
 
@@ -181,7 +181,7 @@ async def test_every_instance_answers_for_itself(settings: Settings, client: Cli
 
     async def pinged(subject: str, count: int) -> list[str]:
         await client.publish(subject, b"", reply=inbox)
-        return [json.loads((await answers.next_msg(5)).data)["id"] for _ in range(count)]
+        return [json.loads((await answers.next_msg(PATIENCE)).data)["id"] for _ in range(count)]
 
     async with app.running(settings) as service:
         await service.until_ready()

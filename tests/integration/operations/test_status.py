@@ -12,7 +12,7 @@ from missionops.ingest import record
 from missionops.ingest.batch import BatchEntry, Delivery
 from missionops.store import database as databases
 from missionops.store import status
-from tests.wait import until_async
+from tests.wait import PATIENCE, until_async
 
 SC = "SC-001"
 LIMITS = {"parameters": {"bus_v": {"critLow": 6, "warnLow": 7}}}
@@ -35,7 +35,7 @@ def publish(service, client):
         body = {"timestamp": at.isoformat(), "parameters": {"bus_v": bus_v}}
         expected = service.ingest_status.stored + 1
         await client.request(f"telemetry.{SC}", json.dumps(body).encode())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while service.ingest_status.stored < expected:
                 await service.ingest_status.until_moved()
 

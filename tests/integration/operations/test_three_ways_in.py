@@ -19,7 +19,7 @@ from missionops.app import Service
 from missionops.operations import intake
 from missionops.operations.operation import Operation, Route
 from missionops.operations.registry import OPERATIONS
-from tests.wait import until_async
+from tests.wait import PATIENCE, until_async
 
 AT, LATER = "2025-01-01T00:00:00Z", "2025-01-01T00:10:00Z"
 LIMITS = {"parameters": {"temp": {"warnHigh": 45, "critHigh": 70}}, "mission": "test"}
@@ -337,7 +337,7 @@ async def told(service: Service, client: Client) -> None:
         # Letter 1 is text; letter 2 is not, and cannot be replayed as its subject names no spacecraft.
         await client.publish("telemetry.SC-001", b"no snapshot")
         await client.publish("telemetry._x", b"\x91\xff")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while len((await http.get("/dead-letters")).json()) < 2:
                 await asyncio.sleep(0.02)
 
@@ -397,7 +397,7 @@ async def test_telemetry_is_taken_in_alike(
                 assert await until_stored(http, f"N-{number}", len(expected)) == expected
                 assert await until_stored(http, f"C-{number}", len(expected)) == expected
             else:
-                letter = await dead.next_msg(5)
+                letter = await dead.next_msg(PATIENCE)
                 assert (letter.headers or {})["Missionops-Error"] == expected
                 assert done.code == 1
                 assert expected in done.err

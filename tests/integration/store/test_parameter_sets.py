@@ -44,8 +44,7 @@ async def handle(connection: Any, sets: ParameterSets, snapshots: dict[str, list
     configs = dict.fromkeys(snapshots, IngestConfig(0, 600))
     async with connection.transaction():
         await prepared.note(connection)
-        for entry in (*batch.entries.values(), *itertools.chain(*batch.repeats.values())):
-            prepared.row(configs, entry)
+        prepared.rows(configs, [*batch.entries.values(), *itertools.chain(*batch.repeats.values())])
     return prepared
 
 

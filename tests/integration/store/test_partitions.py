@@ -17,6 +17,7 @@ from missionops.store import database as databases
 from missionops.store.anomalies import AnomalyRow
 from missionops.store.anomaly_search import AnomalyFilter, AnomalySearchCursor
 from missionops.store.parameter_sets import ParameterNames
+from tests.wait import PATIENCE
 
 MONTHS = {date(year, month, 1) for year in range(1900, 2200) for month in range(1, 13)}
 EVER = (timestamp.EARLIEST, timestamp.LATEST)
@@ -125,7 +126,7 @@ async def test_a_time_that_is_not_kept_is_refused(service_connection):
 
 async def test_a_row_without_a_partition_is_told_from_one_that_is_refused(service_connection, database):
     snapshot = Snapshot(("SC-1", timestamp.to_microseconds(datetime(2025, 1, 1, tzinfo=UTC)), "a"), {})
-    row = snapshot_rows.write(snapshot, 0, 0, None).data
+    row, _ = snapshot_rows.writer("SC-1", 0, dict, None)(snapshot, 0)
     with pytest.raises(Unavailable, match="dropped or detached"):
         async with service_connection.transaction():
             await snapshot_rows.add(service_connection, [row])
@@ -230,7 +231,7 @@ async def test_only_the_tables_that_are_partitioned_by_time_have_partitions_made
 
 
 async def until_stored(service: Any, count: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while service.ingest_status.stored < count:
             await service.ingest_status.until_moved()
 

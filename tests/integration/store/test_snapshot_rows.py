@@ -58,9 +58,7 @@ class Store:
         sets = await self._sets.prepare(self.connection, batch)
         async with self.connection.transaction():
             await sets.note(self.connection)
-            assert not await snapshot_rows.add(
-                self.connection, [sets.row(configs, entry) for entry in batch.entries.values()]
-            )
+            assert not await snapshot_rows.add(self.connection, sets.rows(configs, [*batch.entries.values()]))
         found = {(entry.snapshot.spacecraft_id, entry.snapshot.id): entry.snapshot for entry in batch.entries.values()}
         self.decoded |= {key: one.values for key, one in found.items()}
         self.by_position += sum(isinstance(one.values, ParameterValues) for one in found.values())
@@ -168,6 +166,17 @@ async def test_a_number_has_a_place_once_its_name_was_seen_in_ten_snapshots(stor
     store.start_session()
     await store.take([("A", {"x": 1.5, "mode": "SAFE"})])
     assert (await store.placed("A"))[-1] == 1  # what is stored is known at once
+
+
+async def test_a_session_decodes_by_position_what_is_stored_from_its_second_batch_on(store):
+    for _ in range(2):
+        await store.take([("A", {"x": 1.5, "mode": "SAFE"})])
+    assert store.by_position == 0
+    store.start_session()
+    await store.take([("A", {"x": 1.5, "mode": "SAFE"})])
+    assert store.by_position == 0
+    await store.take([("A", {"x": 2.5, "mode": "SAFE"})])
+    assert store.by_position == 1
 
 
 async def test_a_parameter_may_change_between_number_text_and_no_value(store):

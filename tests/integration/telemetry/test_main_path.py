@@ -3,6 +3,7 @@
 import json
 
 from missionops.app import Service
+from tests.wait import PATIENCE
 
 
 async def test_a_snapshot_outside_its_limits_is_stored_and_told(service: Service, client, database):
@@ -14,7 +15,7 @@ async def test_a_snapshot_outside_its_limits_is_stored_and_told(service: Service
     body = {"timestamp": "2025-01-01T00:00:00Z", "parameters": {"temp": 46, "mode": "CRUISE"}, "id": "one"}
     await client.publish("telemetry.SC-001", json.dumps(body).encode())
 
-    anomaly = json.loads((await told.next_msg(5)).data)
+    anomaly = json.loads((await told.next_msg(PATIENCE)).data)
     assert anomaly.pop("detectedAt").endswith("Z")
     assert anomaly == {
         "id": "one:temp:WARN_HIGH",
@@ -41,7 +42,7 @@ async def test_a_config_counts_for_what_is_published_after_its_reply(service: Se
         limits = json.dumps({"parameters": {"temp": {"warnHigh": number}}}).encode()
         reply = json.loads((await client.request("missionops.config.set.CHANGED", limits, timeout=5)).data)
         await client.publish("telemetry.CHANGED", snapshot(f"c{number}"))
-        anomaly = json.loads((await told.next_msg(5)).data)
+        anomaly = json.loads((await told.next_msg(PATIENCE)).data)
         assert (anomaly["snapshotId"], anomaly["configVersion"]) == (f"c{number}", reply["version"])
         assert anomaly["limit"] == {"name": "warnHigh", "value": number}
 

@@ -8,6 +8,7 @@ import pytest
 from nats.aio.client import Client
 
 from missionops.app import Service
+from tests.wait import PATIENCE
 
 LINES = b"""\
 {"timestamp":"2031-03-05T11:00:00Z","parameters":{"bus_v":4.9,"sun_x":NaN}}
@@ -37,7 +38,7 @@ async def test_the_neighbours_of_no_value_are_judged(limited: Service, client: C
     headers = {"Content-Type": "application/msgpack"}
     await client.publish("telemetry.SC-1", msgspec.msgpack.encode(packed), headers=headers)
 
-    anomalies = [json.loads((await found.next_msg(10)).data) for _ in range(4)]
+    anomalies = [json.loads((await found.next_msg(PATIENCE)).data) for _ in range(4)]
     assert [(anomaly["parameter"], anomaly["value"]) for anomaly in anomalies] == [
         ("bus_v", 4.9), ("bus_v", 4.8), ("bus_v", 4.7), ("bus_v", 4.6),
     ]  # fmt: skip

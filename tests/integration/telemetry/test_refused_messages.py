@@ -12,7 +12,7 @@ from hypothesis import settings as profile
 from hypothesis import strategies as st
 
 from missionops.app import Service
-from tests.wait import until_async
+from tests.wait import PATIENCE, until_async
 
 TIME = "2025-01-01T00:00:00Z"
 N = 20
@@ -98,7 +98,7 @@ async def test_nothing_is_told_whose_commit_fails(service: Service, client, data
     assert (await client.jetstream().stream_info("ANOMALIES")).state.messages == 0
     assert told.pending_msgs == 0
     await database.execute("DROP TRIGGER curse ON app.checkpoint")
-    assert json.loads((await told.next_msg(10)).data)["snapshotId"] == "waits"
+    assert json.loads((await told.next_msg(PATIENCE)).data)["snapshotId"] == "waits"
     await all_handled(client, database)
     assert await stored(database) == ["waits"]
 

@@ -11,7 +11,7 @@ from missionops.broker import jetstream, streams
 from missionops.ingest.status import IngestStatus
 from missionops.settings import Settings
 from subscribers.telemetry import stream_purge
-from tests.wait import until_async
+from tests.wait import PATIENCE, until_async
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ async def test_what_is_purged_is_logged_once_in_ten_minutes(client, publish, set
     purging = asyncio.create_task(
         stream_purge.purge_handled(client, status, settings.model_copy(update={"telemetry_max_age": 0}))
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         for sequence in (1, 2, 3):
             await publish(1)
             status.sequence = sequence

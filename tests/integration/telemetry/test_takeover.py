@@ -8,7 +8,7 @@ import asyncpg
 import httpx
 
 from missionops import app
-from tests.wait import until_async
+from tests.wait import PATIENCE, until_async
 
 LONG = {"MISSIONOPS_LEASE": "30"}
 WAITING = """
@@ -110,6 +110,6 @@ async def test_what_a_former_owner_is_given_is_asked_for_again(settings, client,
             body = {"timestamp": f"2025-01-01T00:00:0{second}Z", "parameters": {}}
             await client.publish("telemetry.SC-001", json.dumps(body).encode())
         for _ in range(3):
-            await former.next_msg(5)
+            await former.next_msg(PATIENCE)
         await until_async(lambda: service.ingest_status.stored >= 3, "the snapshots")
     assert await database.fetchval("SELECT count(*) FROM app.snapshot") == 3

@@ -70,6 +70,17 @@ def test_names_that_come_again_are_held_by_position():
     assert held == [False] * (LESSONS - 1) + [True] * 2
 
 
+def test_of_names_that_are_stored_one_snapshot_is_enough():
+    decoder = wire_decoder.Decoder()
+    decoder.trust("SC-1", {"a", "b"})  # nothing has come yet
+    assert not is_by_position(one(decoder, {"b": 1, "a": "x"}))
+    decoder.trust("SC-1", {"a"})
+    assert not is_by_position(one(decoder, {"b": 1, "a": "x"}))
+    decoder.trust("SC-1", {"a", "b", "c"})
+    assert is_by_position(one(decoder, {"b": 1, "a": "x"}))
+    assert not is_by_position(one(decoder, {"new": 1}))
+
+
 def test_packets_of_different_kinds_share_the_vocabulary_of_their_spacecraft():
     decoder = wire_decoder.Decoder()
     kinds: list[dict[str, Any]] = [{"a": 1}, {"b": 2.5, "c": True}, {"a": 3, "d": "x"}]

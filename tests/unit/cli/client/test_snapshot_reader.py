@@ -13,6 +13,7 @@ from missionops.cli.client import snapshot_reader
 from missionops.cli.client.snapshot_reader import FileEntry, Refusal
 from missionops.cli.demo import opssat
 from missionops.wire import snapshot_file
+from tests.wait import PATIENCE
 
 TIME = "2025-01-01T00:00:00Z"
 
@@ -161,9 +162,9 @@ async def test_what_comes_through_a_pipe_is_not_held_back():
         assert recording.size is None
         batches = snapshot_reader.read(recording, None)
         os.write(writer, LINES[0] + b"\n" + LINES[1])
-        first = await asyncio.wait_for(anext(batches), 5)
+        first = await asyncio.wait_for(anext(batches), PATIENCE)
         os.write(writer, b"\n")
-        second = await asyncio.wait_for(anext(batches), 5)
+        second = await asyncio.wait_for(anext(batches), PATIENCE)
         os.close(writer)
         rest = [item async for batch in batches for item in batch.items]
     assert (first.items, second.items) == ([FileEntry(1, "SC-001", LINES[0])], [FileEntry(2, "SC-001", LINES[1])])
