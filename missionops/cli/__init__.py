@@ -55,6 +55,9 @@ _COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "get-config": ("config:get_config", "Show the limits in force for a spacecraft, or an earlier version."),
         "set-config": ("config:set_config", "Put limits in force for a spacecraft, in place of all that it had."),
         "check-config": ("config:check_config", "Show which limits judge telemetry, and why the others do not."),
+        "preview-config": (
+            "preview:preview_config", "Show what limits would have found in stored telemetry, beside what was found.",
+        ),
         "test-limits": (
             "limit_tests:test_limits", "Test limits against series of values and expected alarms, without a server.",
         ),

@@ -30,10 +30,11 @@ def parse(operation: Operation, route: Route, request: HttpRequest, body: bytes,
     wanted: msgspec.Struct | bytes
     spacecraft_id = path.pop("spacecraftId", None)
     is_named = operation.about_spacecraft and route.names_spacecraft
-    if route.method == "GET":
+    if route.method == "GET" or operation.body_field:
         if is_named and spacecraft_id is None:
             spacecraft_id = fields.pop("spacecraftId", None)
-        wanted = request_parsing.from_fields(fields | path, operation.request or EmptyRequest)
+        given = {operation.body_field: msgspec.Raw(body)} if operation.body_field else {}
+        wanted = request_parsing.from_fields(fields | path, operation.request or EmptyRequest, given)
     else:
         for name in fields:
             raise refused(name, "is no field of this request: it takes none in its query")

@@ -52,14 +52,16 @@ class CompiledRules:
         self._compiling = asyncio.Lock()
 
     async def in_force(self, database: Database, spacecraft_id: str) -> InForce | None:
-        """What is in force for a spacecraft now; None where it has no config.
+        """What is in force for a spacecraft now; None where it has no config."""
+        async with database.transaction() as connection:
+            version = await configs.version_in_force(connection, spacecraft_id)
+        return await self.of(database, spacecraft_id, version) if version else None
+
+    async def of(self, database: Database, spacecraft_id: str, version: int) -> InForce:
+        """A version that there is.
 
         No connection is held while rules are compiled, or while another request compiles the same ones.
         """
-        async with database.transaction() as connection:
-            version = await configs.version_in_force(connection, spacecraft_id)
-        if not version:
-            return None
         key = spacecraft_id, version
         if key not in self._kept:
             async with self._compiling:  # one at a time: what is being compiled takes memory, too

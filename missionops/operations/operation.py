@@ -155,11 +155,13 @@ class Operation(NamedTuple):
     about_fleet: bool = False
     """Whether `_fleet` may stand for the spacecraft's id: for what belongs to no single spacecraft."""
     document: Any = None
-    """The type of the document that it takes, for the schemas; the operation decodes it itself."""
+    """The type of the document that it takes, alone or in `body_field`, for the schemas; it decodes that itself."""
     headers: tuple[RequestHeader, ...] = ()
     reply_headers: tuple[ReplyHeader, ...] = ()
     subject_name: str | None = None
     """The name in its subject, where that is not its own: that of the same operation over all spacecraft."""
+    body_field: str | None = None
+    """The field of the request that is the whole body over HTTP, where the others stand in the query."""
 
     @property
     def subject(self) -> str:

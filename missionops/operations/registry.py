@@ -14,6 +14,7 @@ from missionops.operations import (
     fleet,
     health,
     latest,
+    preview,
     series,
     spacecraft,
     standing_alarms,
@@ -25,6 +26,7 @@ from missionops.operations.operation import Operation
 OPERATIONS: tuple[Operation, ...] = (
     *configs.OPERATIONS,
     *config_check.OPERATIONS,
+    *preview.OPERATIONS,
     *telemetry.OPERATIONS,
     *series.OPERATIONS,
     *states.OPERATIONS,

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Annotated, Any, NoReturn, TypeVar, get_args, get_origin
 
 import msgspec
@@ -43,11 +44,14 @@ def from_body(body: bytes, kind: type[R]) -> R:
     return request
 
 
-def from_fields(fields: Mapping[str, str], kind: type[R]) -> R:
+def from_fields(fields: Mapping[str, str], kind: type[R], given: Mapping[str, Any] = MappingProxyType({})) -> R:
     r"""The request in the fields of a query string; the items of a list stand between commas.
 
     `\,` is a comma within an item, `\\` a backslash; before anything else a backslash stands for itself.
+    `given`: values of fields that the query must not have.
     """
+    for name in given.keys() & fields.keys():
+        raise refused(name, "is no field of this query")
     values: dict[str, str | list[str]] = dict(fields)
     for field in msgspec.structs.fields(kind):
         if field.encode_name in fields and _is_list(field.type):
@@ -64,7 +68,7 @@ def from_fields(fields: Mapping[str, str], kind: type[R]) -> R:
         if type(getattr(request, field.name)) is int and not re.fullmatch("-?[0-9]+", text):  # 1.0 is no int in JSON
             raise refused(field.encode_name, "must be a whole number")
     refuse_nul(dict(fields))
-    return request
+    return msgspec.structs.replace(request, **given)
 
 
 def _is_list(kind: Any) -> bool:

@@ -89,6 +89,29 @@ async def rules(
     return {(version, parameter): rule for version, parameter, rule in found}
 
 
+# What a version judged came before it was replaced, and is not dated later than its clock allows; an hour for clocks
+# that differ.
+_RULED = """
+SELECT key, bool_or(value::text LIKE '%"change"%')
+FROM (
+    SELECT document, lead(updated_at) OVER (ORDER BY version) AS replaced_at,
+           interval '1 hour' + interval '1 second' * coalesce((document #>> '{clock,ahead}')::float8, 600) AS ahead
+    FROM app.config WHERE spacecraft_id = $1 AND version <= $2
+) AS of_version
+CROSS JOIN json_each(document -> 'parameters')
+WHERE replaced_at IS NULL OR replaced_at + ahead > $3
+GROUP BY key
+"""
+
+
+async def ruled(connection: Connection, spacecraft_id: str, version: int, since: datetime) -> dict[str, bool]:
+    """The parameters with a rule in any version up to one that may have judged snapshots of `since` or later.
+
+    With each whether one of its rules may have the check CHANGE.
+    """
+    return {row[0]: row[1] for row in await connection.fetch(_RULED, spacecraft_id, version, since)}
+
+
 _GET = """
 SELECT config.spacecraft_id, version, document, source, config.updated_at
 FROM app.spacecraft JOIN app.config USING (spacecraft_id)

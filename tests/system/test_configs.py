@@ -85,7 +85,7 @@ def test_what_get_config_prints_can_be_put_back(commands: Commands, up: Up) -> N
     assert "config version 2 in force: 2 limits (before: 6)" in replaced.out
     lines = [line.strip() for line in replaced.out.splitlines()]
     assert "new      new: warnLow 0" in lines
-    assert "changed  p1: critHigh 10 (before: critHigh 1)" in lines
+    assert "changed  p1: critHigh 10 (before: 1)" in lines
     assert sum(line.startswith("gone") for line in lines) == 5
     printed = commands.run("get-config", "--version", "1", "--json").out
     assert "in force: 6 limits (before: 2)" in commands.run("set-config", "--file", "-", stdin=printed).out
@@ -138,3 +138,20 @@ def test_a_spacecraft_without_a_config_says_so(commands: Commands) -> None:
     for command in ("check-config", "list-configs", "get-config"):
         assert "Config not found: `missionops set-config" in commands.run(command).sentence
     assert "Config version 7 not found" in commands.run("get-config", "--version", "7").sentence
+
+
+def test_limits_are_tried_before_they_count(commands: Commands, place: Place) -> None:
+    assert commands.set({"parameters": {"temp": {"warnHigh": 45}}}).code == 0
+    for value in (20, 46, 47, 20, 71, 20):
+        commands.report(f"temp={value}")
+    (place.work / "draft.json").write_text(json.dumps({"parameters": {"temp": {"warnHigh": 70}}}))
+    done = commands.run("preview-config", "--file", "draft.json", "--from", "-1h")
+    assert (done.code, "preview: 100 %" in done.err) == (0, True)
+    assert "In all: 1 lost." in done.out
+    assert commands.json("preview-config", "--file", "draft.json")["parameters"][0]["then"]["alarms"] == 1
+    refused = commands.run("set-config", "--file", "draft.json", "--preview", "1h")
+    assert (refused.code, "add --yes" in refused.err) == (1, True)
+    assert "changed  temp: warnHigh 70 (before: 45)" in refused.out
+    assert commands.json("get-config")["version"] == 1
+    done = commands.run("set-config", "--file", "draft.json", "--preview", "1h", "--yes")
+    assert (done.code, "config version 2 in force" in done.out) == (0, True)

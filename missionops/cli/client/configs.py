@@ -1,9 +1,9 @@
 """A spacecraft's configs: requests about them, and what a person is shown of the replies."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from rich import box
@@ -14,7 +14,7 @@ from missionops import errors
 from missionops.cli.client import files
 from missionops.cli.client.pagination import Pages
 from missionops.cli.client.service import Service
-from missionops.cli.output import tables, terminal
+from missionops.cli.output import config_changes, tables, terminal
 from missionops.domain import config_document, limits, number
 from missionops.domain.checks.limit import NAMES
 from missionops.domain.rule_document import OFF
@@ -25,7 +25,7 @@ T = TypeVar("T")
 _COLOURS = {"watch": "cyan", "warn": "yellow", "crit": "red", "severe": "bold red"}
 _ALWAYS_SHOWN = {"critLow", "warnLow", "warnHigh", "critHigh"}
 _MOST_LINES = 40
-"""Of changes and of warnings each."""
+"""Of warnings, and of parameters without a rule."""
 
 
 class ConfigVersion(msgspec.Struct, rename="camel"):
@@ -115,6 +115,14 @@ def is_without_limits(document: bytes, spacecraft_id: str) -> bool:
     return True
 
 
+def show_changes(before: ConfigVersion | None, document: bytes, spacecraft_id: str) -> None:
+    """What a document, which the service has taken for valid, would change."""
+    config, _ = config_document.unwrap(msgspec.json.decode(document), spacecraft_id)
+    in_force = f"version {before.version}, which is in force" if before else "no config, as is now"
+    terminal.result(f"{spacecraft_id}: changes against {in_force}")
+    config_changes.show(before.config if before else {}, config)
+
+
 def show(reply: Any) -> None:
     """The limits as a table, and what else the config holds."""
     found = _converted(reply, ConfigVersion)
@@ -135,7 +143,7 @@ def show(reply: Any) -> None:
     for name, rule in rules.items():
         if OFF in rule:
             terminal.result(terminal.printable(f"{name} is off: {rule[OFF]}"))
-        if others := _others(rule):
+        if others := config_changes.others(rule):
             terminal.result(terminal.printable(f"{name}: {', '.join(others)}"))
     others = [key for key in found.config if key != "parameters"]
     if others:
@@ -151,11 +159,7 @@ def show_set(before: ConfigVersion | None, reply: Any) -> None:
         f"{after.spacecraft_id}: config version {after.version} in force: "
         f"{now:,} limit{'' if now == 1 else 's'} (before: {then:,})"
     )
-    changes = list(_changes(old, after.config))
-    for change in changes[:_MOST_LINES]:
-        terminal.result(terminal.printable(f"  {change.kind:<8} {change.what}"))
-    if len(changes) > _MOST_LINES:
-        terminal.result(f"  … and {len(changes) - _MOST_LINES:,} more changes")
+    config_changes.show(old, after.config)
     show_warnings(after.warnings, after.spacecraft_id)
 
 
@@ -166,39 +170,6 @@ def show_warnings(warnings: list[dict[str, str]], spacecraft_id: str) -> None:
     if len(warnings) > _MOST_LINES:
         left = len(warnings) - _MOST_LINES
         terminal.note(f"… and {left:,} more warnings: `missionops check-config {spacecraft_id}` shows every rule.")
-
-
-class _Change(NamedTuple):
-    kind: str
-    what: str
-
-
-def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[_Change]:
-    """What differs between two documents: rule by rule, then the other keys."""
-    before, after = old.get("parameters", {}), new.get("parameters", {})
-    for name in before:
-        if name not in after:
-            yield _Change("gone", f"{name}: {_rule(before[name])}")
-    for name, rule in after.items():
-        if name not in before:
-            yield _Change("new", f"{name}: {_rule(rule)}")
-        elif rule != before[name]:
-            yield _Change("changed", f"{name}: {_rule(rule)} (before: {_rule(before[name])})")
-    for key in {**old, **new}:
-        if key != "parameters" and old.get(key) != new.get(key):
-            yield _Change("gone" if key not in new else "changed" if key in old else "new", key)
-
-
-def _rule(rule: Mapping[str, Any]) -> str:
-    shown = [f"{name} {number.text(rule[name])}" for name in NAMES if name in rule] + _others(rule)
-    if OFF in rule:
-        shown.append(f"off ({rule[OFF]})")
-    return ", ".join(shown) or "no limit"
-
-
-def _others(rule: Mapping[str, Any]) -> list[str]:
-    """The keys of a rule that are no bands, with their values as JSON."""
-    return [f"{key} {msgspec.json.encode(value).decode()}" for key, value in rule.items() if key not in {*NAMES, OFF}]
 
 
 class _RuleCheck(msgspec.Struct, rename="camel"):

@@ -9,8 +9,9 @@ import typer
 
 from missionops import errors
 from missionops.cli.client import configs
-from missionops.cli.commands import options
+from missionops.cli.commands import options, preview, times
 from missionops.cli.commands.show import show, show_list
+from missionops.cli.output import preview as previews
 from missionops.cli.output import tables
 from missionops.domain import config_document
 
@@ -29,6 +30,14 @@ _IfVersion = Annotated[
 ]
 _Reason = Annotated[
     str | None, typer.Option("--reason", metavar="TEXT", help="Why, kept with the version: list-configs shows it.")
+]
+_Preview = Annotated[
+    str | None,
+    typer.Option(
+        "--preview",
+        metavar="SPAN",
+        help="Show first what it would have found since then: 30d, 12h or any time; and ask.",
+    ),
 ]
 _Yes = Annotated[bool, typer.Option("--yes", help="Do not ask, even if it leaves the spacecraft without limits.")]
 
@@ -56,6 +65,7 @@ def set_config(
     version: _OldVersion = None,
     if_version: _IfVersion = None,
     reason: _Reason = None,
+    since: _Preview = None,
     yes: _Yes = False,
     as_json: options.Json = False,
     service: options.Server = options.DEFAULT_SERVER,
@@ -63,20 +73,35 @@ def set_config(
     """Put limits in force for a spacecraft, in place of all that it had.
 
     They count for everything that is published afterwards. Each fault of the file is shown with its path, and so is
-    what in it checks nothing. What `get-config --json` prints can be put back as it is.
+    what in it checks nothing. What `get-config --json` prints can be put back as it is. With --preview the effect on
+    stored telemetry is shown first; where there is no terminal to ask on, --yes puts it in force after that.
 
       missionops set-config SC-001 --file limits.json --reason "Heater test"
 
       missionops set-config SC-001 --version 3
+
+      missionops set-config SC-001 --file limits.json --preview 30d
     """
     if (file is None) == (version is None):
         raise typer.BadParameter("Give either --file PATH or --version N, an earlier version.")
     if reason is not None and not reason.isprintable():
         raise typer.BadParameter("--reason has to be one line of text.")
+    if since is not None and as_json:
+        raise typer.BadParameter("--preview is for people: `missionops preview-config --json` prints one for programs.")
     document = configs.read(file) if file else configs.get(service, spacecraft_id, version)
     before = configs.find(service, spacecraft_id)
+    question = None
+    if since is not None:
+        start = times.ago(since).isoformat().replace("+00:00", "Z")
+        found = preview.collect(service, spacecraft_id, document, (start, times.end("now")))
+        configs.show_changes(before, document, spacecraft_id)
+        previews.show(found, spacecraft_id)
+        question = "This is what it would have found."
     if not yes and configs.is_without_limits(document, spacecraft_id):
-        _confirm(spacecraft_id, config_document.count_limits(before.config) if before else 0)
+        now = config_document.count_limits(before.config) if before else 0
+        question = f"This leaves {spacecraft_id} without limits (now: {now:,}): nothing is checked any more."
+    if question and not yes:
+        _confirm(question)
         if if_version is None:
             if_version = before.version if before else 0  # what the question was about
     headers = {"Missionops-If-Version": None if if_version is None else str(if_version), "Missionops-Reason": reason}
@@ -85,9 +110,8 @@ def set_config(
     show(reply, as_json, partial(configs.show_set, before))
 
 
-def _confirm(spacecraft_id: str, now: int) -> None:
-    """Ask on a terminal whether a spacecraft shall be left without limits; anywhere else refuse it."""
-    result = f"This leaves {spacecraft_id} without limits (now: {now:,}): nothing is checked any more."
+def _confirm(result: str) -> None:
+    """Ask on a terminal whether a config with this result shall be set; anywhere else refuse it."""
     if sys.stdin is None or not sys.stdin.isatty():
         raise errors.InvalidRequest(f"Not set. {result} If that is what you want, add --yes.")
     try:

@@ -16,6 +16,7 @@ from missionops.cli.output import terminal
 from missionops.domain import number
 
 SEVERITIES = {"LOW": "cyan", "MEDIUM": "yellow", "HIGH": "red", "CRITICAL": "bold red"}
+SEVERITY_ORDER = (*SEVERITIES,)
 STATES = {
     "NOMINAL": "green", "WARNING": "yellow", "CRITICAL": "bold red",
     "ACTIVE": "green", "SILENT": "yellow", "NOT_CONFIGURED": "yellow", "PARTIAL": "yellow",

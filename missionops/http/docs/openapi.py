@@ -65,7 +65,12 @@ class ServiceRoute(NamedTuple):
 
 def document(offered: Sequence[tuple[Operation, Route]], about: Sequence[ServiceRoute], *, is_open: bool) -> Schema:
     """The OpenAPI document of some operations at their routes, and of pages; `is_open`: no caller needs a token."""
-    types = [kind for operation, _ in offered for kind in (operation.reply, schemas.taken(operation))]
+    types = [
+        kind
+        for operation, _ in offered
+        for kind in (operation.reply, schemas.taken(operation), operation.document)
+        if kind
+    ]
     types += [kind for page in about for kind in (page.reply, page.to_strangers) if kind]
     known = Schemas({repr(kind): kind for kind in (*types, ErrorBody)}.values())
     paths: dict[str, Schema] = {}
@@ -135,19 +140,23 @@ def _operation(operation: Operation, route: Route, known: Schemas) -> Schema:
         "parameters": parameters,
         "responses": _responses(operation, route, known),
     }
-    if route.method == "GET":
+    if route.method == "GET" or operation.body_field:
         for name, schema, is_required in schemas.fields(known.inside(request)):
+            if name == operation.body_field:
+                continue
             place = "path" if f"{{{name}}}" in route.path else "query"
             text = {"description": schema["description"]} if "description" in schema else {}
             as_list = _AS_LIST if schema.get("type") == "array" else {}
             parameters.append({"name": name, "in": place, "required": is_required, **text, "schema": schema, **as_list})
+    if route.method == "GET":
         return described
     parameters.append(_SOURCE)
     for header in operation.headers:
         text = {"description": header.description}
         parameters.append({"name": header.http_name, "in": "header", **text, "schema": header.schema})
-    body, inside = known.of(request), known.inside(request)
+    body = known.of(operation.document if operation.body_field else request)
     if is_named and not is_in_path:
+        inside = known.inside(request)
         body = {
             **inside,
             "properties": {"spacecraftId": _SPACECRAFT_ID, **inside["properties"]},

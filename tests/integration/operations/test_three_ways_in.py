@@ -70,6 +70,7 @@ COMMANDS: Mapping[str, Command] = {
     "config.set": Command("set-config * --yes", takes_document=True),
     "config.versions": Command("list-configs *", {"limit": "--limit"}),
     "config.check": Command("check-config *"),
+    "config.preview": Command("preview-config *", {"config": "@--file", "from": "--from", "to": "--to"}),
     "telemetry.list": Command(
         "list-telemetry --spacecraft-id *", {"limit": "--limit", "from": "--from", "to": "--to"}
     ),
@@ -168,6 +169,12 @@ CASES: Mapping[str, list[tuple[str, Any]]] = {
         ("unknown", {}),
     ],
     "config.check": [("SC-001", {}), ("SC-002", {}), ("unknown", {})],
+    "config.preview": [
+        ("SC-001", {"config": {"parameters": {"temp": {"warnHigh": 50}}}, "from": AT, "to": LATER}),
+        ("SC-001", {"config": {"parameters": {"temp": {"warnHigh": 50, "critHigh": 40}}}, "from": AT, "to": LATER}),
+        ("SC-001", {"config": {}, "from": LATER, "to": AT}),
+        ("unknown", {"config": LIMITS, "from": AT, "to": LATER}),
+    ],
     "telemetry.list": [
         ("SC-001", {}),
         ("SC-001", {"limit": 3}),
@@ -514,6 +521,9 @@ async def by_http(http: httpx.AsyncClient, route: Route, spacecraft_id: str, req
     if route.method == "GET":
         query = {name: ",".join(value) if isinstance(value, list) else value for name, value in fields.items()}
         response = await http.get(path, params=query)
+    elif name := next((one.body_field for one in OPERATIONS if route in one.routes), None):
+        document = fields.pop(name)
+        response = await http.request(route.method, path, params=fields, json=document)
     else:
         response = await http.request(route.method, path, json=fields)
     return Reply(response.status_code, response.json(), response.headers.get("missionops-next-cursor"))
@@ -580,7 +590,7 @@ def words(option: str, value: Any, directory: Path) -> Iterator[str]:
             yield from words(option, one, directory)
         return
     if option.startswith("@"):
-        value = file(directory, value)
+        value = file(directory, value if isinstance(value, str) else json.dumps(value))
     yield from [option.removeprefix("@")] if option else []
     yield value if isinstance(value, str) else json.dumps(value)
 

@@ -1,14 +1,19 @@
 """Stored telemetry and who asks for it, for tests of series, states and latest values."""
 
+import asyncio
+import contextlib
+import io
 import itertools
 import json
 import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
+from missionops import cli
 from missionops.store import database as databases
 from tests import stored_telemetry
 
@@ -120,6 +125,26 @@ async def add_anomaly(  # noqa: PLR0917
 
 def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+@pytest.fixture
+def run(service, nats_url):
+    """Runs a command; its code, what it printed, and what it said beside."""
+
+    def ran(words: tuple[str, ...]) -> tuple[int, str, str]:
+        out, err = io.StringIO(), io.StringIO()
+        line = ["missionops", *words, "--server", nats_url]
+        with patch("sys.argv", line), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                cli.main()
+            except SystemExit as ended:
+                return int(ended.code or 0), out.getvalue(), err.getvalue()
+        return 0, out.getvalue(), err.getvalue()
+
+    async def run(*words: str) -> tuple[int, str, str]:
+        return await asyncio.to_thread(ran, words)
+
+    return run
 
 
 class Hurried:

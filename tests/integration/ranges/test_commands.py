@@ -1,41 +1,16 @@
 """The commands about ranges of telemetry, for people and for programs."""
 
-import asyncio
-import contextlib
 import csv
 import io
 import json
 from datetime import UTC, datetime, timedelta
-from unittest.mock import patch
 
 import pytest
-
-from missionops import cli
 
 pytestmark = pytest.mark.shared_service
 
 START = datetime(2025, 3, 1, tzinfo=UTC)
 RANGE = ("--from", "2025-03-01", "--to", "2025-03-01")
-
-
-@pytest.fixture
-def run(service, nats_url):
-    """Runs a command; its code, what it printed, and what it said beside."""
-
-    def ran(words: tuple[str, ...]) -> tuple[int, str, str]:
-        out, err = io.StringIO(), io.StringIO()
-        line = ["missionops", *words, "--server", nats_url]
-        with patch("sys.argv", line), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            try:
-                cli.main()
-            except SystemExit as ended:
-                return int(ended.code or 0), out.getvalue(), err.getvalue()
-        return 0, out.getvalue(), err.getvalue()
-
-    async def run(*words: str) -> tuple[int, str, str]:
-        return await asyncio.to_thread(ran, words)
-
-    return run
 
 
 async def test_series_shows_samples_or_extremes(run, store):
