@@ -24,6 +24,8 @@ class NatsServer(Server):
     """
 
     name: ClassVar[str] = "nats-server"
+    product: ClassVar[str] = "NATS"
+    port_in_use: ClassVar[str] = "address already in use"
 
     def __init__(
         self,
@@ -35,8 +37,7 @@ class NatsServer(Server):
         pass_fds: Sequence[int] = (),
         remove: Sequence[Path] = (),
     ) -> None:
-        super().__init__(store, pass_fds=pass_fds, remove=remove)
-        self.port = port
+        super().__init__(store, port=port, pass_fds=pass_fds, remove=remove)
         self._users = users
         self.sync_interval = sync_interval
         self.monitoring_url = ""
@@ -87,14 +88,6 @@ class NatsServer(Server):
                     writer.close()
         except (OSError, TimeoutError):
             return False
-
-    def _refusal(self, process: Process) -> errors.SetupError:
-        if "address already in use" in process.log_tail():
-            return errors.SetupError(
-                f"Port {self.port} is in use: stop the program that listens there, or choose another port for NATS "
-                "(0 takes a free one)."
-            )
-        return super()._refusal(process)
 
 
 def find_binary() -> Path:

@@ -49,6 +49,8 @@ class PostgresServer(Server):
     """
 
     name: ClassVar[str] = "PostgreSQL"
+    product: ClassVar[str] = "PostgreSQL"
+    port_in_use: ClassVar[str] = "could not bind"
 
     def __init__(
         self,
@@ -61,11 +63,10 @@ class PostgresServer(Server):
         pass_fds: Sequence[int] = (),
         remove: Sequence[Path] = (),
     ) -> None:
-        super().__init__(data, pass_fds=pass_fds, remove=remove)
+        super().__init__(data, port=reader.port if reader else None, pass_fds=pass_fds, remove=remove)
         self._durable = durable
         self._settings = settings
         self._reader = reader
-        self._port = reader.port if reader else PORT
         self._socket_link = socket_link
         self._sockets: Path | None = None
         self._program: PostgresBinaries | None = None
@@ -75,7 +76,7 @@ class PostgresServer(Server):
         if not self._sockets:
             raise RuntimeError(f"{self.name} was not started")
         # The port is part of it because clients would take it from PGPORT otherwise.
-        return f"postgresql://{user}@/{quote(database)}?host={quote(str(self._sockets))}&port={self._port}"
+        return f"postgresql://{user}@/{quote(database)}?host={quote(str(self._sockets))}&port={self.port or PORT}"
 
     def lasting_dsn(self, database: str) -> str | None:
         """The address of a database through the link; None without one, or if its path is too long for a socket."""
@@ -108,7 +109,7 @@ class PostgresServer(Server):
         (self.directory / "pg_hba.conf").write_text("\n".join(rules) + "\n")
         settings = {
             "listen_addresses": LOOPBACK if self._reader else "",
-            "port": str(self._port),
+            "port": str(self.port or PORT),
             "unix_socket_directories": str(self._sockets),
             **({} if self._durable else NOT_DURABLE),
             **self._settings,
@@ -176,14 +177,6 @@ class PostgresServer(Server):
             pass_fds=(*self._pass_fds, *pass_fds),
             remove=(*self._remove, self._sockets, *self._program.copies),
         )
-
-    def _refusal(self, process: Process) -> errors.SetupError:
-        if self._reader and "could not bind" in process.log_tail():
-            return errors.SetupError(
-                f"Port {self._port} is in use: stop the program that listens there, or choose another port for "
-                "PostgreSQL (0 takes a free one)."
-            )
-        return super()._refusal(process)
 
     async def _lock(self) -> int:
         """Locks the data for the server and its child processes, which may still write after the server was killed."""

@@ -17,9 +17,17 @@ class Server(ABC):
     """One server on one directory; its log lies beside that directory."""
 
     name: ClassVar[str]
+    product: ClassVar[str]
+    """What people call it."""
+    port_in_use: ClassVar[str]
+    """What its log says where another program has its port."""
 
-    def __init__(self, directory: Path, *, pass_fds: Sequence[int] = (), remove: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, directory: Path, *, port: int | None, pass_fds: Sequence[int] = (), remove: Sequence[Path] = ()
+    ) -> None:
         self.directory = directory.absolute()
+        self.port = port
+        """Of TCP; None where it listens on a socket alone."""
         self.log = self.directory.with_name(f"{self.directory.name}.log")
         self.process: Process | None = None
         self._pass_fds = tuple(pass_fds)
@@ -65,4 +73,9 @@ class Server(ABC):
                 raise errors.SetupError(f"{self.name} did not answer within {START_SECONDS:.0f} s; see {self.log}.")
 
     def _refusal(self, process: Process) -> errors.SetupError:
+        if self.port is not None and self.port_in_use in process.log_tail():
+            return errors.SetupError(
+                f"Port {self.port} is in use: stop the program that listens there, or choose another port for "
+                f"{self.product} (0 takes a free one)."
+            )
         return errors.SetupError(f"{self.name} did not start; the last line of {self.log}: {process.log_tail(1)}")
