@@ -65,7 +65,12 @@ class LatestReading:
             if asyncio.get_running_loop().time() > self._until:
                 break
             search = Search(self._spacecraft_id, (first, last), (), _SCANNED[-1], COUNTED)
-            await self._add(connection, await latest.of_parameter(connection, search, name))
+            found = await latest.of_parameter(connection, search, name)
+            # Of older snapshots the roll-ups say where to look.
+            if not found and (end := await latest.last_rolled_up(connection, self._spacecraft_id, name, (first, last))):
+                search = search._replace(between=(first, end))
+                found = await latest.of_parameter(connection, search, name)
+            await self._add(connection, found)
         microsecond = timedelta(microseconds=1)
         for between in (
             (latest_possible + microsecond, timestamp.LATEST),

@@ -1,7 +1,7 @@
 """The newest snapshots of a spacecraft, read backwards in search of parameters."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from missionops.store import partitions
@@ -129,6 +129,38 @@ async def of_parameter(connection: Connection, search: Search, parameter: str) -
     await connection.execute(partitions.PLAN_ONCE)
     arguments = search.spacecraft_id, *search.between, search.scanned, parameter, search.found
     return [Found(*row) for row in await connection.fetch(_OF_ONE, *arguments)]
+
+
+_LAST_ROLL_UP = """
+SELECT start FROM {table} LEFT JOIN (
+    SELECT id AS parameter_set_id, array_position(names, $4::text) AS position
+    FROM app.spacecraft_parameter_set AS of_spacecraft JOIN app.parameter_set ON id = of_spacecraft.parameter_set_id
+    WHERE of_spacecraft.spacecraft_id = $1 AND names @> ARRAY[$4::text]
+) AS column_of USING (parameter_set_id)
+WHERE spacecraft_id = $1 AND start >= $2 AND start <= $3
+    AND (minima[position] IS NOT NULL OR CASE WHEN others IS NOT NULL THEN others -> $4::text IS NOT NULL END)
+ORDER BY start DESC LIMIT 1
+"""
+_LENGTHS = {
+    "app.roll_up_day": timedelta(days=1),
+    "app.roll_up_hour": timedelta(hours=1),
+    "app.roll_up_minute": timedelta(minutes=1),
+}
+
+
+async def last_rolled_up(
+    connection: Connection, spacecraft_id: str, parameter: str, between: Between
+) -> datetime | None:
+    """The end of the last minute that has a value of a parameter, or else hour, or day; None if no roll-up says so."""
+    start, end = between
+    found = None
+    for table, length in _LENGTHS.items():
+        begun = await connection.fetchval(_LAST_ROLL_UP.format(table=table), spacecraft_id, start, end, parameter)
+        if begun is None:
+            break
+        start, end = begun, min(begun + length - timedelta(microseconds=1), end)
+        found = end
+    return found
 
 
 _ANOMALIES = """

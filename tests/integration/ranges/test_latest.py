@@ -12,8 +12,10 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 
+from missionops.operations import latest_reading
 from tests import stored_telemetry
 from tests.integration.ranges.conftest import NUMBERS, Snapshot, severity_of
+from tests.wait import until_async
 
 pytestmark = pytest.mark.shared_service
 
@@ -123,6 +125,32 @@ async def test_a_rare_parameter_is_found_among_many_snapshots(ask, store, databa
     }  # fmt: skip
     assert datetime.fromisoformat(found["often"]["timestamp"]) == START + timedelta(seconds=29_999)
     assert found["often"]["every"] == 1
+
+
+async def test_of_what_was_reported_long_ago_the_roll_ups_say_where_it_is(ask, store, database, monkeypatch):
+    monkeypatch.setattr(latest_reading, "_SCANNED", (8, 64))
+    long_ago = [
+        (START + timedelta(seconds=number), {"often": 1, **({"rare": number} if number == 500 else {})})
+        for number in range(1_000)
+    ]
+    later = [(START + timedelta(days=3, seconds=number), {"often": 1}) for number in range(200)]
+    spacecraft_id = await store([*long_ago, *later], names=["often", "rare"])
+    assert {name: one["value"] for name, one in (await latest(ask, spacecraft_id)).items()} == {
+        "often": 1, "rare": None,
+    }  # fmt: skip
+    assert await database.fetchval("SELECT app.rebuild_roll_ups($1)", spacecraft_id)
+    waiting = "SELECT count(*) FROM app.stale_hour WHERE spacecraft_id = $1"
+
+    async def is_done() -> bool:
+        return not await database.fetchval(waiting, spacecraft_id)
+
+    await until_async(is_done, "the roll-ups")
+    found = await latest(ask, spacecraft_id)
+    assert {name: one["value"] for name, one in found.items()} == {"often": 1, "rare": 500}
+    assert datetime.fromisoformat(found["rare"]["timestamp"]) == START + timedelta(seconds=500)
+    found = await latest(ask, spacecraft_id, at=START + timedelta(days=2))
+    assert found["rare"]["value"] == 500
+    assert (await latest(ask, spacecraft_id, at=START + timedelta(seconds=400)))["rare"]["value"] is None
 
 
 async def test_a_clock_that_is_ahead_or_reset_does_not_hide_what_is_new(ask, store, database):
