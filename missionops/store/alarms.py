@@ -124,6 +124,15 @@ SELECT {_COLUMNS} FROM app.alarm WHERE id = ANY ($1::text[]) ORDER BY id FOR NO 
 """  # noqa: S608 - of our own columns
 
 
+_HOLD = "SELECT FROM app.alarm WHERE id = ANY ($1::text[]) ORDER BY id FOR NO KEY UPDATE"
+
+
+async def hold(connection: Connection, identifiers: Collection[str]) -> None:
+    """Lock these alarms, which the caller knows, until the end of the transaction."""
+    if identifiers:
+        await connection.execute(_HOLD, list(identifiers))
+
+
 async def lock(connection: Connection, identifiers: Collection[str]) -> dict[str, Alarm]:
     """These alarms as they are, which nobody else changes until the end of the transaction."""
     rows = await connection.fetch(_LOCK, list(identifiers))

@@ -154,16 +154,15 @@ def _operation(operation: Operation, route: Route, known: Schemas) -> Schema:
     for header in operation.headers:
         text = {"description": header.description}
         parameters.append({"name": header.http_name, "in": "header", **text, "schema": header.schema})
-    body = known.of(operation.document if operation.body_field else request)
+    body, inside = known.of(operation.document if operation.body_field else request), known.inside(request)
     if is_named and not is_in_path:
-        inside = known.inside(request)
         body = {
             **inside,
             "properties": {"spacecraftId": _SPACECRAFT_ID, **inside["properties"]},
             "required": ["spacecraftId", *inside["required"]],
         }
     for name, schema, _ in schemas.fields(inside):
-        if f"{{{name}}}" in route.path:
+        if f"{{{name}}}" in route.path and not operation.body_field:
             parameters.append({"name": name, "in": "path", "required": True, "schema": schema})
             properties = {field: of for field, of in inside["properties"].items() if field != name}
             body = {**inside, "properties": properties, "required": [one for one in inside["required"] if one != name]}

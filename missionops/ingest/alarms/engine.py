@@ -5,6 +5,7 @@ the last transaction that was committed.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
 from missionops.domain import rule
@@ -17,12 +18,14 @@ from missionops.ingest.alarms.late import History, MarkedSpan, Refold, Refolded
 from missionops.ingest.alarms.memory import AlarmMemory, Key, LiveFold, SpacecraftMemory
 from missionops.ingest.alarms.rule_versions import RuleVersions
 from missionops.ingest.alarms.silence import Silence
-from missionops.store import alarm_marks, alarms, configs
+from missionops.store import alarm_marks, alarms, configs, database
 from missionops.store.alarm_marks import Mark
 from missionops.store.database import Connection
 from missionops.store.judged_snapshots import JudgedSnapshots
 from missionops.store.parameter_sets import ParameterNames
 from missionops.store.reception import Reception
+
+log = logging.getLogger(__name__)
 
 ReadRules = Callable[[Connection, Mapping[str, int]], AsyncIterator[tuple[str, Rules]]]
 """The rules of these versions by spacecraft; none of version 0."""
@@ -51,25 +54,44 @@ class AlarmEngine:
     ) -> None:
         """Find the alarms in what a batch stores, in its transaction; the caller holds the lock until its commit."""
         await self.silence.end(connection, received)
-        findings = Findings()
         await self._meet(connection, judged)
         wanted = {
-            spacecraft_id: one.version
+            spacecraft_id: one
             for spacecraft_id, one in judged.items()
             if not in_order.is_quiet(self._known(spacecraft_id), one)
         }
-        unruled = {spacecraft_id for spacecraft_id, version in wanted.items() if not version}
-        for spacecraft_id in unruled:
-            await self._take(connection, spacecraft_id, judged[spacecraft_id], Rules({}), findings)
-        async for spacecraft_id, rules in read_rules(connection, wanted):
+        if not wanted:
+            return
+        try:
+            async with connection.transaction():
+                await self._find(connection, wanted, read_rules)
+        except Exception as error:
+            if connection.is_closed() or database.is_outage(error):
+                raise
+            # A fault of ours costs alarms some time, and no telemetry: the worker tries again, one by one.
+            log.exception("alarms of %d spacecraft are found later", len(wanted))
+            for spacecraft_id in wanted:
+                self._memory.forget(spacecraft_id)
+            await alarm_marks.add(connection, [_mark_of(name, one) for name, one in wanted.items()])
+        self._memory.make_room()
+
+    async def _find(self, connection: Connection, judged: Mapping[str, JudgedEntries], read_rules: ReadRules) -> None:
+        """Find the alarms in snapshots that may change some."""
+        findings = Findings()
+        for spacecraft_id, one in judged.items():
+            if not one.version:
+                await self._take(connection, spacecraft_id, one, Rules({}), findings)
+        versions = {spacecraft_id: one.version for spacecraft_id, one in judged.items()}
+        async for spacecraft_id, rules in read_rules(connection, versions):
             await self._take(connection, spacecraft_id, judged[spacecraft_id], rules, findings)
+        # All at once, in one order: an operator's action locks several, too.
+        await alarms.hold(connection, {*findings.changed, *findings.updated})
         await writing.write(connection, self.partition, findings.new, findings.changed)
         await alarms.change_episodes(connection, list(findings.updated.items()))
         await alarm_marks.add_misdated(connection, findings.misdated)
         await alarm_marks.add(connection, findings.marks)
         if findings.marks:
             self.marked.set()
-        self._memory.make_room()
 
     def _known(self, spacecraft_id: str) -> SpacecraftMemory:
         found = self._memory.get(spacecraft_id)
@@ -252,6 +274,11 @@ class AlarmEngine:
         elif key in memory.live and opened:
             memory.live[key].fold.episode = opened
             memory.live[key] = LiveFold(memory.live[key].fold, open_id)
+
+
+def _mark_of(spacecraft_id: str, judged: JudgedEntries) -> Mark:
+    positions = [one.position for one in in_order.placed(spacecraft_id, judged, Findings())]
+    return Mark(spacecraft_id, None, None, positions[0], positions[-1])
 
 
 def merged(spans: Iterable[MarkedSpan]) -> list[MarkedSpan]:

@@ -7,7 +7,7 @@ from missionops.domain.alarm import Alarm, Shelf, Told, Transition
 from missionops.store import alarm_shelves, alarms
 from missionops.store.database import Connection
 
-_ENDED_AT_ONCE = 100
+ENDED_AT_ONCE = 100
 
 
 async def lock_open(connection: Connection, spacecraft_ids: Collection[str], now: datetime) -> dict[str, Alarm]:
@@ -46,7 +46,7 @@ async def end_shelves(connection: Connection, now: datetime) -> int:
 
     At most 100 at once: call it again while it returns that many.
     """
-    keys = await alarm_shelves.expired(connection, now, _ENDED_AT_ONCE)
+    keys = await alarm_shelves.expired(connection, now, ENDED_AT_ONCE)
     if not keys:
         return 0
     found = await lock_open(connection, {key.spacecraft_id for key in keys}, now)

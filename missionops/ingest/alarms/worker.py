@@ -8,11 +8,12 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import UTC, datetime
 
 import asyncpg
 
 from missionops.errors import MissionopsError, OwnershipLost
+from missionops.ingest.alarms import shelving
 from missionops.ingest.alarms.engine import AlarmEngine
 from missionops.ingest.alarms.status import AlarmStatus
 from missionops.logs import RepeatFilter
@@ -30,6 +31,9 @@ _MOST = 100
 """Spacecraft that are looked up at a time."""
 _SET_ASIDE = 30.0
 """Seconds for which a spacecraft whose alarms could not be found is passed over."""
+
+_LIMITS = {"transaction_timeout": "10s", "lock_timeout": "5s"}
+"""An owner that was stopped would hold its locks against its successor."""
 
 _EXPECTED = (MissionopsError, asyncpg.LockNotAvailableError)
 
@@ -60,12 +64,14 @@ class AlarmWorker:
         try:
             while True:
                 try:
-                    async with database.connected(self._database_url) as connection:
+                    async with database.connected(self._database_url, **_LIMITS) as connection:
                         await connection.add_listener(alarm_marks.CHANNEL, lambda *_: self._engine.marked.set())
                         while not connection.is_closed():
                             self._engine.marked.clear()
                             await self.work_off_due(connection)
                             await self._find_silent(connection)
+                            while await self._end_shelves(connection) == shelving.ENDED_AT_ONCE:
+                                pass
                             with contextlib.suppress(TimeoutError):
                                 async with asyncio.timeout(_LOOK):
                                     await self._engine.marked.wait()
@@ -106,6 +112,12 @@ class AlarmWorker:
             async with self._engine.lock, connection.transaction():
                 await self._engine.silence.find(connection, self._engine.partition, now)
                 await alarm_marks.fence(connection, self._lease)
+
+    async def _end_shelves(self, connection: Connection) -> int:
+        async with connection.transaction():
+            ended = await shelving.end_shelves(connection, datetime.now(UTC))
+            await alarm_marks.fence(connection, self._lease)
+        return ended
 
     def _pass_over(self, spacecraft_id: str, error: Exception) -> None:
         """Go on with other spacecraft; this one is tried again in a while."""
