@@ -21,7 +21,7 @@ CREATE TABLE app.alarm (
     waits           boolean NOT NULL,           -- whether it waits for an operator once it has returned
     is_late         boolean NOT NULL,
     is_retracted    boolean NOT NULL DEFAULT false,
-    merged_into     text COLLATE "C" REFERENCES app.alarm,
+    merged_into     text COLLATE "C" REFERENCES app.alarm DEFERRABLE INITIALLY DEFERRED,
     found_at        timestamptz NOT NULL,
     -- What operators did.
     acknowledged_at timestamptz,

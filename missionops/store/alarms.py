@@ -60,19 +60,33 @@ SELECT {_COLUMNS} FROM app.alarm WHERE spacecraft_id = ANY ($1::text[]) AND "end
 """  # noqa: S608 - of our own columns
 
 
-_FROM = f"""
+_BETWEEN = f"""
 SELECT {_COLUMNS} FROM app.alarm
 WHERE spacecraft_id = $1 AND parameter = $2 AND "check" = $3 AND NOT is_retracted
-    AND (closed_position IS NULL OR closed_position >= $4)
+    AND (closed_position IS NULL OR closed_position >= $4) AND raised_position <= $5
 ORDER BY raised_position
 """  # noqa: S608 - of our own columns
 
 
-async def open_from(
-    connection: Connection, spacecraft_id: str, parameter: str, check: str, position: Position
+async def between(
+    connection: Connection, spacecraft_id: str, key: tuple[str, str], first: Position, last: Position
 ) -> list[Alarm]:
-    """The alarms of one parameter and check that were open at a position or are of later ones, in order."""
-    rows = await connection.fetch(_FROM, spacecraft_id, parameter, check, positions.written(position))
+    """The alarms of one parameter and check that were open between two positions, in order."""
+    between = positions.written(first), positions.written(last)
+    return [read(row) for row in await connection.fetch(_BETWEEN, spacecraft_id, *key, *between)]
+
+
+_ALL_FROM = f"""
+SELECT {_COLUMNS} FROM app.alarm
+WHERE spacecraft_id = $1 AND NOT is_retracted AND "check" <> 'SILENT'
+    AND (closed_position IS NULL OR closed_position >= $2)
+ORDER BY raised_position LIMIT $3
+"""  # noqa: S608 - of our own columns
+
+
+async def all_from(connection: Connection, spacecraft_id: str, first: Position, most: int) -> list[Alarm]:
+    """The alarms of a spacecraft, of any check, that were open at a position or later, in order, at most so many."""
+    rows = await connection.fetch(_ALL_FROM, spacecraft_id, positions.written(first), most)
     return [read(row) for row in rows]
 
 

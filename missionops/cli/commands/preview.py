@@ -32,7 +32,9 @@ def preview_config(
     as_json: options.Json = False,
     service: options.Server = options.DEFAULT_SERVER,
 ) -> None:
-    """Show what limits would have found in stored telemetry, beside what was found. Nothing is changed.
+    """Show what limits would have found in stored telemetry, beside what was found.
+
+    Nothing is changed.
 
     Of the last 30 days, unless --from and --to say otherwise. Each alarm that would be gained, lost or changed counts;
     the percentiles p01 and p99 show where the values lie.

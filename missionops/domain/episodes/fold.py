@@ -52,7 +52,9 @@ class BackwardSearch:
 def open_after(old: Sequence[Episode], position: Position) -> Episode | None:
     """The episode that is open after the reading at a position, as it was then; its samples are not counted."""
     for one in old:
-        if one.raised_at <= position and (one.closed_at is None or position < one.closed_at):
+        if one.raised_at > position:
+            break
+        if one.closed_at is None or position < one.closed_at:
             rises = [rise for rise in one.rises if rise.position <= position]
             return Episode(one.start, one.first_at, rises, Facts(), is_partial=True)
     return None

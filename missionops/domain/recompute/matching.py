@@ -54,7 +54,7 @@ def match(alarms: Mapping[Id, Episode], episodes: Sequence[Episode]) -> Matching
             found[identifier] = Retracted(taken[index])
         else:
             taken[index] = identifier
-            found[identifier] = _goes_on(old, episodes[index])
+            found[identifier] = goes_on(old, episodes[index])
     return Matching(found, [one for index, one in enumerate(episodes) if index not in taken])
 
 
@@ -62,7 +62,8 @@ def _begins_before_end(one: Episode, other: Episode) -> bool:
     return other.closed_at is None or one.first_at <= other.closed_at
 
 
-def _goes_on(old: Episode, now: Episode) -> GoesOn:
+def goes_on(old: Episode, now: Episode) -> GoesOn:
+    """What is to be told of an alarm that was one episode and goes on as another."""
     has_returned = old.end is None and now.end is not None
     end_changed = not has_returned and (old.end, old.reason) != (now.end, now.reason)
     return GoesOn(

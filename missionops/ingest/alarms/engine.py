@@ -6,15 +6,17 @@ the last transaction that was committed.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
 from missionops.domain import rule
+from missionops.domain.alarm import Alarm
 from missionops.domain.episodes import episode as episodes
 from missionops.domain.episodes.episode import Position
 from missionops.domain.limits import Rules
 from missionops.ingest.alarms import in_order, late, writing
 from missionops.ingest.alarms.in_order import Findings, InOrder, JudgedEntries
-from missionops.ingest.alarms.late import History, MarkedSpan, Refold, Refolded
+from missionops.ingest.alarms.known_alarms import KnownAlarms
+from missionops.ingest.alarms.late import History, MarkedSpan, Refold
 from missionops.ingest.alarms.memory import AlarmMemory, Key, LiveFold, SpacecraftMemory
 from missionops.ingest.alarms.rule_versions import RuleVersions
 from missionops.ingest.alarms.silence import Silence
@@ -29,6 +31,10 @@ log = logging.getLogger(__name__)
 
 ReadRules = Callable[[Connection, Mapping[str, int]], AsyncIterator[tuple[str, Rules]]]
 """The rules of these versions by spacecraft; none of version 0."""
+
+_FEW_KEYS = 20
+_MOST_PRELOADED = 5_000
+"""Alarms that are read at once, of some kB each."""
 
 _KINDS = {name: place for place, name in enumerate(rule.KINDS)}
 
@@ -162,14 +168,49 @@ class AlarmEngine:
         began = await self._begin_configs(connection, spacecraft_id, history)
         await versions.load()
         spans = await self._spans(connection, memory, marked, began, history=history, versions=versions)
-        for key, of_key in spans.items():
-            refold = Refold(connection, spacecraft_id, history, versions, key)
-            for span in merged(of_key):
-                refolded = await refold.fold(span)
-                await self._write(connection, spacecraft_id, memory, key, span=span, refolded=refolded)
+        found = await self._fold(connection, spacecraft_id, memory, spans, history=history, versions=versions)
+        new = [one for known in found for one in known.new()]
+        changed = {name: becomes for known in found for name, becomes in known.changed()}
+        await writing.write(connection, self.partition, new, changed)
         await alarm_marks.remove(connection, marked)
         await self._settle(connection, spacecraft_id, memory, history, versions)
         return True
+
+    async def _fold(
+        self,
+        connection: Connection,
+        spacecraft_id: str,
+        memory: SpacecraftMemory,
+        spans: Mapping[Key, Sequence[MarkedSpan]],
+        *,
+        history: History,
+        versions: RuleVersions,
+    ) -> list[KnownAlarms]:
+        """Fold spans again, and remember where the folds stand; returns what became of alarms."""
+        preloaded: dict[Key, list[Alarm]] = {}
+        since = min((span.first for of_key in spans.values() for span in of_key), default=late.END)
+        if len(spans) > _FEW_KEYS:  # one query for all instead of one for each
+            for one in await alarms.all_from(connection, spacecraft_id, since, _MOST_PRELOADED):
+                preloaded.setdefault((one.parameter, _KINDS[one.check]), []).append(one)
+        is_whole = len(spans) > _FEW_KEYS and sum(map(len, preloaded.values())) < _MOST_PRELOADED
+        found = []
+        for number, (key, of_key) in enumerate(spans.items()):
+            known = KnownAlarms(connection, spacecraft_id, key)
+            if is_whole:
+                known.preload(preloaded.get(key, ()), since, late.END)
+            refold = Refold(history, versions, key, known)
+            for span in merged(of_key):
+                fold = await refold.fold(span)
+                opened = known.open
+                if fold:
+                    memory.keep(key, LiveFold(fold, opened.id if opened else None))
+                elif key in memory.live and opened:
+                    memory.live[key].fold.episode = opened.now
+                    memory.live[key] = LiveFold(memory.live[key].fold, opened.id)
+            found.append(known)
+            if number % _FEW_KEYS == 0:
+                await asyncio.sleep(0)
+        return found
 
     def forget(self, spacecraft_id: str) -> None:
         """A transaction about a spacecraft failed: what comes next is folded with what is stored."""
@@ -191,9 +232,7 @@ class AlarmEngine:
         version = await configs.version_in_force(connection, spacecraft_id)
         memory.version = max(memory.version, version)
         newest = max((position[0] for position in memory.newest.values()), default=None)
-        coming = [
-            time for number, time in versions.starts.items() if number != version and (newest is None or time > newest)
-        ]
+        coming = [time for time, number in versions.starts if number != version and (newest is None or time > newest)]
         memory.next_config = min(coming, default=None)
         closed = await alarms.newest_closed(connection, [spacecraft_id])
         if spacecraft_id in closed:
@@ -251,29 +290,6 @@ class AlarmEngine:
         for key in keys.union(memory.live):
             spans.setdefault(key, []).extend(everything)
         return spans
-
-    async def _write(
-        self,
-        connection: Connection,
-        spacecraft_id: str,
-        memory: SpacecraftMemory,
-        key: Key,
-        *,
-        span: MarkedSpan,
-        refolded: Refolded,
-    ) -> None:
-        """Keep what became of a span, and remember its fold."""
-        matching, open_id = refolded.matching, refolded.open_id
-        new = [writing.New(writing.new_id(), spacecraft_id, key, one, is_late=span.is_late) for one in matching.new]
-        await writing.write(connection, self.partition, new, matching.alarms)
-        opened = refolded.open_episode
-        if opened and open_id is None:
-            open_id = next(one.id for one in new if one.episode is opened)
-        if refolded.fold:
-            memory.keep(key, LiveFold(refolded.fold, open_id))
-        elif key in memory.live and opened:
-            memory.live[key].fold.episode = opened
-            memory.live[key] = LiveFold(memory.live[key].fold, open_id)
 
 
 def _mark_of(spacecraft_id: str, judged: JudgedEntries) -> Mark:

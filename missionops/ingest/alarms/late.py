@@ -13,12 +13,12 @@ from missionops.domain.episodes.episode import Episode, Facts, Position, Reading
 from missionops.domain.episodes.fold import BackwardSearch, Fold, Known
 from missionops.domain.episodes.level_fold import LevelFold
 from missionops.domain.history import JudgedSnapshot
-from missionops.domain.recompute.matching import GoesOn, Matching, match
-from missionops.domain.recompute.span import Recomputed, Span
+from missionops.domain.recompute.matching import match
+from missionops.domain.recompute.span import Span
+from missionops.ingest.alarms import known_alarms
+from missionops.ingest.alarms.known_alarms import DAY, KnownAlarms
 from missionops.ingest.alarms.memory import Key
 from missionops.ingest.alarms.rule_versions import RuleVersions
-from missionops.store import alarms
-from missionops.store.database import Connection
 from missionops.store.judged_snapshots import JudgedSnapshots
 
 _HOUR = 3_600_000_000
@@ -38,18 +38,6 @@ class MarkedSpan(NamedTuple):
     last: Position
     """The end of time: up to the newest snapshot."""
     is_late: bool
-
-
-class Refolded(NamedTuple):
-    """What became of a span."""
-
-    matching: Matching[str]
-    fold: Fold | None
-    """The fold after the newest snapshot; None where what follows is as it was."""
-    open_id: str | None
-    """The alarm that is open after the span, and was before."""
-    open_episode: Episode | None
-    """What it goes on as."""
 
 
 class History:
@@ -90,30 +78,26 @@ class History:
 class Refold:
     """Folds one parameter and check of a spacecraft again."""
 
-    def __init__(
-        self, connection: Connection, spacecraft_id: str, history: History, versions: RuleVersions, key: Key
-    ) -> None:
-        self._connection = connection
-        self._spacecraft_id = spacecraft_id
+    def __init__(self, history: History, versions: RuleVersions, key: Key, known: KnownAlarms) -> None:
         self._history = history
         self._versions = versions
         self._key = key
-        self._check = rule.KINDS[key[1]]
-        self._kind = checks.KINDS[self._check]
-        self._ends: list[Reading] = []
-        self._ids: dict[int, str] = {}
-        """By the identity of an episode: its alarm."""
+        self._kind = checks.KINDS[rule.KINDS[key[1]]]
+        self._known = known
 
-    async def fold(self, marked: MarkedSpan) -> Refolded:
-        """What becomes of the alarms that were found in a span before."""
-        self._ends = await self._versions.ends(self._key)
-        old = await self._old(marked.first)
-        search = self._kind.search(old)
-        known = await self._search(search, marked.first, old)
+    async def fold(self, marked: MarkedSpan) -> Fold | None:
+        """Fold a span; the fold after the newest snapshot, or None where what follows is as it was."""
+        await self._known.cover(known_alarms.before(marked.first, 0), marked.first)
+        old = self._known.episodes
+        known = await self._search(self._kind.search(old), marked.first, old)
         span = Span(known.fold if known else self._kind.fold(), known and known.position, marked.last, old)
         goes_on = None if marked.is_late else _Resumed.of(span, old)
-        steps = count(1)
+        covered, steps = marked.first, count(1)
         async for reading in self._readings_after(span.after):
+            if reading.position > covered:
+                covered = known_alarms.after(reading.position, DAY)
+                await self._known.cover(marked.first, covered)
+                old[:] = self._known.episodes
             is_joined = span.add(reading)
             if goes_on:
                 goes_on.add(reading, span.fold)
@@ -121,36 +105,26 @@ class Refold:
                 break
             if next(steps) % _PAUSE == 0:
                 await asyncio.sleep(0)
+        else:  # what follows the newest snapshot, if anything, is of what is not stored any more
+            await self._known.cover(marked.first, END)
+            old[:] = self._known.episodes
         result = span.result()
         for one in result.new:
             if one.is_partial and not (goes_on and goes_on.complete(one)):
                 await self._count(one)
-        touched = {self._ids[id(one)]: one for one in result.old}
-        matching = match(touched, result.new)
-        return self._refolded(result, matching)
-
-    def _refolded(self, result: Recomputed, matching: Matching[str]) -> Refolded:
-        opened = next((one for one in result.new if one.end is None), None)
-        open_id = next(
-            (name for name, one in matching.alarms.items() if isinstance(one, GoesOn) and one.episode is opened), None
-        )
-        return Refolded(matching, result.fold, open_id, opened)
-
-    async def _old(self, position: Position) -> list[Episode]:
-        found = await alarms.open_from(self._connection, self._spacecraft_id, self._key[0], self._check, position)
-        self._ids |= {id(one.episode): one.id for one in found}
-        return [one.episode for one in found]
+        self._known.apply(match(self._known.named(result.old), result.new), is_late=marked.is_late)
+        return result.fold
 
     async def _search(self, search: BackwardSearch, first: Position, old: list[Episode] | None) -> Known | None:
         """Where the fold is known before a position; None: nowhere, so it begins with what is stored."""
-        loaded, reach, oldest = first, _HOUR, first
+        covered, reach, oldest = known_alarms.before(first, 0), _HOUR, first
         async for reading in self._readings_before(first):
             oldest = reading.position
-            if old is not None and reading.position < loaded:  # what was open there is read, too
-                loaded = episodes.beginning_of(max(reading.position[0] - reach, _EARLIEST))
+            if old is not None and reading.position < covered:  # what was open there is read, too
+                covered = known_alarms.before(reading.position, reach)
                 reach *= 8
-                self._ids.clear()
-                old[:] = await self._old(loaded)
+                await self._known.cover(covered, first)
+                old[:] = self._known.episodes
             if known := search.add(reading):
                 return known
         # What is not stored any more changes nothing: its alarms stay as they were.
@@ -159,27 +133,32 @@ class Refold:
         return None
 
     async def _readings_before(self, position: Position) -> AsyncIterator[Reading]:
-        ends = [one for one in reversed(self._ends) if one.position < position]
+        ends = self._versions.ends_before(self._key, position)
+        end = await anext(ends, None)
         async for snapshot in self._history.before(position):
-            while ends and ends[0].position > snapshot.position:
-                yield ends.pop(0)
+            while end and end.position > snapshot.position:
+                yield end
+                end = await anext(ends, None)
             yield await self._versions.reading(snapshot, self._key)
-        for one in ends:
-            yield one
+        while end:
+            yield end
+            end = await anext(ends, None)
 
     async def _readings_after(self, position: Position | None) -> AsyncIterator[Reading]:
-        ends = [one for one in self._ends if position is None or one.position > position]
+        ends = self._versions.ends_after(self._key, position or BEGINNING)
+        end = await anext(ends, None)
         async for snapshot in self._history.after(position or BEGINNING):
-            while ends and ends[0].position < snapshot.position:
-                yield ends.pop(0)
+            while end and end.position < snapshot.position:
+                yield end
+                end = await anext(ends, None)
             yield await self._versions.reading(snapshot, self._key)
-        for one in ends:
-            yield one
+        while end:
+            yield end
+            end = await anext(ends, None)
 
     async def _count(self, episode: Episode) -> None:
         """Find out again what is told of the samples of an episode."""
-        search = self._kind.search([])
-        known = await self._search(search, episode.first_at, None)
+        known = await self._search(self._kind.search([]), episode.first_at, None)
         fold = known.fold if known else self._kind.fold()
         steps = count(1)
         async for reading in self._readings_after(known and known.position):

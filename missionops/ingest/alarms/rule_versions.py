@@ -1,6 +1,6 @@
 """The rules of config versions that judged stored snapshots, and when a version ends what it does not check."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator
 
 import msgspec
 
@@ -15,6 +15,8 @@ from missionops.store.database import Connection
 
 _MOST_RULES = 40_000
 """Compiled rules that are kept at a time, of some 700 bytes each."""
+_MOST_VERSIONS = 16
+"""Versions of which it is kept what they check."""
 
 
 class RuleVersions:
@@ -24,12 +26,14 @@ class RuleVersions:
         self._connection = connection
         self._spacecraft_id = spacecraft_id
         self._kept: dict[int, Rules] = {0: Rules({})}
-        self.starts: dict[int, int] = {}
-        """From when on each version ends what it does not check."""
+        self._checks: dict[int, frozenset[Key]] = {}
+        self.starts: list[tuple[int, int]] = []
+        """From when on each version ends what it does not check, in order."""
 
     async def load(self) -> None:
         """Read when the versions began."""
-        self.starts = await alarm_marks.config_starts(self._connection, self._spacecraft_id)
+        starts = await alarm_marks.config_starts(self._connection, self._spacecraft_id)
+        self.starts = sorted((time, version) for version, time in starts.items())
 
     async def of(self, version: int) -> Rules:
         """The rules of a version."""
@@ -52,17 +56,24 @@ class RuleVersions:
         check = in_context.checks[kind]
         return Reading(snapshot.position, value, check, snapshot.version, in_context.acknowledge)
 
-    async def ends(self, key: Key) -> list[Reading]:
-        """Where versions end one parameter's check because they have it no more, in order."""
-        name, kind = key
-        found = []
-        for version, time in self.starts.items():
-            ruled = (await self.of(version)).get(name)
-            if ruled is None or not ruled.has(kind):
-                found.append(episodes.unmonitored(time, version))
-        return sorted(found, key=lambda one: one.position)
+    async def lacks(self, version: int, key: Key) -> bool:
+        """Whether a version does not have a parameter's check."""
+        if (has := self._checks.get(version)) is None:
+            if len(self._checks) >= _MOST_VERSIONS:
+                self._checks.clear()
+            has = self._checks[version] = frozenset((await self.of(version)).checks)
+        return key not in has
 
+    async def ends_before(self, key: Key, position: Position) -> AsyncIterator[Reading]:
+        """Where versions end a check because they have it no more: those before a position, the newest first."""
+        for time, version in reversed(self.starts):
+            end = episodes.unmonitored(time, version)
+            if end.position < position and await self.lacks(version, key):
+                yield end
 
-def between(ends: Sequence[Reading], after: Position | None, until: Position) -> Iterator[Reading]:
-    """Those after one position and before another, in order."""
-    return (one for one in ends if (after is None or one.position > after) and one.position < until)
+    async def ends_after(self, key: Key, position: Position) -> AsyncIterator[Reading]:
+        """Those after a position, in order."""
+        for time, version in self.starts:
+            end = episodes.unmonitored(time, version)
+            if end.position > position and await self.lacks(version, key):
+                yield end

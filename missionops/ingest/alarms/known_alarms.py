@@ -1,0 +1,136 @@
+"""The alarms of one parameter and check as they were told, and what becomes of them while spans are folded again."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from missionops.domain import rule, timestamp
+from missionops.domain.alarm import Alarm
+from missionops.domain.episodes import episode as episodes
+from missionops.domain.episodes.episode import Episode, Position
+from missionops.domain.recompute.matching import GoesOn, Matching, Retracted, goes_on
+from missionops.ingest.alarms.memory import Key
+from missionops.ingest.alarms.writing import New, new_id
+from missionops.store import alarms
+from missionops.store.database import Connection
+
+DAY = 86_400_000_000
+_EARLIEST, _LATEST = (timestamp.to_microseconds(moment) for moment in (timestamp.EARLIEST, timestamp.LATEST))
+
+
+@dataclass(slots=True, eq=False)
+class KnownAlarm:
+    """An alarm, and what it has become."""
+
+    id: str
+    told: Episode | None
+    """As it was told; None: it is new."""
+    now: Episode
+    is_late: bool = False
+    is_retracted: bool = False
+    merged_into: str | None = None
+
+
+class KnownAlarms:
+    """Those that were open between two positions, which move as far as is needed."""
+
+    def __init__(self, connection: Connection, spacecraft_id: str, key: Key) -> None:
+        self._connection = connection
+        self._spacecraft_id = spacecraft_id
+        self._key = key
+        self._first: Position | None = None
+        self._last: Position | None = None
+        self._there: list[KnownAlarm] = []
+        """Those between, in order, which are not retracted."""
+        self._left: list[KnownAlarm] = []
+        """Those that have changed and are no longer between, or were retracted."""
+        self._by_id: dict[str, KnownAlarm] = {}
+
+    def preload(self, found: Sequence[Alarm], first: Position, last: Position) -> None:
+        """These are known to be all between two positions."""
+        self._first, self._last = first, last
+        self._there = [KnownAlarm(one.id, one.episode, one.episode) for one in found]
+        self._by_id = {one.id: one for one in self._there}
+
+    async def cover(self, first: Position, last: Position) -> None:
+        """Have all that were open between these positions."""
+        if self._first is not None and self._last is not None:
+            if self._first <= first and last <= self._last:
+                return
+            is_near = first[0] <= self._last[0] + DAY and last[0] >= self._first[0] - DAY
+            if is_near:
+                first, last = min(first, self._first), max(last, self._last)
+        key = self._key[0], rule.KINDS[self._key[1]]
+        found = await alarms.between(self._connection, self._spacecraft_id, key, first, last)
+        self._first, self._last = first, last
+        changed = {one.id: one for one in (*self._left, *self._there) if one.told is not one.now or one.is_retracted}
+        there = [changed.pop(one.id, KnownAlarm(one.id, one.episode, one.episode)) for one in found]
+        self._left = [one for one in there if one.is_retracted]
+        self._there = [one for one in there if not one.is_retracted]
+        for one in changed.values():  # new, or moved out of what the database says lies between
+            (self._left if one.is_retracted or not self._lies_between(one.now) else self._there).append(one)
+        self._there.sort(key=lambda one: one.now.raised_at)
+        self._by_id = {one.id: one for one in self._there}
+
+    def _lies_between(self, episode: Episode) -> bool:
+        first, last = self._first, self._last
+        if first is None or last is None:
+            return False
+        return episode.raised_at <= last and (episode.closed_at is None or episode.closed_at >= first)
+
+    @property
+    def episodes(self) -> list[Episode]:
+        """What they are now, in order."""
+        return [one.now for one in self._there]
+
+    def named(self, old: Sequence[Episode]) -> Mapping[str, Episode]:
+        """These episodes by the ids of their alarms."""
+        wanted = {id(one) for one in old}
+        return {one.id: one.now for one in self._there if id(one.now) in wanted}
+
+    def apply(self, matching: Matching[str], *, is_late: bool) -> None:
+        """Take what has become of them."""
+        for identifier, becomes in matching.alarms.items():
+            known = self._by_id[identifier]
+            if isinstance(becomes, GoesOn):
+                known.now = becomes.episode
+            else:
+                known.is_retracted, known.merged_into = True, becomes.merged_into
+                self._there.remove(known)
+                self._left.append(known)
+                del self._by_id[identifier]
+        for episode in matching.new:
+            known = KnownAlarm(new_id(), None, episode, is_late)
+            self._by_id[known.id] = known
+            self._there.append(known)
+        self._there.sort(key=lambda one: one.now.raised_at)
+
+    @property
+    def open(self) -> KnownAlarm | None:
+        """The one that is open."""
+        return next((one for one in reversed(self._there) if one.now.end is None), None)
+
+    def new(self) -> Iterator[New]:
+        """Those that are to be raised."""
+        for one in (*self._left, *self._there):
+            if one.told is None and not one.is_retracted:
+                yield New(one.id, self._spacecraft_id, self._key, one.now, one.is_late)
+
+    def changed(self) -> Iterator[tuple[str, GoesOn | Retracted[str]]]:
+        """What became of those that were told; of several steps, what they come to."""
+        for one in (*self._left, *self._there):
+            if one.told is None:
+                continue
+            if one.is_retracted:
+                yield one.id, Retracted(one.merged_into)
+            elif one.told != one.now:
+                yield one.id, goes_on(one.told, one.now)
+
+
+def before(position: Position, microseconds: int) -> Position:
+    """The beginning of a time so long before a position."""
+    return episodes.beginning_of(max(position[0] - microseconds, _EARLIEST))
+
+
+def after(position: Position, microseconds: int) -> Position:
+    """The end of a time so long after a position."""
+    return episodes.end_of(min(position[0] + microseconds, _LATEST))
