@@ -5,8 +5,12 @@ the last transaction that was committed.
 """
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
 
 from missionops.domain import rule
 from missionops.domain.alarm import Alarm
@@ -36,6 +40,13 @@ _FEW_KEYS = 20
 _MOST_PRELOADED = 5_000
 """Alarms that are read at once, of some kB each."""
 
+Fence = Callable[[Connection], Awaitable[None]]
+"""Raises OwnershipLost if another instance has claimed the partition."""
+
+_TRIES = 3
+_LONGEST = 2.0
+"""Seconds for which batches wait at most."""
+
 _KINDS = {name: place for place, name in enumerate(rule.KINDS)}
 
 
@@ -61,6 +72,8 @@ class AlarmEngine:
         """Find the alarms in what a batch stores, in its transaction; the caller holds the lock until its commit."""
         await self.silence.end(connection, received)
         await self._meet(connection, judged)
+        for spacecraft_id in judged:
+            self._known(spacecraft_id).changes += 1
         wanted = {
             spacecraft_id: one
             for spacecraft_id, one in judged.items()
@@ -123,11 +136,11 @@ class AlarmEngine:
         if judged.version < memory.version:  # a config was set while this batch was on its way
             await alarm_marks.postpone_configs(connection, spacecraft_id, judged.version, last[0])
             memory.is_known = False
-        if memory.next_config is not None and last[0] >= memory.next_config:
-            # A version ends something in the middle of what is folded now, or after what is folded already.
+        # What one that is no longer in force ends lies in the middle of what is folded now, or after what was folded.
+        if any(time <= last[0] and version < judged.version for time, version in memory.coming):
             is_quiet = not (memory.live or judged.has_memory or judged.anomalous)
             memory.is_known = memory.is_known and is_quiet
-            memory.next_config = None
+        memory.coming = [one for one in memory.coming if one[0] > last[0]]
         if memory.newest and not memory.live.keys() >= set(rules.with_memory):
             memory.is_known = False  # a new check, to which what was reported before matters
         if not memory.is_known:
@@ -155,25 +168,52 @@ class AlarmEngine:
             memory.with_memory = memory.version, keys
         return keys
 
-    async def work_off(self, connection: Connection, spacecraft_id: str) -> bool:
-        """Fold again what is marked of a spacecraft, in a transaction; the caller holds the lock until its commit."""
+    async def work_off(self, connection: Connection, spacecraft_id: str, fence: Fence) -> None:
+        """Fold again what is marked of a spacecraft, in a transaction of its own that ends with `fence`.
+
+        Batches go on meanwhile. Only where one brings more of this spacecraft each time they have to wait in the end,
+        for a bounded time: TimeoutError if that is not enough.
+        """
+        for _ in range(_TRIES):
+            async with contextlib.AsyncExitStack() as until_committed, connection.transaction():
+                draft = await self._draft(connection, spacecraft_id)
+                await until_committed.enter_async_context(self.lock)
+                if draft is None or await self._finish(connection, draft, fence):
+                    return
+        async with self.lock, asyncio.timeout(_LONGEST), connection.transaction():
+            if draft := await self._draft(connection, spacecraft_id):
+                await self._finish(connection, draft, fence)
+
+    async def _draft(self, connection: Connection, spacecraft_id: str) -> "_Draft | None":
+        """What is marked of a spacecraft, folded again; None if nothing is."""
         marked = await alarm_marks.of(connection, spacecraft_id)
         if not marked.marks:
-            return False
-        memory = self._memory.get(spacecraft_id) or self._memory.begin(spacecraft_id, is_known=False)
-        # Until the commit: if that fails, whatever comes next is folded with what is stored.
-        self._memory.forget(spacecraft_id)
+            return None
+        base = self._memory.get(spacecraft_id) or self._memory.begin(spacecraft_id, is_known=False)
+        changes, memory = base.changes, base.copy()
         history = History(JudgedSnapshots(connection, spacecraft_id, self._names))
         versions = RuleVersions(connection, spacecraft_id)
         began = await self._begin_configs(connection, spacecraft_id, history)
-        await versions.load()
+        await versions.load(began)
         spans = await self._spans(connection, memory, marked, began, history=history, versions=versions)
         found = await self._fold(connection, spacecraft_id, memory, spans, history=history, versions=versions)
-        new = [one for known in found for one in known.new()]
-        changed = {name: becomes for known in found for name, becomes in known.changed()}
-        await writing.write(connection, self.partition, new, changed)
-        await alarm_marks.remove(connection, marked)
         await self._settle(connection, spacecraft_id, memory, history, versions)
+        return _Draft(base, changes, memory, marked, began, found)
+
+    async def _finish(self, connection: Connection, draft: "_Draft", fence: Fence) -> bool:
+        """Keep a draft, unless there was more of its spacecraft meanwhile."""
+        spacecraft_id = draft.marked.spacecraft_id
+        if self._memory.get(spacecraft_id) is not draft.base or draft.base.changes != draft.changes:
+            return False
+        for version, time in draft.began.items():
+            await alarm_marks.begin_config(connection, spacecraft_id, version, time)
+        new = [one for known in draft.found for one in known.new()]
+        changed = {name: becomes for known in draft.found for name, becomes in known.changed()}
+        await writing.write(connection, self.partition, new, changed)
+        await alarm_marks.remove(connection, draft.marked)
+        await fence(connection)
+        # Before the commit: if that fails, the caller has it forgotten.
+        self._memory.put(spacecraft_id, draft.memory)
         return True
 
     async def _fold(
@@ -205,8 +245,9 @@ class AlarmEngine:
                 if fold:
                     memory.keep(key, LiveFold(fold, opened.id if opened else None))
                 elif key in memory.live and opened:
-                    memory.live[key].fold.episode = opened.now
-                    memory.live[key] = LiveFold(memory.live[key].fold, opened.id)
+                    memory.live[key] = LiveFold(
+                        msgspec.structs.replace(memory.live[key].fold, episode=opened.now), opened.id
+                    )
             found.append(known)
             if number % _FEW_KEYS == 0:
                 await asyncio.sleep(0)
@@ -232,24 +273,20 @@ class AlarmEngine:
         version = await configs.version_in_force(connection, spacecraft_id)
         memory.version = max(memory.version, version)
         newest = max((position[0] for position in memory.newest.values()), default=None)
-        coming = [time for time, number in versions.starts if number != version and (newest is None or time > newest)]
-        memory.next_config = min(coming, default=None)
+        memory.coming = [one for one in versions.starts if newest is None or one[0] > newest]
         closed = await alarms.newest_closed(connection, [spacecraft_id])
         if spacecraft_id in closed:
             memory.close(closed[spacecraft_id])
-        self._memory.put(spacecraft_id, memory)
 
-    async def _begin_configs(self, connection: Connection, spacecraft_id: str, history: History) -> list[Position]:
-        """Note from when on new configs end what they do not check; returns these positions."""
-        began = []
+    async def _begin_configs(self, connection: Connection, spacecraft_id: str, history: History) -> dict[int, int]:
+        """From when on new configs end what they do not check, by version."""
+        began = {}
         for version, updated_at in await alarm_marks.new_configs(connection, spacecraft_id):
-            time = updated_at
+            began[version] = updated_at
             async for snapshot in history.before(late.END):
                 if snapshot.version < version:
-                    time = max(time, snapshot.position[0])
+                    began[version] = max(updated_at, snapshot.position[0])
                     break
-            await alarm_marks.begin_config(connection, spacecraft_id, version, time)
-            began.append(episodes.end_of(time))
         return began
 
     async def _spans(
@@ -257,14 +294,14 @@ class AlarmEngine:
         connection: Connection,
         memory: SpacecraftMemory,
         marked: alarm_marks.Marked,
-        began: Iterable[Position],
+        began: Mapping[int, int],
         *,
         history: History,
         versions: RuleVersions,
     ) -> dict[Key, list[MarkedSpan]]:
         """What is to be folded again, by parameter and check."""
         spacecraft_id, spans = marked.spacecraft_id, dict[Key, list[MarkedSpan]]()
-        everything = [MarkedSpan(position, late.END, is_late=False) for position in began]
+        everything = [MarkedSpan(episodes.end_of(time), late.END, is_late=False) for time in began.values()]
         for mark in marked.marks:
             if mark.first is None or mark.last is None:
                 continue
@@ -282,14 +319,36 @@ class AlarmEngine:
             else:
                 return spans
         first = min(one.first for one in everything)
-        judged_by = {await configs.version_in_force(connection, spacecraft_id)}
-        judged_by |= {one.version async for one in history.after(episodes.beginning_of(first[0]))}
-        keys = {(name, _KINDS[check]) for name, check in await alarms.keys_from(connection, spacecraft_id, first)}
-        for version in judged_by:
-            keys.update((await versions.of(version)).checks)
-        for key in keys.union(memory.live):
+        for key in await self._keys(connection, spacecraft_id, first, history=history, versions=versions):
             spans.setdefault(key, []).extend(everything)
+        for key in memory.live:
+            spans.setdefault(key, []).extend(everything)
+        memory.live = {}
         return spans
+
+    async def _keys(
+        self, connection: Connection, spacecraft_id: str, first: Position, *, history: History, versions: RuleVersions
+    ) -> set[Key]:
+        """The checks that may not be quiet after a position, and whatever may still raise an alarm there."""
+        keys = {(name, _KINDS[check]) for name, check in await alarms.keys_from(connection, spacecraft_id, first)}
+        in_force = await versions.of(await configs.version_in_force(connection, spacecraft_id))
+        keys.update(in_force.with_memory, in_force.with_persistence)
+        async for snapshot in history.after(episodes.beginning_of(first[0])):
+            rules = await versions.of(snapshot.version)
+            keys.update(rules.with_memory, rules.with_persistence, rules.violated(snapshot.values))
+        return keys
+
+
+class _Draft(NamedTuple):
+    """What became of a spacecraft's alarms, before it is kept."""
+
+    base: SpacecraftMemory
+    changes: int
+    memory: SpacecraftMemory
+    marked: alarm_marks.Marked
+    began: Mapping[int, int]
+    """New configs, and from when on each ends what it does not check."""
+    found: Sequence[KnownAlarms]
 
 
 def _mark_of(spacecraft_id: str, judged: JudgedEntries) -> Mark:

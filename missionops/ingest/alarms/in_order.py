@@ -77,7 +77,7 @@ def placed(spacecraft_id: str, judged: JudgedEntries, findings: Findings) -> lis
 
 def is_quiet(memory: SpacecraftMemory, judged: JudgedEntries) -> bool:
     """Note snapshots that change nothing, as nearly all do; False where that has to be looked at."""
-    if not memory.is_known or judged.anomalous or judged.has_memory or memory.live or memory.silent_alarm:
+    if not memory.is_known or judged.anomalous or judged.has_memory or memory.live:
         return False
     stamps = [entry.snapshot.identity[1] for entry in judged.entries]
     oldest, newest = min(stamps), max(stamps)

@@ -31,7 +31,16 @@ class LiveFold:
 class SpacecraftMemory:
     """What is remembered of one spacecraft."""
 
-    __slots__ = ("busy_until", "is_known", "live", "newest", "next_config", "silent_alarm", "version", "with_memory")
+    __slots__ = (
+        "busy_until",
+        "changes",
+        "coming",
+        "is_known",
+        "live",
+        "newest",
+        "version",
+        "with_memory",
+    )
 
     def __init__(self, *, is_known: bool) -> None:
         self.is_known = is_known
@@ -44,11 +53,20 @@ class SpacecraftMemory:
         parameters with one of these and come before it."""
         self.busy_until: Position | None = None
         """Where the last alarm ended: a nominal snapshot after that changes nothing, in whatever order it comes."""
-        self.next_config: int | None = None
-        """The time after `newest` at which a config version ends what it does not check."""
-        self.silent_alarm: str | None = None
+        self.coming: list[tuple[int, int]] = []
+        """Times after `newest` at which a config version ends what it does not check, each with the version."""
         self.with_memory: tuple[int, frozenset[Key]] = (0, frozenset())
         """Up to a config version: the checks of any version that every snapshot matters to."""
+        self.changes = 0
+        """How many batches have had snapshots of it."""
+
+    def copy(self) -> "SpacecraftMemory":
+        """The same, to be changed without changing this one."""
+        found = SpacecraftMemory(is_known=self.is_known)
+        for name in self.__slots__:
+            setattr(found, name, getattr(self, name))
+        found.live, found.newest = dict(self.live), dict(self.newest)
+        return found
 
     def note(self, values: type, position: Position) -> None:
         """A snapshot with such values was folded."""

@@ -1,6 +1,6 @@
 """The rules of config versions that judged stored snapshots, and when a version ends what it does not check."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 import msgspec
 
@@ -30,9 +30,9 @@ class RuleVersions:
         self.starts: list[tuple[int, int]] = []
         """From when on each version ends what it does not check, in order."""
 
-    async def load(self) -> None:
-        """Read when the versions began."""
-        starts = await alarm_marks.config_starts(self._connection, self._spacecraft_id)
+    async def load(self, began: Mapping[int, int]) -> None:
+        """Read when the versions began; `began` are those of which it is not noted yet."""
+        starts = {**await alarm_marks.config_starts(self._connection, self._spacecraft_id), **began}
         self.starts = sorted((time, version) for version, time in starts.items())
 
     async def of(self, version: int) -> Rules:

@@ -32,7 +32,7 @@ _MOST = 100
 _SET_ASIDE = 30.0
 """Seconds for which a spacecraft whose alarms could not be found is passed over."""
 
-_LIMITS = {"transaction_timeout": "10s", "lock_timeout": "5s"}
+_LIMITS = {"transaction_timeout": "30s", "lock_timeout": "5s"}
 """An owner that was stopped would hold its locks against its successor."""
 
 _EXPECTED = (MissionopsError, asyncpg.LockNotAvailableError)
@@ -94,9 +94,7 @@ class AlarmWorker:
                 return
             for spacecraft_id in spacecraft_ids:
                 try:
-                    async with self._engine.lock, connection.transaction():
-                        await self._engine.work_off(connection, spacecraft_id)
-                        await alarm_marks.fence(connection, self._lease)
+                    await self._engine.work_off(connection, spacecraft_id, self._fence)
                 except OwnershipLost:
                     raise
                 except Exception as error:
@@ -104,6 +102,9 @@ class AlarmWorker:
                     if connection.is_closed() or database.is_outage(error):
                         raise
                     self._pass_over(spacecraft_id, error)
+
+    async def _fence(self, connection: Connection) -> None:
+        await alarm_marks.fence(connection, self._lease)
 
     async def _find_silent(self, connection: Connection) -> None:
         """Whoever has not been heard for long is an alarm; not while what was received is still to be handled."""

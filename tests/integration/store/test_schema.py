@@ -30,7 +30,7 @@ STATEMENTS = dict(_statements())
 
 PARTS: dict[str, dict[str, list[str]]] = {
     "anomaly_search": {"period": [">= '2025-01-01Z'", "< '2025-01-01Z'"]},
-    "latest": {"period": [">= '2025-01-01Z'", "< '2025-01-01Z'"]},
+    "latest": {"period": [">= '2025-01-01Z'", "< '2025-01-01Z'"], "table": ["app.roll_up_day", "app.roll_up_hour"]},
 }
 """By module: what stands in the places of a statement that has several forms; in all others only {since} does."""
 
