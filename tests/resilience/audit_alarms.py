@@ -55,7 +55,8 @@ def compare(ledger: Ledger, report: Report) -> None:
     for spacecraft in SPACECRAFT:  # a hostile one has ten thousand rules
         expected = sorted(_alarms(snapshots[spacecraft], ledger.configs[spacecraft]), key=repr)
         if expected != (found := sorted(kept[spacecraft], key=repr)):
-            report.differ("alarms are not those of what is stored", (spacecraft, {*expected} ^ {*found}))
+            missing, more = {*expected} - {*found}, {*found} - {*expected}
+            report.differ("alarms are not those of what is stored", (spacecraft, "missing", missing, "more", more))
     if ledger.marks:
         report.differ("alarms left to be found", ledger.marks)
     _check_told(ledger, report)

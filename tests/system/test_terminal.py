@@ -158,19 +158,19 @@ def test_a_spacecraft_is_an_argument_or_an_option_everywhere(place: Place, comma
 
 def test_ranges_take_days_spans_and_words(place: Place, up: Up) -> None:
     def found(*arguments: str) -> list[int]:
-        listed = place.run("list-telemetry", "RANGE-1", "--json", "--server", up.nats, *arguments)
+        listed = place.run("list-telemetry", "RANGE-2", "--json", "--server", up.nats, *arguments)
         return [each["parameters"]["n"] for each in json.loads(listed.out)]
 
     now = datetime.now(UTC).isoformat()
     times = ("2020-11-24T23:59:59Z", "2020-11-25T10:00:00Z", "2020-11-25T23:59:59.5Z", "2020-11-26T00:00:00Z", now)
     lines = "\n".join(json.dumps({"timestamp": time, "parameters": {"n": n}}) for n, time in enumerate(times))
-    assert place.run("publish", "RANGE-1", "--file", "-", "--server", up.nats, stdin=lines).code == 0
+    assert place.run("publish", "RANGE-2", "--file", "-", "--server", up.nats, stdin=lines).code == 0
     until(lambda: len(found()) == 5, "the snapshots")
     assert found("--from", "2020-11-25", "--to", "2020-11-25") == [2, 1]
     assert found("--from", "2020-330", "--to", "2020-330T12:00:00Z") == [1]
     assert found("--from", "-1h", "--to", "now") == found("--from", "yesterday", "--to", "today") == [4]
     assert found("--to", "-2h") == [3, 2, 1, 0]
-    wrong = place.run("list-telemetry", "RANGE-1", "--from", "soon")
+    wrong = place.run("list-telemetry", "RANGE-2", "--from", "soon")
     assert wrong.code == 2
     assert "-1h, now, today or yesterday" in " ".join(wrong.err.replace("│", "").split())
 

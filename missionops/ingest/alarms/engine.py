@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import msgspec
@@ -136,10 +137,10 @@ class AlarmEngine:
         if judged.version < memory.version:  # a config was set while this batch was on its way
             await alarm_marks.postpone_configs(connection, spacecraft_id, judged.version, last[0])
             memory.is_known = False
-        # What one that is no longer in force ends lies in the middle of what is folded now, or after what was folded.
-        if any(time <= last[0] and version < judged.version for time, version in memory.coming):
-            is_quiet = not (memory.live or judged.has_memory or judged.anomalous)
-            memory.is_known = memory.is_known and is_quiet
+        touched = {*memory.live, *rules.with_memory, *chain.from_iterable(judged.anomalous.values())}
+        if memory.coming and (judged.version > memory.version or not memory.ended.isdisjoint(touched)):
+            # What an earlier version ends lies in the middle of what is folded now, or after it.
+            memory.is_known = memory.is_known and not touched
         memory.coming = [one for one in memory.coming if one[0] > last[0]]
         if memory.newest and not memory.live.keys() >= set(rules.with_memory):
             memory.is_known = False  # a new check, to which what was reported before matters
@@ -274,6 +275,16 @@ class AlarmEngine:
         memory.version = max(memory.version, version)
         newest = max((position[0] for position in memory.newest.values()), default=None)
         memory.coming = [one for one in versions.starts if newest is None or one[0] > newest]
+        in_force = tuple((await versions.of(version)).checks)
+        memory.ended = frozenset(
+            [
+                key
+                for _, other in memory.coming
+                if other != version
+                for key in in_force
+                if await versions.lacks(other, key)
+            ]
+        )
         closed = await alarms.newest_closed(connection, [spacecraft_id])
         if spacecraft_id in closed:
             memory.close(closed[spacecraft_id])

@@ -35,6 +35,7 @@ class SpacecraftMemory:
         "busy_until",
         "changes",
         "coming",
+        "ended",
         "is_known",
         "live",
         "newest",
@@ -55,6 +56,8 @@ class SpacecraftMemory:
         """Where the last alarm ended: a nominal snapshot after that changes nothing, in whatever order it comes."""
         self.coming: list[tuple[int, int]] = []
         """Times after `newest` at which a config version ends what it does not check, each with the version."""
+        self.ended: frozenset[Key] = frozenset()
+        """The checks in force that one of these ends which is no longer in force."""
         self.with_memory: tuple[int, frozenset[Key]] = (0, frozenset())
         """Up to a config version: the checks of any version that every snapshot matters to."""
         self.changes = 0

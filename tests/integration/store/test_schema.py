@@ -34,7 +34,7 @@ PARTS: dict[str, dict[str, list[str]]] = {
 }
 """By module: what stands in the places of a statement that has several forms; in all others only {since} does."""
 
-BUILT = {"rolled_up", "samples", "states"}
+BUILT = {"rolled_up", "samples", "snapshot_columns", "states"}
 """Modules that make statements for any number of parameters: integration/ranges and roll_ups execute them all."""
 
 
