@@ -62,16 +62,6 @@ class Rules(dict[str, Rule]):
         """The parameters, each with a kind of check (its place in KINDS), that every snapshot matters to."""
         return tuple((name, kind) for name, one in self.items() for kind in _WITH_MEMORY if one.has(kind))
 
-    @cached_property
-    def with_persistence(self) -> tuple[tuple[str, int], ...]:
-        """The parameters, each with a kind of check, that raise no alarm at once, of the kinds without a memory."""
-        return tuple(
-            (name, kind)
-            for name, one in self.items()
-            for kind in range(len(rule.KINDS))
-            if kind not in _WITH_MEMORY and one.waits(kind)
-        )
-
     def violated(self, values: Mapping[str, Value]) -> Iterator[tuple[str, int]]:
         """The parameters of a snapshot, each with the kind of check, for which its value is an anomaly."""
         for name in self.keys() & values.keys():

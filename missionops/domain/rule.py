@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 from missionops.domain import checks, rule_document, when
 from missionops.domain.checks.limit import LimitCheck
 from missionops.domain.checks.state import StateCheck
-from missionops.domain.episodes.persistence import Persistence
 from missionops.domain.parameter_set import Value
 
 KINDS = tuple(checks.KINDS)
@@ -60,11 +59,6 @@ class Rule(NamedTuple):
     def checks_something(self) -> bool:
         """Whether it has any check, in some context at least."""
         return any(self.has(kind) for kind in range(len(KINDS)))
-
-    def waits(self, kind: int) -> bool:
-        """Whether in some context a check of a kind raises no alarm before a level has lasted."""
-        checks = (one.checks[kind] for one in self._contexts)
-        return any(check is not None and check.persistences.to_raise != Persistence() for check in checks)
 
     def has(self, kind: int) -> bool:
         """Whether it has a check of a kind (its place in KINDS), in some context at least."""

@@ -341,12 +341,12 @@ class AlarmEngine:
         self, connection: Connection, spacecraft_id: str, first: Position, *, history: History, versions: RuleVersions
     ) -> set[Key]:
         """The checks that may not be quiet after a position, and whatever may still raise an alarm there."""
-        keys = {(name, _KINDS[check]) for name, check in await alarms.keys_from(connection, spacecraft_id, first)}
-        in_force = await versions.of(await configs.version_in_force(connection, spacecraft_id))
-        keys.update(in_force.with_memory, in_force.with_persistence)
+        found = await alarms.keys_from(connection, spacecraft_id, first)
+        found |= await alarms.keys_with_memory(connection, spacecraft_id)
+        found |= await alarms.keys_with_persistence(connection, spacecraft_id)
+        keys = {(name, _KINDS[check]) for name, check in found}
         async for snapshot in history.after(episodes.beginning_of(first[0])):
-            rules = await versions.of(snapshot.version)
-            keys.update(rules.with_memory, rules.with_persistence, rules.violated(snapshot.values))
+            keys.update((await versions.of(snapshot.version)).violated(snapshot.values))
         return keys
 
 

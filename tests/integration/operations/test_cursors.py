@@ -27,7 +27,9 @@ REQUESTS: dict[str, dict[str, Any]] = {"anomalies.timeline": RANGE, "alarms.get"
 LISTINGS = [
     operation
     for operation in OPERATIONS
-    if operation.request and any(field.name == "cursor" for field in msgspec.structs.fields(operation.request))
+    if operation.request
+    and any(field.name == "cursor" for field in msgspec.structs.fields(operation.request))
+    and not operation.body_field  # the cursor of a preview, which is posted, is forged in tests/integration/ranges
 ]
 
 TIMES = st.one_of(

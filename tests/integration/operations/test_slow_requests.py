@@ -22,6 +22,7 @@ TABLES = "app.spacecraft, app.config, app.snapshot, app.anomaly, app.event, app.
 
 REQUESTS: dict[str, dict[str, Any]] = {
     "anomalies.timeline": {"from": AT, "to": AT},
+    "config.preview": {"config": {"parameters": {}}, "from": AT, "to": AT},
     "events.record": {"type": "INFO", "severity": "LOW", "message": "m"},
     "docs.create": {"title": "t", "body": "b"},
     "docs.get": {"documentId": "d"},
