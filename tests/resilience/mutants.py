@@ -146,7 +146,9 @@ letters = dead_letters.messages(recorded.letters, self._position.at.stream_creat
 await self._dead_letters.publish(letters)
 """
 _EMPTY_OUTBOX = """
-await outbox.remove(connection, self._lease, [row.number for row in page], self._publisher.sequence)
+await self._outbox.remove(
+    connection, self._lease, [waiting.number for waiting in page], self._publisher.sequence
+)
 """
 
 MUTANTS = (

@@ -12,7 +12,7 @@ COMMANDS = (
     "demo", "up", "publish", "ingest-telemetry", "list-telemetry", "analyze-telemetry", "latest", "series", "states",
     "list-anomalies", "watch", "list-alarms", "show-alarm", "acknowledge", "comment", "shelve", "unshelve",
     "list-shelves", "alarm-statistics", "fleet", "list-spacecraft", "get-spacecraft", "status", "register",
-    "get-config", "set-config", "check-config",
+    "get-config", "set-config", "check-config", "preview-config",
     "test-limits", "list-configs", "list-events", "record-event", "search-docs", "get-doc", "create-doc",
     "seed-demo-data", "seed-demo-docs", "simulate", "serve", "migrate", "health", "dead-letters", "tokens",
 )  # fmt: skip
