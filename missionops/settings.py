@@ -164,15 +164,15 @@ class Settings(NatsAccess):
         86_400, description="Seconds for which handled telemetry stays in the stream TELEMETRY."
     )
     duplicate_window: _Seconds = Field(
-        120, description="Seconds in which ANOMALIES, EVENTS and DEADLETTERS drop a message with a repeated id."
+        120, description="Seconds in which ANOMALIES, ALARMS, EVENTS and DEADLETTERS drop a message with a repeated id."
     )
     outgoing_max_age: _Seconds = Field(
-        30 * 86_400, description="Seconds for which ANOMALIES, EVENTS and DEADLETTERS keep a message."
+        30 * 86_400, description="Seconds for which ANOMALIES, ALARMS, EVENTS and DEADLETTERS keep a message."
     )
     outgoing_max_bytes: int = Field(
         2 << 30,
         ge=16 << 20,
-        description="Size in bytes at which ANOMALIES, EVENTS and DEADLETTERS each drop their oldest messages.",
+        description="Size in bytes at which ANOMALIES, ALARMS, EVENTS and DEADLETTERS each drop their oldest messages.",
     )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(

@@ -75,7 +75,7 @@ async def connected(up: Up) -> AsyncIterator[Client]:
 async def test_one_message_of_ten_thousand_bad_items_keeps_nobody_waiting(up: Up) -> None:
     async with connected(up) as client:
         assert {name: shown["maxBytes"] for name, shown in streams(up).items()} == dict.fromkeys(
-            ("ANOMALIES", "DEADLETTERS", "EVENTS"), 256 << 20
+            ("ALARMS", "ANOMALIES", "DEADLETTERS", "EVENTS"), 256 << 20
         )
         before = await state(client, "DEADLETTERS")
         told = await watch_limits(client, "LETTERS-2")
