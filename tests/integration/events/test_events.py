@@ -200,7 +200,8 @@ async def test_what_is_about_no_one_spacecraft_is_listed_under_fleet(service: Se
     "operation", sorted({one.name for one in OPERATIONS if one.about_spacecraft} - {"events.list"})
 )
 async def test_nothing_else_is_about_the_fleet(service: Service, client, operation):
-    error = (await ask(client, f"{operation}._fleet"))["error"]
+    [subject] = [one.subject for one in OPERATIONS if one.name == operation]
+    error = (await ask(client, subject.removeprefix("missionops.").replace("*", "_fleet")))["error"]
     assert (error["code"], error["details"][0]["path"]) == ("invalid_request", "spacecraftId")
 
 

@@ -24,6 +24,7 @@ from missionops.store import outbox
 from missionops.store.checkpoint import Lease
 from publishers import events as publisher
 from publishers import exactly_once
+from publishers import outbox as outbox_publisher
 from subscribers.telemetry import worker
 from tests.wait import PATIENCE, until_async
 
@@ -77,7 +78,7 @@ async def test_events_go_out_in_order_and_the_outbox_is_empty_afterwards(service
 
 
 async def test_an_event_is_told_at_once(service, client, monkeypatch):
-    monkeypatch.setattr(publisher, "_POLL", 10 * PATIENCE)  # by polling alone it would not come in time
+    monkeypatch.setattr(outbox_publisher, "_POLL", 10 * PATIENCE)  # by polling alone it would not come in time
     subscription = await client.subscribe("events.*")
     for number in range(10):
         await record(client, f"e{number}")

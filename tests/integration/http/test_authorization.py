@@ -39,6 +39,7 @@ REQUESTS = {
     "PUT /spacecraft/{spacecraftId}/config": Wanted("/spacecraft/A/config", body=LIMITS),
     "GET /spacecraft/{spacecraftId}/config/versions": Wanted("/spacecraft/A/config/versions"),
     "GET /spacecraft/{spacecraftId}/config/check": Wanted("/spacecraft/A/config/check"),
+    "POST /spacecraft/{spacecraftId}/config/preview": Wanted("/spacecraft/A/config/preview", DURING, LIMITS),
     "GET /telemetry": Wanted("/telemetry", OF_A),
     "GET /telemetry/series": Wanted("/telemetry/series", OF_A | DURING | {"parameters": "temp"}),
     "GET /telemetry/states": Wanted("/telemetry/states", OF_A | DURING | {"parameters": "temp"}),
@@ -254,8 +255,10 @@ async def test_all_else_is_refused_whether_it_is_there_or_not(clients):
         if operation.about_spacecraft and route.names_spacecraft:
             wanted = REQUESTS[f"{route.method} {route.path}"]
             for other in ("B", "unknown"):
-                query = wanted.query and wanted.query | {"spacecraftId": other}
-                body = wanted.body | {"spacecraftId": other} if "spacecraftId" in (wanted.body or ()) else wanted.body
+                query, body = (
+                    fields | {"spacecraftId": other} if "spacecraftId" in (fields or ()) else fields
+                    for fields in (wanted.query, wanted.body)
+                )
                 path = wanted.path.replace("/A", f"/{other}")
                 refused = await limited.request(route.method, path, params=query, json=body)
                 assert error(refused) == (403, "forbidden"), (path, other)
