@@ -72,6 +72,7 @@ class AlarmEngine:
     ) -> None:
         """Find the alarms in what a batch stores, in its transaction; the caller holds the lock until its commit."""
         await self.silence.end(connection, received)
+        self._memory.make_room()
         await self._meet(connection, judged)
         for spacecraft_id in judged:
             self._known(spacecraft_id).changes += 1
@@ -92,8 +93,17 @@ class AlarmEngine:
             log.exception("alarms of %d spacecraft are found later", len(wanted))
             for spacecraft_id in wanted:
                 self._memory.forget(spacecraft_id)
-            await alarm_marks.add(connection, [_mark_of(name, one) for name, one in wanted.items()])
-        self._memory.make_room()
+            await self._mark(connection, wanted)
+
+    async def _mark(self, connection: Connection, judged: Mapping[str, JudgedEntries]) -> None:
+        """Have the alarms in these snapshots found by the worker."""
+        findings = Findings()
+        for spacecraft_id, one in judged.items():
+            positions = [each.position for each in in_order.placed(spacecraft_id, one, findings)]
+            findings.marks.append(Mark(spacecraft_id, None, None, positions[0], positions[-1]))
+        await alarm_marks.add_misdated(connection, findings.misdated)
+        await alarm_marks.add(connection, findings.marks)
+        self.marked.set()
 
     async def _find(self, connection: Connection, judged: Mapping[str, JudgedEntries], read_rules: ReadRules) -> None:
         """Find the alarms in snapshots that may change some."""
@@ -360,11 +370,6 @@ class _Draft(NamedTuple):
     began: Mapping[int, int]
     """New configs, and from when on each ends what it does not check."""
     found: Sequence[KnownAlarms]
-
-
-def _mark_of(spacecraft_id: str, judged: JudgedEntries) -> Mark:
-    positions = [one.position for one in in_order.placed(spacecraft_id, judged, Findings())]
-    return Mark(spacecraft_id, None, None, positions[0], positions[-1])
 
 
 def merged(spans: Iterable[MarkedSpan]) -> list[MarkedSpan]:

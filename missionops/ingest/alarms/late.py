@@ -132,23 +132,21 @@ class Refold:
             old[:] = [one for one in old if one.closed_at is None or one.closed_at >= oldest]
         return None
 
-    async def _readings_before(self, position: Position) -> AsyncIterator[Reading]:
-        ends = self._versions.ends_before(self._key, position)
-        end = await anext(ends, None)
-        async for snapshot in self._history.before(position):
-            while end and end.position > snapshot.position:
-                yield end
-                end = await anext(ends, None)
-            yield await self._versions.reading(snapshot, self._key)
-        while end:
-            yield end
-            end = await anext(ends, None)
+    def _readings_before(self, position: Position) -> AsyncIterator[Reading]:
+        snapshots, ends = self._history.before(position), self._versions.ends_before(self._key, position)
+        return self._merged(snapshots, ends, is_ascending=False)
 
-    async def _readings_after(self, position: Position | None) -> AsyncIterator[Reading]:
-        ends = self._versions.ends_after(self._key, position or BEGINNING)
+    def _readings_after(self, position: Position | None) -> AsyncIterator[Reading]:
+        after = position or BEGINNING
+        return self._merged(self._history.after(after), self._versions.ends_after(self._key, after), is_ascending=True)
+
+    async def _merged(
+        self, snapshots: AsyncIterator[JudgedSnapshot], ends: AsyncIterator[Reading], *, is_ascending: bool
+    ) -> AsyncIterator[Reading]:
+        """What snapshots mean, and where versions end the check, in one order."""
         end = await anext(ends, None)
-        async for snapshot in self._history.after(position or BEGINNING):
-            while end and end.position < snapshot.position:
+        async for snapshot in snapshots:
+            while end and (end.position < snapshot.position) == is_ascending:
                 yield end
                 end = await anext(ends, None)
             yield await self._versions.reading(snapshot, self._key)

@@ -99,7 +99,8 @@ class AlarmWorker:
                     raise
                 except Exception as error:
                     self._engine.forget(spacecraft_id)
-                    if connection.is_closed() or database.is_outage(error):
+                    is_too_much = isinstance(error, TimeoutError)  # for the time that batches may wait
+                    if connection.is_closed() or (database.is_outage(error) and not is_too_much):
                         raise
                     self._pass_over(spacecraft_id, error)
 
@@ -125,7 +126,8 @@ class AlarmWorker:
         self._set_aside[spacecraft_id] = time.monotonic() + _SET_ASIDE
         self._status.count_failure()
         if self._repeats.is_new(f"{type(error).__name__} {error}"):
-            is_expected = isinstance(error, _EXPECTED)
+            is_expected = isinstance(error, (*_EXPECTED, TimeoutError))
+            reason = str(error) or "to find them takes longer than batches may wait"
             log.log(logging.WARNING if is_expected else logging.ERROR, "alarms of %s are not up to date: %s",
-                    spacecraft_id, error, exc_info=None if is_expected else error,
+                    spacecraft_id, reason, exc_info=None if is_expected else error,
                     extra={"spacecraft": spacecraft_id})  # fmt: skip

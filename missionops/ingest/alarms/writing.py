@@ -9,7 +9,7 @@ import msgspec
 
 from missionops.domain import alarm as alarms_domain
 from missionops.domain import rule, rule_document
-from missionops.domain.alarm import Alarm, Told
+from missionops.domain.alarm import Alarm, State, Told, Transition
 from missionops.domain.episodes.episode import Episode
 from missionops.domain.recompute.matching import GoesOn, Retracted
 from missionops.ingest.alarms.memory import Key
@@ -17,6 +17,8 @@ from missionops.store import alarms, configs
 from missionops.store.database import Connection
 
 Becomes = GoesOn | Retracted[str]
+
+_WAITING = {State.ACTIVE_UNACKNOWLEDGED, State.RETURNED_UNACKNOWLEDGED}
 
 
 class New(NamedTuple):
@@ -41,7 +43,10 @@ async def write(
     if not new and not changed:
         return ()
     now = datetime.now(UTC)
-    locked = await alarms.lock(connection, changed) if changed else {}
+    retracted = {name: becomes for name, becomes in changed.items() if isinstance(becomes, Retracted)}
+    targets = {becomes.merged_into for becomes in retracted.values() if becomes.merged_into}
+    wanted = {*changed, *targets} - {one.id for one in new}
+    locked = await alarms.lock(connection, wanted) if wanted else {}
     rules = await _rules(connection, new, changed, locked)
     found = [_alarm(one, rules, now) for one in new]
     for identifier, becomes in changed.items():
@@ -50,17 +55,18 @@ async def write(
     await alarms.place(connection, [*found, *locked.values()], now)
 
     told: list[Told] = []
-    merged: set[str] = set()
+    for identifier, becomes in retracted.items():
+        target = locked.get(becomes.merged_into or "")
+        if target and target.acknowledged and locked[identifier].state in _WAITING:
+            target.acknowledged = None  # it goes on as one that nobody has taken note of
+            if target.id not in changed:
+                told.append(target.tell(Transition.REVISED, now))
     for identifier, becomes in changed.items():
         alarm = locked[identifier]
         if isinstance(becomes, GoesOn):
             told += alarm.go_on(becomes, now)
-            continue
-        if becomes.merged_into and alarm.acknowledged is None:
-            merged.add(becomes.merged_into)
-        told.append(alarm.retract(becomes.merged_into, now))
-    for identifier in merged:  # it goes on as one that nobody has taken note of
-        locked[identifier].acknowledged = None
+        else:
+            told.append(alarm.retract(becomes.merged_into, now))
     for alarm in found:
         told += alarm.begin(now)
     await alarms.change(connection, locked.values())

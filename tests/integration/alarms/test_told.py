@@ -129,6 +129,29 @@ async def test_one_that_a_persistence_raised_is_retracted_where_its_run_was_brok
     assert told[-1]["alarm"]["state"] == "RETRACTED"
 
 
+async def test_one_that_merges_with_one_that_waits_waits_again(alarms):
+    await alarms.configure({"parameters": {"temp": {"warnHigh": 50, "clear": {"samples": 2}}}})
+    for second, value in ((10, 60), (20, 40), (22, 40), (30, 60)):
+        await alarms.report(second, temp=value)
+    first, *_ = await alarms.until_told("RAISED", "RETURNED", "RAISED")
+    body = json.dumps({"ids": [first["alarm"]["id"]]}).encode()
+    reply = await alarms.client.request(f"missionops.alarms.acknowledge.{alarms.name}", body, timeout=5)
+    assert json.loads(reply.data)["refused"] == []
+    await alarms.until_told("RAISED", "RETURNED", "RAISED", "ACKNOWLEDGED", "CLOSED")
+    await alarms.report(21, temp=60)  # between the two that ended it
+
+    async def are_one() -> list[dict[str, Any]] | None:
+        found = await alarms.told()
+        return found if {one["transition"] for one in found} >= {"RETRACTED", "REVISED"} else None
+
+    found = await until_async(are_one, "the two as one")
+    last = {one["alarm"]["id"]: one["alarm"] for one in found}
+    [merged] = [one for one in last.values() if one["state"] == "RETRACTED"]
+    assert merged["mergedInto"] == first["alarm"]["id"]
+    going_on = last[first["alarm"]["id"]]
+    assert (going_on["state"], going_on["acknowledged"], going_on["samples"]) == ("ACTIVE_UNACKNOWLEDGED", None, 3)
+
+
 async def test_a_config_without_the_check_ends_what_no_longer_comes(alarms):
     await alarms.configure({"parameters": {"temp": {"warnHigh": 50}}})
     await alarms.report(1, temp=60)
