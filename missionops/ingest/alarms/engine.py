@@ -186,22 +186,35 @@ class AlarmEngine:
         for a bounded time: TimeoutError if that is not enough.
         """
         for _ in range(_TRIES):
+            async with self.lock:  # no batch is between its finding and its commit
+                base = self._base(spacecraft_id)
+                changes, memory = base.changes, base.copy()
             async with contextlib.AsyncExitStack() as until_committed, connection.transaction():
-                draft = await self._draft(connection, spacecraft_id)
+                draft = await self._draft(connection, spacecraft_id, base, changes, memory=memory)
                 await until_committed.enter_async_context(self.lock)
                 if draft is None or await self._finish(connection, draft, fence):
                     return
         async with self.lock, asyncio.timeout(_LONGEST), connection.transaction():
-            if draft := await self._draft(connection, spacecraft_id):
+            base = self._base(spacecraft_id)
+            if draft := await self._draft(connection, spacecraft_id, base, base.changes, memory=base.copy()):
                 await self._finish(connection, draft, fence)
 
-    async def _draft(self, connection: Connection, spacecraft_id: str) -> "_Draft | None":
+    def _base(self, spacecraft_id: str) -> SpacecraftMemory:
+        return self._memory.get(spacecraft_id) or self._memory.begin(spacecraft_id, is_known=False)
+
+    async def _draft(
+        self,
+        connection: Connection,
+        spacecraft_id: str,
+        base: SpacecraftMemory,
+        changes: int,
+        *,
+        memory: SpacecraftMemory,
+    ) -> "_Draft | None":
         """What is marked of a spacecraft, folded again; None if nothing is."""
         marked = await alarm_marks.of(connection, spacecraft_id)
         if not marked.marks:
             return None
-        base = self._memory.get(spacecraft_id) or self._memory.begin(spacecraft_id, is_known=False)
-        changes, memory = base.changes, base.copy()
         history = History(JudgedSnapshots(connection, spacecraft_id, self._names))
         versions = RuleVersions(connection, spacecraft_id)
         began = await self._begin_configs(connection, spacecraft_id, history)
