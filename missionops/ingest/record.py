@@ -86,36 +86,36 @@ async def record(
     there is none. Rows that the database refuses as data are left out and become dead letters.
     """
     rows_of = partial(sets.rows, configs)
-    by_spacecraft = _by_spacecraft(batch.entries.values())
+    judged = _by_spacecraft(batch.entries.values())
     # One spacecraft after another: what is read together lies together, and is written faster.
-    added: Sequence[BatchEntry] = [*chain.from_iterable(by_spacecraft.values())]
+    added: Sequence[BatchEntry] = [*chain.from_iterable(one.entries for one in judged.values())]
     refusals, known = list[Refusal](), set[SnapshotKey]()
     if ask_first or await snapshot_rows.add(connection, rows_of(added)):
         known = await snapshot_rows.stored(connection, batch.entries.keys())
         new = [entry for entry in added if entry.snapshot.identity not in known]
         added, refusals = await bisect_refused.add(connection, batch, new, rows_of)
-        by_spacecraft = _by_spacecraft(added)
+        judged = _by_spacecraft(added)
 
-    judged = {spacecraft_id: JudgedEntries(entries) for spacecraft_id, entries in by_spacecraft.items()}
     found = _FoundAnomalies(batch, ensure_partitions)
-    wanted = {spacecraft_id: configs[spacecraft_id].version for spacecraft_id in by_spacecraft}
+    wanted = {spacecraft_id: configs[spacecraft_id].version for spacecraft_id in judged}
     async for spacecraft_id, config in limits.read(connection, wanted):
-        entries, rules = by_spacecraft[spacecraft_id], config.rules
+        entries, rules = judged[spacecraft_id].entries, config.rules
         anomalous: dict[int, Sequence[tuple[str, int]]] = {}
         for place, rows in _judge(entries, config.version, rules, origin):
             await found.add(connection, rows)
             anomalous[place] = [in_order.key_of(row.parameter, row.kind) for row in rows]
-        judged[spacecraft_id] = JudgedEntries(
-            entries, config.version, rules.clock, has_memory=bool(rules.with_memory), anomalous=anomalous
+        judged[spacecraft_id] = judged[spacecraft_id]._replace(
+            version=config.version, clock=rules.clock, has_memory=bool(rules.with_memory), anomalous=anomalous
         )
     await found.write(connection)
 
     receptions, hours = list[Reception](), set[tuple[str, int]]()
     for spacecraft_id, last in batch.last_received.items():
-        stored = by_spacecraft.get(spacecraft_id, [])
-        newest = newest_timestamp(stored, configs[spacecraft_id].clock_ahead)
+        newest = None
+        if one := judged.get(spacecraft_id):
+            newest = newest_timestamp(one, configs[spacecraft_id].clock_ahead)
+            hours |= {(spacecraft_id, hour * HOUR) for hour in {stamp // HOUR for stamp in one.stamps}}
         receptions.append(Reception(spacecraft_id, last.received, last.snapshot.identity[1], newest))
-        hours.update((spacecraft_id, entry.snapshot.identity[1] // HOUR * HOUR) for entry in stored)
     return RecordedBatch(
         stored=len(added),
         duplicates=batch.duplicates + len(batch.entries) - len(added) - len(refusals),
@@ -130,11 +130,15 @@ async def record(
     )
 
 
-def _by_spacecraft(entries: Iterable[BatchEntry]) -> dict[str, list[BatchEntry]]:
+def _by_spacecraft(entries: Iterable[BatchEntry]) -> dict[str, JudgedEntries]:
+    """Entries that are to be judged."""
     found: dict[str, list[BatchEntry]] = defaultdict(list)
     for entry in entries:
         found[entry.snapshot.identity[0]].append(entry)
-    return found
+    return {
+        spacecraft_id: JudgedEntries(own, [entry.snapshot.identity[1] for entry in own])
+        for spacecraft_id, own in found.items()
+    }
 
 
 def _judge(
@@ -174,19 +178,17 @@ def _judge(
             yield place, rows
 
 
-def newest_timestamp(entries: Sequence[BatchEntry], ahead: float) -> int | None:
+def newest_timestamp(judged: JudgedEntries, ahead: float) -> int | None:
     """The newest timestamp (microseconds since 1970) of one spacecraft's snapshots, which are in stream order.
 
     What is stamped more than `ahead` seconds after its reception is passed over; None where nothing is left.
     """
-    if not entries:
-        return None
     allowed = int(ahead * 1_000_000)
-    newest = max(entry.snapshot.identity[1] for entry in entries)
-    if newest <= entries[0].received + allowed:  # the first was received first
+    newest = max(judged.stamps)
+    if newest <= judged.entries[0].received + allowed:  # the first was received first
         return newest
-    times = ((entry.snapshot.identity[1], entry.received) for entry in entries)
-    return max((time for time, received in times if time <= received + allowed), default=None)
+    times = zip(judged.stamps, judged.entries, strict=True)
+    return max((time for time, entry in times if time <= entry.received + allowed), default=None)
 
 
 class _FoundAnomalies:
