@@ -69,7 +69,7 @@ export function keyed(parent, items, key, create) {
       made.dataset.text = text;
       if (child) {
         // A row that has the focus, or text that is selected, is changed within and not replaced.
-        child.replaceChildren(...made.childNodes);
+        update(child, made);
         child.className = made.className;
         child.dataset.text = text;
       } else {
@@ -77,7 +77,24 @@ export function keyed(parent, items, key, create) {
       }
     }
     if (child !== place) parent.insertBefore(child, place);
-    else place = place.nextElementSibling;
+    else place = child.nextElementSibling;
   }
   for (const gone of known.values()) gone.remove();
+}
+
+/**
+ * Make the children of an element those of another one of the same kind: what is equal stays, with its focus.
+ * @param {Element} element
+ * @param {Element} other
+ */
+function update(element, other) {
+  const made = [...other.childNodes];
+  const there = [...element.childNodes];
+  if (made.length !== there.length) {
+    element.replaceChildren(...made);
+    return;
+  }
+  there.forEach((child, index) => {
+    if (!child.isEqualNode(made[index])) child.replaceWith(made[index]);
+  });
 }
