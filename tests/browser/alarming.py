@@ -10,8 +10,8 @@ import httpx
 LIMITS = {
     "parameters": {
         "temp": {
-            "warnHigh": 45, "critHigh": 70, "severeHigh": 90, "unit": "°C", "subsystem": "EPS", "documents": ["battery"],
-            "guidance": "Switch the heater off.\nThen watch the voltage for two minutes.",
+            "warnHigh": 45, "critHigh": 70, "severeHigh": 90, "unit": "°C", "subsystem": "EPS",
+            "documents": ["battery"], "guidance": "Switch the heater off.\nThen watch the voltage for two minutes.",
         },
         "volt": {"critLow": 3.2, "warnLow": 3.4, "watchLow": 3.5, "unit": "V", "subsystem": "EPS"},
         "mode": {"states": {"SAFE": "CRITICAL"}, "subsystem": "OBC"},

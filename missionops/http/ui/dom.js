@@ -55,6 +55,9 @@ export function svg(name, ...shapes) {
  * @param {(item: T) => HTMLElement} create
  */
 export function keyed(parent, items, key, create) {
+  const wanted = new Set(items.map(key));
+  // First what goes: a row that is moved loses the focus.
+  for (const child of [...parent.children]) if (!wanted.has(/** @type {any} */ (child).dataset.key)) child.remove();
   /** @type {Map<string, any>} */
   const known = new Map([...parent.children].map((child) => [/** @type {any} */ (child).dataset.key, child]));
   let place = parent.firstElementChild;
@@ -62,7 +65,6 @@ export function keyed(parent, items, key, create) {
     const name = key(item);
     const text = JSON.stringify(item, (_, value) => (typeof value === "bigint" ? `${value}n` : value));
     let child = known.get(name);
-    known.delete(name);
     if (!child || child.dataset.text !== text) {
       const made = create(item);
       made.dataset.key = name;
@@ -79,7 +81,6 @@ export function keyed(parent, items, key, create) {
     if (child !== place) parent.insertBefore(child, place);
     else place = child.nextElementSibling;
   }
-  for (const gone of known.values()) gone.remove();
 }
 
 /**
