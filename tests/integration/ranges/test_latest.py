@@ -1,6 +1,5 @@
 """Latest values: against a plain reference over random data, of rare parameters, and with clocks that are wrong."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -8,13 +7,11 @@ from statistics import median
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given
-from hypothesis import settings as profile
 from hypothesis import strategies as st
 
 from missionops.operations import latest_reading
 from tests import stored_telemetry
-from tests.integration.ranges.conftest import NUMBERS, Snapshot, severity_of
+from tests.integration.ranges.conftest import NUMBERS, Snapshot, compare_examples, severity_of
 from tests.wait import until_async
 
 pytestmark = pytest.mark.shared_service
@@ -62,16 +59,6 @@ def histories(draw: Any) -> Any:
 
 
 async def test_it_is_what_a_plain_reading_finds(ask, store):
-    loop = asyncio.get_running_loop()
-
-    @given(histories())
-    @profile(
-        max_examples=80, database=None, deadline=None, derandomize=True, phases=[Phase.generate, Phase.shrink],
-        suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
-    def compare(example: Any) -> None:
-        asyncio.run_coroutine_threadsafe(compared(*example), loop).result()
-
     async def compared(history: Any, known: Any, at: datetime | None, versions: Any) -> None:
         spacecraft_id = await store(history, names=known, versions=versions, received_at=LATER)
         found = await latest(ask, spacecraft_id, **({"at": at} if at else {}))
@@ -80,7 +67,7 @@ async def test_it_is_what_a_plain_reading_finds(ask, store):
         for name, newest in reports.items():
             check(found[name], newest, versions, at)
 
-    await asyncio.to_thread(compare)
+    await compare_examples(histories(), compared, 80)
 
 
 def check(one: Any, newest: list[Any], versions: Sequence[int], at: datetime | None) -> None:
