@@ -77,7 +77,7 @@ export function keyed(parent, items, key, create) {
       }
     }
     if (child !== place) parent.insertBefore(child, place);
-    else place = place.nextElementSibling;
+    else place = child.nextElementSibling;
   }
   for (const gone of known.values()) gone.remove();
 }

@@ -6,6 +6,7 @@ import { link } from "./route.js";
 import { get, setToken } from "./session.js";
 import { STATES, stateMark } from "./state.js";
 
+/** @type {[string[], string, string][]} path, name, and first part of the path */
 const PAGES = [[[], "Fleet", ""], [["events"], "Events", "events"], [["docs"], "Documents", "docs"], [["service"], "Service", "service"]];
 const THEMES = ["system", "light", "dark"];
 const THEME = "missionops.theme";
@@ -46,7 +47,7 @@ export class Frame {
   /** @param {string} page the first part of its path */
   show(page) {
     this.nav.replaceChildren(...PAGES.map(([path, name, key]) =>
-      h("a", { href: link(/** @type {string[]} */ (path)), "aria-current": key === page ? "page" : null }, name)));
+      h("a", { href: link(path), "aria-current": key === page ? "page" : null }, name)));
   }
 
   /** @param {AbortSignal} signal */

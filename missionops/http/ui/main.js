@@ -11,7 +11,7 @@ import { events } from "./pages/events.js";
 import { fleet } from "./pages/fleet.js";
 import { service } from "./pages/service.js";
 import { current, link } from "./route.js";
-import { access, get, RequestError, setAccess, setToken } from "./session.js";
+import { access, get, setAccess, setToken } from "./session.js";
 
 /** Milliseconds after which everything is asked for again: states change with time, too. */
 const REFRESH = 20_000;
@@ -50,7 +50,7 @@ async function begin() {
     setAccess(data);
     clock.sync(data.at);
   } catch (error) {
-    const failure = /** @type {RequestError} */ (error);
+    const failure = /** @type {import("./session.js").RequestError} */ (error);
     if (failure.status === 401) {
       const had = sessionStorage.length > 0;
       setToken(null);
