@@ -9,6 +9,7 @@ import { Asking } from "./page.js";
 import { documentPage, documents } from "./pages/documents.js";
 import { events } from "./pages/events.js";
 import { fleet } from "./pages/fleet.js";
+import { limits } from "./pages/limits.js";
 import { service } from "./pages/service.js";
 import { current, link } from "./route.js";
 import { access, get, setAccess, setToken } from "./session.js";
@@ -25,6 +26,7 @@ function pageOf(route) {
   const [first = "", second] = route.path;
   if (first === "") return fleet(route);
   if (first === "events") return events(route);
+  if (first === "sc" && second && route.path[2] === "limits") return limits(route);
   if (first === "docs") return second ? documentPage(route) : documents(route);
   if (first === "service") return service();
   return { title: "Not found", view: h("p", { class: "empty" }, "There is no such page. ", h("a", { href: link([]) }, "Fleet")), ask: async () => {} };
@@ -94,6 +96,7 @@ function run() {
     asking.stop();
     counting.stop();
     removeEventListener("hashchange", show);
+    page.leave?.();
     document.getElementById("frame")?.replaceChildren();
     setToken(null);
     askForToken("Your token is not valid any more: it has expired or was revoked.");
@@ -106,6 +109,7 @@ function run() {
     if (page && next === key && page.show) {
       page.show(route);
     } else {
+      page?.leave?.();
       page = pageOf(route);
       key = next;
       main.setAttribute("aria-busy", "true");

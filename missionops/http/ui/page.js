@@ -7,7 +7,7 @@ import { RequestError } from "./session.js";
  * @typedef {import("./live.js").Hint} Hint
  * @typedef {import("./route.js").Route} Route
  * @typedef {{title: string, view: HTMLElement, ask: (signal: AbortSignal) => Promise<void>,
- *            show?: (route: Route) => void, concerns?: (hint: Hint) => boolean}} Page
+ *            show?: (route: Route) => void, concerns?: (hint: Hint) => boolean, leave?: () => void}} Page `leave`: another page takes its place
  */
 
 export class Asking {
