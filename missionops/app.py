@@ -21,11 +21,11 @@ from missionops.errors import SetupError, Unavailable
 from missionops.health import HealthReporter
 from missionops.http import server as http
 from missionops.http.application import Metrics
+from missionops.ingest.limits_cache import LimitsCache
 from missionops.ingest.status import IngestStatus
 from missionops.notifications import file as notify_file
 from missionops.notifications.notifier import Notifier
 from missionops.operations import range_reading
-from missionops.operations.compiled_limits import CompiledRules
 from missionops.operations.fleet import FleetStatus
 from missionops.operations.operation import Context
 from missionops.operations.request_metrics import RequestMetrics
@@ -90,15 +90,16 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         pool = await stack.enter_async_context(database.opened(settings.database_url))
         client = GuardedClient()
         owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-        telemetry = PartitionWorker(client, owner, settings, status)
-        notifier = Notifier(notify, pool, registry) if notify else None
-        reporter = HealthReporter(client, pool, status, registry, notifier.status if notifier else None)
+        limits = LimitsCache()
+        telemetry = PartitionWorker(client, owner, settings, status, limits)
+        alarms = AlarmRouter(client, Notifier(notify, pool, registry), settings.inbox_prefix) if notify else None
+        reporter = HealthReporter(client, pool, status, registry, alarms.notifier.status if alarms else None)
         context = Context(
             pool,
             reporter.health,
             status,
             TelemetryPublisher(client),
-            CompiledRules(),
+            limits,
             DeadLetterStream(client),
             asyncio.Semaphore(range_reading.AT_ONCE),
             ParameterNames(),
@@ -113,7 +114,6 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
 
         nats_broker = connection.make(client, settings, telemetry.reconnected, close)
         nats_broker.include_routers(requests, DiscoveryRouter(requests.statistics), TelemetryRouter(telemetry))
-        alarms = AlarmRouter(client, notifier, settings.inbox_prefix) if notifier else None
         if alarms:
             nats_broker.include_router(alarms)
         channels.declare(nats_broker)
@@ -122,8 +122,8 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         stack.push_async_callback(_stop, application)
         await streams.provision(client, settings)
         await streams.warn_of_window(client)
-        if notifier and alarms:
-            await stack.enter_async_context(_notifying(notifier, alarms, reporter, status))
+        if alarms:
+            await stack.enter_async_context(_notifying(alarms, reporter, status))
         await application.start()
         with contextlib.suppress(nats.errors.Error):  # away again: it is told what we listen to when it is back
             await client.flush(_FLUSH_TIME)
@@ -138,9 +138,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
 
 
 @asynccontextmanager
-async def _notifying(
-    notifier: Notifier, alarms: AlarmRouter, reporter: HealthReporter, status: IngestStatus
-) -> AsyncIterator[None]:
+async def _notifying(alarms: AlarmRouter, reporter: HealthReporter, status: IngestStatus) -> AsyncIterator[None]:
     """Tell people of alarms for the time of a block."""
 
     async def is_handling() -> bool:
@@ -148,11 +146,11 @@ async def _notifying(
         return health.status == "ready" and status.role == "owner" and status.alarms.lag < _LATE
 
     await alarms.provide()  # before FastStream looks for the consumer: it would make one that begins with the stream
-    tasks = [asyncio.create_task(notifier.run(is_handling)), asyncio.create_task(alarms.watch())]
+    tasks = [asyncio.create_task(alarms.notifier.run(is_handling)), asyncio.create_task(alarms.watch())]
     try:
         yield
     finally:
-        notifier.stop()
+        alarms.notifier.stop()
         await asyncio.wait(tasks[:1], timeout=_NOTIFY_STOP_TIME)
         for task in tasks:
             task.cancel()

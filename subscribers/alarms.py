@@ -39,7 +39,8 @@ _PAUSE = 1.0
 """Seconds before another attempt, while the database is away."""
 _LOOK = 5.0
 """Seconds between two looks at the consumer."""
-_ACK_WAIT = 60
+_ACK_WAIT = 10
+"""Seconds after which a transition comes again that was fetched and not acknowledged, as by a process that was killed."""
 
 _decode = msgspec.json.Decoder(AlarmMessage).decode
 
@@ -51,7 +52,7 @@ class AlarmRouter(NatsRouter):
         """`inbox_prefix`: where this user of NATS may listen to replies."""
         super().__init__(decoder=undecoded, ack_policy=AckPolicy.MANUAL)
         self._client = client
-        self._notifier = notifier
+        self.notifier = notifier
         self._repeats = RepeatFilter()
         self.subscriber(
             "alarms.*",
@@ -93,24 +94,22 @@ class AlarmRouter(NatsRouter):
                 raise
             if error.error_code == ErrorCode.STREAM_NOT_FOUND:
                 return  # whoever publishes to it makes it anew
-            await self._create(await self._notifier.intake.handled_at())
+            since = await self.notifier.intake.handled_at()
+            config = {
+                "durable_name": CONSUMER,
+                "deliver_policy": "by_start_time",
+                "opt_start_time": since.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+                "ack_policy": "explicit",
+                "ack_wait": _ACK_WAIT * 1_000_000_000,
+                "max_deliver": -1,
+                "max_ack_pending": 10 * _BATCH,
+                "replay_policy": "instant",
+            }
+            create = {"stream_name": streams.ALARMS, "config": config}
+            await jetstream.request(self._client, f"CONSUMER.CREATE.{streams.ALARMS}.{CONSUMER}", create)
             return
         waiting = int(info.get("num_pending", 0)) + int(info.get("num_ack_pending", 0))
-        self._notifier.status.note_behind(waiting, self._notifier.now())
-
-    async def _create(self, since: datetime) -> None:
-        config = {
-            "durable_name": CONSUMER,
-            "deliver_policy": "by_start_time",
-            "opt_start_time": since.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-            "ack_policy": "explicit",
-            "ack_wait": _ACK_WAIT * 1_000_000_000,
-            "max_deliver": -1,
-            "max_ack_pending": 10 * _BATCH,
-            "replay_policy": "instant",
-        }
-        create = {"stream_name": streams.ALARMS, "config": config}
-        await jetstream.request(self._client, f"CONSUMER.CREATE.{streams.ALARMS}.{CONSUMER}", create)
+        self.notifier.status.note_behind(waiting, self.notifier.now())
 
     async def _handle(self, batch: NatsMessage) -> None:
         """Take in a batch, and acknowledge it; while the database is away it waits here, and the rest in the stream."""
@@ -131,7 +130,7 @@ class AlarmRouter(NatsRouter):
     async def _take(self, messages: Sequence[AlarmMessage], until: datetime) -> bool:
         """Whether they were taken in. One that only a fault of ours can refuse keeps no other from being told."""
         try:
-            await self._notifier.intake.take(messages, until)
+            await self.notifier.intake.take(messages, until)
         except Exception as error:
             if isinstance(error, MissionopsError) or database.is_outage(error):
                 if self._repeats.is_new(str(error)):

@@ -69,24 +69,20 @@ class Intake:
                 for identifier, known in before.items()
             }
             rows: list[NotificationRow] = []
+            now = self._clock()
             for identifier, messages in (await notifications.transitions(connection, followed)).items():
-                rows += self._followed(identifier, messages, before[identifier])
+                alarm = messages[-1].alarm
+                for delivery in self._deliveries:
+                    progress = before[identifier].get(delivery.key)
+                    if progress is None and not delivery.route.match.concerns(alarm):
+                        continue
+                    progress = progress or NotificationProgress()
+                    for message in messages:
+                        if message.alarm.revision > progress.revision:
+                            progress = progresses.follow(delivery.route, progress, message)
+                    due = progresses.due(delivery.route, progress, alarm, now)
+                    rows.append(NotificationRow(identifier, delivery.key, progress, due.at if due else None))
             await notifications.put(connection, rows)
             if until is not None:
                 await notifications.note_handled(connection, until)
         self._wake()
-
-    def _followed(
-        self, identifier: str, messages: list[AlarmMessage], before: dict[notifications.Key, NotificationProgress]
-    ) -> Iterable[NotificationRow]:
-        now, alarm = self._clock(), messages[-1].alarm
-        for delivery in self._deliveries:
-            progress = before.get(delivery.key)
-            if progress is None and not delivery.route.match.concerns(alarm):
-                continue
-            progress = progress or NotificationProgress()
-            for message in messages:
-                if message.alarm.revision > progress.revision:
-                    progress = progresses.follow(delivery.route, progress, message)
-            due = progresses.due(delivery.route, progress, alarm, now)
-            yield NotificationRow(identifier, delivery.key, progress, due.at if due else None)

@@ -77,8 +77,12 @@ class Notifier:
         while not self._is_stopping:
             try:
                 await self._work(is_handling)
-            except Exception as error:  # noqa: BLE001 - everything waits in the database for another attempt
-                self._log_trouble(error)
+            except Exception as error:  # everything waits in the database for another attempt
+                self.status.trouble = trouble = f"Nobody is notified now: {str(error) or type(error).__name__}"
+                is_expected = isinstance(error, MissionopsError) or database.is_outage(error)
+                if self._repeats.is_new(trouble):
+                    log.log(logging.WARNING if is_expected else logging.ERROR, "%s", trouble,
+                            exc_info=None if is_expected else error)  # fmt: skip
                 await asyncio.sleep(_LOOK)
 
     async def _work(self, is_handling: Callable[[], Awaitable[bool]]) -> None:
@@ -87,7 +91,9 @@ class Notifier:
             await self.intake.catch_up()
         async with database.connected(self._pool.dsn, **_LIMITS) as connection:
             if not self._is_caught_up:
-                await self._forget(connection)
+                for target, alarms in await notification_messages.forget(connection, list(self._file.targets)):
+                    log.warning("a message about %d alarms is dropped: the notify file has its target %s no more",
+                                alarms, target)  # fmt: skip
                 self._is_caught_up = True
             while not self._is_stopping:
                 self._woken.clear()
@@ -96,7 +102,12 @@ class Notifier:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_LOOK):
                         await self._woken.wait()
-            await self._finish(connection)
+            if tasks := [*self._sending.values(), *self._heartbeats.values()]:
+                # What is being sent gets some time, so that it is not sent again.
+                _, left = await asyncio.wait(tasks, timeout=_STOP_TIME)
+                for task in left:
+                    task.cancel()
+            await self._record(connection)
 
     def stop(self) -> None:
         """Begin nothing more, note what was sent, and end `run`."""
@@ -158,29 +169,6 @@ class Notifier:
             self._count(target, reason)
         finally:
             del self._heartbeats[target]
-
-    async def _forget(self, connection: Connection) -> None:
-        """Drop messages for targets that are in the file no more, and say so."""
-        for target, alarms in await notification_messages.forget(connection, list(self._file.targets)):
-            log.warning(
-                "a message about %d alarms is dropped: its target %s is in the notify file no more", alarms, target
-            )
-
-    async def _finish(self, connection: Connection) -> None:
-        """Give what is being sent some time, so that it is not sent again."""
-        tasks = [*self._sending.values(), *self._heartbeats.values()]
-        if tasks:
-            _, left = await asyncio.wait(tasks, timeout=_STOP_TIME)
-            for task in left:
-                task.cancel()
-        await self._record(connection)
-
-    def _log_trouble(self, error: Exception) -> None:
-        self.status.trouble = trouble = f"Nobody is notified now: {str(error) or type(error).__name__}"
-        is_expected = isinstance(error, MissionopsError) or database.is_outage(error)
-        if self._repeats.is_new(trouble):
-            log.log(logging.WARNING if is_expected else logging.ERROR, "%s", trouble,
-                    exc_info=None if is_expected else error)  # fmt: skip
 
     def _count(self, target: str, reason: str | None) -> None:
         """Count that a target has taken a message, or why not; log it where that is new."""

@@ -65,7 +65,12 @@ class NotificationDigest:
         self._cut()
         _, news, alarm = self._top[0]
         if self._count == 1:
-            return Notification(_cut(_title(news, alarm), _TITLE), _cut(_body(news, alarm), MAX_BODY), self._level, 1)
+            return Notification(
+                _cut(_title(news, alarm), _TITLE),
+                _cut("\n".join(filter(None, _facts(news, alarm))), MAX_BODY),
+                self._level,
+                1,
+            )
         counts = [
             f"{count:,} {AT_LEVEL[level]}{' over' if is_over else ''}"
             for (is_over, level), count in sorted(self._counts.items(), key=lambda one: (one[0][0], -one[0][1]))
@@ -103,10 +108,6 @@ def _title(news: News, alarm: AlarmRecord) -> str:
             return f"NOW {alarm.severity} {what} {_value(alarm)}".rstrip()
     over = " (over)" if alarm.end is not None else ""
     return f"{alarm.severity} {what} {_value(alarm)}".rstrip() + over
-
-
-def _body(news: News, alarm: AlarmRecord) -> str:
-    return "\n".join(line for line in _facts(news, alarm) if line)
 
 
 def _facts(news: News, alarm: AlarmRecord) -> Iterator[str]:

@@ -238,8 +238,15 @@ async def test_a_target_that_is_gone_from_the_file_drops_its_message_and_says_so
     await on.raise_()
     await notifier.look()
     other = await start(one.replace("ops", "new"))
-    await other._forget(other.connection)
-    assert "a message about 1 alarms is dropped: its target ops is in the notify file no more" in caplog.text
+
+    async def is_handling() -> bool:
+        return False
+
+    running = asyncio.create_task(other.run(is_handling))
+    await until_async(lambda: "a message about 1 alarms is dropped" in caplog.text, "the line in the log")
+    assert "the notify file has its target ops no more" in caplog.text
+    other.stop()
+    await running
 
 
 async def test_mail_arrives(mailbox, on, start):
