@@ -40,7 +40,7 @@ _PAUSE = 1.0
 _LOOK = 5.0
 """Seconds between two looks at the consumer."""
 _ACK_WAIT = 10
-"""Seconds after which a transition comes again that was fetched and not acknowledged, as by a process that was killed."""
+"""Seconds after which a transition comes again that was fetched and not acknowledged, as by a process that is gone."""
 
 _decode = msgspec.json.Decoder(AlarmMessage).decode
 
