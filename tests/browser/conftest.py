@@ -35,7 +35,12 @@ async def page(browser: Browser, service: Service) -> AsyncIterator[Page]:
     complaints: list[str] = []
 
     def heard(message: ConsoleMessage) -> None:
-        is_expected = "status of 401" in message.text or "net::ERR" in message.text  # which tests cause themselves
+        is_health = message.location.get("url", "").endswith(
+            "/health/ready"
+        )  # which says with 503 that it is not ready
+        is_expected = (
+            is_health or "status of 401" in message.text or "net::ERR" in message.text
+        )  # of the tests themselves
         if message.type in {"error", "warning"} and not is_expected:
             complaints.append(message.text)
 

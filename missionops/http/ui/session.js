@@ -34,23 +34,26 @@ export function may(role) {
   return known !== null && order.indexOf(known.role) >= order.indexOf(role);
 }
 
-/** @param {string | null} token */
-export function setToken(token) {
-  if (token) sessionStorage.setItem(KEY, token);
+/** @param {string | null} given */
+export function setToken(given) {
+  if (given) sessionStorage.setItem(KEY, given);
   else sessionStorage.removeItem(KEY);
 }
 
+/** The token of this tab; null where it has none. */
+export const token = () => sessionStorage.getItem(KEY);
+
 /** @returns {Record<string, string>} */
 export function authorization() {
-  const token = sessionStorage.getItem(KEY);
-  return token ? { Authorization: `Bearer ${token}` } : {};
+  const own = token();
+  return own ? { Authorization: `Bearer ${own}` } : {};
 }
 
 /**
  * @param {string} path
  * @param {Record<string, any>} [query] what is null, undefined or empty is left out
  * @param {AbortSignal} [signal]
- * @returns {Promise<{data: any, cursor: string | null}>}
+ * @returns {Promise<{data: any, cursor: string | null, handledAt: string | null}>} `handledAt`: up to which time of the stream telemetry is in it
  */
 export function get(path, query = {}, signal) {
   const given = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== "");
@@ -81,7 +84,8 @@ async function ask(address, options) {
   }
   const text = await response.text();
   if (!response.ok && !address.startsWith("/health/")) throw new RequestError(response.status, reason(text));
-  return { data: parsed(text), cursor: response.headers.get("Missionops-Next-Cursor") };
+  const { headers: answered } = response;
+  return { data: parsed(text), cursor: answered.get("Missionops-Next-Cursor"), handledAt: answered.get("Missionops-Handled-At") };
 }
 
 /** @param {string} text */
@@ -99,8 +103,6 @@ function reason(text) {
  */
 function parsed(text) {
   const revive = (/** @type {string} */ _, /** @type {any} */ value, /** @type {any} */ context) =>
-    typeof value === "number" && !Number.isSafeInteger(value) && /^-?\d+$/.test(context?.source ?? "")
-      ? BigInt(context.source)
-      : value;
+    typeof value === "number" && !Number.isSafeInteger(value) && /^-?\d+$/.test(context?.source ?? "") ? BigInt(context.source) : value;
   return JSON.parse(text, revive);
 }

@@ -31,6 +31,8 @@ class Draft(NamedTuple):
     """What was remembered when it was begun."""
     changes: int
     """How many batches it had had by then."""
+    was_known: bool
+    """Whether batches fold at once what they bring of it; else they mark it."""
     memory: SpacecraftMemory
     """What is to be remembered."""
     marked: Marked
@@ -50,6 +52,7 @@ async def made(
     memory: SpacecraftMemory,
 ) -> Draft | None:
     """What is marked of a spacecraft, folded again; `memory` is a copy of `base`. None if nothing is marked."""
+    was_known = memory.is_known
     marked = await alarm_marks.of(connection, spacecraft_id)
     if not marked.marks:
         return None
@@ -59,7 +62,7 @@ async def made(
     await stored.versions.load(began)
     found = await _fold(stored, memory, await marked_spans.chosen(stored, memory, marked, began))
     await _settle(stored, memory)
-    return Draft(base, changes, memory, marked, began, found)
+    return Draft(base, changes, was_known, memory, marked, began, found)
 
 
 async def _fold(

@@ -13,9 +13,10 @@ from itertools import chain
 from missionops.domain.limits import Rules
 from missionops.ingest.alarms import draft, in_order, writing
 from missionops.ingest.alarms.draft import Draft
-from missionops.ingest.alarms.in_order import Findings, InOrder, JudgedEntries
+from missionops.ingest.alarms.in_order import Findings, InOrder, JudgedEntries, PlacedEntries
 from missionops.ingest.alarms.marked_spans import KINDS
 from missionops.ingest.alarms.memory import AlarmMemory, Key, SpacecraftMemory
+from missionops.ingest.alarms.rule_texts import RuleTexts
 from missionops.ingest.alarms.silence import Silence
 from missionops.store import alarm_marks, alarms, database
 from missionops.store.alarm_marks import Mark
@@ -43,6 +44,7 @@ class AlarmEngine:
         self.partition = partition
         self._memory = AlarmMemory()
         self._names = ParameterNames()
+        self._texts = RuleTexts()
         self.silence = Silence()
         self.lock = asyncio.Lock()
         self.marked = asyncio.Event()
@@ -84,8 +86,9 @@ class AlarmEngine:
         """Have the alarms in these snapshots found by the worker."""
         findings = Findings()
         for spacecraft_id, one in judged.items():
-            positions = [each.position for each in in_order.placed(spacecraft_id, one, findings)]
-            findings.marks.append(Mark(spacecraft_id, None, None, positions[0], positions[-1]))
+            snapshots = PlacedEntries(one)
+            findings.misdated += [(spacecraft_id, position) for position in snapshots.misdated]
+            findings.marks.append(Mark(spacecraft_id, None, None, snapshots[0].position, snapshots[-1].position))
         await alarm_marks.add_misdated(connection, findings.misdated)
         await alarm_marks.add(connection, findings.marks)
         self.marked.set()
@@ -101,7 +104,7 @@ class AlarmEngine:
             await self._take(connection, spacecraft_id, judged[spacecraft_id], rules, findings)
         # All at once, in one order: an operator's action locks several, too.
         await alarms.hold(connection, {*findings.changed, *findings.updated})
-        await writing.write(connection, self.partition, findings.new, findings.changed)
+        await writing.write(connection, self.partition, findings.new, findings.changed, self._texts)
         await alarms.change_episodes(connection, list(findings.updated.items()))
         newest = await alarm_marks.newest_times(connection, findings.unknown) if findings.unknown else {}
         await alarm_marks.add_misdated(connection, findings.misdated)
@@ -131,7 +134,8 @@ class AlarmEngine:
         self, connection: Connection, spacecraft_id: str, judged: JudgedEntries, rules: Rules, findings: Findings
     ) -> None:
         memory = self._known(spacecraft_id)
-        snapshots = in_order.placed(spacecraft_id, judged, findings)
+        snapshots = PlacedEntries(judged)
+        findings.misdated += [(spacecraft_id, position) for position in snapshots.misdated]
         first, last = snapshots[0].position, snapshots[-1].position
         if judged.version < memory.version:  # a config was set while this batch was on its way
             await alarm_marks.postpone_configs(connection, spacecraft_id, judged.version, last[0])
@@ -196,13 +200,13 @@ class AlarmEngine:
         spacecraft_id, base = found.marked.spacecraft_id, found.base
         is_all = base.changes == found.changes
         # Of a spacecraft that is not known, batches have only marked what they brought: it is folded next.
-        if self._memory.get(spacecraft_id) is not base or (base.is_known and not is_all):
+        if self._memory.get(spacecraft_id) is not base or (found.was_known and not is_all):
             return False
         for version, time in found.began.items():
             await alarm_marks.begin_config(connection, spacecraft_id, version, time)
         new = [one for known in found.found for one in known.new()]
         changed = {name: becomes for known in found.found for name, becomes in known.changed()}
-        await writing.write(connection, self.partition, new, changed)
+        await writing.write(connection, self.partition, new, changed, self._texts)
         await alarm_marks.remove(connection, found.marked)
         await fence(connection)
         # Before the commit: if that fails, the caller has it forgotten.
