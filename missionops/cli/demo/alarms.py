@@ -71,7 +71,8 @@ class Alarms(NamedTuple):
     @property
     def is_exact(self) -> bool:
         """Whether both are the same."""
-        return len(self.found) == len(self.expected) and frozenset(map(_facts, self.found)) == self.expected
+        facts = [msgspec.structs.replace(one, id="", state="", merged_into=None) for one in self.found]
+        return len(facts) == len(self.expected) and frozenset(facts) == self.expected
 
 
 def compare(before: Iterable[Alarm], after: Iterable[Alarm], expected: frozenset[Alarm]) -> Alarms:
@@ -89,11 +90,6 @@ def compare(before: Iterable[Alarm], after: Iterable[Alarm], expected: frozenset
 def _told(alarm: Alarm) -> Sequence[object]:
     """What changes only by a transition; samples are counted without one."""
     return alarm.severity, alarm.state, alarm.start, alarm.raised_at, alarm.end
-
-
-def _facts(alarm: Alarm) -> Alarm:
-    """What is a function of the telemetry alone."""
-    return msgspec.structs.replace(alarm, id="", state="", merged_into=None)
 
 
 class _Snapshot(msgspec.Struct):

@@ -65,26 +65,18 @@ def conclude(result: Result) -> bool:
     for device, logged, found, missed, extra in comparisons:
         style = "red" if missed or extra else "green"
         compared.add_row(device.name, *(f"{count:,}" for count in (logged, found, missed, extra)), style=style)
-    revisions = alarm_tables.revisions(result.alarms)
     Console(highlight=False).print(
-        happened, compared, alarm_tables.found(result.alarms, result.received.count), revisions
+        happened,
+        compared,
+        alarm_tables.found(result.alarms, result.received.count),
+        alarm_tables.revisions(result.alarms),
     )
-    faults = _faults(result, comparisons)
-    for fault in faults:
-        terminal.note(terminal.paint(fault, "red"))
-    if not faults:
-        terminal.result("The alarms are those of the half year in its own order, though a part of it came late.")
-        terminal.result("The service found exactly what the mission's own fault detection found.")
-    return not faults
-
-
-def _faults(result: Result, comparisons: list[opssat.Comparison]) -> list[str]:
-    state, received = result.state, result.received
     faults = [
         f"{comparison.device.name}: {comparison.missed} missed, {comparison.extra} extra"
         for comparison in comparisons
         if not comparison.is_exact
     ]
+    received = result.received
     if state.stored != state.sent:
         faults.append(f"{state.sent:,} snapshots were sent and {state.stored:,} are stored")
     if received.count != state.stored_anomalies or received.repeated:
@@ -96,7 +88,12 @@ def _faults(result: Result, comparisons: list[opssat.Comparison]) -> list[str]:
         faults.append(f"{state.stored_transitions:,} changes of alarms are stored, {state.transitions:,} were received")
     if not result.alarms.is_exact:
         faults.append("The alarms are not those of the half year in its own order")
-    return faults
+    for fault in faults:
+        terminal.note(terminal.paint(fault, "red"))
+    if not faults:
+        terminal.result("The alarms are those of the half year in its own order, though a part of it came late.")
+        terminal.result("The service found exactly what the mission's own fault detection found.")
+    return not faults
 
 
 def show_next_steps() -> None:
