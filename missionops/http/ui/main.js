@@ -9,7 +9,9 @@ import { Asking } from "./page.js";
 import { documentPage, documents } from "./pages/documents.js";
 import { events } from "./pages/events.js";
 import { fleet } from "./pages/fleet.js";
+import { plots } from "./pages/plots.js";
 import { service } from "./pages/service.js";
+import { spacecraft } from "./pages/spacecraft.js";
 import { current, link } from "./route.js";
 import { access, get, RequestError, setAccess, setToken } from "./session.js";
 
@@ -25,6 +27,10 @@ function pageOf(route) {
   const [first = "", second] = route.path;
   if (first === "") return fleet(route);
   if (first === "events") return events(route);
+  if (first === "sc" && second) {
+    if (route.path.length === 2) return spacecraft(route);
+    if (route.path[2] === "plot") return plots(route);
+  }
   if (first === "docs") return second ? documentPage(route) : documents(route);
   if (first === "service") return service();
   return { title: "Not found", view: h("p", { class: "empty" }, "There is no such page. ", h("a", { href: link([]) }, "Fleet")), ask: async () => {} };

@@ -94,7 +94,7 @@ function row(item) {
     "tr",
     {},
     h("td", {}, stateMark(item.state)),
-    h("th", { scope: "row" }, h("a", { href: link(["events"], { sc: id }), title: `Events of ${id}` }, id)),
+    h("th", { scope: "row" }, h("a", { href: link(["sc", id]) }, id)),
     h("td", { class: "clip" }, item.name ?? ""),
     h("td", { class: "clip" }, item.missionType ?? ""),
     h("td", {}, age(item.lastReceivedAt)),
