@@ -94,13 +94,10 @@ class BatchEntry(msgspec.Struct, gc=False):
     snapshot: Snapshot
     delivery: Delivery
     item: int
+    received: int
+    """When the stream took its message, in microseconds since 1970."""
     row: bytes = b""
     """As COPY takes it, once it was written."""
-
-    @property
-    def received(self) -> int:
-        """When the stream took its message, in microseconds since 1970."""
-        return self.delivery.time // 1000
 
 
 ParameterKey: TypeAlias = int | bytes
@@ -156,7 +153,7 @@ class Batch:
         encoding = decoder.JSON if delivery.block is None else headers.encoding_of(delivery.block)
         spacecraft_id = delivery.spacecraft_id
         if spacecraft_id and encoding and (known := self.decoder.read(spacecraft_id, delivery.body, encoding)):
-            self._add_entry(BatchEntry(known, delivery, 0))
+            self._add_entry(BatchEntry(known, delivery, 0, delivery.time // 1000))
             return ()
         return self._add_each(delivery, spacecraft_id, encoding)
 
@@ -175,7 +172,7 @@ class Batch:
                 self.letters.append(DeadLetter(result, delivery))
                 self.weight += _FAULT_WEIGHT
             else:
-                self._add_entry(BatchEntry(result, delivery, item))
+                self._add_entry(BatchEntry(result, delivery, item, delivery.time // 1000))
             yield
 
     def _add_entry(self, entry: BatchEntry) -> None:

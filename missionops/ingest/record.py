@@ -99,7 +99,10 @@ async def record(
         by_spacecraft = _by_spacecraft(added)
 
     found = _FoundAnomalies(batch, ensure_partitions)
-    judged = {spacecraft_id: JudgedEntries(entries) for spacecraft_id, entries in by_spacecraft.items()}
+    judged = {
+        spacecraft_id: JudgedEntries(entries, [entry.snapshot.identity[1] for entry in entries])
+        for spacecraft_id, entries in by_spacecraft.items()
+    }
     wanted = {spacecraft_id: configs[spacecraft_id].version for spacecraft_id in by_spacecraft}
     async for spacecraft_id, (version, rules, _) in limits.read(connection, wanted):
         entries = by_spacecraft[spacecraft_id]
@@ -107,8 +110,8 @@ async def record(
         for place, rows in _judge(entries, version, rules, origin):
             await found.add(connection, rows)
             anomalous[place] = [in_order.key_of(row.parameter, row.kind) for row in rows]
-        judged[spacecraft_id] = JudgedEntries(
-            entries, version, rules.clock, has_memory=bool(rules.with_memory), anomalous=anomalous
+        judged[spacecraft_id] = judged[spacecraft_id]._replace(
+            version=version, clock=rules.clock, has_memory=bool(rules.with_memory), anomalous=anomalous
         )
     await found.write(connection)
 
@@ -121,10 +124,21 @@ async def record(
         anomalies=found.in_stream_order(),
         severities=found.severities,
         receptions=[
-            _reception(spacecraft_id, last, by_spacecraft.get(spacecraft_id, []), configs[spacecraft_id])
+            Reception(
+                spacecraft_id,
+                last.received,
+                last.snapshot.identity[1],
+                newest_timestamp(judged[spacecraft_id], configs[spacecraft_id].clock_ahead)
+                if spacecraft_id in judged
+                else None,
+            )
             for spacecraft_id, last in batch.last_received.items()
         ],
-        hours=_hours(by_spacecraft),
+        hours={
+            (spacecraft_id, hour * HOUR)
+            for spacecraft_id, one in judged.items()
+            for hour in {stamp // HOUR for stamp in one.stamps}
+        },
         judged=judged,
     )
 
@@ -173,32 +187,17 @@ def _row(found: Anomaly, origin: StreamOrigin, sequence: int, number: int) -> An
     )
 
 
-def _hours(by_spacecraft: Mapping[str, Iterable[BatchEntry]]) -> set[tuple[str, int]]:
-    return {
-        (spacecraft_id, hour * HOUR)
-        for spacecraft_id, entries in by_spacecraft.items()
-        for hour in {entry.snapshot.identity[1] // HOUR for entry in entries}
-    }
-
-
-def _reception(spacecraft_id: str, last: BatchEntry, stored: Sequence[BatchEntry], config: IngestConfig) -> Reception:
-    newest = newest_timestamp(stored, config.clock_ahead)
-    return Reception(spacecraft_id, last.received, last.snapshot.identity[1], newest)
-
-
-def newest_timestamp(entries: Sequence[BatchEntry], ahead: float) -> int | None:
+def newest_timestamp(judged: JudgedEntries, ahead: float) -> int | None:
     """The newest timestamp (microseconds since 1970) of one spacecraft's snapshots, which are in stream order.
 
     What is stamped more than `ahead` seconds after its reception is passed over; None where nothing is left.
     """
-    if not entries:
-        return None
     allowed = int(ahead * 1_000_000)
-    newest = max(entry.snapshot.identity[1] for entry in entries)
-    if newest <= entries[0].received + allowed:  # the first was received first
+    newest = max(judged.stamps)
+    if newest <= judged.entries[0].received + allowed:  # the first was received first
         return newest
-    times = ((entry.snapshot.identity[1], entry.received) for entry in entries)
-    return max((time for time, received in times if time <= received + allowed), default=None)
+    times = zip(judged.stamps, judged.entries, strict=True)
+    return max((time for time, entry in times if time <= entry.received + allowed), default=None)
 
 
 class _FoundAnomalies:

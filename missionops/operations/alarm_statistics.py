@@ -1,5 +1,6 @@
 """The operation `alarms.statistics`: how many alarms there were, which of them too often, and how long they waited."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 
 import msgspec
@@ -7,7 +8,7 @@ import msgspec
 from missionops.domain.access import Role
 from missionops.domain.severity import Severity
 from missionops.domain.timestamp import Timestamp
-from missionops.operations import request_parsing
+from missionops.operations import alarms, request_parsing
 from missionops.operations.operation import Context, Operation, Request, Response, Route
 from missionops.operations.request_parsing import Moment
 from missionops.store import alarm_statistics
@@ -72,13 +73,7 @@ class AlarmStatistics(msgspec.Struct, rename="camel"):
 async def of_all(context: Context, request: Request) -> Response:
     """Figures about the alarms of one spacecraft, or of all that the caller may see."""
     wanted: StatisticsRequest = request.request
-    spacecraft_ids = request.caller.visible
-    if wanted.spacecraft_id is not None:
-        request_parsing.spacecraft_id(wanted.spacecraft_id)
-        if not request.caller.reaches(wanted.spacecraft_id):
-            raise request_parsing.out_of_reach(request.caller, wanted.spacecraft_id)
-        spacecraft_ids = [wanted.spacecraft_id]
-    return await _statistics(context, wanted, spacecraft_ids)
+    return await _statistics(context, wanted, alarms.chosen_spacecraft(request, wanted.spacecraft_id))
 
 
 async def of_one(context: Context, request: Request) -> Response:
@@ -86,7 +81,7 @@ async def of_one(context: Context, request: Request) -> Response:
     return await _statistics(context, request.request, [request.spacecraft_id])
 
 
-async def _statistics(context: Context, wanted: PeriodRequest, spacecraft_ids: list[str] | None) -> Response:
+async def _statistics(context: Context, wanted: PeriodRequest, spacecraft_ids: Collection[str] | None) -> Response:
     between = first, last = request_parsing.between(wanted.start, wanted.end)
     async with context.database.transaction() as connection:
         totals = await alarm_statistics.totals(connection, spacecraft_ids, between, datetime.now(UTC))

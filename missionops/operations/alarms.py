@@ -84,23 +84,41 @@ class AlarmListRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel
 
 
 class AlarmSearchRequest(AlarmListRequest, forbid_unknown_fields=True, rename="camel"):
-    """The same, over all spacecraft that the caller may see."""
+    """The same, over all spacecraft that the caller may see, or of one."""
 
+    spacecraft_id: str | None = None
+    subsystem: str | None = None
     q: SearchText | None = None
 
 
 async def list_newest(context: Context, request: Request) -> Response:
     """Alarms of one spacecraft, newest first."""
-    return await _list(context, request, [request.spacecraft_id], None)
+    return await _list(context, request, [request.spacecraft_id], None, None)
 
 
 async def search(context: Context, request: Request) -> Response:
     """Alarms of all spacecraft that the caller may see, newest first."""
-    return await _list(context, request, request.caller.visible, request.request.q)
+    wanted: AlarmSearchRequest = request.request
+    spacecraft_ids = chosen_spacecraft(request, wanted.spacecraft_id)
+    return await _list(context, request, spacecraft_ids, wanted.q, wanted.subsystem)
+
+
+def chosen_spacecraft(request: Request, spacecraft_id: str | None) -> Collection[str] | None:
+    """The one spacecraft that a request names, or those that its caller may see; None: all."""
+    if spacecraft_id is None:
+        return request.caller.visible
+    request_parsing.spacecraft_id(spacecraft_id)
+    if not request.caller.reaches(spacecraft_id):
+        raise request_parsing.out_of_reach(request.caller, spacecraft_id)
+    return [spacecraft_id]
 
 
 async def _list(
-    context: Context, request: Request, spacecraft_ids: Collection[str] | None, text: str | None
+    context: Context,
+    request: Request,
+    spacecraft_ids: Collection[str] | None,
+    text: str | None,
+    subsystem: str | None,
 ) -> Response:
     wanted: AlarmListRequest = request.request
     chosen = AlarmFilter(
@@ -111,6 +129,7 @@ async def _list(
         wanted.check,
         text,
         request_parsing.between(wanted.start, wanted.end),
+        subsystem,
     )
     before = pagination.read(wanted.cursor, AlarmCursor)
 

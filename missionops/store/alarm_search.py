@@ -26,6 +26,7 @@ class AlarmFilter(NamedTuple):
     """What the spacecraft, the parameter, the description or the subsystem contains, in upper or lower case."""
     between: Between
     """They overlap this time."""
+    subsystem: str | None = None
 
 
 class AlarmCursor(NamedTuple):
@@ -45,8 +46,9 @@ WHERE spacecraft_id = $1 AND (start, id) < ($2, $3) AND start <= $5 AND ("end" I
     AND ($8::text IS NULL OR parameter = $8) AND ($9::text IS NULL OR "check" = $9)
     AND ($10::text IS NULL OR position(
         lower($10) IN lower(concat_ws(' ', spacecraft_id, parameter, cause ->> 'description', subsystem))) > 0)
+    AND ($11::text IS NULL OR subsystem = $11)
 ORDER BY start DESC, id DESC
-LIMIT $11
+LIMIT $12
 """  # noqa: S608 - of our own columns
 
 _NEWEST_OF_SEVERAL = f"""
@@ -57,8 +59,9 @@ WHERE ($1::text[] IS NULL OR spacecraft_id = ANY ($1))
     AND ($8::text IS NULL OR parameter = $8) AND ($9::text IS NULL OR "check" = $9)
     AND ($10::text IS NULL OR position(
         lower($10) IN lower(concat_ws(' ', spacecraft_id, parameter, cause ->> 'description', subsystem))) > 0)
+    AND ($11::text IS NULL OR subsystem = $11)
 ORDER BY start DESC, id DESC
-LIMIT $11
+LIMIT $12
 """  # noqa: S608 - of our own columns
 
 
@@ -71,7 +74,7 @@ async def newest(
         query, (spacecraft,) = _NEWEST_OF_ONE, wanted.spacecraft_ids
     portion: list[Alarm] = []
     arguments = (*(before or _PAST), *wanted.between, wanted.states, wanted.level, wanted.parameter, wanted.check)
-    async for row in rows.rows(connection, query, spacecraft, *arguments, wanted.text, count):
+    async for row in rows.rows(connection, query, spacecraft, *arguments, wanted.text, wanted.subsystem, count):
         portion.append(alarms.read(row))
         if len(portion) == alarms.PLACED_AT_ONCE:
             await alarms.place(connection, portion, now)

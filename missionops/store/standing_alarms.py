@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from missionops.domain import timestamp
-from missionops.domain.alarm import Alarm
+from missionops.domain.alarm import Alarm, State
 from missionops.store import alarms, rows
 from missionops.store.database import Connection
 
@@ -18,9 +18,27 @@ class AlarmCounts(NamedTuple):
     medium: int = 0
     high: int = 0
     critical: int = 0
-    unacknowledged: int = 0
-    """Those that wait for an operator, also after they have returned."""
+    unacknowledged_low: int = 0
+    """Those that wait for an operator, also after they have returned, by severity."""
+    unacknowledged_medium: int = 0
+    unacknowledged_high: int = 0
+    unacknowledged_critical: int = 0
     shelved: int = 0
+
+    @property
+    def active(self) -> tuple[int, int, int, int]:
+        """Active ones, from LOW to CRITICAL."""
+        return self.low, self.medium, self.high, self.critical
+
+    @property
+    def unacknowledged(self) -> tuple[int, int, int, int]:
+        """Those that wait for an operator, from LOW to CRITICAL."""
+        return (
+            self.unacknowledged_low,
+            self.unacknowledged_medium,
+            self.unacknowledged_high,
+            self.unacknowledged_critical,
+        )
 
     @property
     def highest(self) -> int:
@@ -44,7 +62,10 @@ SELECT spacecraft_id,
        count(*) FILTER (WHERE NOT is_shelved AND state <> 'RETURNED_UNACKNOWLEDGED' AND severity = 2),
        count(*) FILTER (WHERE NOT is_shelved AND state <> 'RETURNED_UNACKNOWLEDGED' AND severity = 3),
        count(*) FILTER (WHERE NOT is_shelved AND state <> 'RETURNED_UNACKNOWLEDGED' AND severity = 4),
-       count(*) FILTER (WHERE NOT is_shelved AND state <> 'ACTIVE_ACKNOWLEDGED'),
+       count(*) FILTER (WHERE NOT is_shelved AND state <> 'ACTIVE_ACKNOWLEDGED' AND severity = 1),
+       count(*) FILTER (WHERE NOT is_shelved AND state <> 'ACTIVE_ACKNOWLEDGED' AND severity = 2),
+       count(*) FILTER (WHERE NOT is_shelved AND state <> 'ACTIVE_ACKNOWLEDGED' AND severity = 3),
+       count(*) FILTER (WHERE NOT is_shelved AND state <> 'ACTIVE_ACKNOWLEDGED' AND severity = 4),
        count(*) FILTER (WHERE is_shelved)
 FROM standing GROUP BY spacecraft_id
 """
@@ -72,17 +93,22 @@ class StandingFilter(NamedTuple):
     subsystem: str | None
     text: str | None
     """What the spacecraft, the parameter, the description or the subsystem contains, in upper or lower case."""
+    check: str | None = None
+    states: Collection[State] | None = None
+    has_waiting_first: bool = False
+    """Those that wait for an operator come first."""
 
 
 class StandingCursor(NamedTuple):
-    """A position in the order of severity, start, then id."""
+    """A position in the order of whether it comes first (where that is asked for), severity, start, then id."""
 
+    is_first: bool
     severity: int
     start: datetime
     id: str
 
 
-_BEFORE_ALL = StandingCursor(5, timestamp.LATEST + timedelta(microseconds=1), "")
+_BEFORE_ALL = StandingCursor(is_first=True, severity=5, start=timestamp.LATEST + timedelta(microseconds=1), id="")
 
 
 class StandingAlarm(NamedTuple):
@@ -90,13 +116,15 @@ class StandingAlarm(NamedTuple):
 
     alarm: Alarm
     earlier: int
+    total: int
+    """How many such lines there are, on all pages together."""
 
 
 # The wide columns are read of one page alone: there may be 100,000 lines.
 _NEWEST = f"""
 WITH newest AS (
     SELECT DISTINCT ON (spacecraft_id, parameter, "check")
-           id, spacecraft_id, parameter, subsystem, severity, start,
+           id, spacecraft_id, parameter, "check", subsystem, severity, state, start,
            count(*) OVER (PARTITION BY spacecraft_id, parameter, "check") - 1 AS earlier
     FROM app.alarm AS a
     WHERE state NOT IN ('CLOSED', 'RETRACTED') AND ($1::text[] IS NULL OR spacecraft_id = ANY ($1))
@@ -104,26 +132,34 @@ WITH newest AS (
                         WHERE s.spacecraft_id = a.spacecraft_id AND (s.is_whole OR s.parameter = a.parameter)
                             AND s."check" IN ('', a."check") AND s.until > $2)
     ORDER BY spacecraft_id, parameter, "check", start DESC, id DESC
-), page AS (
-    SELECT id, earlier FROM newest
-    WHERE severity >= $3 AND ($4::text IS NULL OR subsystem = $4) AND (severity, start, id) < ($6, $7, $8)
+), wanted AS MATERIALIZED (
+    SELECT id, severity, start, earlier, $8 AND state <> 'ACTIVE_ACKNOWLEDGED' AS is_first FROM newest
+    WHERE severity >= $3 AND ($4::text IS NULL OR subsystem = $4)
         AND ($5::text IS NULL OR position(lower($5) IN lower(concat_ws(' ', spacecraft_id, parameter, subsystem, (
             SELECT cause ->> 'description' FROM app.alarm AS described WHERE described.id = newest.id)))) > 0)
-    ORDER BY severity DESC, start DESC, id DESC
-    LIMIT $9
+        AND ($6::text IS NULL OR "check" = $6) AND ($7::text[] IS NULL OR state = ANY ($7))
+), page AS (
+    SELECT id, earlier, is_first FROM wanted WHERE (is_first, severity, start, id) < ($9, $10, $11, $12)
+    ORDER BY is_first DESC, severity DESC, start DESC, id DESC
+    LIMIT $13
 )
-SELECT {alarms.COLUMNS}, earlier FROM page JOIN app.alarm USING (id) ORDER BY severity DESC, start DESC, id DESC
+SELECT {alarms.COLUMNS}, earlier, (SELECT count(*) FROM wanted) AS total FROM page JOIN app.alarm USING (id)
+ORDER BY is_first DESC, severity DESC, start DESC, id DESC
 """  # noqa: S608 - of our own columns
 
 
 async def newest(
     connection: Connection, wanted: StandingFilter, before: StandingCursor | None, count: int, now: datetime
 ) -> AsyncIterator[StandingAlarm]:
-    """The newest alarm of each check that has any and is on no shelf, the worst first, then the newest."""
-    arguments = (wanted.spacecraft_ids, now, wanted.level, wanted.subsystem, wanted.text)
+    """The newest alarm of each check that has any and is on no shelf: first, where that is asked for, those that wait.
+
+    Then the worst first, then the newest.
+    """
+    spacecraft_ids, *others, has_waiting_first = wanted
+    arguments = (spacecraft_ids, now, *others, has_waiting_first)
     portion: list[StandingAlarm] = []
     async for row in rows.rows(connection, _NEWEST, *arguments, *(before or _BEFORE_ALL), count):
-        portion.append(StandingAlarm(alarms.read(row), row["earlier"]))
+        portion.append(StandingAlarm(alarms.read(row), row["earlier"], row["total"]))
         if len(portion) == alarms.PLACED_AT_ONCE:
             await alarms.place(connection, [one.alarm for one in portion], now)
             for one in portion:

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import baseline, floor, history, latency, path, peer, queries, quiet, startup
+from tests.benchmarks import alarms, baseline, floor, history, latency, path, peer, queries, quiet, startup
 from tests.benchmarks.path import Figures
 from tests.benchmarks.results import Results
 from tests.benchmarks.stage import Service, Stage
@@ -94,6 +94,28 @@ class Program:
             figures = await self._quietly(functools.partial(path.drained, self.stage, workload))
             self.results.add("backlog", f"{size:,}", figures)
 
+    async def alarms(self) -> None:
+        """What alarms cost where nothing is wrong and where something is, and what comes late."""
+        base = _cases(self.plan.messages)[BASE]
+        for run in range(1, self.plan.runs + 1):
+            for name, rate in (("nothing wrong", 0.0), ("1 % violating", 0.01)):
+                self.say(f"run {run}: alarms, {name}")
+                workload = dataclasses.replace(base, anomalous=rate)
+                figures = await self._quietly(functools.partial(alarms.compared, self.stage, workload))
+                self.results.add("alarms", name, figures)
+            self.say(f"run {run}: alarms, what comes late")
+            ordered = await self._quietly(lambda: alarms.whole(self.stage, base))
+            late = {
+                "in order": ordered,
+                "out of order by up to an hour": await self._quietly(
+                    lambda: alarms.whole(self.stage, dataclasses.replace(base, disorder=3600))
+                ),
+                "a week's dump, a week late": await self._quietly(lambda: alarms.dumped(self.stage, base)),
+            }
+            for name, figures in late.items():
+                ratio = figures["snapshots/s"] / ordered["snapshots/s"]
+                self.results.add("late telemetry", name, figures | {"÷ in order": ratio})
+
     async def latency(self) -> None:
         """Alone in the night, at a good pace, and at half of what is possible."""
         for run in range(1, self.plan.runs + 1):
@@ -147,6 +169,7 @@ class Program:
 
 PARTS: Mapping[str, Callable[[Program], Awaitable[None]]] = {
     "path": Program.path,
+    "alarms": Program.alarms,
     "latency": Program.latency,
     "drain": Program.drain,
     "growth": Program.growth,

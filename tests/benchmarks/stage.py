@@ -6,7 +6,7 @@ import json
 import tempfile
 import uuid
 from asyncio.subprocess import DEVNULL
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -88,8 +88,8 @@ class Stage:
             await self.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
     @asynccontextmanager
-    async def service(self, dsn: str) -> AsyncIterator[Service]:
-        """The installed command on this database."""
+    async def service(self, dsn: str, command: Sequence[str] = (str(process.COMMAND),)) -> AsyncIterator[Service]:
+        """The installed command on this database, or another that stands for it."""
         settings = process.environment(
             MISSIONOPS_NATS_URL=self.url,
             MISSIONOPS_DATABASE_URL=dsn,
@@ -98,7 +98,7 @@ class Stage:
         )
         with tempfile.NamedTemporaryFile(suffix=".log") as log:
             running = await asyncio.create_subprocess_exec(
-                process.COMMAND, "serve", env=settings, stdout=DEVNULL, stderr=log
+                *command, "serve", env=settings, stdout=DEVNULL, stderr=log, cwd=process.ROOT
             )
             try:
                 await _ready(running, Path(log.name))

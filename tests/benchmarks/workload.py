@@ -43,6 +43,10 @@ class Workload:
     duplicates: float = 0.01
     rules: int = 10
     spacecraft: int = 10
+    tick: float = 1
+    """Seconds between two messages of one spacecraft."""
+    disorder: float = 0
+    """Seconds of the spacecraft's time that a message comes late, at most."""
     start: float = 1_750_000_000
     subject: str = "telemetry"
 
@@ -76,10 +80,11 @@ class Workload:
 
     def order(self) -> list[int]:
         """The numbers of messages as they are published: some come again, soon or a few thousand later."""
-        first = [(float(number), number) for number in range(self.messages)]
+        latest = self.disorder / self.tick * self.spacecraft
+        first = [(number + _chosen(number + 17) * latest, number) for number in range(self.messages)]
         again = [
-            (number + 0.5 + _chosen(number + 7) * 4_000, number)
-            for number in range(self.messages)
+            (place + 0.5 + _chosen(number + 7) * 4_000, number)
+            for place, number in first
             if _chosen(number + 13) < self.duplicates
         ]
         return [number for _, number in sorted(first + again)]
@@ -88,7 +93,7 @@ class Workload:
         """Whose snapshot it is, and of when."""
         message, item = divmod(number, self.array)
         tick = message // self.spacecraft * self.array + item
-        return _spacecraft(message % self.spacecraft), self.begin + timedelta(seconds=tick)
+        return _spacecraft(message % self.spacecraft), self.begin + timedelta(seconds=tick * self.tick)
 
     @property
     def begin(self) -> datetime:
@@ -98,7 +103,7 @@ class Workload:
     @property
     def end(self) -> datetime:
         """After the time of the last."""
-        return self.begin + timedelta(seconds=(self.messages // self.spacecraft + 1) * self.array)
+        return self.begin + timedelta(seconds=(self.messages // self.spacecraft + 1) * self.array * self.tick)
 
     def is_anomalous(self, number: int) -> bool:
         """Whether its first parameter is beyond a limit."""

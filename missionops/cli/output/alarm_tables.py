@@ -69,7 +69,9 @@ def standing(found: Item) -> None:
     """What stands now, and how much of it there is."""
     if found["items"]:
         alarms(found["items"], with_spacecraft=True)
-    terminal.note(f"{tables.standing_alarms(found['counts'])}.")
+    counts = found["counts"]
+    waiting = sum(counts["unacknowledged"].values())
+    terminal.note(f"{tables.standing_alarms(counts | {'unacknowledged': waiting})}.")
 
 
 def alarm(found: Item) -> None:

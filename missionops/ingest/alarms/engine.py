@@ -19,10 +19,11 @@ from missionops.domain.episodes import episode as episodes
 from missionops.domain.episodes.episode import Position
 from missionops.domain.limits import Rules
 from missionops.ingest.alarms import in_order, late, writing
-from missionops.ingest.alarms.in_order import Findings, InOrder, JudgedEntries
+from missionops.ingest.alarms.in_order import Findings, InOrder, JudgedEntries, PlacedEntries
 from missionops.ingest.alarms.known_alarms import KnownAlarms
 from missionops.ingest.alarms.late import History, MarkedSpan, Refold
 from missionops.ingest.alarms.memory import AlarmMemory, Key, LiveFold, SpacecraftMemory
+from missionops.ingest.alarms.rule_texts import RuleTexts
 from missionops.ingest.alarms.rule_versions import RuleVersions
 from missionops.ingest.alarms.silence import Silence
 from missionops.store import alarm_marks, alarms, configs, database
@@ -58,6 +59,7 @@ class AlarmEngine:
         self.partition = partition
         self._memory = AlarmMemory()
         self._names = ParameterNames()
+        self._texts = RuleTexts()
         self.silence = Silence()
         self.lock = asyncio.Lock()
         self.marked = asyncio.Event()
@@ -99,8 +101,9 @@ class AlarmEngine:
         """Have the alarms in these snapshots found by the worker."""
         findings = Findings()
         for spacecraft_id, one in judged.items():
-            positions = [each.position for each in in_order.placed(spacecraft_id, one, findings)]
-            findings.marks.append(Mark(spacecraft_id, None, None, positions[0], positions[-1]))
+            snapshots = PlacedEntries(one)
+            findings.misdated += [(spacecraft_id, position) for position in snapshots.misdated]
+            findings.marks.append(Mark(spacecraft_id, None, None, snapshots[0].position, snapshots[-1].position))
         await alarm_marks.add_misdated(connection, findings.misdated)
         await alarm_marks.add(connection, findings.marks)
         self.marked.set()
@@ -116,7 +119,7 @@ class AlarmEngine:
             await self._take(connection, spacecraft_id, judged[spacecraft_id], rules, findings)
         # All at once, in one order: an operator's action locks several, too.
         await alarms.hold(connection, {*findings.changed, *findings.updated})
-        await writing.write(connection, self.partition, findings.new, findings.changed)
+        await writing.write(connection, self.partition, findings.new, findings.changed, self._texts)
         await alarms.change_episodes(connection, list(findings.updated.items()))
         await alarm_marks.add_misdated(connection, findings.misdated)
         await alarm_marks.add(connection, findings.marks)
@@ -142,7 +145,8 @@ class AlarmEngine:
         self, connection: Connection, spacecraft_id: str, judged: JudgedEntries, rules: Rules, findings: Findings
     ) -> None:
         memory = self._known(spacecraft_id)
-        snapshots = in_order.placed(spacecraft_id, judged, findings)
+        snapshots = PlacedEntries(judged)
+        findings.misdated += [(spacecraft_id, position) for position in snapshots.misdated]
         first, last = snapshots[0].position, snapshots[-1].position
         if judged.version < memory.version:  # a config was set while this batch was on its way
             await alarm_marks.postpone_configs(connection, spacecraft_id, judged.version, last[0])
@@ -233,7 +237,7 @@ class AlarmEngine:
             await alarm_marks.begin_config(connection, spacecraft_id, version, time)
         new = [one for known in draft.found for one in known.new()]
         changed = {name: becomes for known in draft.found for name, becomes in known.changed()}
-        await writing.write(connection, self.partition, new, changed)
+        await writing.write(connection, self.partition, new, changed, self._texts)
         await alarm_marks.remove(connection, draft.marked)
         await fence(connection)
         # Before the commit: if that fails, the caller has it forgotten.

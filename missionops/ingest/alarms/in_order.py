@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
+from operator import lt
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -26,6 +27,9 @@ class JudgedEntries(NamedTuple):
     """The snapshots of one spacecraft that a batch stores, as judging found them."""
 
     entries: Sequence[BatchEntry]
+    """In the order in which they came; at least one."""
+    stamps: Sequence[int]
+    """Their timestamps, in microseconds since 1970."""
     version: int = 0
     """The config version that judged them; 0: there is none."""
     clock: Clock = Clock()
@@ -63,35 +67,71 @@ class PlacedEntry(NamedTuple):
     """The checks that it does not meet."""
 
 
-def placed(spacecraft_id: str, judged: JudgedEntries, findings: Findings) -> list[PlacedEntry]:
-    """The snapshots in the order of their positions; those whose clock cannot have been right are noted."""
-    found = []
-    for place, entry in enumerate(judged.entries):
+class PlacedEntries:
+    """The snapshots of one spacecraft in the order of their positions.
+
+    Nearly always that is the order in which they came. Most of them change nothing and are not even looked at: what is
+    known of each is found when it is asked for.
+    """
+
+    def __init__(self, judged: JudgedEntries) -> None:
+        self._judged = judged
+        stamps, clock = judged.stamps, judged.clock
+        is_right = max(stamps) <= judged.entries[0].received + clock.ahead  # the first was received first
+        self.misdated: list[Position] = []
+        """Of those whose clock cannot have been right."""
+        self.is_as_it_came = (
+            is_right and (clock.since is None or min(stamps) >= clock.since) and all(map(lt, stamps, stamps[1:]))
+        )
+        self._sorted: list[PlacedEntry] = []
+        if not self.is_as_it_came:
+            for place, entry in enumerate(judged.entries):
+                _, stamp, identifier = entry.snapshot.identity
+                position = clock.time(stamp, entry.received), stamp, identifier
+                if position[0] != stamp:
+                    self.misdated.append(position)
+                self._sorted.append(PlacedEntry(position, entry, judged.anomalous.get(place, ())))
+            self._sorted.sort(key=lambda one: one.position)
+
+    def __getitem__(self, place: int) -> PlacedEntry:
+        if self._sorted:
+            return self._sorted[place]
+        place %= len(self)
+        entry = self._judged.entries[place]
         _, stamp, identifier = entry.snapshot.identity
-        position = judged.clock.time(stamp, entry.received), stamp, identifier
-        if position[0] != stamp:
-            findings.misdated.append((spacecraft_id, position))
-        found.append(PlacedEntry(position, entry, judged.anomalous.get(place, ())))
-    return sorted(found, key=lambda one: one.position)
+        return PlacedEntry((stamp, stamp, identifier), entry, self._judged.anomalous.get(place, ()))
+
+    def __len__(self) -> int:
+        return len(self._judged.entries)
+
+    @property
+    def anomalous(self) -> Iterable[int]:
+        """The places of those that do not meet a check, where all stand as they came."""
+        return self._judged.anomalous
+
+    @property
+    def last_of_kinds(self) -> Iterable[PlacedEntry]:
+        """The last of each class of values, where all stand as they came."""
+        entries = self._judged.entries
+        places = {entry.snapshot.values.__class__: place for place, entry in enumerate(entries)}
+        return [self[place] for place in places.values()]
 
 
 def is_quiet(memory: SpacecraftMemory, judged: JudgedEntries) -> bool:
     """Note snapshots that change nothing, as nearly all do; False where that has to be looked at."""
     if not memory.is_known or judged.anomalous or judged.has_memory or memory.live:
         return False
-    stamps = [entry.snapshot.identity[1] for entry in judged.entries]
-    oldest, newest = min(stamps), max(stamps)
+    oldest, newest = min(judged.stamps), max(judged.stamps)
     clock = judged.clock
     if newest > judged.entries[0].received + clock.ahead or (clock.since is not None and oldest < clock.since):
         return False
     if memory.busy_until and oldest <= memory.busy_until[0]:
         return False
     known = memory.newest
-    for entry in judged.entries:
-        _, stamp, identifier = entry.snapshot.identity
+    for entry, stamp in zip(judged.entries, judged.stamps, strict=True):
         values = entry.snapshot.values.__class__
         if values not in known or stamp >= known[values][0]:
-            memory.note(values, (stamp, stamp, identifier))
+            memory.note(values, (stamp, stamp, entry.snapshot.identity[2]))
     memory.version = max(memory.version, judged.version)
     return True
 
@@ -110,10 +150,37 @@ class InOrder:
         self._touched: dict[Key, None] = {}
         self.late: list[PlacedEntry] = []
 
-    def take(self, snapshots: Iterable[PlacedEntry]) -> None:
-        """Fold those that come after all that was folded before, given in order; the others are put into `late`."""
+    def take(self, snapshots: PlacedEntries) -> None:
+        """Fold those that come after all that was folded before; the others are put into `late`."""
         memory = self._memory
-        for one in snapshots:
+        known = max(memory.newest.values(), default=None)
+        first = snapshots[0].position
+        is_after_all = (known is None or first > known) and (memory.busy_until is None or first > memory.busy_until)
+        if is_after_all and snapshots.is_as_it_came and not self._rules.with_memory:
+            self._take_next(snapshots)
+        else:
+            self._take_each(snapshots)
+        for key in self._touched:
+            self._tell(key)
+
+    def _take_next(self, snapshots: PlacedEntries) -> None:
+        """While nothing is wrong, what meets all checks changes nothing: go on with what does not."""
+        place, anomalous = 0, iter(sorted(snapshots.anomalous))
+        while place < len(snapshots):
+            if not self._memory.live:
+                place = next((one for one in anomalous if one >= place), len(snapshots))
+                if place == len(snapshots):
+                    break
+            one = snapshots[place]
+            self._step(one, {**dict.fromkeys(self._memory.live), **dict.fromkeys(one.keys)})
+            place += 1
+        for one in snapshots.last_of_kinds:
+            self._memory.note(one.entry.snapshot.values.__class__, one.position)
+
+    def _take_each(self, snapshots: PlacedEntries) -> None:
+        memory = self._memory
+        for place in range(len(snapshots)):
+            one = snapshots[place]
             values = one.entry.snapshot.values
             if any(one.position <= known for known in self._related(values)) or (
                 memory.busy_until and one.position <= memory.busy_until
@@ -124,8 +191,6 @@ class InOrder:
             if keys:
                 self._step(one, keys)
             memory.note(values.__class__, one.position)
-        for key in self._touched:
-            self._tell(key)
 
     def _related(self, values: ParameterValues | dict[str, Value]) -> Iterator[Position]:
         """The newest positions of snapshots that have a parameter in common with these values, or a check."""

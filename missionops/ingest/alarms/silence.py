@@ -14,6 +14,7 @@ from missionops.domain.episodes.episode import Episode, Facts, Rise
 from missionops.domain.recompute.matching import GoesOn
 from missionops.domain.severity import Severity
 from missionops.ingest.alarms import writing
+from missionops.ingest.alarms.rule_texts import RuleTexts
 from missionops.store import alarms, silence
 from missionops.store.database import Connection
 from missionops.store.reception import Reception
@@ -39,7 +40,7 @@ class Silence:
         for reception in received:
             if alarm := self._open.pop(reception.spacecraft_id, None):
                 ended[alarm.id] = _ended(alarm.episode, reception.received)
-        await writing.write(connection, 0, (), ended)
+        await writing.write(connection, 0, (), ended, RuleTexts())
 
     async def find(self, connection: Connection, partition: int, now: datetime) -> None:
         """Raise and end alarms by the time of the stream, all of which is handled, in a transaction of its own."""
@@ -54,7 +55,7 @@ class Silence:
             ended = {
                 name: _ended(locked[name].episode, time, is_unmonitored=True) for name, time in unmonitored.items()
             }
-            await writing.write(connection, partition, (), ended)
+            await writing.write(connection, partition, (), ended, RuleTexts())
         self._open = None  # read again once this is committed
 
 

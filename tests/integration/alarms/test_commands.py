@@ -112,7 +112,7 @@ async def test_all_that_waits_is_acknowledged_at_once(run, store, ask):
     assert (code, len(json.loads(out)["alarms"])) == (0, 4)
     code, out, err = await run("acknowledge", "SC-001", "--all")
     assert (code, out, err) == (0, "", "No alarm of SC-001 waits for that.\n")
-    assert (await ask("active")).body["counts"]["unacknowledged"] == 1
+    assert sum((await ask("active")).body["counts"]["unacknowledged"].values()) == 1
 
 
 @pytest.mark.usefixtures("several")

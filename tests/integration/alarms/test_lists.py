@@ -80,6 +80,8 @@ async def test_a_search_is_over_all_spacecraft_and_takes_a_text(ask, several):
         ("_", set()),
     ):
         assert set(names((await ask("search", q=text)).body, several)) == expected, text
+    assert names((await ask("search", spacecraftId="SC-002")).body, several) == ["other"]
+    assert names((await ask("search", subsystem="EPS")).body, several) == ["taken"]
 
 
 async def test_pages_hold_each_alarm_once(ask, http, several):
@@ -104,16 +106,23 @@ async def test_what_stands_is_one_line_for_each_check_the_worst_first(ask, sever
         ("silent", 0), ("active", 2), ("other", 0), ("taken", 0),
     ]  # fmt: skip
     assert found["counts"] == {
-        "active": {"LOW": 1, "MEDIUM": 1, "HIGH": 1, "CRITICAL": 1}, "unacknowledged": 5, "shelved": 0,
+        "active": {"LOW": 1, "MEDIUM": 1, "HIGH": 1, "CRITICAL": 1},
+        "unacknowledged": {"LOW": 0, "MEDIUM": 1, "HIGH": 3, "CRITICAL": 1}, "shelved": 0,
     }  # fmt: skip
+    assert found["total"] == 4
     assert abs((datetime.now(UTC) - datetime.fromisoformat(found["at"])).total_seconds()) < 60
     for request, expected in (
         ({"minSeverity": "HIGH"}, ["silent", "active"]),
         ({"subsystem": "EPS"}, ["taken"]),
         ({"q": "temp"}, ["active", "other"]),
         ({"limit": 1}, ["silent"]),
+        ({"spacecraftId": "SC-002"}, ["other"]),
+        ({"check": "SILENT"}, ["silent"]),
+        ({"state": "ACTIVE_ACKNOWLEDGED"}, ["taken"]),
+        ({"state": "UNACKNOWLEDGED"}, ["silent", "active", "other"]),
     ):
         filtered = (await ask("active", **request)).body
+        assert filtered["total"] == (4 if "limit" in request else len(expected))
         assert names(filtered["items"], several) == expected
         assert filtered["counts"] == found["counts"]
 
@@ -124,6 +133,27 @@ async def test_the_lines_of_what_stands_have_pages(ask, http, several):
     while True:
         reply = await http.get("/alarms/active", params=request)
         found += reply.json()["items"]
+        if "missionops-next-cursor" not in reply.headers:
+            break
+        request["cursor"] = reply.headers["missionops-next-cursor"]
+    assert found == whole
+
+
+async def test_what_waits_for_an_operator_comes_first_where_that_is_asked_for(ask, http, store):
+    await store(
+        acknowledged(alarm(parameter="a", severity=Severity.CRITICAL)),
+        alarm(parameter="b", severity=Severity.LOW),
+        alarm(parameter="c", severity=Severity.HIGH, end="2025-01-01T01:00:00Z"),
+        acknowledged(alarm(parameter="d", severity=Severity.MEDIUM)),
+    )
+    assert [one["parameter"] for one in (await ask("active")).body["items"]] == ["a", "c", "d", "b"]
+    whole = (await ask("active", waitingFirst=True)).body["items"]
+    assert [one["parameter"] for one in whole] == ["c", "b", "a", "d"]
+    found, request = [], {"limit": 1, "waitingFirst": "true"}
+    while True:
+        reply = await http.get("/alarms/active", params=request)
+        found += reply.json()["items"]
+        assert reply.json()["total"] == 4
         if "missionops-next-cursor" not in reply.headers:
             break
         request["cursor"] = reply.headers["missionops-next-cursor"]
@@ -207,7 +237,7 @@ async def test_a_bad_request_names_its_field(ask):
         ("list.SC-001", {"check": "limit"}, "check"),
         ("list.SC-001", {"q": "x"}, "q"),
         ("list.SC-001", {"from": at(1), "to": at(0)}, "to"),
-        ("search", {"spacecraftId": "SC-001"}, "spacecraftId"),
+        ("search", {"spacecraftId": "SC 001"}, "spacecraftId"),
         ("active", {"limit": 1001}, "limit"),
         ("active", {"cursor": "x"}, "cursor"),
         ("get.SC-001", {}, "id"),

@@ -62,8 +62,13 @@ def alarms(service, client) -> Alarms:
 
 async def test_an_alarm_from_its_first_message_to_its_return(alarms):
     await alarms.configure({"parameters": {"temp": RULE}})
-    for second, value in enumerate((40, 60, 75, 65, 40)):
+    await alarms.report(0, temp=40)
+    await alarms.report(1, temp=60)
+    await alarms.until_told("RAISED")  # in one batch with the next it would be raised as HIGH
+    for second, value in ((2, 75), (3, 65)):
         await alarms.report(second, temp=value)
+    await alarms.until_told("RAISED", "SEVERITY_INCREASED")
+    await alarms.report(4, temp=40)
     raised, risen, returned = await alarms.until_told("RAISED", "SEVERITY_INCREASED", "RETURNED")
     alarm = raised["alarm"]
     assert alarm | {"id": "", "foundAt": "", "updatedAt": ""} == {

@@ -9,6 +9,7 @@ import pytest
 from missionops.domain import timestamp
 from missionops.domain.snapshot import Snapshot
 from missionops.ingest import record
+from missionops.ingest.alarms.in_order import JudgedEntries
 from missionops.ingest.batch import BatchEntry, Delivery
 from missionops.store import database as databases
 from missionops.store import status
@@ -167,7 +168,7 @@ async def test_a_clock_or_a_silence_that_is_no_number_of_seconds_is_refused(serv
 
 def entry(time: int, received: int) -> BatchEntry:
     delivery = Delivery(b"SC-001", 1, received * 1_000_000_000, b"", None, b"")
-    return BatchEntry(Snapshot((SC, time * 1_000_000, "a"), {}), delivery, 0)
+    return BatchEntry(Snapshot((SC, time * 1_000_000, "a"), {}), delivery, 0, received * 1_000_000)
 
 
 @pytest.mark.parametrize(
@@ -183,5 +184,6 @@ def entry(time: int, received: int) -> BatchEntry:
     ],
 )
 def test_the_newest_timestamp_is_not_ahead_of_its_own_reception(entries, ahead, expected):
-    found = record.newest_timestamp(entries, ahead)
+    judged = JudgedEntries(entries, [entry.snapshot.identity[1] for entry in entries])
+    found = record.newest_timestamp(judged, ahead)
     assert found == (None if expected is None else expected * 1_000_000)
