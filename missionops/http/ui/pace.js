@@ -1,7 +1,7 @@
-// How often a page asks: once a second at most, and never for more than a tenth of its time.
+// How often a page asks: once a second at most, and never for more than a third of its time.
 
 const LEAST = 1000;
-const REST = 9;
+const REST = 2;
 
 export class Pace {
   constructor() {

@@ -61,11 +61,10 @@ export function spacecraft(route) {
   async function ask(signal) {
     const at = query.get("at");
     const asked = { ...stale };
-    const within = at === null ? { state: "ACTIVE" } : { from: at, to: at };
     const [values, found, standing, log, docs] = await Promise.all([
       get("/telemetry/latest", { spacecraftId: id, at }, signal),
       get(`/spacecraft/${id}/status`, {}, signal),
-      get("/alarms", { spacecraftId: id, limit: 100, ...within }, signal),
+      at === null ? get("/alarms/active", { spacecraftId: id, state: "ACTIVE", limit: ALARMS }, signal) : get("/alarms", { spacecraftId: id, limit: 1000, from: at, to: at }, signal),
       asked.rest ? get("/events", { spacecraftId: id, limit: FEW, ...(at && { to: at }) }, signal) : null,
       asked.rest ? get("/docs/search", { spacecraftId: id, limit: FEW }, signal) : null,
     ]);
@@ -76,7 +75,7 @@ export function spacecraft(route) {
     latest = values.data.parameters;
     for (const part of /** @type {("rest" | "configs")[]} */ (["rest", "configs"])) if (asked[part]) stale[part] = false;
     describe(found.data, at);
-    listAlarms(standing, at);
+    listAlarms(at === null ? standing.data.items : worstFirst(standing.data), standing.data.total ?? standing.data.length, at);
     if (log) keyed(events, log.data, (each) => each.id, event);
     if (log?.data.length === 0) events.replaceChildren(h("li", { class: "note" }, "No event yet."));
     if (docs) keyed(documents, docs.data.map((/** @type {any} */ each) => ({ id: each.id, title: each.title, category: each.category })), (each) => each.id, documentLine);
@@ -95,22 +94,20 @@ export function spacecraft(route) {
     facts.replaceChildren(...[
       status.monitoring === "UNKNOWN" ? h("span", {}, "Neither registered nor heard of so far") : h("span", {}, "Last received ", clock.age(status.lastReceivedAt)),
       isOff && h("span", {}, `Its times are ${clock.duration(Math.abs(offset))} ${offset > 0 ? "before" : "after"} reception`),
-      h("span", {}, `${total(status.alarms.active)} active, ${total(status.alarms.unacknowledged)} unacknowledged, ${status.alarms.shelved} shelved alarms`),
+      h("span", {}, `${total(status.alarms.active)} active, ${status.alarms.unacknowledged} unacknowledged, ${status.alarms.shelved} shelved alarms`),
       h("a", { href: link(["sc", id, "limits"]) }, "Limits"),
     ].filter(Boolean));
   }
 
   /**
-   * @param {{data: any[], cursor: string | null}} found
+   * @param {any[]} items the worst first
+   * @param {number} count
    * @param {string | null} at
    */
-  function listAlarms({ data, cursor }, at) {
-    const order = ["CRITICAL", "HIGH", "MEDIUM", "LOW"];
-    const sorted = data.filter((each) => each.state !== "RETRACTED").sort((one, other) => order.indexOf(one.severity) - order.indexOf(other.severity));
-    keyed(alarms, sorted.slice(0, ALARMS), (each) => each.id, alarm);
-    const left = sorted.length - ALARMS;
+  function listAlarms(items, count, at) {
+    keyed(alarms, items.slice(0, ALARMS), (each) => each.id, alarm);
     const none = at === null ? "No alarm is active." : "No alarm was active.";
-    alarmsNote.textContent = sorted.length === 0 ? none : left > 0 ? `${cursor ? "More than " : ""}${left} more: the link above lists them.` : "";
+    alarmsNote.textContent = count === 0 ? none : count > ALARMS ? `${(count - ALARMS).toLocaleString("en")} more: the link above lists them.` : "";
   }
 
   /** @param {any} found */
@@ -258,6 +255,12 @@ const order = (groups, item) => groups.places.get(groups.of(item)) ?? 0;
  * @param {Record<string, number>} counts
  */
 const total = (counts) => Object.values(counts).reduce((sum, each) => sum + each, 0);
+
+/** @param {any[]} alarms as they were found later, too */
+function worstFirst(alarms) {
+  const order = ["CRITICAL", "HIGH", "MEDIUM", "LOW"];
+  return alarms.filter((each) => each.state !== "RETRACTED").sort((one, other) => order.indexOf(one.severity) - order.indexOf(other.severity));
+}
 
 /** @param {any} event */
 const event = (event) => h("li", {}, severityMark(event.severity), " ", event.message, h("div", { class: "note" }, `${clock.utc(event.timestamp)} UTC`));

@@ -70,7 +70,7 @@ function rowsAt(data, trace, cursor, close) {
     const span = cursor === null ? states.spans.at(-1) : states.spans.find((each) => each.from - close <= cursor && each.to + close >= cursor);
     const time = span ? `${text(span.from).slice(0, 19)} to ${text(span.to).slice(0, 19)}` : "";
     const value = span ? plain(span.value) : "no data";
-    const beyond = span ? beyondAt(trace, cursor ?? span.to, cursor ?? span.to) : [];
+    const beyond = span ? trace.violations.filter((each) => each.until >= span.from && each.at <= span.to) : [];
     rows.push({ cells: [trace.parameter, time, value, "", "", span?.count ?? "", marks(beyond), ""], said: `${trace.parameter} ${value}` });
   }
   return rows;
@@ -109,4 +109,10 @@ export const beyondAt = (trace, from, to) =>
   trace.violations.filter((each) => (each.until > each.at ? each.at < Math.max(to, from + 0.001) && each.until > from : Math.abs(each.at - from) < 0.001));
 
 /** @param {{severity: string, count: number}[]} beyond */
-const marks = (beyond) => (beyond.length === 0 ? "" : h("span", { class: "chips" }, ...beyond.map(({ severity, count }) => h("span", {}, severityMark(severity), count > 1 ? ` × ${count.toLocaleString("en")}` : ""))));
+function marks(beyond) {
+  if (beyond.length === 0) return "";
+  /** @type {Map<string, number>} */
+  const counts = new Map();
+  for (const { severity, count } of beyond) counts.set(severity, (counts.get(severity) ?? 0) + count);
+  return h("span", { class: "chips" }, ...[...counts].map(([severity, count]) => h("span", {}, severityMark(severity), count > 1 ? ` × ${count.toLocaleString("en")}` : "")));
+}
