@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
@@ -41,14 +42,14 @@ COUNT = """
 """
 
 
-async def publish(client, spacecraft_id: str, values: list[tuple[datetime, dict]]) -> None:
+async def publish(client, spacecraft_id: str, values: Sequence[tuple[datetime, Mapping[str, object]]]) -> None:
     items = [{"timestamp": time.isoformat(), "parameters": parameters} for time, parameters in values]
     for first in range(0, len(items), 500):
         body = json.dumps(items[first : first + 500]).encode()
         await client.request(f"telemetry.{spacecraft_id}", body, timeout=10)
 
 
-async def configure(client, spacecraft_id: str, rules: dict) -> None:
+async def configure(client, spacecraft_id: str, rules: Mapping[str, object]) -> None:
     body = json.dumps({"parameters": rules}).encode()
     await client.request(f"missionops.config.set.{spacecraft_id}", body, timeout=5)
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -17,13 +17,15 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 NOTHING_YET = "No parameter was received yet."
 
 
-async def publish(client, spacecraft_id: str, parameters: dict, at: datetime | str | None = None) -> None:
+async def publish(
+    client, spacecraft_id: str, parameters: Mapping[str, object], at: datetime | str | None = None
+) -> None:
     time = at if isinstance(at, str) else (at or datetime.now(UTC)).isoformat()
     body = {"timestamp": time, "parameters": parameters}
     await client.request(f"telemetry.{spacecraft_id}", json.dumps(body).encode(), timeout=5)
 
 
-async def configure(client, spacecraft_id: str, rules: dict) -> None:
+async def configure(client, spacecraft_id: str, rules: Mapping[str, object]) -> None:
     body = json.dumps({"parameters": rules}).encode()
     await client.request(f"missionops.config.set.{spacecraft_id}", body, timeout=5)
 

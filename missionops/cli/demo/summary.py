@@ -62,21 +62,12 @@ def conclude(result: Result) -> bool:
         style = "red" if missed or extra else "green"
         compared.add_row(device.name, *(f"{count:,}" for count in (logged, found, missed, extra)), style=style)
     Console(highlight=False).print(happened, compared)
-    faults = _faults(result, comparisons)
-    for fault in faults:
-        terminal.note(terminal.paint(fault, "red"))
-    if not faults:
-        terminal.result("The service found exactly what the mission's own fault detection found.")
-    return not faults
-
-
-def _faults(result: Result, comparisons: list[opssat.Comparison]) -> list[str]:
-    state, received = result.state, result.received
     faults = [
         f"{comparison.device.name}: {comparison.missed} missed, {comparison.extra} extra"
         for comparison in comparisons
         if not comparison.is_exact
     ]
+    received = result.received
     if state.stored != state.sent:
         faults.append(f"{state.sent:,} snapshots were sent and {state.stored:,} are stored")
     if received.count != state.stored_anomalies or received.repeated:
@@ -84,7 +75,11 @@ def _faults(result: Result, comparisons: list[opssat.Comparison]) -> list[str]:
             f"{state.stored_anomalies:,} anomalies are stored, {received.count:,} were received, "
             f"{received.repeated:,} of them again"
         )
-    return faults
+    for fault in faults:
+        terminal.note(terminal.paint(fault, "red"))
+    if not faults:
+        terminal.result("The service found exactly what the mission's own fault detection found.")
+    return not faults
 
 
 def show_next_steps() -> None:

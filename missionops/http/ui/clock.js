@@ -21,6 +21,16 @@ export function utc(at) {
   return new Date(at).toISOString().replace("T", " ").slice(0, 19);
 }
 
+/**
+ * A time as year and day of the year.
+ * @param {number} at
+ */
+export function dayOfYear(at) {
+  const date = new Date(at);
+  const day = Math.floor((at - Date.UTC(date.getUTCFullYear(), 0, 1)) / 86_400_000) + 1;
+  return `${date.getUTCFullYear()}-${String(day).padStart(3, "0")} ${date.toISOString().slice(11, 19)}`;
+}
+
 /** @param {number} seconds */
 export function duration(seconds) {
   const whole = Math.max(0, Math.round(seconds));

@@ -55,6 +55,9 @@ export function svg(name, ...shapes) {
  * @param {(item: T) => HTMLElement} create
  */
 export function keyed(parent, items, key, create) {
+  const wanted = new Set(items.map(key));
+  // First what goes: a row that is moved loses the focus.
+  for (const child of [...parent.children]) if (!wanted.has(/** @type {any} */ (child).dataset.key)) child.remove();
   /** @type {Map<string, any>} */
   const known = new Map([...parent.children].map((child) => [/** @type {any} */ (child).dataset.key, child]));
   let place = parent.firstElementChild;
@@ -62,14 +65,13 @@ export function keyed(parent, items, key, create) {
     const name = key(item);
     const text = JSON.stringify(item, (_, value) => (typeof value === "bigint" ? `${value}n` : value));
     let child = known.get(name);
-    known.delete(name);
     if (!child || child.dataset.text !== text) {
       const made = create(item);
       made.dataset.key = name;
       made.dataset.text = text;
       if (child) {
         // A row that has the focus, or text that is selected, is changed within and not replaced.
-        child.replaceChildren(...made.childNodes);
+        update(child, made);
         child.className = made.className;
         child.dataset.text = text;
       } else {
@@ -77,7 +79,23 @@ export function keyed(parent, items, key, create) {
       }
     }
     if (child !== place) parent.insertBefore(child, place);
-    else place = place.nextElementSibling;
+    else place = child.nextElementSibling;
   }
-  for (const gone of known.values()) gone.remove();
+}
+
+/**
+ * Make the children of an element those of another one of the same kind: what is equal stays, with its focus.
+ * @param {Element} element
+ * @param {Element} other
+ */
+function update(element, other) {
+  const made = [...other.childNodes];
+  const there = [...element.childNodes];
+  if (made.length !== there.length) {
+    element.replaceChildren(...made);
+    return;
+  }
+  there.forEach((child, index) => {
+    if (!child.isEqualNode(made[index])) child.replaceWith(made[index]);
+  });
 }

@@ -1,15 +1,30 @@
-// What surrounds every page: the worst state, the link to the service, the time, and who we are.
+// What surrounds every page: the worst state, what waits for an operator, the link to the service, the time, and who we are.
 
+import { Attention } from "./attention.js";
 import * as clock from "./clock.js";
 import { h } from "./dom.js";
+import { spacecraftHere } from "./goto.js";
+import { setIcon } from "./icon.js";
 import { link } from "./route.js";
 import { get, setToken } from "./session.js";
-import { STATES, stateMark } from "./state.js";
+import { alarmMark, STATES, stateMark } from "./state.js";
 
-const PAGES = [[[], "Fleet", ""], [["events"], "Events", "events"], [["docs"], "Documents", "docs"], [["service"], "Service", "service"]];
+/** @type {[string[], string, string][]} path, name, and first part of the path */
+const PAGES = [
+  [[], "Fleet", ""],
+  [["alarms"], "Alarms", "alarms"],
+  [["events"], "Events", "events"],
+  [["docs"], "Documents", "docs"],
+  [["service"], "Service", "service"],
+];
 const THEMES = ["system", "light", "dark"];
 const THEME = "missionops.theme";
-const ATTENTION = Object.keys(STATES).filter((state) => state !== "NOMINAL" && state !== "UNKNOWN");
+const CLOCK = "missionops.clock";
+const SEVERITIES = /** @type {const} */ (["CRITICAL", "HIGH", "MEDIUM", "LOW"]);
+/** Alarms that are told by name when they are new. */
+const NAMED = 50;
+/** Milliseconds between two looks at whether the service is well. */
+const HEALTH = 10_000;
 
 /** @param {string} theme */
 function setTheme(theme) {
@@ -22,57 +37,160 @@ export class Frame {
    * @param {import("./session.js").Access} access
    * @param {import("./live.js").Live} live
    * @param {() => void} help
+   * @param {(text?: string) => void} goTo
    */
-  constructor(access, live, help) {
+  constructor(access, live, help, goTo) {
     this.live = live;
-    this.said = "";
-    this.counts = h("div", { class: "counts", role: "group", "aria-label": "Spacecraft by state" });
-    this.link = h("span", { class: "link" });
-    this.time = h("span", { class: "clock" });
+    this.prefix = "";
+    this.health = "";
+    this.healthAt = -HEALTH;
+    this.attention = new Attention();
+    this.counts = h("div", { class: "counts", role: "group", "aria-label": "What needs attention" });
+    this.linkWord = h("span");
+    this.linkAge = h("span", { class: "number" });
+    this.link = h("span", { class: "link" }, this.linkWord, " ", this.linkAge);
+    this.craft = h("button", { type: "button", class: "craft", title: "Go to a spacecraft (/)", click: () => goTo() });
+    this.time = h("button", {
+      type: "button",
+      class: "clock",
+      title: "Date or day of the year",
+      click: () => {
+        localStorage.setItem(CLOCK, localStorage.getItem(CLOCK) === "day" ? "date" : "day");
+        this.tick();
+      },
+    });
     this.nav = h("nav", { "aria-label": "Pages" });
-    const theme = h("select", { "aria-label": "Theme", change: () => setTheme(theme.value) }, ...THEMES.map((each) => h("option", { value: each }, each)));
+    const theme = h(
+      "select",
+      { "aria-label": "Theme", change: () => setTheme(theme.value) },
+      ...THEMES.map((each) => h("option", { value: each }, each)),
+    );
     theme.value = document.documentElement.dataset.theme ?? "system";
     const limited = access.spacecraft ? `, ${access.spacecraft.length} spacecraft` : "";
     const who = access.name === null ? "no token needed" : `${access.name} (${access.role}${limited})`;
-    const leave = access.auth === "tokens" && h("button", { type: "button", click: () => {
-      setToken(null);
-      location.reload();
-    } }, "Sign out");
-    document.getElementById("frame")?.replaceChildren(
-      h("a", { class: "name", href: link([]) }, "missionops"), this.nav, this.counts,
-      h("div", { class: "right" }, this.link, this.time, h("span", { class: "who" }, who), leave, theme, h("button", { type: "button", "aria-label": "Keys", title: "Keys (?)", click: help }, "?")));
+    const leave =
+      access.auth === "tokens" &&
+      h(
+        "button",
+        {
+          type: "button",
+          click: () => {
+            setToken(null);
+            location.reload();
+          },
+        },
+        "Sign out",
+      );
+    document
+      .getElementById("frame")
+      ?.replaceChildren(
+        h("a", { class: "name", href: link([]) }, "missionops"),
+        this.craft,
+        this.nav,
+        this.counts,
+        h(
+          "div",
+          { class: "right" },
+          this.link,
+          this.time,
+          h("span", { class: "who" }, who),
+          leave,
+          this.attention.sound.button,
+          theme,
+          h("button", { type: "button", "aria-label": "Keys", title: "Keys (?)", click: help }, "?"),
+        ),
+      );
+    this.resized = new ResizeObserver(() => this.measure());
+    this.resized.observe(/** @type {HTMLElement} */ (document.getElementById("frame")));
+  }
+
+  /** What sticks to the top of a page stands below the frame, however many lines that has. */
+  measure() {
+    const height = document.getElementById("frame")?.offsetHeight ?? 0;
+    document.documentElement.style.setProperty("--frame", `${height}px`);
   }
 
   /** @param {string} page the first part of its path */
   show(page) {
-    this.nav.replaceChildren(...PAGES.map(([path, name, key]) =>
-      h("a", { href: link(/** @type {string[]} */ (path)), "aria-current": key === page ? "page" : null }, name)));
+    this.nav.replaceChildren(
+      ...PAGES.map(([path, name, key]) => h("a", { href: link(path), "aria-current": key === page ? "page" : null }, name)),
+    );
+    this.craft.textContent = spacecraftHere() || "All spacecraft";
   }
 
   /** @param {AbortSignal} signal */
   async ask(signal) {
-    const { data } = await get("/fleet", { limit: 1 }, signal);
-    const found = ATTENTION.filter((state) => data.counts[state]);
-    const total = Object.values(data.counts).reduce((sum, count) => sum + count, 0);
-    const shown = found.map((state) => h("a", { href: link([], { state }), "aria-label": `${data.counts[state]} ${STATES[state].word}` }, stateMark(state), h("b", {}, data.counts[state].toLocaleString("en"))));
-    this.counts.replaceChildren(...(shown.length || !total ? shown : [stateMark("NOMINAL")]));
-    const worst = data.counts.CRITICAL ?? 0;
-    this.prefix = worst ? `(${worst}▼) ` : "";
+    const wanted = { state: "UNACKNOWLEDGED", minSeverity: "HIGH", limit: NAMED };
+    const [fleet, alarms] = await Promise.all([get("/fleet", { limit: 1 }, signal), get("/alarms/active", wanted, signal)]);
+    const states = fleet.data.counts;
+    const worst = Object.keys(STATES).find((state) => states[state]);
+    const { unacknowledged, shelved } = alarms.data.counts;
+    const marks = SEVERITIES.filter((severity) => unacknowledged[severity]).map((severity) => {
+      const count = unacknowledged[severity].toLocaleString("en");
+      return h(
+        "a",
+        {
+          href: link(["alarms"], { state: "UNACKNOWLEDGED", severity }),
+          "aria-label": `${count} ${severity} to acknowledge`,
+          title: `${severity}: ${count} to acknowledge`,
+        },
+        alarmMark(severity, "", count),
+      );
+    });
+    this.counts.replaceChildren(
+      worst ? h("a", { href: link([], { state: worst }), title: `The worst state, of ${states[worst]} spacecraft` }, stateMark(worst)) : "",
+      marks.length ? h("span", { class: "label" }, "To acknowledge") : "",
+      ...marks,
+      shelved ? h("a", { class: "shelved", href: link(["alarms"], { tab: "shelved" }) }, `${shelved.toLocaleString("en")} shelved`) : "",
+    );
+    const high = unacknowledged.HIGH + unacknowledged.CRITICAL;
+    this.prefix = high ? `(${high}▼) ` : unacknowledged.MEDIUM ? `(${unacknowledged.MEDIUM}◆) ` : "";
+    setIcon(
+      high ? "critical" : unacknowledged.MEDIUM ? "warning" : unacknowledged.LOW ? "low" : null,
+      high || unacknowledged.MEDIUM || unacknowledged.LOW,
+    );
+    this.attention.look(alarms.data.items, high);
+  }
+
+  /** Whether the service works, as it says itself: a database that is away is not the same as no data. */
+  async askHealth() {
+    this.healthAt = performance.now();
+    try {
+      const { data } = await get("/health/ready", {}, AbortSignal.timeout(HEALTH));
+      if (data.status === "ready") this.health = "";
+      else if (data.database === "down") this.health = "database away: what is shown may be old";
+      else if (data.nats === "down") this.health = "NATS away: no telemetry comes in";
+      else this.health = `service not ready${data.ingest?.trouble ? `: ${data.ingest.trouble}` : ""}`;
+    } catch {
+      // The link says that it does not answer.
+    }
+    this.tick();
   }
 
   /** Once a second: the time, the link, and the age of everything. */
   tick() {
-    this.time.textContent = `${clock.utc(clock.now())} UTC`;
+    const now = clock.now();
+    this.time.textContent = localStorage.getItem(CLOCK) === "day" ? `${clock.dayOfYear(now)} UTC` : `${clock.utc(now)} UTC`;
     clock.tick();
-    const { state } = this.live;
-    const lost = state === "lost" ? `LINK LOST ${clock.duration(this.live.silence)}` : "";
-    this.link.textContent = lost || (state === "live" ? "live" : "connecting …");
-    this.link.className = `link ${state}`;
-    document.body.classList.toggle("lost", state === "lost");
+    if (performance.now() - this.healthAt > HEALTH && !document.hidden) void this.askHealth();
+    const { state, silence } = this.live;
+    const isLost = state === "lost";
+    this.linkWord.textContent = isLost ? "LINK LOST" : this.health || (state === "live" ? "live" : "connecting …");
+    this.linkAge.textContent = isLost ? clock.duration(silence) : state === "live" && !this.health ? `${silence.toFixed(1)} s` : "";
+    this.link.className = `link ${this.health && !isLost ? "trouble" : state}`;
+    document.body.classList.toggle("lost", isLost);
+    const text = isLost
+      ? "LINK LOST: the service does not answer. What is shown is old. The page goes on by itself when the service is back."
+      : "";
     const banner = /** @type {HTMLElement} */ (document.getElementById("banner"));
-    banner.hidden = !lost;
-    const text = lost && "LINK LOST: the service does not answer. What is shown is old. The page goes on by itself when the service is back.";
+    banner.hidden = !isLost;
     if (banner.textContent !== text) banner.textContent = text;
+  }
+
+  /** The page ends: another one may take its place. */
+  stop() {
+    this.resized.disconnect();
+    document.getElementById("frame")?.replaceChildren();
   }
 }
 

@@ -1,14 +1,14 @@
-// The stream of hints: what was changed. It carries no telemetry; pages ask for that as always.
+// The hints of what was changed, as one tab has them: from the worker that all tabs share, else from a stream of its own.
 
+import { ChangesConnection, LOST } from "./changes.js";
 import * as clock from "./clock.js";
-import { authorization } from "./session.js";
+import { token } from "./session.js";
+import { scriptUrl } from "./trusted.js";
 
-/** Milliseconds without a sign of life after which the link is lost: two pulses. */
-const LOST = 10_000;
-const HIDDEN = 5_000;
-const LONGEST_PAUSE = 10_000;
+/** Milliseconds for which a hidden tab keeps a stream of its own: a browser has six connections for all tabs. */
+const HIDDEN = 60_000;
 
-/** @typedef {{spacecraft: string[] | null, alarms: boolean, events: boolean, configs: boolean}} Hint */
+/** @typedef {import("./changes.js").Hint} Hint */
 
 export class Live {
   /**
@@ -21,29 +21,53 @@ export class Live {
     this.refused = refused;
     this.heard = heard;
     this.heardAt = performance.now();
-    /** @type {string | null} */
-    this.cursor = null;
     this.isConnected = false;
-    this.failures = 0;
-    /** @type {AbortController | null} */
-    this.connection = null;
+    this.isFollowing = false;
+    /** @type {any} */
     this.timer = 0;
+    /** @type {MessagePort | null} */
+    this.port = null;
+    /** @type {ChangesConnection | null} */
+    this.own = null;
+    if (typeof SharedWorker === "function") this.share();
     document.addEventListener("visibilitychange", () => this.seen());
+    addEventListener("pagehide", () => this.port?.postMessage({ action: "leave" }));
+    addEventListener("pageshow", (event) => event.persisted && this.isFollowing && this.start());
+  }
+
+  share() {
+    const worker = new SharedWorker(scriptUrl("stream_worker.js"), { type: "module", name: "missionops changes" });
+    const port = worker.port;
+    this.port = port;
+    port.onmessage = ({ data }) => {
+      port.postMessage({ action: "taken" });
+      if (this.isFollowing && this.port) this.take(data);
+    };
+    worker.onerror = () => {
+      this.port = null; // it cannot be loaded: each tab by itself, then
+      if (this.isFollowing) this.start();
+    };
   }
 
   /** Follow the changes, from now on and for as long as the page is open. */
   start() {
     clearTimeout(this.timer);
-    this.connection?.abort();
-    this.connection = new AbortController();
-    void this.follow(this.connection.signal);
+    this.isFollowing = true;
+    if (this.port) {
+      this.port.postMessage({ action: "follow", token: token() });
+      return;
+    }
+    this.own?.stop();
+    this.own = new ChangesConnection(token(), (message) => this.take(message));
+    this.own.start();
   }
 
   stop() {
     clearTimeout(this.timer);
-    this.connection?.abort();
-    this.connection = null;
+    this.isFollowing = false;
     this.isConnected = false;
+    this.port?.postMessage({ action: "leave" });
+    this.own?.stop();
   }
 
   /** @returns {"live" | "connecting" | "lost"} */
@@ -57,68 +81,31 @@ export class Live {
     return (performance.now() - this.heardAt) / 1000;
   }
 
-  /** A browser has six connections for all tabs: one that nobody looks at gives its own back. */
+  /** A stream of its own is given back while nobody looks. */
   seen() {
     clearTimeout(this.timer);
+    if (this.port || !this.own) return;
     if (document.hidden) {
-      this.timer = setTimeout(() => this.stop(), HIDDEN);
-    } else if (!this.isConnected) {
+      this.timer = setTimeout(() => {
+        this.own?.stop();
+        this.isConnected = false;
+      }, HIDDEN);
+    } else if (this.isFollowing && !this.isConnected) {
       this.heardAt = performance.now();
-      this.start();
+      this.own.start();
     }
   }
 
-  /** @param {AbortSignal} signal */
-  async follow(signal) {
-    try {
-      const query = this.cursor ? `?after=${encodeURIComponent(this.cursor)}` : "";
-      const headers = { ...authorization(), Accept: "text/event-stream" };
-      const response = await fetch(`/changes${query}`, { headers, signal, cache: "no-store" });
-      if (response.status === 401 || response.status === 403) {
-        this.refused();
-        return;
-      }
-      if (!response.ok || !response.body) throw new Error(`status ${response.status}`);
-      await this.read(response.body.pipeThrough(new TextDecoderStream()).getReader());
-    } catch {
-      // Whatever it was, the next attempt shows whether it is over.
+  /** @param {import("./changes.js").Message} message */
+  take(message) {
+    if (message.event === "refused") {
+      this.refused();
+      return;
     }
-    if (signal.aborted) return;
-    this.isConnected = false;
-    this.failures += 1;
-    const pause = Math.min(LONGEST_PAUSE, 1000 * 2 ** (this.failures - 1)) * (0.75 + Math.random() / 2);
-    this.timer = setTimeout(() => this.start(), pause);
-  }
-
-  /** @param {ReadableStreamDefaultReader<string>} reader */
-  async read(reader) {
-    let text = "";
-    const watch = setInterval(() => {
-      if (performance.now() - this.heardAt > LOST) void reader.cancel();
-    }, 1000);
-    try {
-      for (;;) {
-        const { done, value } = await reader.read();
-        if (done) return;
-        const parts = (text + value).split("\n\n");
-        text = parts.pop() ?? "";
-        for (const part of parts) this.take(part);
-      }
-    } finally {
-      clearInterval(watch);
-    }
-  }
-
-  /** @param {string} text */
-  take(text) {
-    const fields = new Map(text.split("\n").map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 2)]));
-    const data = JSON.parse(fields.get("data") ?? "{}");
     this.heardAt = performance.now();
     this.isConnected = true;
-    this.failures = 0;
-    if (data.at) clock.sync(data.at);
-    if (fields.has("id")) this.cursor = fields.get("id") ?? null;
+    if (message.data.at) clock.sync(message.data.at);
     this.heard();
-    if (fields.get("event") !== "pulse") this.changed(data);
+    if (message.event !== "pulse") this.changed(message.data);
   }
 }

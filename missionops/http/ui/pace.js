@@ -18,10 +18,14 @@ export class Pace {
     if (pause > 0) {
       await new Promise((resolve, reject) => {
         const timer = setTimeout(resolve, pause);
-        signal.addEventListener("abort", () => {
-          clearTimeout(timer);
-          reject(signal.reason);
-        }, { once: true });
+        signal.addEventListener(
+          "abort",
+          () => {
+            clearTimeout(timer);
+            reject(signal.reason);
+          },
+          { once: true },
+        );
       });
     }
     const begun = performance.now();

@@ -7,7 +7,8 @@ import { RequestError } from "./session.js";
  * @typedef {import("./live.js").Hint} Hint
  * @typedef {import("./route.js").Route} Route
  * @typedef {{title: string, view: HTMLElement, ask: (signal: AbortSignal) => Promise<void>,
- *            show?: (route: Route) => void, concerns?: (hint: Hint) => boolean}} Page
+ *            show?: (route: Route) => void, concerns?: (hint: Hint) => boolean, leave?: () => void,
+ *            keys?: import("./keys.js").PageKey[]}} Page `leave`: another page takes its place
  */
 
 export class Asking {
@@ -92,7 +93,12 @@ export function select(value, choices, chosen) {
 export function search(value, hint, typed) {
   let timer = 0;
   const input = h("input", {
-    type: "search", value, placeholder: hint, maxlength: 256, "data-search": true, autocomplete: "off",
+    type: "search",
+    value,
+    placeholder: hint,
+    maxlength: 256,
+    "data-search": true,
+    autocomplete: "off",
     input: () => {
       clearTimeout(timer);
       timer = setTimeout(() => typed(input.value.trim()), 200);

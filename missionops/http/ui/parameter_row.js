@@ -48,9 +48,16 @@ export class ParameterRow {
     this.limits = h("td", { class: "limits" });
     this.age = h("td", { class: "time" });
     this.time = h("td", { class: "time" });
-    this.element = h("tr", { click: (/** @type {MouseEvent} */ event) => this.open(event) },
-      h("th", { scope: "row", class: "message" }, this.link, " ", this.about), h("td", { class: "value" }, this.value, " ", this.unit),
-      this.state, this.limits, this.age, this.time);
+    this.element = h(
+      "tr",
+      { click: (/** @type {MouseEvent} */ event) => this.open(event) },
+      h("th", { scope: "row", class: "message" }, this.link, " ", this.about),
+      h("td", { class: "value" }, this.value, " ", this.unit),
+      this.state,
+      this.limits,
+      this.age,
+      this.time,
+    );
   }
 
   /** @param {MouseEvent} event */
@@ -75,12 +82,23 @@ export class ParameterRow {
     set(this.unit, item.unit ?? "");
     this.element.classList.toggle("stale", stale);
     const broken = item.limit && `${arrow(item.limit)} ${item.limit.name} ${plain(item.limit.value)}`;
-    this.state.replaceChildren(...[
-      item.severity !== null ? severityMark(item.severity) : item.limits || (rule && rule.off === undefined) ? mark("nominal", "Nominal") : mark("unconfigured", "Not checked", rule?.off ?? "no limits are for this parameter"),
-      broken && h("span", { class: "broken" }, ` ${broken}`), stale && " ", stale && mark("silent", "Stale", "older than it should be")].filter((part) => part !== null && part !== false));
+    this.state.replaceChildren(
+      ...[
+        item.severity !== null
+          ? severityMark(item.severity)
+          : item.limits || (rule && rule.off === undefined)
+            ? mark("nominal", "Nominal")
+            : mark("unconfigured", "Not checked", rule?.off ?? "no limits are for this parameter"),
+        broken && h("span", { class: "broken" }, ` ${broken}`),
+        stale && " ",
+        stale && mark("silent", "Stale", "older than it should be"),
+      ].filter((part) => part !== null && part !== false),
+    );
     this.limits.replaceChildren(...limitsBar(item));
     const heard = item.receivedAt ?? item.timestamp;
-    this.age.replaceChildren(at === null || item.timestamp === null ? clock.age(heard) : clock.duration((Date.parse(at) - Date.parse(item.timestamp)) / 1000));
+    this.age.replaceChildren(
+      at === null || item.timestamp === null ? clock.age(heard) : clock.duration((Date.parse(at) - Date.parse(item.timestamp)) / 1000),
+    );
     this.time.replaceChildren(...times(item));
   }
 }
@@ -98,7 +116,14 @@ function times({ timestamp, receivedAt }) {
   if (timestamp === null) return ["not among the newest snapshots"];
   const time = h("time", { datetime: timestamp, title: timestamp }, clock.utc(timestamp));
   if (receivedAt === null || Math.abs(Date.parse(receivedAt) - Date.parse(timestamp)) <= APART * 1000) return [time];
-  return [time, h("div", { class: "note", title: receivedAt }, `received ${clock.utc(receivedAt).replace(`${clock.utc(timestamp).slice(0, 10)} `, "")}`)];
+  return [
+    time,
+    h(
+      "div",
+      { class: "note", title: receivedAt },
+      `received ${clock.utc(receivedAt).replace(`${clock.utc(timestamp).slice(0, 10)} `, "")}`,
+    ),
+  ];
 }
 
 /**
@@ -123,8 +148,9 @@ function limitsBar(item) {
   const text = limits.map((limit) => `${limit.name} ${limit.text}`).join(", ");
   const [low, high] = [limits[0].value, limits[limits.length - 1].value];
   const number = typeof item.value === "number" || typeof item.value === "bigint" ? Number(item.value) : null;
-  if (low === high || number === null) return [h("span", { class: "note", title: text }, limits.map((limit) => `${limit.isHigh ? "≤" : "≥"} ${limit.text}`).join(", "))];
-  const place = (/** @type {number} */ value) => 8 + (Math.min(1.08, Math.max(-0.08, (value - low) / (high - low))) * 84);
+  if (low === high || number === null)
+    return [h("span", { class: "note", title: text }, limits.map((limit) => `${limit.isHigh ? "≤" : "≥"} ${limit.text}`).join(", "))];
+  const place = (/** @type {number} */ value) => 8 + Math.min(1.08, Math.max(-0.08, (value - low) / (high - low))) * 84;
   const bar = document.createElementNS(SVG, "svg");
   const draw = (/** @type {string} */ tag, /** @type {Record<string, string | number>} */ attributes) => {
     const shape = document.createElementNS(SVG, tag);
@@ -142,7 +168,14 @@ function limitsBar(item) {
   const [from, to] = [lows.length ? place(lows[lows.length - 1].value) : 0, highs.length ? place(highs[0].value) : 100];
   draw("rect", { x: 0, y: 6, width: 100, height: 4, class: "outside" });
   draw("rect", { x: from, y: 6, width: to - from, height: 4, class: "inside" });
-  for (const limit of limits) draw("rect", { x: place(limit.value) - 0.5, y: limit.level === "crit" || limit.level === "severe" ? 3 : 5, width: 1, height: limit.level === "crit" || limit.level === "severe" ? 10 : 6, class: "edge" });
+  for (const limit of limits)
+    draw("rect", {
+      x: place(limit.value) - 0.5,
+      y: limit.level === "crit" || limit.level === "severe" ? 3 : 5,
+      width: 1,
+      height: limit.level === "crit" || limit.level === "severe" ? 10 : 6,
+      class: "edge",
+    });
   draw("path", { d: `M${place(number)} 9l-4 7h8z`, class: "place" });
   return [bar];
 }

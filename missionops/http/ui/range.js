@@ -19,9 +19,14 @@ export function time(text, now) {
   const relative = /^(?:now)?\s*(?:([+-])\s*(\S+))?$/i.exec(typed);
   if (relative && typed) {
     const length = relative[2] ? duration(relative[2]) : 0;
-    return length === null ? `${relative[2]} is no length of time: type 90s, 30m, 2h, 7d, 2w or 1y.` : now + (relative[1] === "-" ? -length : length);
+    return length === null
+      ? `${relative[2]} is no length of time: type 90s, 30m, 2h, 7d, 2w or 1y.`
+      : now + (relative[1] === "-" ? -length : length);
   }
-  const found = /^(\d{4})-(?:(\d{3})|(\d\d)-(\d\d))(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,12}))?)?)?\s*(?:(Z|UTC)|([+-])(\d\d):?(\d\d))?$/i.exec(typed);
+  const found =
+    /^(\d{4})-(?:(\d{3})|(\d\d)-(\d\d))(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,12}))?)?)?\s*(?:(Z|UTC)|([+-])(\d\d):?(\d\d))?$/i.exec(
+      typed,
+    );
   if (!found) return FORM;
   const [year, month, day] = found[2] ? [Number(found[1]), 1, Number(found[2])] : [found[1], found[3], found[4]].map(Number);
   const [hour, minute, second] = found.slice(5, 8).map((part) => Number(part ?? 0));
@@ -41,7 +46,10 @@ export function time(text, now) {
  */
 export function duration(text) {
   if (!/^(\d+(\.\d+)?(ms|min|[smhdwy]))+$/i.test(text)) return null;
-  return [...text.toLowerCase().matchAll(/(\d+(?:\.\d+)?)(ms|min|[smhdwy])/g)].reduce((sum, [, count, unit]) => sum + Number(count) * UNITS[unit], 0);
+  return [...text.toLowerCase().matchAll(/(\d+(?:\.\d+)?)(ms|min|[smhdwy])/g)].reduce(
+    (sum, [, count, unit]) => sum + Number(count) * UNITS[unit],
+    0,
+  );
 }
 
 /**

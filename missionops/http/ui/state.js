@@ -5,14 +5,25 @@ import { h, svg } from "./dom.js";
 const DOWN = "M1.5 2.5h13L8 14.5z";
 const DIAMOND = "M8 1l7 7-7 7-7-7z";
 
+/** Shapes of 16 by 16 for what waits for an operator. */
+export const WORST_SHAPES = { critical: DOWN, warning: DIAMOND, low: "M3 3h10v10H3z" };
+
 /** @type {Record<string, () => SVGElement>} */
 const SYMBOLS = {
+  severe: () =>
+    svg(
+      "critical severe",
+      ["path", { d: "M.5 1.5h15L8 15.5z", class: "edge" }],
+      ["path", { d: "M3 3h10L8 12.3z" }],
+      ["path", { d: "M8 4.2v3.4M8 8.7v1.1", class: "sign" }],
+    ),
   critical: () => svg("critical", ["path", { d: DOWN }]),
   warning: () => svg("warning", ["path", { d: DIAMOND }]),
   low: () => svg("low", ["path", { d: "M3 3h10v10H3z" }]),
   silent: () => svg("silent", ["circle", { cx: "8", cy: "8", r: "5.5", "stroke-dasharray": "2.2 2.1" }]),
   unconfigured: () => svg("outline", ["circle", { cx: "8", cy: "8", r: "5.5" }], ["path", { d: "M4.2 11.8l7.6-7.6" }]),
-  partial: () => svg("outline half", ["circle", { cx: "8", cy: "8", r: "5.5" }], ["path", { d: "M8 2.5a5.5 5.5 0 0 1 0 11z", class: "filled" }]),
+  partial: () =>
+    svg("outline half", ["circle", { cx: "8", cy: "8", r: "5.5" }], ["path", { d: "M8 2.5a5.5 5.5 0 0 1 0 11z", class: "filled" }]),
   unknown: () => svg("outline", ["path", { d: "M5.5 6a2.5 2.5 0 1 1 3.6 2.2Q8 8.8 8 10.2M8 12.6v.9" }]),
   nominal: () => svg("nominal", ["circle", { cx: "8", cy: "8", r: "2.6" }]),
 };
@@ -54,4 +65,18 @@ export function stateMark(state) {
 export function severityMark(severity) {
   const found = SEVERITIES[severity] ?? { symbol: "unknown", word: severity };
   return h("span", { class: `mark ${found.symbol}` }, SYMBOLS[found.symbol](), found.word);
+}
+
+const ALARMS = { CRITICAL: ["severe", "Critical"], HIGH: ["critical", "High"], MEDIUM: ["warning", "Medium"], LOW: ["low", "Low"] };
+
+/**
+ * The severity of an alarm: each has a shape of its own. What is over, or taken note of, has no fill.
+ * @param {"LOW" | "MEDIUM" | "HIGH" | "CRITICAL"} severity
+ * @param {string} [manner] `flash` where it waits for an operator, `quiet` where it is over
+ * @param {string} [text] in place of its word
+ */
+export function alarmMark(severity, manner = "", text = "") {
+  const [symbol, word] = ALARMS[severity];
+  const fill = symbol === "severe" ? "critical severe" : symbol;
+  return h("span", { class: `mark ${fill} ${manner}`.trim() }, SYMBOLS[symbol](), text || word);
 }

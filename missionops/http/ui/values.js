@@ -12,7 +12,11 @@ export const plain = (value) => (value === null || value === undefined ? "no val
  */
 export function short(value) {
   const size = Math.abs(value);
-  if (size !== 0 && (size >= 1e7 || size < 1e-4)) return value.toExponential(3).replace(/\.?0+e/, "e").replace("e+", "e");
+  if (size !== 0 && (size >= 1e7 || size < 1e-4))
+    return value
+      .toExponential(3)
+      .replace(/\.?0+e/, "e")
+      .replace("e+", "e");
   return String(Number(value.toPrecision(7)));
 }
 
@@ -47,4 +51,5 @@ export const arrow = (limit) => (limit?.name.endsWith("Low") ? "↓" : limit?.na
 export const listed = (names) => names.map((name) => name.replace(/[\\,]/g, "\\$&")).join(",");
 
 /** @param {string} text */
-export const unlisted = (text) => (text === "" ? [] : [...`${text},`.matchAll(/((?:\\[\\,]|[^,])*),/g)].map((found) => found[1].replace(/\\([\\,])/g, "$1")));
+export const unlisted = (text) =>
+  text === "" ? [] : [...`${text},`.matchAll(/((?:\\[\\,]|[^,])*),/g)].map((found) => found[1].replace(/\\([\\,])/g, "$1"));

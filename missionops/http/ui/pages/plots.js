@@ -53,14 +53,39 @@ export function plots(route) {
   const known = h("datalist", { id: "parameters" });
   const adding = h("input", { list: "parameters", maxlength: 256, placeholder: "add a parameter", autocomplete: "off" });
   const facts = h("p", { class: "note plot-facts", role: "status" });
-  const actions = h("span", { class: "chips" },
-    h("button", { type: "button", click: () => picture && save(new Blob([csv(picture.data)], { type: "text/csv" }), `${fileName()}.csv`) }, "CSV"),
-    h("button", { type: "button", click: savePicture }, "PNG"));
-  const nothing = h("p", { class: "empty", hidden: true }, "Choose a parameter: type its name above, or click a value on the page of the spacecraft.");
-  const page = h("div", { class: "plots" },
-    h("div", { class: "bar" }, h("h1", {}, h("a", { href: link(["sc", id]) }, h("bdi", {}, id)), " plot"), chips,
-      h("form", { class: "bar adding", submit: add }, field("Parameter", adding), h("button", {}, "Add"), known), actions),
-    form.element, facts, nothing, view.element, overview.element, readout.element);
+  const actions = h(
+    "span",
+    { class: "chips" },
+    h(
+      "button",
+      { type: "button", click: () => picture && save(new Blob([csv(picture.data)], { type: "text/csv" }), `${fileName()}.csv`) },
+      "CSV",
+    ),
+    h("button", { type: "button", click: savePicture }, "PNG"),
+  );
+  const nothing = h(
+    "p",
+    { class: "empty", hidden: true },
+    "Choose a parameter: type its name above, or click a value on the page of the spacecraft.",
+  );
+  const page = h(
+    "div",
+    { class: "plots" },
+    h(
+      "div",
+      { class: "bar" },
+      h("h1", {}, h("a", { href: link(["sc", id]) }, h("bdi", {}, id)), " plot"),
+      chips,
+      h("form", { class: "bar adding", submit: add }, field("Parameter", adding), h("button", {}, "Add"), known),
+      actions,
+    ),
+    form.element,
+    facts,
+    nothing,
+    view.element,
+    overview.element,
+    readout.element,
+  );
 
   /** @param {AbortSignal} signal */
   async function ask(signal) {
@@ -105,9 +130,13 @@ export function plots(route) {
   /** @param {import("../plots/loading.js").Data} data */
   function factsOf(data) {
     const count = data.traces.reduce((sum, trace) => sum + trace.count.reduce((one, other) => one + other, 0) + trace.others, 0);
-    const versions = [...new Set(data.traces.flatMap((trace) => trace.limits.flatMap((each) => each.spans.map((span) => span.version))))].sort((one, other) => one - other);
+    const versions = [
+      ...new Set(data.traces.flatMap((trace) => trace.limits.flatMap((each) => each.spans.map((span) => span.version)))),
+    ].sort((one, other) => one - other);
     const limits = versions.length === 0 ? "no limits" : `limits ${versions.map((version) => `v${version}`).join(" → ")}`;
-    const step = data.traces.every((trace) => trace.isSamples) ? "every sample" : `step ${durationText(data.step * 1000).replace(/(\d)([a-z])/, "$1 $2")}`;
+    const step = data.traces.every((trace) => trace.isSamples)
+      ? "every sample"
+      : `step ${durationText(data.step * 1000).replace(/(\d)([a-z])/, "$1 $2")}`;
     const cut = data.traces.some((trace) => trace.isCut) ? " · of texts only the newest 1,000 violations are marked" : "";
     const missing = data.isComplete ? "" : ` · LOADING: only until ${clock.utc(data.loadedTo)} so far`;
     return `${clock.utc(data.from)} to ${clock.utc(data.to)} UTC · ${step} · ${count.toLocaleString("en")} samples · ${limits}${cut}${missing}`;
@@ -171,7 +200,9 @@ export function plots(route) {
     if (!picture) return;
     const { from, to } = picture.range;
     const here = view.cursor ?? (side < 0 ? to + 1 : from - 1);
-    const times = picture.data.traces.flatMap((trace) => (ofViolations ? trace.violations.map((each) => (each.at + each.until) / 2) : trace.at));
+    const times = picture.data.traces.flatMap((trace) =>
+      ofViolations ? trace.violations.map((each) => (each.at + each.until) / 2) : trace.at,
+    );
     const beyond = times.filter((at) => (at - here) * side > 0.0005 && at >= from && at <= to);
     if (beyond.length === 0) return;
     const found = beyond.reduce((one, other) => (Math.abs(other - here) < Math.abs(one - here) ? other : one));
@@ -184,12 +215,24 @@ export function plots(route) {
     event.preventDefault();
     const name = adding.value;
     adding.value = "";
-    if (name && !names.includes(name)) location.hash = address({ p: listed([...names, name]), last: range.last === null ? null : durationText(range.last) });
+    if (name && !names.includes(name))
+      location.hash = address({ p: listed([...names, name]), last: range.last === null ? null : durationText(range.last) });
   }
 
   function showNames() {
-    chips.replaceChildren(...names.map((name) => h("a", { class: "chip", href: address({ p: listed(names.filter((each) => each !== name)) }), "aria-label": `Remove ${name}` }, h("bdi", { class: "clip" }, name), "×")),
-      ...(namesOf(query, Infinity).length > MOST_PARAMETERS ? [h("span", { class: "note" }, `Only the first ${MOST_PARAMETERS} are shown.`)] : []));
+    chips.replaceChildren(
+      ...names.map((name) =>
+        h(
+          "a",
+          { class: "chip", href: address({ p: listed(names.filter((each) => each !== name)) }), "aria-label": `Remove ${name}` },
+          h("bdi", { class: "clip" }, name),
+          "×",
+        ),
+      ),
+      ...(namesOf(query, Infinity).length > MOST_PARAMETERS
+        ? [h("span", { class: "note" }, `Only the first ${MOST_PARAMETERS} are shown.`)]
+        : []),
+    );
   }
 
   const fileName = () => `${id}_${names.join("_").slice(0, 80)}_${iso(range.from)}_${iso(range.to)}`;
@@ -202,7 +245,9 @@ export function plots(route) {
 
   async function copyRange() {
     await navigator.clipboard?.writeText(`${iso(range.from)}/${iso(range.to)}`);
-    facts.textContent = navigator.clipboard ? "The range is copied: t v pastes it on another plot." : "This browser lets only pages over HTTPS copy.";
+    facts.textContent = navigator.clipboard
+      ? "The range is copied: t v pastes it on another plot."
+      : "This browser lets only pages over HTTPS copy.";
   }
 
   async function pasteRange() {
@@ -220,9 +265,19 @@ export function plots(route) {
     return show();
   }, 1000);
   keys.listen(view.element, {
-    ArrowLeft: () => next(-1, false), ArrowRight: () => next(1, false), "Shift ArrowLeft": () => move(-0.5), "Shift ArrowRight": () => move(0.5),
-    "+": () => zoom(0.5), "-": () => zoom(2), b: back, 0: () => trail.length > 0 && visit(trail.splice(0)[0]), " ": toggleLive,
-    "[": () => next(-1, true), "]": () => next(1, true), "t c": () => void copyRange(), "t v": () => void pasteRange(),
+    ArrowLeft: () => next(-1, false),
+    ArrowRight: () => next(1, false),
+    "Shift ArrowLeft": () => move(-0.5),
+    "Shift ArrowRight": () => move(0.5),
+    "+": () => zoom(0.5),
+    "-": () => zoom(2),
+    b: back,
+    0: () => trail.length > 0 && visit(trail.splice(0)[0]),
+    " ": toggleLive,
+    "[": () => next(-1, true),
+    "]": () => next(1, true),
+    "t c": () => void copyRange(),
+    "t v": () => void pasteRange(),
   });
   takeCursor();
   showNames();

@@ -38,23 +38,58 @@ export function spacecraft(route) {
   const state = h("span");
   const facts = h("p", { class: "facts-line" });
   const input = search(query.get("q") ?? "", "name, description or subsystem", (q) => change({ q, n: null }));
-  const abnormal = h("input", { type: "checkbox", checked: query.has("abnormal"), change: () => change({ abnormal: abnormal.checked ? 1 : null, n: null }) });
+  const abnormal = h("input", {
+    type: "checkbox",
+    checked: query.has("abnormal"),
+    change: () => change({ abnormal: abnormal.checked ? 1 : null, n: null }),
+  });
   const freezing = new Freezing();
-  const table = h("table", { class: "wide parameters", hidden: true }, h("caption", { class: "unseen" }, "Newest value of each parameter"), h("colgroup", {}, ...HEADS.map(() => h("col"))),
-    h("thead", {}, h("tr", {}, ...HEADS.map((text) => h("th", { scope: "col" }, text)))));
+  const table = h(
+    "table",
+    { class: "wide parameters", hidden: true },
+    h("caption", { class: "unseen" }, "Newest value of each parameter"),
+    h("colgroup", {}, ...HEADS.map(() => h("col"))),
+    h("thead", {}, h("tr", {}, ...HEADS.map((text) => h("th", { scope: "col" }, text)))),
+  );
   const note = h("p", { class: "note", role: "status" });
   const more = h("button", { type: "button", hidden: true, click: () => change({ n: shown() + PORTION }) }, "Show more");
   const alarms = h("ul");
   const alarmsNote = h("p", { class: "note" });
   const events = h("ul");
   const documents = h("ul");
-  const view = h("div", {},
-    h("div", { class: "bar" }, h("h1", {}, h("bdi", {}, id)), state, freezing.form), facts,
-    h("div", { class: "craft" },
-      h("section", { class: "craft-values" }, h("div", { class: "bar" }, field("Search", input), h("label", { class: "field" }, abnormal, " only abnormal")), table, note, more),
-      h("section", { class: "craft-alarms" }, h("h2", {}, h("a", { href: link(["alarms"], { sc: id }) }, "Active alarms")), alarms, alarmsNote),
-      h("section", { class: "craft-more" }, h("h2", {}, h("a", { href: link(["events"], { sc: id }) }, "Latest events")), events,
-        h("h2", {}, h("a", { href: link(["docs"], { sc: id }) }, "Documents")), documents)));
+  const view = h(
+    "div",
+    {},
+    h("div", { class: "bar" }, h("h1", {}, h("bdi", {}, id)), state, freezing.form),
+    facts,
+    h(
+      "div",
+      { class: "craft" },
+      h(
+        "section",
+        { class: "craft-values" },
+        h("div", { class: "bar" }, field("Search", input), h("label", { class: "field" }, abnormal, " only abnormal")),
+        table,
+        note,
+        more,
+      ),
+      h(
+        "section",
+        { class: "craft-alarms" },
+        h("h2", {}, h("a", { href: link(["alarms"], { sc: id }) }, "Active alarms")),
+        alarms,
+        alarmsNote,
+      ),
+      h(
+        "section",
+        { class: "craft-more" },
+        h("h2", {}, h("a", { href: link(["events"], { sc: id }) }, "Latest events")),
+        events,
+        h("h2", {}, h("a", { href: link(["docs"], { sc: id }) }, "Documents")),
+        documents,
+      ),
+    ),
+  );
   const shown = () => Math.max(PORTION, Number(query.get("n")) || 0);
 
   /** @param {AbortSignal} signal */
@@ -64,11 +99,14 @@ export function spacecraft(route) {
     const [values, found, standing, log, docs] = await Promise.all([
       get("/telemetry/latest", { spacecraftId: id, at }, signal),
       get(`/spacecraft/${id}/status`, {}, signal),
-      at === null ? get("/alarms/active", { spacecraftId: id, state: "ACTIVE", limit: ALARMS }, signal) : get("/alarms", { spacecraftId: id, limit: 1000, from: at, to: at }, signal),
+      at === null
+        ? get("/alarms/active", { spacecraftId: id, state: "ACTIVE", limit: ALARMS }, signal)
+        : get("/alarms", { spacecraftId: id, limit: 1000, from: at, to: at }, signal),
       asked.rest ? get("/events", { spacecraftId: id, limit: FEW, ...(at && { to: at }) }, signal) : null,
       asked.rest ? get("/docs/search", { spacecraftId: id, limit: FEW }, signal) : null,
     ]);
-    if (asked.configs && found.data.monitoring !== "UNKNOWN") { // else it is not registered
+    if (asked.configs && found.data.monitoring !== "UNKNOWN") {
+      // else it is not registered
       const { data } = await get(`/spacecraft/${id}`, {}, signal);
       rules = data.config?.parameters ?? {};
     }
@@ -78,7 +116,13 @@ export function spacecraft(route) {
     listAlarms(at === null ? standing.data.items : worstFirst(standing.data), standing.data.total ?? standing.data.length, at);
     if (log) keyed(events, log.data, (each) => each.id, event);
     if (log?.data.length === 0) events.replaceChildren(h("li", { class: "note" }, "No event yet."));
-    if (docs) keyed(documents, docs.data.map((/** @type {any} */ each) => ({ id: each.id, title: each.title, category: each.category })), (each) => each.id, documentLine);
+    if (docs)
+      keyed(
+        documents,
+        docs.data.map((/** @type {any} */ each) => ({ id: each.id, title: each.title, category: each.category })),
+        (each) => each.id,
+        documentLine,
+      );
     if (docs?.data.length === 0) documents.replaceChildren(h("li", { class: "note" }, "No document is about this spacecraft."));
     fill();
   }
@@ -91,12 +135,20 @@ export function spacecraft(route) {
     state.replaceChildren(at === null ? stateMark(overall(status)) : h("span", { class: "frozen" }, `FROZEN at ${clock.utc(at)} UTC`));
     const offset = status.clockOffset;
     const isOff = typeof offset === "number" && Math.abs(offset) > CLOCK_OFF;
-    facts.replaceChildren(...[
-      status.monitoring === "UNKNOWN" ? h("span", {}, "Neither registered nor heard of so far") : h("span", {}, "Last received ", clock.age(status.lastReceivedAt)),
-      isOff && h("span", {}, `Its times are ${clock.duration(Math.abs(offset))} ${offset > 0 ? "before" : "after"} reception`),
-      h("span", {}, `${total(status.alarms.active)} active, ${status.alarms.unacknowledged} unacknowledged, ${status.alarms.shelved} shelved alarms`),
-      h("a", { href: link(["sc", id, "limits"]) }, "Limits"),
-    ].filter(Boolean));
+    facts.replaceChildren(
+      ...[
+        status.monitoring === "UNKNOWN"
+          ? h("span", {}, "Neither registered nor heard of so far")
+          : h("span", {}, "Last received ", clock.age(status.lastReceivedAt)),
+        isOff && h("span", {}, `Its times are ${clock.duration(Math.abs(offset))} ${offset > 0 ? "before" : "after"} reception`),
+        h(
+          "span",
+          {},
+          `${total(status.alarms.active)} active, ${status.alarms.unacknowledged} unacknowledged, ${status.alarms.shelved} shelved alarms`,
+        ),
+        h("a", { href: link(["sc", id, "limits"]) }, "Limits"),
+      ].filter(Boolean),
+    );
   }
 
   /**
@@ -107,31 +159,47 @@ export function spacecraft(route) {
   function listAlarms(items, count, at) {
     keyed(alarms, items.slice(0, ALARMS), (each) => each.id, alarm);
     const none = at === null ? "No alarm is active." : "No alarm was active.";
-    alarmsNote.textContent = count === 0 ? none : count > ALARMS ? `${(count - ALARMS).toLocaleString("en")} more: the link above lists them.` : "";
+    alarmsNote.textContent =
+      count === 0 ? none : count > ALARMS ? `${(count - ALARMS).toLocaleString("en")} more: the link above lists them.` : "";
   }
 
   /** @param {any} found */
   function alarm(found) {
-    return h("li", {}, severityMark(found.severity), " ",
-      h("a", { href: link(["alarms"], { sc: id, q: found.parameter }) }, h("bdi", {}, found.parameter ?? "nothing received")), ` ${found.description.replace(`Parameter ${found.parameter} `, "")}`,
-      h("div", { class: "note" }, `since ${clock.utc(found.start)} UTC · ${found.state === "ACTIVE_ACKNOWLEDGED" ? `acknowledged by ${found.acknowledged?.by}` : found.shelved ? "shelved" : "unacknowledged"}`));
+    return h(
+      "li",
+      {},
+      severityMark(found.severity),
+      " ",
+      h("a", { href: link(["alarms"], { sc: id, q: found.parameter }) }, h("bdi", {}, found.parameter ?? "nothing received")),
+      ` ${found.description.replace(`Parameter ${found.parameter} `, "")}`,
+      h(
+        "div",
+        { class: "note" },
+        `since ${clock.utc(found.start)} UTC · ${found.state === "ACTIVE_ACKNOWLEDGED" ? `acknowledged by ${found.acknowledged?.by}` : found.shelved ? "shelved" : "unacknowledged"}`,
+      ),
+    );
   }
 
   function fill() {
     const at = query.get("at");
     const text = (query.get("q") ?? "").toLowerCase();
     const marked = latest.map((item) => ({ item, stale: isStale(item, rules[item.name]?.staleAfter, at) }));
-    const fitting = marked.filter(({ item, stale }) =>
-      (!query.has("abnormal") || stale || item.severity !== null) &&
-      (text === "" || [item.name, item.description, item.subsystem].some((each) => each?.toLowerCase().includes(text))));
+    const fitting = marked.filter(
+      ({ item, stale }) =>
+        (!query.has("abnormal") || stale || item.severity !== null) &&
+        (text === "" || [item.name, item.description, item.subsystem].some((each) => each?.toLowerCase().includes(text))),
+    );
     const groups = grouped(fitting.map(({ item }) => item));
     const ordered = fitting.sort((one, other) => order(groups, one.item) - order(groups, other.item)).slice(0, shown());
     const sections = [...Map.groupBy(ordered, ({ item }) => groups.of(item))];
     const names = sections.map(([name]) => name);
     for (const [name, body] of bodies) if (!names.includes(name)) body.remove();
     bodies = new Map(names.map((name) => [name, bodies.get(name) ?? h("tbody")]));
-    for (const [name, items] of sections) place(/** @type {HTMLElement} */ (bodies.get(name)), groups.names.length > 1 ? name : null, items, at);
-    [...bodies.values()].forEach((body, index) => body === table.tBodies[index] || table.insertBefore(body, table.tBodies[index] ?? null));
+    for (const [name, items] of sections)
+      place(/** @type {HTMLElement} */ (bodies.get(name)), groups.names.length > 1 ? name : null, items, at);
+    for (const [index, body] of [...bodies.values()].entries()) {
+      if (body !== table.tBodies[index]) table.insertBefore(body, table.tBodies[index] ?? null);
+    }
     const kept = new Set(ordered.map(({ item }) => item.name));
     for (const [name, row] of rows) {
       if (kept.has(name)) continue;
@@ -201,8 +269,14 @@ class Freezing {
     this.input = h("input", { class: "moment", placeholder: "now", autocomplete: "off", "aria-describedby": "at-fault" });
     this.fault = h("span", { class: "fault", id: "at-fault", role: "alert" });
     this.live = h("button", { type: "button", click: () => change({ at: null }) }, "Back to now");
-    this.form = h("form", { class: "bar right", submit: (/** @type {Event} */ event) => this.apply(event) },
-      field("As of", this.input), h("button", {}, "Freeze"), this.live, this.fault);
+    this.form = h(
+      "form",
+      { class: "bar right", submit: (/** @type {Event} */ event) => this.apply(event) },
+      field("As of", this.input),
+      h("button", {}, "Freeze"),
+      this.live,
+      this.fault,
+    );
   }
 
   /** @param {Event} event */
@@ -259,14 +333,18 @@ const total = (counts) => Object.values(counts).reduce((sum, each) => sum + each
 /** @param {any[]} alarms as they were found later, too */
 function worstFirst(alarms) {
   const order = ["CRITICAL", "HIGH", "MEDIUM", "LOW"];
-  return alarms.filter((each) => each.state !== "RETRACTED").sort((one, other) => order.indexOf(one.severity) - order.indexOf(other.severity));
+  return alarms
+    .filter((each) => each.state !== "RETRACTED")
+    .sort((one, other) => order.indexOf(one.severity) - order.indexOf(other.severity));
 }
 
 /** @param {any} event */
-const event = (event) => h("li", {}, severityMark(event.severity), " ", event.message, h("div", { class: "note" }, `${clock.utc(event.timestamp)} UTC`));
+const event = (event) =>
+  h("li", {}, severityMark(event.severity), " ", event.message, h("div", { class: "note" }, `${clock.utc(event.timestamp)} UTC`));
 
 /** @param {any} found */
-const documentLine = (found) => h("li", {}, h("a", { href: link(["docs", found.id]) }, found.title), h("span", { class: "note" }, ` ${plain(found.category)}`));
+const documentLine = (found) =>
+  h("li", {}, h("a", { href: link(["docs", found.id]) }, found.title), h("span", { class: "note" }, ` ${plain(found.category)}`));
 
 /**
  * @param {number} total

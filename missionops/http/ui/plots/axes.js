@@ -6,8 +6,10 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 const STEPS = [
   ...[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500],
-  ...[1, 2, 5, 10, 15, 30].map((count) => count * SECOND), ...[1, 2, 5, 10, 15, 30].map((count) => count * MINUTE),
-  ...[1, 2, 3, 6, 12].map((count) => count * HOUR), ...[1, 2, 7].map((count) => count * DAY),
+  ...[1, 2, 5, 10, 15, 30].map((count) => count * SECOND),
+  ...[1, 2, 5, 10, 15, 30].map((count) => count * MINUTE),
+  ...[1, 2, 3, 6, 12].map((count) => count * HOUR),
+  ...[1, 2, 7].map((count) => count * DAY),
 ];
 const MONTHS = [1, 3, 6, 12, 24, 60, 120, 240, 600];
 
@@ -80,7 +82,9 @@ export function valueTicks(low, high, most) {
   const step = [1, 2, 5, 10].map((factor) => factor * power).find((each) => each >= rough) ?? rough;
   const first = Math.ceil(low / step);
   const count = Math.max(0, Math.min(50, Math.floor(high / step) - first + 1));
-  return Array.from({ length: count }, (_, index) => (step >= 1 ? (first + index) * step : Number(((first + index) * step).toPrecision(12))));
+  return Array.from({ length: count }, (_, index) =>
+    step >= 1 ? (first + index) * step : Number(((first + index) * step).toPrecision(12)),
+  );
 }
 
 /**

@@ -18,13 +18,30 @@ export function csv(data) {
   for (const trace of data.traces) {
     const judged = Map.groupBy(trace.violations, (each) => each.at.toFixed(3));
     for (let index = 0; index < trace.at.length; index += 1) {
-      const beyond = judged.get(trace.from[index].toFixed(3))?.map((each) => each.severity).join(" ") ?? "";
-      lines.push([cell(trace.parameter), iso(trace.from[index]), trace.isSamples ? "" : iso(trace.to[index]), plain(trace.last[index]), plain(trace.min[index]), iso(trace.minAt[index]),
-        plain(trace.max[index]), iso(trace.maxAt[index]), trace.count[index], beyond].join(","));
+      const beyond =
+        judged
+          .get(trace.from[index].toFixed(3))
+          ?.map((each) => each.severity)
+          .join(" ") ?? "";
+      lines.push(
+        [
+          cell(trace.parameter),
+          iso(trace.from[index]),
+          trace.isSamples ? "" : iso(trace.to[index]),
+          plain(trace.last[index]),
+          plain(trace.min[index]),
+          iso(trace.minAt[index]),
+          plain(trace.max[index]),
+          iso(trace.maxAt[index]),
+          trace.count[index],
+          beyond,
+        ].join(","),
+      );
     }
   }
   for (const { parameter, spans } of data.states) {
-    for (const span of spans) lines.push([cell(parameter), iso(span.from), iso(span.to), cell(plain(span.value)), "", "", "", "", span.count, ""].join(","));
+    for (const span of spans)
+      lines.push([cell(parameter), iso(span.from), iso(span.to), cell(plain(span.value)), "", "", "", "", span.count, ""].join(","));
   }
   return `${lines.join("\r\n")}\r\n`;
 }
@@ -59,7 +76,9 @@ export function png(picture, colours, header) {
     context.font = index === 0 ? `600 16px ${FONT.slice(5)}` : FONT;
     context.fillText(line, layout.left, index === 0 ? 8 : 12 + index * 18, PNG_WIDTH - layout.left - 16);
   });
-  return new Promise((resolve, reject) => canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("The browser made no picture."))), "image/png"));
+  return new Promise((resolve, reject) =>
+    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("The browser made no picture."))), "image/png"),
+  );
 }
 
 /**

@@ -58,7 +58,11 @@ function extent(trace, range) {
     high = Math.max(high, Number(trace.max[index]));
   }
   if (low > high) return { low: 0, high: 1 };
-  return valueRange(low, high, trace.limits.flatMap((each) => given(each.limits).map((limit) => limit.value)));
+  return valueRange(
+    low,
+    high,
+    trace.limits.flatMap((each) => given(each.limits).map((limit) => limit.value)),
+  );
 }
 
 /**
@@ -92,8 +96,10 @@ export const isBroken = (trace, index) => trace.gap !== null && trace.from[index
  * @param {number} from
  * @param {number} to
  */
-export const limitsAt = (trace, from, to) => trace.limits.flatMap(({ limits, spans }) =>
-  spans.filter((span) => span.from <= to && span.to >= from).map((span) => ({ limits, version: span.version })));
+export const limitsAt = (trace, from, to) =>
+  trace.limits.flatMap(({ limits, spans }) =>
+    spans.filter((span) => span.from <= to && span.to >= from).map((span) => ({ limits, version: span.version })),
+  );
 
 /**
  * Until when a set of limits counts: the next that judged, unless nothing was judged for long.
@@ -101,7 +107,9 @@ export const limitsAt = (trace, from, to) => trace.limits.flatMap(({ limits, spa
  * @param {number} step
  */
 export function bands(trace, step) {
-  const spans = trace.limits.flatMap(({ limits, spans }) => spans.map((span) => ({ ...span, limits }))).sort((one, other) => one.from - other.from);
+  const spans = trace.limits
+    .flatMap(({ limits, spans }) => spans.map((span) => ({ ...span, limits })))
+    .sort((one, other) => one.from - other.from);
   return spans.map((span, index) => {
     const next = spans[index + 1];
     const isNear = next && next.from - span.to <= Math.max(trace.gap ?? 0, 2 * step);

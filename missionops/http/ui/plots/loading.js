@@ -2,7 +2,7 @@
 
 import { iso } from "../range.js";
 import { get } from "../session.js";
-import { listed } from "../values.js";
+import { LIMITS, listed } from "../values.js";
 
 /** Parameters times points that one request may ask for. */
 const VALUES = 40_000;
@@ -42,7 +42,15 @@ export async function* load(spacecraft, names, range, width, signal) {
     step = page.data.step;
     cursor = page.cursor;
     const all = [...traces.values()];
-    if (cursor) yield { ...range, step, traces: all, states: [], isComplete: false, loadedTo: Math.max(range.from, ...all.map((trace) => trace.to.at(-1) ?? 0)) };
+    if (cursor)
+      yield {
+        ...range,
+        step,
+        traces: all,
+        states: [],
+        isComplete: false,
+        loadedTo: Math.max(range.from, ...all.map((trace) => trace.to.at(-1) ?? 0)),
+      };
   } while (cursor);
   const all = [...traces.values()];
   const texts = all.filter((trace) => trace.others > 0).map((trace) => trace.parameter);
@@ -53,7 +61,15 @@ export async function* load(spacecraft, names, range, width, signal) {
       const page = await get("/telemetry/states", { ...query, parameters: listed(texts), cursor }, signal);
       for (const found of page.data.states) lengthen(/** @type {States} */ (states.get(found.parameter)), found.spans);
       cursor = page.cursor;
-      if (cursor) yield { ...range, step, traces: all, states: [...states.values()], isComplete: false, loadedTo: Math.max(range.from, ...[...states.values()].map((each) => each.spans.at(-1)?.to ?? 0)) };
+      if (cursor)
+        yield {
+          ...range,
+          step,
+          traces: all,
+          states: [...states.values()],
+          isComplete: false,
+          loadedTo: Math.max(range.from, ...[...states.values()].map((each) => each.spans.at(-1)?.to ?? 0)),
+        };
     } while (cursor);
   }
   for (const parameter of texts) await judge(/** @type {Trace} */ (traces.get(parameter)), { ...query, parameter }, signal);
@@ -70,7 +86,8 @@ async function judge(trace, query, signal) {
   const { data, cursor } = await get("/anomalies", { ...query, limit: MOST_JUDGED }, signal);
   trace.isCut = cursor !== null;
   for (const { timestamp, severity, value } of data.reverse()) {
-    if (typeof value !== "number" && typeof value !== "bigint") trace.violations.push({ at: moment(timestamp), until: moment(timestamp), severity, count: 1 });
+    if (typeof value !== "number" && typeof value !== "bigint")
+      trace.violations.push({ at: moment(timestamp), until: moment(timestamp), severity, count: 1 });
   }
 }
 
@@ -79,7 +96,22 @@ async function judge(trace, query, signal) {
  * @returns {Trace}
  */
 const none = (parameter) => ({
-  parameter, isSamples: true, gap: null, at: [], from: [], to: [], min: [], max: [], last: [], minAt: [], maxAt: [], count: [], violations: [], isCut: false, others: 0, limits: [],
+  parameter,
+  isSamples: true,
+  gap: null,
+  at: [],
+  from: [],
+  to: [],
+  min: [],
+  max: [],
+  last: [],
+  minAt: [],
+  maxAt: [],
+  count: [],
+  violations: [],
+  isCut: false,
+  others: 0,
+  limits: [],
 });
 
 /**
@@ -115,9 +147,8 @@ function append(trace, series, page) {
   }
   trace.violations.sort((one, other) => one.at - other.at);
   for (const { spans, ...limits } of series.limits) {
-    const name = JSON.stringify(limits, (_, value) => (typeof value === "bigint" ? `${value}n` : value));
-    let known = trace.limits.find((each) => JSON.stringify(each.limits, (_, value) => (typeof value === "bigint" ? `${value}n` : value)) === name);
-    if (!known) trace.limits.push((known = { limits, spans: [] }));
+    const known = trace.limits.find((each) => sameLimits(each.limits, limits)) ?? { limits, spans: /** @type {Span[]} */ ([]) };
+    if (!trace.limits.includes(known)) trace.limits.push(known);
     for (const span of spans) {
       const last = known.spans.at(-1);
       const [from, to] = [moment(span.from), moment(span.to)];
@@ -126,6 +157,12 @@ function append(trace, series, page) {
     }
   }
 }
+
+/**
+ * @param {Record<string, any>} one
+ * @param {Record<string, any>} other
+ */
+const sameLimits = (one, other) => LIMITS.every((name) => one[name] === other[name]);
 
 /**
  * @param {States} states

@@ -28,10 +28,19 @@ export class Overview {
     this.drag = null;
     this.probe = h("span", { hidden: true });
     this.canvas = h("canvas");
-    this.element = h("div", {
-      class: "overview", hidden: true, title: "All that was received: drag to choose a range",
-      pointerdown: (/** @type {PointerEvent} */ event) => this.begin(event), pointermove: (/** @type {PointerEvent} */ event) => this.move(event), pointerup: () => this.end(),
-    }, this.canvas, this.probe);
+    this.element = h(
+      "div",
+      {
+        class: "overview",
+        hidden: true,
+        title: "All that was received: drag to choose a range",
+        pointerdown: (/** @type {PointerEvent} */ event) => this.begin(event),
+        pointermove: (/** @type {PointerEvent} */ event) => this.move(event),
+        pointerup: () => this.end(),
+      },
+      this.canvas,
+      this.probe,
+    );
     new ResizeObserver(() => this.draw()).observe(this.element);
   }
 
@@ -47,7 +56,9 @@ export class Overview {
       const trace = data.traces[0];
       const last = trace.to[trace.to.length - 1];
       const isFilled = turn > 0 && last - trace.from[0] > (data.to - data.from) / 2;
-      data = isFilled ? { ...data, from: trace.from[0], to: last } : await whole(spacecraft, name, { from: trace.from[0], to: Math.max(last, trace.from[0] + 1000) }, signal);
+      data = isFilled
+        ? { ...data, from: trace.from[0], to: last }
+        : await whole(spacecraft, name, { from: trace.from[0], to: Math.max(last, trace.from[0] + 1000) }, signal);
       if (isFilled) break;
     }
     this.data = data.traces[0].at.length > 0 ? data : null;
@@ -70,17 +81,30 @@ export class Overview {
     const context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
     context.scale(devicePixelRatio, devicePixelRatio);
     const colours = theme(this.probe);
-    const { from, to, traces: [trace] } = this.data;
+    const {
+      from,
+      to,
+      traces: [trace],
+    } = this.data;
     const x = (/** @type {number} */ at) => ((at - from) / (to - from)) * width;
-    const [low, high] = [trace.min.reduce((one, other) => Math.min(one, Number(other)), Infinity), trace.max.reduce((one, other) => Math.max(one, Number(other)), -Infinity)];
+    const [low, high] = [
+      trace.min.reduce((one, other) => Math.min(one, Number(other)), Infinity),
+      trace.max.reduce((one, other) => Math.max(one, Number(other)), -Infinity),
+    ];
     const y = (/** @type {any} */ value) => 32 - ((Number(value) - low) / (high - low || 1)) * 28;
     context.font = '11px system-ui, "DejaVu Sans", sans-serif';
     context.fillStyle = colours.muted;
     context.textAlign = "center";
-    for (const tick of timeTicks(from, to, Math.max(1, Math.floor(width / 130)))) context.fillText(tick.date || tick.label, Math.min(width - 40, Math.max(40, x(tick.at))), HEIGHT - 5);
+    for (const tick of timeTicks(from, to, Math.max(1, Math.floor(width / 130))))
+      context.fillText(tick.date || tick.label, Math.min(width - 40, Math.max(40, x(tick.at))), HEIGHT - 5);
     context.fillStyle = colours.trace;
     for (let index = 0; index < trace.at.length; index += 1) {
-      context.fillRect(x(trace.from[index]), y(trace.max[index]), Math.max(1, x(trace.to[index]) - x(trace.from[index])), Math.max(1.5, y(trace.min[index]) - y(trace.max[index])));
+      context.fillRect(
+        x(trace.from[index]),
+        y(trace.max[index]),
+        Math.max(1, x(trace.to[index]) - x(trace.from[index])),
+        Math.max(1.5, y(trace.min[index]) - y(trace.max[index])),
+      );
     }
     const span = this.drag ?? this.shown;
     const [left, right] = [x(Math.min(span.from, span.to)), x(Math.max(span.from, span.to))];
@@ -120,7 +144,11 @@ export class Overview {
     if (!drag || !data) return;
     const pixels = (Math.abs(drag.to - drag.from) / (data.to - data.from)) * this.element.clientWidth;
     const half = (shown.to - shown.from) / 2;
-    this.chosen(pixels > DRAG ? { from: Math.min(drag.from, drag.to), to: Math.max(drag.from, drag.to) } : { from: drag.from - half, to: drag.from + half });
+    this.chosen(
+      pixels > DRAG
+        ? { from: Math.min(drag.from, drag.to), to: Math.max(drag.from, drag.to) }
+        : { from: drag.from - half, to: drag.from + half },
+    );
   }
 }
 

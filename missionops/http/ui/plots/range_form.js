@@ -21,15 +21,28 @@ export class RangeForm {
     this.fault = h("span", { id: "range-fault", class: "fault", role: "alert", hidden: true });
     this.mode = h("span", { class: "mode", role: "status" });
     this.live = h("button", { type: "button", title: "Space", click: acts.live });
-    const button = (/** @type {string} */ text, /** @type {string} */ name, /** @type {string} */ key, /** @type {() => void} */ click) => h("button", { type: "button", "aria-label": name, title: `${name} (${key})`, click }, text);
+    const button = (/** @type {string} */ text, /** @type {string} */ name, /** @type {string} */ key, /** @type {() => void} */ click) =>
+      h("button", { type: "button", "aria-label": name, title: `${name} (${key})`, click }, text);
     this.spans = SPANS.map((span) => h("button", { type: "button", click: () => this.last(span) }, span));
-    this.element = h("form", { class: "bar range", submit: (/** @type {Event} */ event) => this.apply(event) },
+    this.element = h(
+      "form",
+      { class: "bar range", submit: (/** @type {Event} */ event) => this.apply(event) },
       h("span", { class: "chips" }, this.mode, this.live),
       h("span", { class: "chips", role: "group", "aria-label": "The last" }, ...this.spans),
-      field("From", this.from), field("To", this.to), h("button", {}, "Apply"),
-      h("span", { class: "chips" }, button("◀", "Half a window back", "Shift ←", () => acts.move(-0.5)), button("▶", "Half a window on", "Shift →", () => acts.move(0.5)),
-        button("+", "Zoom in", "+", () => acts.zoom(0.5)), button("−", "Zoom out", "−", () => acts.zoom(2)), button("↶", "Back to the range before", "b", acts.back)),
-      this.fault);
+      field("From", this.from),
+      field("To", this.to),
+      h("button", {}, "Apply"),
+      h(
+        "span",
+        { class: "chips" },
+        button("◀", "Half a window back", "Shift ←", () => acts.move(-0.5)),
+        button("▶", "Half a window on", "Shift →", () => acts.move(0.5)),
+        button("+", "Zoom in", "+", () => acts.zoom(0.5)),
+        button("−", "Zoom out", "−", () => acts.zoom(2)),
+        button("↶", "Back to the range before", "b", acts.back),
+      ),
+      this.fault,
+    );
   }
 
   /** @param {string} span */
@@ -53,7 +66,14 @@ export class RangeForm {
   typed(from, to) {
     const now = clock.now();
     const [first, last] = [time(from, now), time(to, now)];
-    const fault = typeof first === "string" ? `From: ${first}` : typeof last === "string" ? `To: ${last}` : first >= last ? "From has to lie before To." : "";
+    const fault =
+      typeof first === "string"
+        ? `From: ${first}`
+        : typeof last === "string"
+          ? `To: ${last}`
+          : first >= last
+            ? "From has to lie before To."
+            : "";
     this.fault.textContent = fault;
     this.fault.hidden = !fault;
     this.from.setAttribute("aria-invalid", String(fault !== "" && typeof last !== "string"));

@@ -26,7 +26,8 @@ export function indexAt(trace, at, close) {
     if (trace.from[middle] <= at) low = middle;
     else high = middle - 1;
   }
-  const isWithin = (/** @type {number} */ index) => index >= 0 && index < trace.at.length && at >= trace.from[index] - close && at <= trace.to[index] + close;
+  const isWithin = (/** @type {number} */ index) =>
+    index >= 0 && index < trace.at.length && at >= trace.from[index] - close && at <= trace.to[index] + close;
   if (isWithin(low)) return low;
   if (isWithin(low + 1)) return low + 1;
   if (low >= 0 && low + 1 < trace.at.length && !isBroken(trace, low)) return at - trace.at[low] <= trace.at[low + 1] - at ? low : low + 1;
@@ -37,8 +38,17 @@ export class Readout {
   constructor() {
     this.body = h("tbody");
     this.caption = h("caption");
-    this.element = h("div", { class: "readout", tabindex: "0", role: "group", "aria-label": "Numbers at the cursor" }, h("table", { class: "wide" }, this.caption,
-      h("thead", {}, h("tr", {}, ...HEADS.map((head) => h("th", { scope: "col" }, head)))), this.body));
+    this.element = h(
+      "div",
+      { class: "readout", tabindex: "0", role: "group", "aria-label": "Numbers at the cursor" },
+      h(
+        "table",
+        { class: "wide" },
+        this.caption,
+        h("thead", {}, h("tr", {}, ...HEADS.map((head) => h("th", { scope: "col" }, head)))),
+        this.body,
+      ),
+    );
   }
 
   /**
@@ -51,7 +61,19 @@ export class Readout {
   show(data, cursor, close) {
     const rows = data.traces.flatMap((trace) => rowsAt(data, trace, cursor, close));
     this.caption.textContent = cursor === null ? "Newest numbers in this range" : `At the cursor: ${brief(cursor)} UTC`;
-    this.body.replaceChildren(...rows.map(({ cells }) => h("tr", {}, ...cells.map((cell, place) => (place === 0 ? h("th", { scope: "row", class: "message" }, cell) : h("td", { class: place > 1 && place < 6 ? "number" : "message" }, cell))))));
+    this.body.replaceChildren(
+      ...rows.map(({ cells }) =>
+        h(
+          "tr",
+          {},
+          ...cells.map((cell, place) =>
+            place === 0
+              ? h("th", { scope: "row", class: "message" }, cell)
+              : h("td", { class: place > 1 && place < 6 ? "number" : "message" }, cell),
+          ),
+        ),
+      ),
+    );
     return `${cursor === null ? "" : `${text(cursor).slice(0, 19)} UTC: `}${rows.map((row) => row.said).join(", ")}`;
   }
 }
@@ -67,7 +89,8 @@ function rowsAt(data, trace, cursor, close) {
   const rows = [];
   if (trace.at.length > 0 || !states) rows.push(numbersAt(trace, cursor === null ? trace.at.length - 1 : indexAt(trace, cursor, close)));
   if (states) {
-    const span = cursor === null ? states.spans.at(-1) : states.spans.find((each) => each.from - close <= cursor && each.to + close >= cursor);
+    const span =
+      cursor === null ? states.spans.at(-1) : states.spans.find((each) => each.from - close <= cursor && each.to + close >= cursor);
     const time = span ? `${text(span.from).slice(0, 19)} to ${text(span.to).slice(0, 19)}` : "";
     const value = span ? plain(span.value) : "no data";
     const beyond = span ? trace.violations.filter((each) => each.until >= span.from && each.at <= span.to) : [];
@@ -84,12 +107,27 @@ function numbersAt(trace, index) {
   if (index === -1) return { cells: [trace.parameter, "", "no data", "", "", "", "", ""], said: `${trace.parameter} no data` };
   const beyond = beyondAt(trace, trace.from[index], trace.to[index]);
   const limits = limitsAt(trace, trace.from[index], trace.to[index])
-    .map(({ limits, version }) => `v${version}: ${given(limits).map((limit) => `${limit.name} ${limit.text}`).join(", ")}`).join("; ");
+    .map(
+      ({ limits, version }) =>
+        `v${version}: ${given(limits)
+          .map((limit) => `${limit.name} ${limit.text}`)
+          .join(", ")}`,
+    )
+    .join("; ");
   const time = trace.isSamples ? text(trace.at[index]) : `${brief(trace.from[index])} to ${brief(trace.to[index]).slice(11)}`;
   const [least, greatest] = trace.count[index] === 1 ? ["", ""] : [plain(trace.min[index]), plain(trace.max[index])];
   const range = least === "" ? "" : ` (${least} to ${greatest})`;
   return {
-    cells: [trace.parameter, time, plain(trace.last[index]), least, greatest, trace.count[index].toLocaleString("en"), marks(beyond), limits || "none"],
+    cells: [
+      trace.parameter,
+      time,
+      plain(trace.last[index]),
+      least,
+      greatest,
+      trace.count[index].toLocaleString("en"),
+      marks(beyond),
+      limits || "none",
+    ],
     said: `${trace.parameter} ${plain(trace.last[index])}${range}${beyond.map((each) => ` ${each.severity}`).join("")}`,
   };
 }
@@ -106,7 +144,9 @@ const brief = (at) => text(at).replace(/(\.\d*?)0+$/, (_, kept) => (kept === "."
  * @param {number} to
  */
 export const beyondAt = (trace, from, to) =>
-  trace.violations.filter((each) => (each.until > each.at ? each.at < Math.max(to, from + 0.001) && each.until > from : Math.abs(each.at - from) < 0.001));
+  trace.violations.filter((each) =>
+    each.until > each.at ? each.at < Math.max(to, from + 0.001) && each.until > from : Math.abs(each.at - from) < 0.001,
+  );
 
 /** @param {{severity: string, count: number}[]} beyond */
 function marks(beyond) {
@@ -114,5 +154,9 @@ function marks(beyond) {
   /** @type {Map<string, number>} */
   const counts = new Map();
   for (const { severity, count } of beyond) counts.set(severity, (counts.get(severity) ?? 0) + count);
-  return h("span", { class: "chips" }, ...[...counts].map(([severity, count]) => h("span", {}, severityMark(severity), count > 1 ? ` × ${count.toLocaleString("en")}` : "")));
+  return h(
+    "span",
+    { class: "chips" },
+    ...[...counts].map(([severity, count]) => h("span", {}, severityMark(severity), count > 1 ? ` × ${count.toLocaleString("en")}` : "")),
+  );
 }

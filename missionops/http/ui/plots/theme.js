@@ -9,10 +9,14 @@ const NAMES = ["ground", "raised", "line", "edge", "text", "muted", "trace", "cr
  * @returns {Theme}
  */
 export function theme(probe) {
-  return /** @type {Theme} */ (Object.fromEntries(NAMES.map((name) => {
-    probe.style.color = `var(--${name.replace("E", "-e")})`;
-    return [name, getComputedStyle(probe).color];
-  })));
+  return /** @type {Theme} */ (
+    Object.fromEntries(
+      NAMES.map((name) => {
+        probe.style.color = `var(--${name.replace("E", "-e")})`;
+        return [name, getComputedStyle(probe).color];
+      }),
+    )
+  );
 }
 
 /** @type {Record<string, "critical" | "warning" | "low">} */

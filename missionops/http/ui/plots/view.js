@@ -30,11 +30,26 @@ export class PlotView {
     this.probe = h("span", { hidden: true });
     this.base = h("canvas");
     this.above = h("canvas", { class: "above" });
-    this.element = h("div", {
-      class: "plot", tabindex: "0", role: "slider", "aria-label": "Plot: the arrow keys move the cursor in time", "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": 100,
-      pointerdown: (/** @type {PointerEvent} */ event) => this.begin(event), pointermove: (/** @type {PointerEvent} */ event) => this.move(event),
-      pointerup: (/** @type {PointerEvent} */ event) => this.end(event), pointercancel: () => this.abandon(), pointerleave: () => this.leave(),
-    }, this.base, this.above, this.probe);
+    this.element = h(
+      "div",
+      {
+        class: "plot",
+        tabindex: "0",
+        role: "slider",
+        "aria-label": "Plot: the arrow keys move the cursor in time",
+        "aria-valuemin": 0,
+        "aria-valuemax": 100,
+        "aria-valuenow": 100,
+        pointerdown: (/** @type {PointerEvent} */ event) => this.begin(event),
+        pointermove: (/** @type {PointerEvent} */ event) => this.move(event),
+        pointerup: (/** @type {PointerEvent} */ event) => this.end(event),
+        pointercancel: () => this.abandon(),
+        pointerleave: () => this.leave(),
+      },
+      this.base,
+      this.above,
+      this.probe,
+    );
     new ResizeObserver(() => this.redraw()).observe(this.element);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.redraw());
   }
@@ -45,7 +60,9 @@ export class PlotView {
 
   /** Milliseconds that lie within what nobody can tell apart. */
   get close() {
-    return this.picture && this.layout ? (CLOSE * (this.picture.range.to - this.picture.range.from)) / (this.layout.right - this.layout.left) : 0;
+    return this.picture && this.layout
+      ? (CLOSE * (this.picture.range.to - this.picture.range.from)) / (this.layout.right - this.layout.left)
+      : 0;
   }
 
   /** @param {Picture} picture */
@@ -76,7 +93,11 @@ export class PlotView {
   place(at, said) {
     this.cursor = at;
     const range = this.picture?.range;
-    if (range) this.element.setAttribute("aria-valuenow", String(at === null ? 100 : Math.round((100 * (at - range.from)) / (range.to - range.from))));
+    if (range)
+      this.element.setAttribute(
+        "aria-valuenow",
+        String(at === null ? 100 : Math.round((100 * (at - range.from)) / (range.to - range.from))),
+      );
     this.element.setAttribute("aria-valuetext", said || "no data");
     this.drawAbove();
   }
