@@ -48,7 +48,7 @@ async def test_values_are_exact(page: Page, client):
         "huge": "1e+21",
     }
     for name, text in {**shown, "on": "true", "mode": "SUN"}.items():
-        await expect(row(page, name).locator(".value")).to_have_text(text)
+        await expect(row(page, name).locator(".newest")).to_have_text(text)
     assert "NaN" not in await page.locator("main").inner_text()
 
 
@@ -78,12 +78,12 @@ async def test_a_stale_value_is_marked_in_time_and_only_as_long_as_it_is(page: P
     await page.goto("/#/sc/STALE")
     await expect(row(page, "beat")).to_contain_text("Stale")
     await publish(client, "STALE", {"beat": 2})
-    await expect(row(page, "beat").locator(".value")).to_have_text("2")
+    await expect(row(page, "beat").locator(".newest")).to_have_text("2")
     await expect(row(page, "beat")).not_to_contain_text("Stale")
     await page.goto("/#/docs")
     await publish(client, "STALE", {"beat": 3})
     await page.goto("/#/sc/STALE")
-    await expect(row(page, "beat").locator(".value")).to_have_text("3")
+    await expect(row(page, "beat").locator(".newest")).to_have_text("3")
     await expect(row(page, "beat")).not_to_contain_text("Stale")
 
 
@@ -122,7 +122,7 @@ async def test_hostile_names_and_values_are_text(page: Page, client):
     names = [HOSTILE, "\u202eevil", "x" * 256, "\U0001f6f0 temp", "a,b", "back\\slash"]
     await publish(client, "HOSTILE", {**dict.fromkeys(names, 1), "text": f"{HOSTILE}\u202eevil"})
     await page.goto("/#/sc/HOSTILE")
-    await expect(row(page, "text").locator(".value")).to_have_text(f"{HOSTILE}\u202eevil")
+    await expect(row(page, "text").locator(".newest")).to_have_text(f"{HOSTILE}\u202eevil")
     assert await page.locator("main img").count() == 0
     fits = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
     assert await page.evaluate(fits)
@@ -139,31 +139,31 @@ async def test_frozen_at_a_time_it_shows_what_was_known_then(page: Page, client)
     await publish(client, "FROZEN", {"temp": 1}, now - timedelta(hours=2))
     await publish(client, "FROZEN", {"temp": 2}, now)
     await page.goto("/#/sc/FROZEN")
-    await expect(row(page, "temp").locator(".value")).to_have_text("2")
+    await expect(row(page, "temp").locator(".newest")).to_have_text("2")
     moment = page.get_by_label("As of")
     await moment.fill("-1x")
     await moment.press("Enter")
     await expect(page.locator("#at-fault")).to_contain_text("1x is no length of time")
     await moment.fill("-1h")
     await moment.press("Enter")
-    await expect(row(page, "temp").locator(".value")).to_have_text("1")
+    await expect(row(page, "temp").locator(".newest")).to_have_text("1")
     await expect(page.get_by_text("FROZEN at")).to_be_visible()
     assert "at=" in page.url
     await page.reload()
-    await expect(row(page, "temp").locator(".value")).to_have_text("1")
+    await expect(row(page, "temp").locator(".newest")).to_have_text("1")
     await page.get_by_role("button", name="Back to now").click()
-    await expect(row(page, "temp").locator(".value")).to_have_text("2")
+    await expect(row(page, "temp").locator(".newest")).to_have_text("2")
 
 
 async def test_updates_take_no_selection_and_no_focus_away(page: Page, client):
     await publish(client, "CALM", {"mode": "SUN", "temp": 1})
     await page.goto("/#/sc/CALM")
-    await expect(row(page, "temp").locator(".value")).to_have_text("1")
+    await expect(row(page, "temp").locator(".newest")).to_have_text("1")
     await row(page, "temp").get_by_role("link").focus()
-    select = "getSelection().selectAllChildren(document.querySelector('.parameters .value bdi'))"
+    select = "getSelection().selectAllChildren(document.querySelector('.parameters .newest bdi'))"
     await page.evaluate(select)
     await publish(client, "CALM", {"mode": "SUN", "temp": 2})
-    await expect(row(page, "temp").locator(".value")).to_have_text("2")
+    await expect(row(page, "temp").locator(".newest")).to_have_text("2")
     assert await page.evaluate("getSelection().toString()") == "SUN"
     assert await page.evaluate("document.activeElement.textContent") == "temp"
 
@@ -185,8 +185,8 @@ async def test_thousands_of_parameters_are_shown_in_portions(page: Page, client)
 async def test_it_is_reached_from_the_fleet_and_leads_to_plots(page: Page, client):
     await publish(client, "REACHED", {"temp": 42})
     await page.goto("/#/?q=REACHED")
-    await page.get_by_role("link", name="REACHED").click()
-    await row(page, "temp").locator(".value").click()
+    await page.get_by_role("link", name="REACHED", exact=True).click()
+    await row(page, "temp").locator(".newest").click()
     await expect(page.locator(".readout tbody")).to_contain_text("42")
     assert "p=temp&last=1h" in page.url
 

@@ -45,14 +45,14 @@ export class ParameterRow {
     this.value = h("bdi");
     this.unit = h("span", { class: "note" });
     this.state = h("td");
-    this.limits = h("td", { class: "limits" });
+    this.limits = h("td", { class: "within" });
     this.age = h("td", { class: "time" });
     this.time = h("td", { class: "time" });
     this.element = h(
       "tr",
       { click: (/** @type {MouseEvent} */ event) => this.open(event) },
       h("th", { scope: "row", class: "message" }, this.link, " ", this.about),
-      h("td", { class: "value" }, this.value, " ", this.unit),
+      h("td", { class: "newest" }, this.value, " ", this.unit),
       this.state,
       this.limits,
       this.age,

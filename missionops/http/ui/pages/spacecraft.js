@@ -64,7 +64,7 @@ export function spacecraft(route) {
     facts,
     h(
       "div",
-      { class: "craft" },
+      { class: "spacecraft" },
       h(
         "section",
         { class: "craft-values" },
@@ -267,7 +267,7 @@ export function spacecraft(route) {
 class Freezing {
   constructor() {
     this.input = h("input", { class: "moment", placeholder: "now", autocomplete: "off", "aria-describedby": "at-fault" });
-    this.fault = h("span", { class: "fault", id: "at-fault", role: "alert" });
+    this.fault = h("span", { class: "time-fault", id: "at-fault", role: "alert" });
     this.live = h("button", { type: "button", click: () => change({ at: null }) }, "Back to now");
     this.form = h(
       "form",

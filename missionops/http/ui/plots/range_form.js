@@ -18,7 +18,7 @@ export class RangeForm {
     this.chosen = chosen;
     this.from = h("input", { class: "moment", autocomplete: "off", spellcheck: "false", "aria-describedby": "range-fault" });
     this.to = h("input", { class: "moment", autocomplete: "off", spellcheck: "false", "aria-describedby": "range-fault" });
-    this.fault = h("span", { id: "range-fault", class: "fault", role: "alert", hidden: true });
+    this.fault = h("span", { id: "range-fault", class: "time-fault", role: "alert", hidden: true });
     this.mode = h("span", { class: "mode", role: "status" });
     this.live = h("button", { type: "button", title: "Space", click: acts.live });
     const button = (/** @type {string} */ text, /** @type {string} */ name, /** @type {string} */ key, /** @type {() => void} */ click) =>
