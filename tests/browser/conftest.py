@@ -39,9 +39,7 @@ async def page(browser: Browser, service: Service) -> AsyncIterator[Page]:
 
     def heard(message: ConsoleMessage) -> None:
         is_health = message.location.get("url", "").endswith("/health/ready")  # with 503 it says that it is not ready
-        is_expected = is_health or re.search(
-            "status of (400|401|409)|net::ERR", message.text
-        )  # of the tests themselves
+        is_expected = is_health or re.search("status of (400|401|409)|net::ERR", message.text)  # of tests themselves
         if message.type in {"error", "warning"} and not is_expected:
             complaints.append(message.text)
 

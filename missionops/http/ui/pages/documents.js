@@ -17,10 +17,12 @@ export function documents(route) {
   const input = search(query.get("q") ?? "", "words, or any part of a text", (q) => change({ q }));
   const craft = search(query.get("sc") ?? "", "all spacecraft", (sc) => change({ sc }));
   craft.removeAttribute("data-search");
+  const tag = search(query.get("tag") ?? "", "any tag", (text) => change({ tag: text }));
+  tag.removeAttribute("data-search");
   const view = h(
     "div",
     {},
-    h("div", { class: "bar" }, h("h1", {}, "Documents"), field("Search", input), field("Spacecraft", craft)),
+    h("div", { class: "bar" }, h("h1", {}, "Documents"), field("Search", input), field("Spacecraft", craft), field("Tag", tag)),
     may("operator") && publishing(),
     list,
     note,
@@ -32,14 +34,15 @@ export function documents(route) {
     /** @param {AbortSignal} signal */
     async ask(signal) {
       const q = query.get("q") ?? "";
-      const { data } = await get("/docs/search", { q, limit: MOST, spacecraftId: query.get("sc") }, signal);
+      const { data } = await get("/docs/search", { q, limit: MOST, spacecraftId: query.get("sc"), tag: query.get("tag") }, signal);
       keyed(
         list,
         data.map((/** @type {any} */ each) => ({ ...each, q })),
         (each) => each.id,
         item,
       );
-      if (data.length === 0) note.textContent = q || query.get("sc") ? "No document fits what is asked for." : "No document yet.";
+      if (data.length === 0)
+        note.textContent = q || query.get("sc") || query.get("tag") ? "No document fits what is asked for." : "No document yet.";
       else note.textContent = data.length < MOST ? "" : `The first ${MOST} are shown: search for more words to find others.`;
     },
     /** @param {import("../route.js").Route} next */
@@ -47,6 +50,7 @@ export function documents(route) {
       query = next.query;
       if (document.activeElement !== input) input.value = query.get("q") ?? "";
       if (document.activeElement !== craft) craft.value = query.get("sc") ?? "";
+      if (document.activeElement !== tag) tag.value = query.get("tag") ?? "";
     },
     concerns: (/** @type {any} */ hint) => hint.events,
   };
@@ -58,14 +62,20 @@ function item(found) {
     "li",
     {},
     h("a", { class: "title", href: link(["docs", found.id]) }, ...marked(found.title, found.q)),
-    h("p", { class: "about" }, about(found)),
+    h("p", { class: "about" }, ...about(found)),
     h("p", {}, ...marked(excerpt(found.body, found.q), found.q)),
   );
 }
 
-/** @param {any} found */
-const about = (found) =>
-  [found.spacecraftId ?? "all spacecraft", found.category, ...found.tags, `${utc(found.publishedAt)} UTC`].join(" · ");
+/**
+ * Of what it is; each tag leads to the others that have it.
+ * @param {any} found
+ */
+const about = (found) => [
+  `${found.spacecraftId ?? "all spacecraft"} · ${found.category} · `,
+  ...found.tags.flatMap((/** @type {string} */ tag) => [h("a", { href: link(["docs"], { tag }) }, tag), " · "]),
+  `${utc(found.publishedAt)} UTC`,
+];
 
 /**
  * The beginning of a text, or what stands around the first word that is looked for.
@@ -108,7 +118,7 @@ export function documentPage(route) {
       view.replaceChildren(
         h("p", {}, h("a", { href: link(["docs"]) }, "← Documents")),
         h("h1", {}, data.title),
-        h("p", { class: "about" }, about(data)),
+        h("p", { class: "about" }, ...about(data)),
         h("div", { class: "text" }, data.body),
       );
     },
