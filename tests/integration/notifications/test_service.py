@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -85,11 +86,9 @@ async def test_a_target_that_fails_is_shown_without_its_address_and_the_service_
             return [text for text in answer.json()["warnings"] if "target ops" in text]
 
         [warning] = await until_async(warned, "the warning")
-        assert warning.startswith(
-            "The target ops of notifications does not take them (it answered with the status 502, 1 times since "
-        )
+        assert "The target ops of notifications does not take them (it answered with the status 502, " in warning
         shown = (await http.get("/health/ready")).text + (await http.get("/metrics")).text + caplog.text
-        assert 'missionops_notifications_failed_total{target="ops"} 1.0' in shown
+        assert re.search(r'missionops_notifications_failed_total{target="ops"} [1-9]', shown)
         assert SECRET not in shown
 
 
