@@ -7,7 +7,13 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
 _RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
-PAGES = {"Fleet": "/#/", "Events": "/#/events", "Documents": "/#/docs", "Service": "/#/service"}
+PAGES = {
+    "Fleet": "/#/",
+    "Events": "/#/events",
+    "Documents": "/#/docs",
+    "Service": "/#/service",
+    "Limits of SC-001": "/#/sc/SC-001/limits",
+}
 
 
 @pytest.fixture
