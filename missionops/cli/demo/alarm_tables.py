@@ -5,11 +5,11 @@ from datetime import datetime
 from rich import box
 from rich.table import Table
 
-from missionops.cli.demo.alarms import DUMP, Alarm, Alarms
+from missionops.cli.demo.alarms import DUMP, FoundAlarm, ReplayedAlarms
 from missionops.cli.output.tables import severity
 
 
-def found(alarms: Alarms, anomalies: int) -> Table:
+def found(alarms: ReplayedAlarms, anomalies: int) -> Table:
     """The alarms, beside how many anomalies they stand for."""
     table = _table(f"{anomalies:,} anomalies are {len(alarms.found)} alarms for an operator")
     for name in ("severity", "parameter", "from (UTC)", "to (UTC)"):
@@ -21,7 +21,7 @@ def found(alarms: Alarms, anomalies: int) -> Table:
     return table
 
 
-def revisions(alarms: Alarms) -> Table:
+def revisions(alarms: ReplayedAlarms) -> Table:
     """What the dump has made of the alarms that were found without it."""
     table = _table(f"What changed when an on-board log of {len(DUMP)} snapshots came weeks late")
     for name in ("alarm", "severity", "parameter", "change (UTC)"):
@@ -44,14 +44,14 @@ def _table(title: str) -> Table:
     return Table(box=box.SIMPLE, title=title, title_justify="left", title_style="bold")
 
 
-def _change(before: Alarm, now: Alarm) -> str:
+def _change(before: FoundAlarm, now: FoundAlarm) -> str:
     """How an alarm differs from what it was told to be."""
     pairs = (("began", before.start, now.start), ("ended", before.end, now.end))
     moments = [f"{what} {_moment(is_now)}, not {_moment(was)}" for what, was, is_now in pairs if was != is_now]
     return "; ".join(moments) or f"is {now.severity}, not {before.severity}"
 
 
-def _span(alarm: Alarm) -> str:
+def _span(alarm: FoundAlarm) -> str:
     """From when to when, as 04-17 21:23 to 21:31."""
     if alarm.end and alarm.end.date() == alarm.start.date():
         return f"{_moment(alarm.start)} to {alarm.end:%H:%M}"

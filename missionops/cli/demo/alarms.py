@@ -15,14 +15,14 @@ DUMP = range(30_613, 31_153)
 """The lines of the recording that are held back: one of the logs that were kept on board and downlinked later."""
 
 
-class Peak(msgspec.Struct, frozen=True):
+class FoundPeak(msgspec.Struct, frozen=True):
     """The worst sample of an alarm."""
 
     timestamp: datetime
     value: float
 
 
-class Alarm(msgspec.Struct, rename="camel", frozen=True):
+class FoundAlarm(msgspec.Struct, rename="camel", frozen=True):
     """What the demo reads of an alarm."""
 
     parameter: str
@@ -33,7 +33,7 @@ class Alarm(msgspec.Struct, rename="camel", frozen=True):
     end: datetime | None
     reason: str | None
     samples: int
-    peak: Peak | None
+    peak: FoundPeak | None
     id: str = ""
     state: str = ""
     merged_into: str | None = None
@@ -44,28 +44,28 @@ class Alarm(msgspec.Struct, rename="camel", frozen=True):
         return self.state == "RETRACTED"
 
 
-class Transition(msgspec.Struct):
+class FoundTransition(msgspec.Struct):
     """What the demo reads of a message on `alarms.OPS-SAT-1`."""
 
     transition: str
-    alarm: Alarm
+    alarm: FoundAlarm
 
 
-class Revision(NamedTuple):
+class AlarmRevision(NamedTuple):
     """What the dump has made of an alarm."""
 
-    before: Alarm | None
+    before: FoundAlarm | None
     """None: there was none."""
-    now: Alarm
+    now: FoundAlarm
 
 
-class Alarms(NamedTuple):
+class ReplayedAlarms(NamedTuple):
     """The alarms of the replay."""
 
-    found: Sequence[Alarm]
+    found: Sequence[FoundAlarm]
     """In the order of their starts; those that were retracted are left out."""
-    revisions: Sequence[Revision]
-    expected: frozenset[Alarm]
+    revisions: Sequence[AlarmRevision]
+    expected: frozenset[FoundAlarm]
     """What the whole half year holds, computed in one go from the recording."""
 
     @property
@@ -75,32 +75,34 @@ class Alarms(NamedTuple):
         return len(facts) == len(self.expected) and frozenset(facts) == self.expected
 
 
-def compare(before: Iterable[Alarm], after: Iterable[Alarm], expected: frozenset[Alarm]) -> Alarms:
+def compare(
+    before: Iterable[FoundAlarm], after: Iterable[FoundAlarm], expected: frozenset[FoundAlarm]
+) -> ReplayedAlarms:
     """What became of alarms by the dump, given as they were answered before and after it."""
     known, now = {one.id: one for one in before}, list(after)
     revisions = [
-        Revision(known.get(one.id), one)
+        AlarmRevision(known.get(one.id), one)
         for one in sorted(now, key=lambda one: (one.is_retracted, one.start))
         if one.id not in known or _told(one) != _told(known[one.id])
     ]
     found = sorted((one for one in now if not one.is_retracted), key=lambda one: one.start)
-    return Alarms(found, revisions, expected)
+    return ReplayedAlarms(found, revisions, expected)
 
 
-def _told(alarm: Alarm) -> Sequence[object]:
+def _told(alarm: FoundAlarm) -> Sequence[object]:
     """What changes only by a transition; samples are counted without one."""
     return alarm.severity, alarm.state, alarm.start, alarm.raised_at, alarm.end
 
 
-class _Snapshot(msgspec.Struct):
+class _RecordedSnapshot(msgspec.Struct):
     timestamp: str
     parameters: Mapping[str, float | bool | str | None]
 
 
-_decode = msgspec.json.Decoder(_Snapshot).decode
+_decode = msgspec.json.Decoder(_RecordedSnapshot).decode
 
 
-def expected(bodies: Iterable[bytes]) -> frozenset[Alarm]:
+def expected(bodies: Iterable[bytes]) -> frozenset[FoundAlarm]:
     """The alarms that these snapshots hold in the order of their timestamps."""
     rules = limits.compile_rules(msgspec.json.decode(opssat.LIMITS.read_bytes()))
     snapshots = []
@@ -111,7 +113,7 @@ def expected(bodies: Iterable[bytes]) -> frozenset[Alarm]:
     for parameter, check, episode in history.alarms(snapshots, {1: rules}):
         peak = episode.facts.peak
         found.append(
-            Alarm(
+            FoundAlarm(
                 parameter,
                 check,
                 AT_LEVEL[episode.severity],
@@ -120,7 +122,7 @@ def expected(bodies: Iterable[bytes]) -> frozenset[Alarm]:
                 None if episode.end is None else timestamp.from_microseconds(episode.end),
                 episode.reason,
                 episode.facts.samples,
-                peak and Peak(timestamp.from_microseconds(peak.position[1]), float(peak.value)),  # type: ignore[arg-type]
+                peak and FoundPeak(timestamp.from_microseconds(peak.position[1]), float(peak.value)),  # type: ignore[arg-type]
             )
         )
     return frozenset(found)

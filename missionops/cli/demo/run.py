@@ -35,8 +35,8 @@ SELECT (SELECT count(*) FROM app.telemetry WHERE spacecraft_id = $1),
 """
 
 _decode = msgspec.json.Decoder(opssat.FoundAnomaly).decode
-_decode_transition = msgspec.json.Decoder(alarms.Transition).decode
-_decode_alarms = msgspec.json.Decoder(list[alarms.Alarm]).decode
+_decode_transition = msgspec.json.Decoder(alarms.FoundTransition).decode
+_decode_alarms = msgspec.json.Decoder(list[alarms.FoundAlarm]).decode
 
 
 class _Counts(NamedTuple):
@@ -181,7 +181,7 @@ class _Replay:
                 break
             await asyncio.sleep(POLL_SECONDS / 2)
 
-    async def _alarms(self) -> list[alarms.Alarm]:
+    async def _alarms(self) -> list[alarms.FoundAlarm]:
         subject = f"missionops.alarms.list.{opssat.SPACECRAFT}"
         return _decode_alarms(await connection.request(self._client, subject, b'{"limit":1000}'))
 

@@ -57,7 +57,7 @@ class ScreenState:
         if len(self.first) < FIRST:
             self.first.append(anomaly)
 
-    def receive_alarm(self, transition: alarms.Transition) -> None:
+    def receive_alarm(self, transition: alarms.FoundTransition) -> None:
         """Count what happened to an alarm."""
         self.transitions += 1
         if transition.alarm.is_retracted:

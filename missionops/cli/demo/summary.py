@@ -28,7 +28,7 @@ class Result(NamedTuple):
 
     state: ScreenState
     received: opssat.ReceivedAnomalies
-    alarms: alarms.Alarms
+    alarms: alarms.ReplayedAlarms
     replay_seconds: float
     """Without the late dump."""
     total_seconds: float = 0.0

@@ -10,7 +10,7 @@ from missionops.domain.alarm import Alarm
 from missionops.ingest.alarms import late, marked_spans
 from missionops.ingest.alarms.known_alarms import KnownAlarms
 from missionops.ingest.alarms.late import History, MarkedSpan, Refold
-from missionops.ingest.alarms.marked_spans import KINDS, Stored
+from missionops.ingest.alarms.marked_spans import KINDS, StoredHistory
 from missionops.ingest.alarms.memory import Key, LiveFold, SpacecraftMemory
 from missionops.ingest.alarms.rule_versions import RuleVersions
 from missionops.store import alarm_marks, alarms, configs
@@ -57,7 +57,7 @@ async def made(
     if not marked.marks:
         return None
     history = History(JudgedSnapshots(connection, spacecraft_id, names))
-    stored = Stored(connection, spacecraft_id, history, RuleVersions(connection, spacecraft_id))
+    stored = StoredHistory(connection, spacecraft_id, history, RuleVersions(connection, spacecraft_id))
     began = await marked_spans.config_starts(connection, spacecraft_id, history)
     await stored.versions.load(began)
     found = await _fold(stored, memory, await marked_spans.chosen(stored, memory, marked, began))
@@ -66,7 +66,7 @@ async def made(
 
 
 async def _fold(
-    stored: Stored, memory: SpacecraftMemory, spans: Mapping[Key, Sequence[MarkedSpan]]
+    stored: StoredHistory, memory: SpacecraftMemory, spans: Mapping[Key, Sequence[MarkedSpan]]
 ) -> list[KnownAlarms]:
     """Fold spans again, and remember where the folds stand; returns what became of alarms."""
     connection, spacecraft_id, history, versions = stored
@@ -97,7 +97,7 @@ async def _fold(
     return found
 
 
-async def _settle(stored: Stored, memory: SpacecraftMemory) -> None:
+async def _settle(stored: StoredHistory, memory: SpacecraftMemory) -> None:
     """Note where the spacecraft stands now."""
     connection, spacecraft_id, history, versions = stored
     memory.is_known = True

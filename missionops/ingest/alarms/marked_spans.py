@@ -18,7 +18,7 @@ KINDS = {name: place for place, name in enumerate(rule.KINDS)}
 """The place of each kind of check in rule.KINDS."""
 
 
-class Stored(NamedTuple):
+class StoredHistory(NamedTuple):
     """What is stored of a spacecraft: its snapshots, and the config versions that judged them."""
 
     connection: Connection
@@ -28,7 +28,7 @@ class Stored(NamedTuple):
 
 
 async def chosen(
-    stored: Stored, memory: SpacecraftMemory, marked: Marked, began: Mapping[int, int]
+    stored: StoredHistory, memory: SpacecraftMemory, marked: Marked, began: Mapping[int, int]
 ) -> dict[Key, list[MarkedSpan]]:
     """What is to be folded again, by parameter and check; `began` says from when on new configs end checks."""
     spans = dict[Key, list[MarkedSpan]]()
@@ -57,7 +57,7 @@ async def chosen(
     return spans
 
 
-async def _keys(stored: Stored, first: Position) -> set[Key]:
+async def _keys(stored: StoredHistory, first: Position) -> set[Key]:
     """The checks that may not be quiet after a position, and whatever may still raise an alarm there."""
     found = await alarms.keys_from(stored.connection, stored.spacecraft_id, first)
     found |= await alarms.keys_with_memory(stored.connection, stored.spacecraft_id)

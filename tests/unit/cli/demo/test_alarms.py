@@ -8,20 +8,20 @@ from rich.table import Table
 
 from missionops.cli.client import snapshot_reader
 from missionops.cli.demo import alarm_tables, alarms, opssat
-from missionops.cli.demo.alarms import Alarm, Peak, Revision
+from missionops.cli.demo.alarms import AlarmRevision, FoundAlarm, FoundPeak
 from missionops.domain import timestamp
 
 AT = datetime(2021, 4, 17, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-ENDED = Alarm("temp", "LIMIT", "HIGH", AT, AT, AT + HOUR, None, 3, Peak(AT, 71.0), id="al_1", state="CLOSED")
-ACTIVE = Alarm("temp", "LIMIT", "MEDIUM", AT + 2 * HOUR, AT, None, None, 3, None, id="al_2", state="ACTIVE")
+ENDED = FoundAlarm("temp", "LIMIT", "HIGH", AT, AT, AT + HOUR, None, 3, FoundPeak(AT, 71.0), id="al_1", state="CLOSED")
+ACTIVE = FoundAlarm("temp", "LIMIT", "MEDIUM", AT + 2 * HOUR, AT, None, None, 3, None, id="al_2", state="ACTIVE")
 
 
-def changed(alarm: Alarm, **changes: object) -> Alarm:
+def changed(alarm: FoundAlarm, **changes: object) -> FoundAlarm:
     return msgspec.structs.replace(alarm, **changes)
 
 
-def facts(*of: Alarm) -> frozenset[Alarm]:
+def facts(*of: FoundAlarm) -> frozenset[FoundAlarm]:
     return frozenset(changed(one, id="", state="", merged_into=None) for one in of)
 
 
@@ -36,7 +36,7 @@ def test_what_the_dump_changes_is_told_and_what_only_counts_more_samples_is_not(
     counted = changed(ENDED, samples=4)
     moved, new = changed(ACTIVE, end=AT + 3 * HOUR), changed(ACTIVE, id="al_3", parameter="volt")
     compared = alarms.compare([ENDED, ACTIVE], [new, moved, counted], facts(counted, moved, new))
-    assert list(compared.revisions) == [Revision(None, new), Revision(ACTIVE, moved)]
+    assert list(compared.revisions) == [AlarmRevision(None, new), AlarmRevision(ACTIVE, moved)]
     assert list(compared.found) == [counted, new, moved]
     assert compared.is_exact
 
