@@ -294,6 +294,7 @@ export function plots(route) {
   return {
     title: `${id} plot`,
     view: page,
+    keys: keys.LISTED,
     /** @param {AbortSignal} signal */
     ask: (signal) => pace.ask(signal, () => ask(signal)),
     /** @param {import("../route.js").Route} following */
