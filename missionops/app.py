@@ -21,9 +21,9 @@ from missionops.errors import SetupError, Unavailable
 from missionops.health import HealthReporter
 from missionops.http import server as http
 from missionops.http.application import Metrics
+from missionops.ingest.limits_cache import LimitsCache
 from missionops.ingest.status import IngestStatus
 from missionops.operations import range_reading
-from missionops.operations.compiled_limits import CompiledRules
 from missionops.operations.fleet import FleetStatus
 from missionops.operations.operation import Context
 from missionops.operations.request_metrics import RequestMetrics
@@ -83,14 +83,15 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         pool = await stack.enter_async_context(database.opened(settings.database_url))
         client = GuardedClient()
         owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-        telemetry = PartitionWorker(client, owner, settings, status)
+        limits = LimitsCache()
+        telemetry = PartitionWorker(client, owner, settings, status, limits)
         reporter = HealthReporter(client, pool, status, registry)
         context = Context(
             pool,
             reporter.health,
             status,
             TelemetryPublisher(client),
-            CompiledRules(),
+            limits,
             DeadLetterStream(client),
             asyncio.Semaphore(range_reading.AT_ONCE),
             ParameterNames(),

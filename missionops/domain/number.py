@@ -29,7 +29,14 @@ def plain(number: float) -> float:
 @lru_cache(maxsize=4_096)  # the same limits are printed with each anomaly
 def text(number: float) -> str:
     """`number` as ECMAScript's Number::toString prints it: `45`, `0.6632`, `1e+21` (ECMA-262, 6.1.6.1.20)."""
-    sign, digits, point = _shortest(float(number))
+    if number == 0:
+        return "0"
+    # The shortest digits that read back as the number, and where the point stands: 0.d times 10^point.
+    mantissa, _, exponent = f"{abs(float(number))!r}".partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    digits = (whole + fraction).lstrip("0")
+    point = len(digits) - len(fraction) + int(exponent or 0)
+    sign, digits = "-" if number < 0 else "", digits.rstrip("0")
     count = len(digits)
     if count <= point <= 21:  # noqa: PLR2004 - the standard's own bounds, here and below
         return sign + digits + "0" * (point - count)
@@ -39,15 +46,3 @@ def text(number: float) -> str:
         return f"{sign}0.{'0' * -point}{digits}"
     mantissa = digits if count == 1 else f"{digits[0]}.{digits[1:]}"
     return f"{sign}{mantissa}e{point - 1:+d}"
-
-
-def _shortest(number: float) -> tuple[str, str, int]:
-    """Sign, the shortest digits that read back as `number`, and where the point stands: 0.d times 10^point."""
-    if number == 0:
-        return "", "0", 1
-    mantissa, _, exponent = f"{abs(number)!r}".partition("e")
-    whole, _, fraction = mantissa.partition(".")
-    digits = (whole + fraction).lstrip("0")
-    leading = len(whole + fraction) - len(digits)
-    point = len(whole) - leading + int(exponent or 0)
-    return "-" if number < 0 else "", digits.rstrip("0"), point

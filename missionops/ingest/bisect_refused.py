@@ -29,7 +29,7 @@ class Refusal(NamedTuple):
 
 async def add(
     connection: Connection, batch: Batch, entries: Sequence[BatchEntry], rows_of: RowsOf
-) -> tuple[Sequence[BatchEntry], Sequence[Refusal]]:
+) -> tuple[Sequence[BatchEntry], list[Refusal]]:
     """Store what the database takes of `entries`; returns what was stored and what was refused.
 
     What was stored is in stream order, for each spacecraft at least.
@@ -46,7 +46,7 @@ async def add(
 
 async def _add_by_halves(
     connection: Connection, entries: Sequence[BatchEntry], rows_of: RowsOf
-) -> tuple[Sequence[BatchEntry], Sequence[Refusal]]:
+) -> tuple[Sequence[BatchEntry], list[Refusal]]:
     error = await snapshot_rows.add(connection, rows_of(entries))
     if error is None:
         return entries, []

@@ -12,7 +12,6 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 
 from missionops.domain import anomaly
-from missionops.domain.anomaly import Anomaly
 from missionops.domain.limits import Rules
 from missionops.domain.roll_up import HOUR
 from missionops.domain.snapshot import SnapshotKey
@@ -87,34 +86,36 @@ async def record(
     there is none. Rows that the database refuses as data are left out and become dead letters.
     """
     rows_of = partial(sets.rows, configs)
-    by_spacecraft = _by_spacecraft(batch.entries.values())
+    judged = _by_spacecraft(batch.entries.values())
     # One spacecraft after another: what is read together lies together, and is written faster.
-    added: Sequence[BatchEntry] = [*chain.from_iterable(by_spacecraft.values())]
-    refusals: Sequence[Refusal] = []
-    known: AbstractSet[SnapshotKey] = set()
+    added: Sequence[BatchEntry] = [*chain.from_iterable(one.entries for one in judged.values())]
+    refusals, known = list[Refusal](), set[SnapshotKey]()
     if ask_first or await snapshot_rows.add(connection, rows_of(added)):
         known = await snapshot_rows.stored(connection, batch.entries.keys())
         new = [entry for entry in added if entry.snapshot.identity not in known]
         added, refusals = await bisect_refused.add(connection, batch, new, rows_of)
-        by_spacecraft = _by_spacecraft(added)
+        judged = _by_spacecraft(added)
 
     found = _FoundAnomalies(batch, ensure_partitions)
-    judged = {
-        spacecraft_id: JudgedEntries(entries, [entry.snapshot.identity[1] for entry in entries])
-        for spacecraft_id, entries in by_spacecraft.items()
-    }
-    wanted = {spacecraft_id: configs[spacecraft_id].version for spacecraft_id in by_spacecraft}
-    async for spacecraft_id, (version, rules, _) in limits.read(connection, wanted):
-        entries = by_spacecraft[spacecraft_id]
+    wanted = {spacecraft_id: configs[spacecraft_id].version for spacecraft_id in judged}
+    async for spacecraft_id, config in limits.read(connection, wanted):
+        entries, rules = judged[spacecraft_id].entries, config.rules
         anomalous: dict[int, Sequence[tuple[str, int]]] = {}
-        for place, rows in _judge(entries, version, rules, origin):
+        for place, rows in _judge(entries, config.version, rules, origin):
             await found.add(connection, rows)
             anomalous[place] = [in_order.key_of(row.parameter, row.kind) for row in rows]
         judged[spacecraft_id] = judged[spacecraft_id]._replace(
-            version=version, clock=rules.clock, has_memory=bool(rules.with_memory), anomalous=anomalous
+            version=config.version, clock=rules.clock, has_memory=bool(rules.with_memory), anomalous=anomalous
         )
     await found.write(connection)
 
+    receptions, hours = list[Reception](), set[tuple[str, int]]()
+    for spacecraft_id, last in batch.last_received.items():
+        newest = None
+        if one := judged.get(spacecraft_id):
+            newest = newest_timestamp(one, configs[spacecraft_id].clock_ahead)
+            hours |= {(spacecraft_id, hour * HOUR) for hour in {stamp // HOUR for stamp in one.stamps}}
+        receptions.append(Reception(spacecraft_id, last.received, last.snapshot.identity[1], newest))
     return RecordedBatch(
         stored=len(added),
         duplicates=batch.duplicates + len(batch.entries) - len(added) - len(refusals),
@@ -123,31 +124,21 @@ async def record(
         letters=bisect_refused.dead_letters(batch, refusals) if refusals else batch.letters,
         anomalies=found.in_stream_order(),
         severities=found.severities,
-        receptions=[
-            Reception(
-                spacecraft_id,
-                last.received,
-                last.snapshot.identity[1],
-                newest_timestamp(judged[spacecraft_id], configs[spacecraft_id].clock_ahead)
-                if spacecraft_id in judged
-                else None,
-            )
-            for spacecraft_id, last in batch.last_received.items()
-        ],
-        hours={
-            (spacecraft_id, hour * HOUR)
-            for spacecraft_id, one in judged.items()
-            for hour in {stamp // HOUR for stamp in one.stamps}
-        },
+        receptions=receptions,
+        hours=hours,
         judged=judged,
     )
 
 
-def _by_spacecraft(entries: Iterable[BatchEntry]) -> dict[str, list[BatchEntry]]:
+def _by_spacecraft(entries: Iterable[BatchEntry]) -> dict[str, JudgedEntries]:
+    """Entries that are to be judged."""
     found: dict[str, list[BatchEntry]] = defaultdict(list)
     for entry in entries:
         found[entry.snapshot.identity[0]].append(entry)
-    return found
+    return {
+        spacecraft_id: JudgedEntries(own, [entry.snapshot.identity[1] for entry in own])
+        for spacecraft_id, own in found.items()
+    }
 
 
 def _judge(
@@ -166,25 +157,25 @@ def _judge(
             sequence, number = entry.delivery.sequence, 0
         found = anomaly.judge(snapshot, rules, version, entry.received)
         if found:
-            yield place, [_row(one, origin, sequence, position) for position, one in enumerate(found, number)]
+            rows = [
+                AnomalyRow(
+                    one.spacecraft_id,
+                    one.timestamp,
+                    one.snapshot_id,
+                    one.parameter,
+                    one.kind,
+                    one.severity,
+                    one.config_version,
+                    one.detected_at,
+                    _encode(one),
+                    *origin,
+                    sequence,
+                    position,
+                )
+                for position, one in enumerate(found, number)
+            ]
             number += len(found)
-
-
-def _row(found: Anomaly, origin: StreamOrigin, sequence: int, number: int) -> AnomalyRow:
-    return AnomalyRow(
-        found.spacecraft_id,
-        found.timestamp,
-        found.snapshot_id,
-        found.parameter,
-        found.kind,
-        found.severity,
-        found.config_version,
-        found.detected_at,
-        _encode(found),
-        *origin,
-        sequence,
-        number,
-    )
+            yield place, rows
 
 
 def newest_timestamp(judged: JudgedEntries, ahead: float) -> int | None:

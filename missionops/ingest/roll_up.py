@@ -25,57 +25,49 @@ async def recompute(connection: Connection, stale: StaleHours, rest: Rest) -> No
     """
     for _, following in groupby(enumerate(stale.hours), lambda pair: pair[1] - pair[0] * HOUR):
         hours = [hour for _, hour in following]  # without a gap between them
-        await _recompute_hours(connection, stale.spacecraft_id, hours[0], hours[-1] + HOUR, rest)
+        start, end = hours[0], hours[-1] + HOUR
+        for level in (MINUTE, HOUR):
+            await roll_ups.clear(connection, level, stale.spacecraft_id, start, end)
+        anomalies = await _Anomalies.between(connection, stale.spacecraft_id, start, end)
+        writer = _Writer(connection, stale.spacecraft_id)
+        async for level, at, bucket in _stream(connection, stale.spacecraft_id, start, end, rest):
+            if roll_up.is_kept(bucket):
+                await writer.add(level, StoredBucket(at, bucket, await anomalies.of(level, at)))
+        await writer.write()
     days = {hour - hour % DAY for hour in stale.hours}
     for day in sorted(days - await roll_ups.stale_days(connection, stale, days)):
-        await _recompute_day(connection, stale.spacecraft_id, day, rest)
-
-
-async def _recompute_hours(connection: Connection, spacecraft_id: str, start: int, end: int, rest: Rest) -> None:
-    for level in (MINUTE, HOUR):
-        await roll_ups.clear(connection, level, spacecraft_id, start, end)
-    anomalies = await _Anomalies.between(connection, spacecraft_id, start, end)
-    writer = _Writer(connection, spacecraft_id)
-    async for level, at, bucket in _stream(connection, spacecraft_id, start, end, rest):
-        if roll_up.is_kept(bucket):
-            await writer.add(level, StoredBucket(at, bucket, await anomalies.of(level, at)))
-    await writer.write()
-
-
-async def _recompute_day(connection: Connection, spacecraft_id: str, day: int, rest: Rest) -> None:
-    """From the roll-ups of its hours, and from the snapshots of those hours that have none."""
-    anomalies = await _Anomalies.between(connection, spacecraft_id, day, day + DAY)
-    bucket: Bucket = {}
-    violations: Violations = {}
-    async for part in _parts(connection, spacecraft_id, day, anomalies, rest):
-        bucket = roll_up.merge([bucket, part.bucket])
-        violations = roll_ups.sum_violations((violations, part.violations))
-        await rest()
-    await roll_ups.clear(connection, DAY, spacecraft_id, day, day + DAY)
-    if bucket and roll_up.is_kept(bucket):
-        await roll_ups.add(connection, DAY, spacecraft_id, [StoredBucket(day, bucket, violations)])
+        # From the roll-ups of its hours, and from the snapshots of those hours that have none.
+        anomalies = await _Anomalies.between(connection, stale.spacecraft_id, day, day + DAY)
+        whole: Bucket = {}
+        violations: Violations = {}
+        async for part in _parts(connection, stale.spacecraft_id, day, anomalies, rest):
+            whole = roll_up.merge([whole, part.bucket])
+            violations = roll_ups.sum_violations((violations, part.violations))
+            await rest()
+        await roll_ups.clear(connection, DAY, stale.spacecraft_id, day, day + DAY)
+        if whole and roll_up.is_kept(whole):
+            await roll_ups.add(connection, DAY, stale.spacecraft_id, [StoredBucket(day, whole, violations)])
 
 
 async def _parts(
     connection: Connection, spacecraft_id: str, day: int, anomalies: "_Anomalies", rest: Rest
 ) -> AsyncIterator[StoredBucket]:
     """The hours of a day that have snapshots, in the order of time."""
-    position = day
-    end = StoredBucket(day + DAY, {}, {})
-    async for hour in _followed_by(end, roll_ups.stored(connection, HOUR, spacecraft_id, day, end.start)):
-        if position < hour.start:
-            async for level, at, bucket in _stream(connection, spacecraft_id, position, hour.start, rest):
+    position, end = day, day + DAY
+
+    async def without_roll_up(until: int) -> AsyncIterator[StoredBucket]:
+        if position < until:
+            async for level, at, bucket in _stream(connection, spacecraft_id, position, until, rest):
                 if level == HOUR:
                     yield StoredBucket(at, bucket, await anomalies.of(HOUR, at))
-        if hour is not end:
-            yield hour
+
+    async for hour in roll_ups.stored(connection, HOUR, spacecraft_id, day, end):
+        async for part in without_roll_up(hour.start):
+            yield part
+        yield hour
         position = hour.start + HOUR
-
-
-async def _followed_by(end: StoredBucket, buckets: AsyncIterator[StoredBucket]) -> AsyncIterator[StoredBucket]:
-    async for bucket in buckets:
-        yield bucket
-    yield end
+    async for part in without_roll_up(end):
+        yield part
 
 
 async def _stream(

@@ -52,7 +52,22 @@ class IngestStatus:
         self.alarms = AlarmStatus(registry)
         self._moved = asyncio.Event()
         self._declare_counters(registry)
-        self._declare_gauges(registry)
+        # Gauges read the attributes when `/metrics` is rendered.
+        sequence = prometheus.Gauge(
+            "missionops_sequence", "The last message of the stream that is handled.", registry=registry
+        )
+        sequence.set_function(lambda: self.sequence)
+        epoch = prometheus.Gauge(
+            "missionops_epoch", "The count of owners of the stream when this instance last was one.", registry=registry
+        )
+        epoch.set_function(lambda: self.epoch)
+        lease = prometheus.Gauge(
+            "missionops_lease_seconds", "Seconds until the lease ends if it is not renewed.", registry=registry
+        )
+        lease.set_function(lambda: self.lease)
+        roles = prometheus.Gauge("missionops_role", "What this instance does, as 1.", ["role"], registry=registry)
+        for role in get_args(Role):
+            roles.labels(role).set_function(partial(self._is_role, role))
 
     def _declare_counters(self, registry: prometheus.CollectorRegistry | None) -> None:
         def counter(name: str, text: str, label: str = "", values: Iterable[str] = ()) -> prometheus.Counter:
@@ -85,24 +100,6 @@ class IngestStatus:
             name: Outgoing(dropped.labels(name), purged.labels(name)) for name in OUTGOING_STREAMS
         }
         """By stream: how full it is, and what it dropped for its size."""
-
-    def _declare_gauges(self, registry: prometheus.CollectorRegistry | None) -> None:
-        """Gauges that read the attributes when `/metrics` is rendered."""
-        sequence = prometheus.Gauge(
-            "missionops_sequence", "The last message of the stream that is handled.", registry=registry
-        )
-        sequence.set_function(lambda: self.sequence)
-        epoch = prometheus.Gauge(
-            "missionops_epoch", "The count of owners of the stream when this instance last was one.", registry=registry
-        )
-        epoch.set_function(lambda: self.epoch)
-        lease = prometheus.Gauge(
-            "missionops_lease_seconds", "Seconds until the lease ends if it is not renewed.", registry=registry
-        )
-        lease.set_function(lambda: self.lease)
-        roles = prometheus.Gauge("missionops_role", "What this instance does, as 1.", ["role"], registry=registry)
-        for role in get_args(Role):
-            roles.labels(role).set_function(partial(self._is_role, role))
 
     def move(self, sequence: int) -> None:
         """Everything up to `sequence` is decided; where that is new, the trouble before it is over."""

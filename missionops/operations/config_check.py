@@ -17,7 +17,7 @@ from missionops.domain.rule import Rule
 from missionops.domain.rule_coverage import COUNTED, RuleCoverage, RuleUse, Why
 from missionops.domain.timestamp import Timestamp
 from missionops.errors import Detail, NotFound
-from missionops.operations.compiled_limits import InForce
+from missionops.ingest.limits_cache import CompiledConfig
 from missionops.operations.config_document import ValidConfig
 from missionops.operations.operation import Context, EmptyRequest, Operation, Request, Response, Route
 from missionops.store import parameter_sets, telemetry
@@ -60,7 +60,7 @@ class ConfigCheckResponse(msgspec.Struct):
 
 async def check(context: Context, request: Request) -> Response:
     """What each rule of the config in force does, and which reported parameters have no rule."""
-    config = await context.rules.in_force(context.database, request.spacecraft_id)
+    config = await context.limits.current(context.database, request.spacecraft_id)
     if config is None:
         raise NotFound("Config not found")
     rules = config.rules
@@ -77,7 +77,11 @@ async def check(context: Context, request: Request) -> Response:
 
 
 async def all_rules_work(
-    connection: Connection, names: ParameterNames, spacecraft_id: str, config: InForce, reported: AbstractSet[str]
+    connection: Connection,
+    names: ParameterNames,
+    spacecraft_id: str,
+    config: CompiledConfig,
+    reported: AbstractSet[str],
 ) -> bool:
     """Whether `check` finds that every rule works; the newest snapshots are mostly enough to know."""
     rules, now = config.rules, asyncio.get_running_loop().time()

@@ -1,6 +1,6 @@
 """Configs: the limits that telemetry is judged by, and their versions."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
@@ -17,7 +17,7 @@ from missionops.domain.rule_key import MAX_SECONDS, MAX_TEXT
 from missionops.domain.severity import Severity
 from missionops.domain.timestamp import Timestamp
 from missionops.domain.when import MAX_WHEN
-from missionops.errors import Conflict, Detail, NotFound
+from missionops.errors import Conflict, NotFound
 from missionops.operations import audit, config_check, config_document, pagination, request_parsing
 from missionops.operations.audit import Change
 from missionops.operations.operation import (
@@ -187,18 +187,9 @@ async def put(context: Context, request: Request) -> Response:
         message = f"Config version {stored.version} in force"
         change = Change(EventType.CONFIG_CHANGED, request.spacecraft_id, stored.updated_at, message, metadata)
         await audit.record(connection, change)
-    return Response(_set_response(stored, warnings, request.max_bytes))
-
-
-def _fields(stored: ConfigVersion) -> tuple[str, msgspec.Raw, str, str, int, Timestamp]:
-    spacecraft_id, version, document, source, updated_at = stored
-    return spacecraft_id, msgspec.Raw(document), "approved", source, version, updated_at
-
-
-def _set_response(stored: ConfigVersion, warnings: Sequence[Detail], max_bytes: int) -> bytes:
-    """The config with as many warnings as fit beside it; the last one says how many are left out."""
+    # As many warnings as fit beside the config; the last one says how many are left out.
     response = ConfigSetResponse(*_fields(stored))
-    room = max_bytes - len(_encode(response)) - 100
+    room = request.max_bytes - len(_encode(response)) - 100
     for index, warning in enumerate(warnings):
         shown = Warning(*warning)
         room -= len(_encode(shown)) + 1
@@ -207,7 +198,12 @@ def _set_response(stored: ConfigVersion, warnings: Sequence[Detail], max_bytes: 
             response.warnings.append(left)
             break
         response.warnings.append(shown)
-    return _encode(response)
+    return Response(_encode(response))
+
+
+def _fields(stored: ConfigVersion) -> tuple[str, msgspec.Raw, str, str, int, Timestamp]:
+    spacecraft_id, version, document, source, updated_at = stored
+    return spacecraft_id, msgspec.Raw(document), "approved", source, version, updated_at
 
 
 class VersionsRequest(msgspec.Struct, forbid_unknown_fields=True):

@@ -107,18 +107,16 @@ class FleetStatus:
                     standing = await standing_alarms.counts(connection, None, now)
                 find = partial(spacecraft.monitoring, context)
                 await self._monitoring.update(context.database, rows, find, _MONITORING_SECONDS)
-                none = AlarmCounts()
-                crafts = [_craft(row, self._monitoring.of(row), standing.get(row.spacecraft_id, none)) for row in rows]
+                crafts = []
+                for row in rows:
+                    found, counts = self._monitoring.of(row), standing.get(row.spacecraft_id, AlarmCounts())
+                    state = FleetState(spacecraft.OVERALL[max(row.highest, counts.highest)])
+                    if state is FleetState.NOMINAL and found != "ACTIVE":
+                        state = FleetState(found)
+                    crafts.append(_Craft(STATES.index(state), row, found, counts))
                 crafts.sort(key=lambda craft: (craft.rank, craft.row.spacecraft_id))
                 self._began, self._at, self._crafts = began, now, crafts
             return self._at, self._crafts
-
-
-def _craft(row: StatusFacts, monitoring: Monitoring, standing: AlarmCounts) -> _Craft:
-    state = FleetState(spacecraft.OVERALL[max(row.highest, standing.highest)])
-    if state is FleetState.NOMINAL and monitoring != "ACTIVE":
-        state = FleetState(monitoring)
-    return _Craft(STATES.index(state), row, monitoring, standing)
 
 
 async def status(context: Context, request: Request) -> Response:

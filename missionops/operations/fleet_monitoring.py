@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from missionops.domain import timestamp
-from missionops.operations import compiled_limits
+from missionops.operations import config_document
 from missionops.operations.spacecraft import Monitoring
 from missionops.store import fleet
 from missionops.store.database import Database
@@ -94,7 +94,7 @@ class FleetMonitoring:
                 row = rows[newest.spacecraft_id]
                 if newest.version != row.version or newest.parameters is None:
                     continue
-                rules = await compiled_limits.compiled(msgspec.json.decode(newest.document))
+                rules = await config_document.compiled(msgspec.json.decode(newest.document))
                 values = _decode(newest.parameters)
                 if rules and not rules.off and all(type(values.get(name)) in {int, float} for name in rules):
                     until = (newest.received_at or now) + _LATELY

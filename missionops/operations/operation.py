@@ -11,8 +11,8 @@ import msgspec
 
 from missionops.domain.access import Caller, Role
 from missionops.domain.dead_letter import DeadLetter, DeadLetterSummary
+from missionops.ingest.limits_cache import LimitsCache
 from missionops.ingest.status import IngestStatus
-from missionops.operations.compiled_limits import CompiledRules
 from missionops.store.database import Database
 from missionops.store.parameter_sets import ParameterNames
 
@@ -63,7 +63,7 @@ class Context(NamedTuple):
     """The health of the service: a msgspec Struct."""
     ingest_status: IngestStatus
     stream: Stream
-    rules: CompiledRules
+    limits: LimitsCache
     dead_letters: DeadLetters
     readings: AbstractAsyncContextManager[Any]
     """Held while a long range is read: only a few such readings go on at a time."""

@@ -118,7 +118,9 @@ class PreviewReading:
                 part = portion.cut(start, stop)
                 for one in self.parameters:
                     one.add(part, (rules.get(one.name), version), self.plan.draft.get(one.name))
-                    await self._let_others_run()
+                    if asyncio.get_running_loop().time() > self._slice_end:
+                        await asyncio.sleep(0)  # others run
+                        self._slice_end = asyncio.get_running_loop().time() + _SLICE
                 start, self._last = stop, part.times[-1]
         if versions:
             self.position = portion.position(-1)
@@ -155,7 +157,7 @@ class PreviewReading:
     async def _rules(self, version: int) -> Rules:
         if not version:
             return _NO_RULES
-        return (await self._context.rules.of(self._context.database, self.plan.spacecraft_id, version)).rules
+        return (await self._context.limits.of(self._context.database, self.plan.spacecraft_id, version)).rules
 
     async def _set_configs(self, before: int) -> int | None:
         """Take the configs that were set after the last snapshot and before a time; when the next one was set."""
@@ -167,12 +169,6 @@ class PreviewReading:
                 for one in self.parameters:
                     one.set_config(time, version, rules.get(one.name))
         return None
-
-    async def _let_others_run(self) -> None:
-        now = asyncio.get_running_loop().time()
-        if now > self._slice_end:
-            await asyncio.sleep(0)
-            self._slice_end = asyncio.get_running_loop().time() + _SLICE
 
 
 def _conditions(rules: Rules, names: Collection[str]) -> set[str]:

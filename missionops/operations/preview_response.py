@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
@@ -176,18 +176,18 @@ def _one_sided(one: Difference) -> OneSidedAlarm:
 
 
 def _alarm(found: FoundAlarm) -> PreviewAlarm:
+    peak = None
+    if found.peak:
+        at, value = found.peak
+        is_long = isinstance(value, str) and len(value) > MOST_TEXT
+        peak = Peak(_time(at), f"{str(value)[:MOST_TEXT]}…" if is_long else value)
     return PreviewAlarm(
         severity.AT_LEVEL[found.severity],
         _time(found.start),
         _time(found.raised_at),
         None if found.end is None else _time(found.end),
-        found.peak and Peak(_time(found.peak[0]), _shown(found.peak[1])),
+        peak,
     )
-
-
-def _shown(value: Value) -> Any:
-    is_long = isinstance(value, str) and len(value) > MOST_TEXT
-    return f"{value[:MOST_TEXT]}…" if is_long and isinstance(value, str) else value
 
 
 def _time(microseconds: int) -> datetime:

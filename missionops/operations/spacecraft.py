@@ -12,9 +12,9 @@ from missionops.domain.event import EventType
 from missionops.domain.severity import Severity
 from missionops.domain.timestamp import Timestamp
 from missionops.errors import NotFound
+from missionops.ingest.limits_cache import CompiledConfig
 from missionops.operations import audit, config_check
 from missionops.operations.audit import Change
-from missionops.operations.compiled_limits import InForce
 from missionops.operations.operation import Context, EmptyRequest, Operation, Request, Response, Route
 from missionops.operations.request_parsing import Limit
 from missionops.operations.standing_alarms import StandingCounts, shown
@@ -172,7 +172,7 @@ OVERALL: tuple[Literal["NOMINAL", "WARNING", "CRITICAL"], ...] = ("NOMINAL", "WA
 
 async def status(context: Context, request: Request) -> Response:
     """The status of a spacecraft."""
-    config = await context.rules.in_force(context.database, request.spacecraft_id)
+    config = await context.limits.current(context.database, request.spacecraft_id)
     async with context.database.transaction() as connection:
         now = datetime.now(UTC)
         found = await stored_status.of_one(connection, request.spacecraft_id, now)
@@ -208,14 +208,14 @@ def status_of(facts: StatusFacts, found: Monitoring, standing: AlarmCounts) -> S
 
 async def monitoring(context: Context, spacecraft_id: str) -> tuple[Monitoring, datetime]:
     """What it means that no anomaly was found of a spacecraft that is not silent; and until when ACTIVE holds."""
-    config = await context.rules.in_force(context.database, spacecraft_id)
+    config = await context.limits.current(context.database, spacecraft_id)
     async with context.database.transaction() as connection:
         found = await _rule_use(connection, context.parameter_names, spacecraft_id, config)
     return found, config.works_until if config else timestamp.EARLIEST
 
 
 async def _rule_use(
-    connection: Connection, names: ParameterNames, spacecraft_id: str, config: InForce | None
+    connection: Connection, names: ParameterNames, spacecraft_id: str, config: CompiledConfig | None
 ) -> Monitoring:
     """Whether the rules work of a spacecraft that is not silent."""
     if config and datetime.now(UTC) < config.works_until:

@@ -104,7 +104,7 @@ async def analyze(context: Context, request: Request) -> Response:
         raise refused("to" if wanted.end is None else "from", "is required: give from and to, or neither")
     between = request_parsing.between(wanted.start, wanted.end)  # refused even where there is nothing to judge
     reached = pagination.read(wanted.cursor, _AnalysisCursor)
-    config = await context.rules.in_force(context.database, request.spacecraft_id)
+    config = await context.limits.current(context.database, request.spacecraft_id)
     if config is None:
         return Response(b"[]")
     cursor = reached and (reached.timestamp, reached.id)

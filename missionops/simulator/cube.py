@@ -52,6 +52,12 @@ class _Cube:
             # The free-space path is shortest at the highest elevation: some 12 dB from the horizon to there.
             rssi = -114 + 11 * circle.sine(circle.fraction(PASSES * revolutions) / 2) + self._fading.value
         rssi += normal("beacon_rssi_dbm", 0.3)
+        if error > SAFE_DEG or self._battery.charge < SAFE_CHARGE:
+            mode = "SAFE"
+        elif self._eclipsed:
+            mode = "BEACON"
+        else:
+            mode = "PAYLOAD" if PAYLOAD_BEGINS <= circle.fraction(revolutions) < PAYLOAD_ENDS else "NOMINAL"
         return {
             "battery_soc": self._battery.charge,
             "bus_voltage": self._battery.voltage(2, 0.25) + normal("bus_voltage", 0.01),
@@ -59,15 +65,8 @@ class _Cube:
             "magnetorquer_current_ma": 195 + 0.1 * current if "magnetorquer-stuck" in active else current,
             "beacon_rssi_dbm": rssi,
             "beacon_snr_db": rssi - NOISE_DBM + normal("beacon_snr_db", 0.3),
-            "mode": self._mode(circle.fraction(revolutions), error),
+            "mode": mode,
         }
-
-    def _mode(self, phase: float, error: float) -> str:
-        if error > SAFE_DEG or self._battery.charge < SAFE_CHARGE:
-            return "SAFE"
-        if self._eclipsed:
-            return "BEACON"
-        return "PAYLOAD" if PAYLOAD_BEGINS <= phase < PAYLOAD_ENDS else "NOMINAL"
 
 
 PROFILE = Profile(

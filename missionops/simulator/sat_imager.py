@@ -59,6 +59,10 @@ class _Imager:
         stored = 900 * circle.fraction(revolutions / DESATURATION)
         rw1 = (1700 + 500 * circle.sine(revolutions) + stored) * (1 - 0.9 * stuck)
         rw2 = -1500 + 420 * circle.sine(2 * revolutions + 0.1) - 0.6 * stored - 4300 * stuck
+        # The pictures taken so far: a fixed number in each pass, one after another.
+        since_pass = revolutions - int(ORBIT.revolutions(LAUNCH)) - PASS_BEGINS
+        done = min(circle.fraction(since_pass) / (PASS_ENDS - PASS_BEGINS), 1.0)
+        pictures = max(int(since_pass // 1) * PICTURES + int(done * PICTURES), 0)
         return {
             "battery_soc": self._battery.charge,
             "battery_temp": self._battery_temp + normal("battery_temp", 0.1),
@@ -69,7 +73,7 @@ class _Imager:
             "attitude_error_deg": pointing + slewing + 0.9 * stuck,
             "rw1_speed_rpm": rw1 + normal("rw1_speed_rpm", 6),
             "rw2_speed_rpm": rw2 + normal("rw2_speed_rpm", 6),
-            "images_captured": _pictures(revolutions),
+            "images_captured": pictures,
             "imaging_mode": _mode(circle.fraction(revolutions)),
         }
 
@@ -78,13 +82,6 @@ def _mode(phase: float) -> str:
     if phase >= PASS_BEGINS or phase < PASS_ENDS - 1:
         return "IMAGING"
     return "DOWNLINK" if DOWNLINK_BEGINS <= phase < DOWNLINK_ENDS else "IDLE"
-
-
-def _pictures(revolutions: float) -> int:
-    """The pictures taken so far: a fixed number in each pass, one after another."""
-    since_pass = revolutions - int(ORBIT.revolutions(LAUNCH)) - PASS_BEGINS
-    done = min(circle.fraction(since_pass) / (PASS_ENDS - PASS_BEGINS), 1.0)
-    return max(int(since_pass // 1) * PICTURES + int(done * PICTURES), 0)
 
 
 PROFILE = Profile(

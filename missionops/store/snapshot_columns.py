@@ -113,9 +113,12 @@ class SnapshotColumns:
         if row is None or row[2] is None:
             return NONE_LEFT
         times, stamps = ([one + _EPOCH for one in _unpacked("q", column)] for column in row[:2])
-        columns: dict[str, list[Value]] = {
-            name: _numbers(column) for name, column in zip(positions, row[_BEFORE_NUMBERS:], strict=True)
-        }
+        columns: dict[str, list[Value]] = {}
+        for name, column in zip(positions, row[_BEFORE_NUMBERS:], strict=True):
+            doubles = _unpacked("d", column)
+            # NaN is no number that could be stored. The sum of numbers that are too large for a sum may be NaN, too.
+            has_nan = math.isnan(sum(doubles))
+            columns[name] = [None if math.isnan(one) else one for one in doubles] if has_nan else doubles
         add = partial(_add, columns, frozenset(wanted), len(row[2]))
         for place, text in zip(row[5] or (), row[4] or (), strict=True):
             add(place, _decode(text))
@@ -137,13 +140,6 @@ def _add(
             if name not in columns:
                 columns[name] = [None] * length
             columns[name][place] = value
-
-
-def _numbers(data: bytes) -> list[Value]:
-    """Doubles; None for NaN, which is no number that could be stored."""
-    found: list[Any] = _unpacked("d", data)
-    # The sum of numbers that are too large for a sum may be NaN, too.
-    return [None if number != number else number for number in found] if math.isnan(sum(found)) else found  # noqa: PLR0124
 
 
 def _unpacked(kind: str, data: bytes) -> list[Any]:

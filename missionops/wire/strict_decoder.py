@@ -1,5 +1,6 @@
 """One snapshot decoded part by part: accepts all that the contract accepts, and names what is wrong with the rest."""
 
+import contextlib
 import json
 import math
 import re
@@ -227,12 +228,15 @@ def _malformed_body(body: bytes, codec: Codec, error: Exception) -> Faulty:
     """What is wrong with a body as a whole: with what it probably is instead, else with the field where it breaks."""
     if codec is MSGPACK:
         return _malformed("body", body, codec, error)
-    if _is_messagepack(body):
-        return Faulty(
-            "malformed",
-            "body: not JSON: it looks like MessagePack, which has to come with the header "
-            "Content-Type: application/msgpack",
-        )
+    # No text begins as a map or an array of MessagePack does.
+    if body and (0x80 <= body[0] <= 0x9F or 0xDC <= body[0] <= 0xDF):  # noqa: PLR2004 - the format's
+        with contextlib.suppress(msgspec.DecodeError):
+            _skip_messagepack(body)
+            return Faulty(
+                "malformed",
+                "body: not JSON: it looks like MessagePack, which has to come with the header "
+                "Content-Type: application/msgpack",
+            )
     if utf16(body):
         return Faulty("malformed", "body: not JSON: it looks like UTF-16 text, and JSON is UTF-8")
     plain = no_value.as_text(body)  # as long as the body: the byte that the error names is the body's
@@ -260,14 +264,3 @@ def _field_at(body: bytes, at: int) -> str:
     if depth == 1:
         return name if name in {"timestamp", "parameters", "id", "spacecraftId"} else "body"
     return f"parameters.{shown(name)}" if depth == 2 and b'"parameters"' in before else "body"  # noqa: PLR2004
-
-
-def _is_messagepack(body: bytes) -> bool:
-    """Whether a body is a whole map or array in MessagePack; no text begins as they do."""
-    if not body or not (0x80 <= body[0] <= 0x9F or 0xDC <= body[0] <= 0xDF):  # noqa: PLR2004 - the format's
-        return False
-    try:
-        _skip_messagepack(body)
-    except msgspec.DecodeError:
-        return False
-    return True

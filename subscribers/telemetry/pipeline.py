@@ -110,6 +110,7 @@ class Pipeline:
         max_payload: int,
         status: IngestStatus,
         dead_letter_log: DeadLetterLog,
+        limits: LimitsCache,
         alarms: AlarmEngine,
     ) -> None:
         self._consumer = consumer
@@ -126,7 +127,7 @@ class Pipeline:
         self._slots = asyncio.Semaphore(_IN_FLIGHT)
         self._decoder = Decoder()
         self._recent = RecentSnapshots()
-        self._limits = LimitsCache()
+        self._limits = limits
         self._parameter_sets = ParameterSets()
         self._anomaly_weights: dict[str, int] = {}
         """By spacecraft: the weight of the anomalies that its snapshots had lately, on average."""
@@ -196,9 +197,22 @@ class Pipeline:
         except Exception as error:
             error.add_note(f"batch {batch.name}")
             raise
-        self._recover_refused(current, recorded)
+        if recorded.refused:
+            # A batch leaves out the snapshots that an earlier one is about to store. Where the database has refused
+            # such a row, the later batch has to be read again: its own snapshot may be one that the database takes.
+            self._recent.forget(recorded.refused)
+            following = self.in_flight[self.in_flight.index(current) + 1 :]
+            if any(not recorded.refused.isdisjoint(later.batch.removed) for later in following):
+                self._count(current, recorded)
+                raise OwnershipLost(f"the database refused rows of the batch {batch.name} that a later one repeats")
         current.finish(Turn.COMMIT)
-        self._weigh_anomalies(recorded)
+        # How many anomalies a snapshot of each spacecraft has now counts when a batch is cut.
+        for spacecraft_id, judged in recorded.judged.items():
+            if judged.anomalous:
+                found = sum(map(len, judged.anomalous.values()))
+                self._anomaly_weights[spacecraft_id] = found * ANOMALY_WEIGHT // len(judged.entries)
+            else:
+                self._anomaly_weights.pop(spacecraft_id, None)
 
         await current.wait_for(Turn.PUBLISH)
         if recorded.anomalies is None:
@@ -283,29 +297,6 @@ class Pipeline:
             lost=before.lost + batch.missing,
         )
         await checkpoint.move(connection, self._position.lease, before.sequence, self._position.at)
-
-    def _recover_refused(self, current: InFlightBatch, recorded: RecordedBatch) -> None:
-        """Forget rows that the database refused; OwnershipLost if a later batch relied on one of them.
-
-        A batch leaves out the snapshots that an earlier one is about to store. If the database refuses such a row, the
-        later batch has to be read again, for its own snapshot may be one that the database takes.
-        """
-        if not recorded.refused:
-            return
-        self._recent.forget(recorded.refused)
-        following = self.in_flight[self.in_flight.index(current) + 1 :]
-        if any(not recorded.refused.isdisjoint(later.batch.removed) for later in following):
-            self._count(current, recorded)
-            raise OwnershipLost(f"the database refused rows of the batch {current.batch.name} that a later one repeats")
-
-    def _weigh_anomalies(self, recorded: RecordedBatch) -> None:
-        """Note how many anomalies a snapshot of each spacecraft has now: they count when a batch is cut."""
-        for spacecraft_id, judged in recorded.judged.items():
-            if judged.anomalous:
-                found = sum(map(len, judged.anomalous.values()))
-                self._anomaly_weights[spacecraft_id] = found * ANOMALY_WEIGHT // len(judged.entries)
-            else:
-                self._anomaly_weights.pop(spacecraft_id, None)
 
     def _count(self, current: InFlightBatch, recorded: RecordedBatch) -> None:
         status, batch = self._status, current.batch

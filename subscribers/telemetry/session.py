@@ -20,6 +20,7 @@ from missionops.domain import timestamp
 from missionops.errors import Unavailable
 from missionops.ingest.alarms.engine import AlarmEngine
 from missionops.ingest.alarms.worker import AlarmWorker
+from missionops.ingest.limits_cache import LimitsCache
 from missionops.ingest.roll_up_worker import RollUpWorker
 from missionops.ingest.status import IngestStatus
 from missionops.settings import Settings
@@ -61,6 +62,7 @@ class Session:
         settings: Settings,
         status: IngestStatus,
         dead_letter_log: DeadLetterLog,
+        limits: LimitsCache,
     ) -> None:
         self._client = client
         self._lease_connection = lease_connection
@@ -92,6 +94,7 @@ class Session:
         ]
         self._alarm_engine = AlarmEngine(lease.partition)
         self._alarm_worker = AlarmWorker(database_url, lease, self._alarm_engine, status.alarms, self._handled_at)
+        limits.forget()  # a session may follow upon a restored backup, in which a version is another one
         self._consumer = Consumer(client, f"missionops-{lease.partition}", settings.pull_bytes)
         self._pipeline = Pipeline(
             self._consumer,
@@ -102,6 +105,7 @@ class Session:
             max_payload=client.max_payload,
             status=status,
             dead_letter_log=dead_letter_log,
+            limits=limits,
             alarms=self._alarm_engine,
         )
         self._roll_ups = RollUpWorker(

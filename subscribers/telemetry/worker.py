@@ -21,6 +21,7 @@ from nats.aio.client import Client
 
 from missionops.broker import streams
 from missionops.errors import MissionopsError, OwnershipLost
+from missionops.ingest.limits_cache import LimitsCache
 from missionops.ingest.status import IngestStatus
 from missionops.logs import RepeatFilter
 from missionops.settings import Settings
@@ -59,11 +60,14 @@ class PartitionWorker:
 
     specification = _NotInSchema()
 
-    def __init__(self, client: Client, owner: str, settings: Settings, status: IngestStatus) -> None:
+    def __init__(
+        self, client: Client, owner: str, settings: Settings, status: IngestStatus, limits: LimitsCache
+    ) -> None:
         self._client = client
         self._owner = owner
         self._settings = settings
         self._status = status
+        self._limits = limits
         self._session: Session | None = None
         self._budget = BatchBudget(settings.batch_parameters, settings.lease)
         self._dead_letter_log = DeadLetterLog()
@@ -169,6 +173,7 @@ class PartitionWorker:
             settings=self._settings,
             status=self._status,
             dead_letter_log=self._dead_letter_log,
+            limits=self._limits,
         )
         if self._stopping.is_set():
             session.stop()

@@ -1,5 +1,6 @@
 """A real browser on a real service: Debian's Chromium, one for each worker, a context of its own for each test."""
 
+import re
 import shutil
 from collections.abc import AsyncIterator
 
@@ -35,12 +36,8 @@ async def page(browser: Browser, service: Service) -> AsyncIterator[Page]:
     complaints: list[str] = []
 
     def heard(message: ConsoleMessage) -> None:
-        is_health = message.location.get("url", "").endswith(
-            "/health/ready"
-        )  # which says with 503 that it is not ready
-        is_expected = (
-            is_health or "status of 401" in message.text or "net::ERR" in message.text
-        )  # of the tests themselves
+        is_health = message.location.get("url", "").endswith("/health/ready")  # with 503 it says that it is not ready
+        is_expected = is_health or re.search("status of (400|401|409)|net::ERR", message.text)  # of tests themselves
         if message.type in {"error", "warning"} and not is_expected:
             complaints.append(message.text)
 

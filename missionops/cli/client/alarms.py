@@ -25,20 +25,22 @@ def named(service: Service, spacecraft_id: str, names: Iterable[str]) -> list[st
     if all(_ID.fullmatch(name) for name in wanted):
         return wanted
     known = [one["id"] for one in every(service, spacecraft_id, {})]
-    return [name if _ID.fullmatch(name) else _only(name, known, spacecraft_id) for name in wanted]
+    ids: list[str] = []
+    for name in wanted:
+        if _ID.fullmatch(name):
+            ids.append(name)
+            continue
+        beginning = name if name.startswith("al_") else f"al_{name}"
+        found = [one for one in known if one.startswith(beginning)]
+        if not found:
+            raise NotFound(f"No alarm of {spacecraft_id} has an id that begins with {beginning}.")
+        if len(found) > 1:
+            raise typer.BadParameter(f"{len(found)} alarms of {spacecraft_id} have an id that begins with {beginning}.")
+        ids += found
+    return ids
 
 
 def every(service: Service, spacecraft_id: str, request: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The alarms of a spacecraft that a request is about, the newest first."""
     pages = service.list(f"missionops.alarms.list.{spacecraft_id}", request, at_most=_MOST)
     return [msgspec.json.decode(item) for item in pages.items]
-
-
-def _only(name: str, known: Iterable[str], spacecraft_id: str) -> str:
-    beginning = name if name.startswith("al_") else f"al_{name}"
-    found = [one for one in known if one.startswith(beginning)]
-    if not found:
-        raise NotFound(f"No alarm of {spacecraft_id} has an id that begins with {beginning}.")
-    if len(found) > 1:
-        raise typer.BadParameter(f"{len(found)} alarms of {spacecraft_id} have an id that begins with {beginning}.")
-    return found[0]

@@ -164,7 +164,15 @@ class BulkPublisher(Generic[Mark]):
         reconnects = self._client.stats["reconnects"]
         while not self._failure:
             await asyncio.sleep(TICK_SECONDS)
-            self._refuse_forbidden()
+            # A server that forbids a subject reports it on the connection, not as a response to the message.
+            refusals = permissions.of(self._client)
+            if reason := refusals.of_replies():
+                self._fail(reason.rstrip("."))
+            sent_before = self._clock() - FORBIDDEN_SECONDS
+            for token, publish in list(self._pending.items()):
+                reason = refusals.of_publish(publish.subject)
+                if reason and publish.first_sent < sent_before:
+                    self._settle(token, reason.rstrip("."))
             if self._client.is_closed:
                 self._fail("the connection to NATS is gone")
             if self._client.is_closed or not self._client.is_connected:
@@ -182,17 +190,6 @@ class BulkPublisher(Generic[Mark]):
                     continue
                 del self._pending[token]
                 await self._send(publish._replace(attempts=0 if everything else publish.attempts))
-
-    def _refuse_forbidden(self) -> None:
-        """A server that forbids a subject reports it on the connection, not as a response to the message."""
-        refusals = permissions.of(self._client)
-        if reason := refusals.of_replies():
-            self._fail(reason.rstrip("."))
-        sent_before = self._clock() - FORBIDDEN_SECONDS
-        for token, publish in list(self._pending.items()):
-            reason = refusals.of_publish(publish.subject)
-            if reason and publish.first_sent < sent_before:
-                self._settle(token, reason.rstrip("."))
 
 
 def _refusal(answer: bytes) -> str | None:

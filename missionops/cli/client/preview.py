@@ -56,31 +56,27 @@ def _added(found: Preview | None, page: Preview) -> Preview:
         found["parameters"].pop(name, None)
     for one in page["parameters"]:
         known = found["parameters"].setdefault(one["parameter"], one)
-        if known is not one:
-            _add(known, one)
+        if known is one:
+            continue
+        known["count"] += one["count"]
+        if known["observed"] and one["observed"]:
+            digest = _digest(known["observed"])
+            digest.merge(_digest(one["observed"]))
+            known["observed"] = {
+                "min": digest.least, "max": digest.greatest, "p01": digest.quantile(0.01),
+                "p99": digest.quantile(0.99), "digest": digest.means,
+            }  # fmt: skip
+        known["observed"] = known["observed"] or one["observed"]
+        for side in ("now", "then"):
+            for name in ("alarms", "seconds", "anomalies"):
+                known[side][name] += one[side][name]
+            for severity, count in one[side]["bySeverity"].items():
+                known[side]["bySeverity"][severity] = known[side]["bySeverity"].get(severity, 0) + count
+        for name in ("gained", "lost", "changed"):
+            known["counts"][name] += one["counts"][name]
+            known[name] = sorted([*known[name], *one[name]], key=badness)[:MOST_SHOWN]
     found["snapshots"] += page["snapshots"]
     return {**found, "until": page["until"], "complete": page["complete"], "progress": page["progress"]}
-
-
-def _add(known: Preview, more: Preview) -> None:
-    """Put the next part of one parameter into what came before."""
-    known["count"] += more["count"]
-    if known["observed"] and more["observed"]:
-        digest = _digest(known["observed"])
-        digest.merge(_digest(more["observed"]))
-        known["observed"] = {
-            "min": digest.least, "max": digest.greatest, "p01": digest.quantile(0.01), "p99": digest.quantile(0.99),
-            "digest": digest.means,
-        }  # fmt: skip
-    known["observed"] = known["observed"] or more["observed"]
-    for side in ("now", "then"):
-        for name in ("alarms", "seconds", "anomalies"):
-            known[side][name] += more[side][name]
-        for severity, count in more[side]["bySeverity"].items():
-            known[side]["bySeverity"][severity] = known[side]["bySeverity"].get(severity, 0) + count
-    for name in ("gained", "lost", "changed"):
-        known["counts"][name] += more["counts"][name]
-        known[name] = sorted([*known[name], *more[name]], key=badness)[:MOST_SHOWN]
 
 
 def _digest(observed: Preview) -> Digest:

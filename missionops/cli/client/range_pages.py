@@ -16,17 +16,17 @@ Page = dict[str, Any]
 
 def whole(service: Service, subject: str, request: Mapping[str, Any], add: Callable[[Page, Page], None]) -> Page:
     """All pages as one; `add` puts the second of two into the first."""
-    return loop.run(_whole(service, subject, request, add))
 
+    async def collect() -> Page:
+        async with service.connected() as client:
+            found, cursor = await _page(client, subject, request)
+            while cursor is not None:
+                page, cursor = await _page(client, subject, {**request, "cursor": cursor})
+                add(found, page)
+                found["complete"] = page["complete"]
+            return found
 
-async def _whole(service: Service, subject: str, request: Mapping[str, Any], add: Callable[[Page, Page], None]) -> Page:
-    async with service.connected() as client:
-        found, cursor = await _page(client, subject, request)
-        while cursor is not None:
-            page, cursor = await _page(client, subject, {**request, "cursor": cursor})
-            add(found, page)
-            found["complete"] = page["complete"]
-        return found
+    return loop.run(collect())
 
 
 async def _page(client: Client, subject: str, request: Mapping[str, Any]) -> tuple[Page, str | None]:

@@ -83,8 +83,17 @@ class _Listener:
 
     def show(self, message: Message) -> None:
         """Show a message unless it was shown before: read from the stream, or published again by the service."""
-        if self.is_done or self._is_repeat(message):
+        if self.is_done:
             return
+        name = (message.headers or {}).get("Nats-Msg-Id")
+        if name is not None:
+            content = f"{message.subject}\0{name}\0".encode() + message.data
+            digest = hashlib.blake2b(content, digest_size=16).digest()
+            if digest in self._known:
+                return
+            self._known[digest] = None
+            if len(self._known) > REMEMBERED:
+                del self._known[next(iter(self._known))]
         try:
             self._show(message)
         except BaseException as error:  # noqa: BLE001 - raised again in until_done, the end of output too
@@ -93,19 +102,6 @@ class _Listener:
         self._shown += 1
         if self._shown == self._count:
             self._done.set_result(None)
-
-    def _is_repeat(self, message: Message) -> bool:
-        name = (message.headers or {}).get("Nats-Msg-Id")
-        if name is None:
-            return False
-        content = f"{message.subject}\0{name}\0".encode() + message.data
-        digest = hashlib.blake2b(content, digest_size=16).digest()
-        if digest in self._known:
-            return True
-        self._known[digest] = None
-        if len(self._known) > REMEMBERED:
-            del self._known[next(iter(self._known))]
-        return False
 
     async def on_error(self, error: Exception) -> None:
         if isinstance(error, nats.errors.SlowConsumerError) and not self._dropped:

@@ -84,23 +84,21 @@ def record_event(
 
     missionops record-event SC-001 "Contact lost over Kiruna" --type CONTACT_LOST --severity HIGH
     """
+    given: msgspec.Raw | None = None
+    if metadata is not None:
+        try:
+            given = msgspec.Raw(metadata.encode()) if isinstance(msgspec.json.decode(metadata), dict) else None
+        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+            given = None
+        if given is None:
+            raise typer.BadParameter(f"--metadata {metadata!r} is no JSON object.")
     request = {
         "type": kind.value,
         "severity": severity.value,
         "message": message,
         "timestamp": timestamp,
-        "metadata": None if metadata is None else _json_object(metadata),
+        "metadata": given,
         "id": event_id,
     }
     reply = service.request(f"missionops.events.record.{spacecraft_id}", request)
     show(reply, as_json, lambda event: terminal.result(f"{spacecraft_id}: event {event['id']} recorded"))
-
-
-def _json_object(text: str) -> msgspec.Raw:
-    """The text as it is, for the service to decode; refused if it is no JSON object."""
-    try:
-        if isinstance(msgspec.json.decode(text), dict):
-            return msgspec.Raw(text.encode())
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        pass
-    raise typer.BadParameter(f"--metadata {text!r} is no JSON object.")

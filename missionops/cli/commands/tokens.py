@@ -59,7 +59,15 @@ def create_token(
 
     missionops tokens create ground-station --role operator --spacecraft-id SC-001 --spacecraft-id SC-002
     """
-    until = None if expires is None else _time(expires)
+    until = None
+    if expires is not None and (span := _SPAN.fullmatch(expires)):
+        until = datetime.now(UTC) + int(span[1]) * _UNITS[span[2]]
+    elif expires is not None:
+        try:
+            until = timestamp.parse(expires)
+        except timestamp.InvalidTimestamp:
+            message = f"--expires is {expires!r}, which is neither like 90d, 12h or 30m nor a time in RFC 3339."
+            raise errors.InvalidRequest(message) from None
     text, created = loop.run(tokens.create(name, role, spacecraft_id or None, until))
 
     def render(_: object) -> None:
@@ -92,14 +100,3 @@ def revoke_token(name: _Name) -> None:
     """
     is_new = loop.run(tokens.revoke(name))
     terminal.note(f"Token {name} is revoked." if is_new else f"Token {name} was revoked before.")
-
-
-def _time(expires: str) -> datetime:
-    """The time that --expires names."""
-    if span := _SPAN.fullmatch(expires):
-        return datetime.now(UTC) + int(span[1]) * _UNITS[span[2]]
-    try:
-        return timestamp.parse(expires)
-    except timestamp.InvalidTimestamp:
-        message = f"--expires is {expires!r}, which is neither like 90d, 12h or 30m nor a time in RFC 3339."
-        raise errors.InvalidRequest(message) from None

@@ -32,24 +32,20 @@ def values(given: str | list[Value], path: str) -> list[Item]:
     """
     found: list[Item] = []
     for one in given.split() if isinstance(given, str) else given:
-        if isinstance(given, str) and isinstance(one, str):
-            found += _items(one)
-        else:
+        if not isinstance(given, str) or not isinstance(one, str):
             found.append(NOT_REPORTED if one == "_" else one)
+        elif (repeated := _REPEATED.fullmatch(one)) is None:
+            found.append(_item(one))
+        else:
+            times = min(int(repeated["times"]), MAX_VALUES + 1)
+            if rising := _RISING.fullmatch(repeated["value"]):
+                first, step = _number(rising["first"]), _number(rising["step"])
+                found += [first + index * step for index in range(times + 1)]
+            else:
+                found += [_item(repeated["value"])] * times
         if len(found) > MAX_VALUES:
             raise InvalidRequest(f"{path} holds more than {MAX_VALUES} values.")
     return found
-
-
-def _items(token: str) -> list[Item]:
-    repeated = _REPEATED.fullmatch(token)
-    if repeated is None:
-        return [_item(token)]
-    times = min(int(repeated["times"]), MAX_VALUES + 1)
-    if rising := _RISING.fullmatch(repeated["value"]):
-        first, step = _number(rising["first"]), _number(rising["step"])
-        return [first + index * step for index in range(times + 1)]
-    return [_item(repeated["value"])] * times
 
 
 def _item(token: str) -> Item:

@@ -14,28 +14,21 @@ _MOST_LINES = 40
 
 
 def show(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-    """A line for each key that is new, gone or changed."""
-    changes = list(_changes(old, new))
+    """A line for each key that is new, gone or changed: rule by rule, then the other keys."""
+    before, after = old.get("parameters", {}), new.get("parameters", {})
+    changes = [("gone", f"{name}: {_rule(before[name])}") for name in before if name not in after]
+    for name, rule in after.items():
+        if name in before:
+            changes += _key_changes(name, before[name], rule)
+        else:
+            changes.append(("new", f"{name}: {_rule(rule)}"))
+    for key in {**old, **new}:
+        if key != "parameters" and old.get(key) != new.get(key):
+            changes.append(("gone" if key not in new else "changed" if key in old else "new", key))
     for kind, what in changes[:_MOST_LINES]:
         terminal.result(terminal.printable(f"  {kind:<8} {what}"))
     if len(changes) > _MOST_LINES:
         terminal.result(f"  … and {len(changes) - _MOST_LINES:,} more changes")
-
-
-def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Rule by rule, then the other keys."""
-    before, after = old.get("parameters", {}), new.get("parameters", {})
-    for name in before:
-        if name not in after:
-            yield "gone", f"{name}: {_rule(before[name])}"
-    for name, rule in after.items():
-        if name not in before:
-            yield "new", f"{name}: {_rule(rule)}"
-        else:
-            yield from _key_changes(name, before[name], rule)
-    for key in {**old, **new}:
-        if key != "parameters" and old.get(key) != new.get(key):
-            yield "gone" if key not in new else "changed" if key in old else "new", key
 
 
 def _key_changes(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -61,18 +61,14 @@ class LevelFold(Fold):
         self.is_settled = False
         if reading.value is None:
             return None
-        if reading.check is None:
-            return self._leave(reading)
+        if reading.check is None:  # it is in force no more, which ends the episode and every run
+            ended = self.episode
+            if ended:
+                ended.close(reading.position, reading.position[0], "unmonitored")
+            self._forget()
+            return ended
         judgement = self.judge(reading)
         return None if judgement is None else self._advance(reading, judgement)
-
-    def _leave(self, reading: Reading) -> Episode | None:
-        """The check is in force no more: that ends the episode and every run."""
-        ended = self.episode
-        if ended:
-            ended.close(reading.position, reading.position[0], "unmonitored")
-        self._forget()
-        return ended
 
     def _forget(self) -> None:
         self.is_settled = True

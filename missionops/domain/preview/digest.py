@@ -37,8 +37,13 @@ class Digest(msgspec.Struct, array_like=True):
         if count <= _MOST:
             means = [(number, 1) for number in numbers]
         else:
-            places = pairwise(round(count * bound) for bound in _BOUNDS)
-            means = [(_mean(numbers[first:end]), end - first) for first, end in places if end > first]
+            means = []
+            for first, end in pairwise(round(count * bound) for bound in _BOUNDS):
+                if part := numbers[first:end]:
+                    mean = sum(part) / len(part)
+                    if not math.isfinite(mean):
+                        mean = sum(number / len(part) for number in part)
+                    means.append((min(max(mean, part[0]), part[-1]), len(part)))  # which rounding may leave
         self.merge(Digest(numbers[0], numbers[-1], means))
 
     def merge(self, other: "Digest") -> None:
@@ -84,14 +89,6 @@ def _limit(before: int, total: int) -> float:
     """Up to which rank the next mean may reach."""
     angle = math.asin(2 * before / total - 1) + _SCALE
     return total if angle >= math.pi / 2 else total * (math.sin(angle) + 1) / 2
-
-
-def _mean(numbers: list[float]) -> float:
-    """Of numbers in order."""
-    mean = sum(numbers) / len(numbers)
-    if not math.isfinite(mean):
-        mean = sum(number / len(numbers) for number in numbers)
-    return min(max(mean, numbers[0]), numbers[-1])  # which rounding may leave
 
 
 def _between(one: float, other: float, share: float) -> float:

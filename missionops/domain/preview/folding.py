@@ -31,18 +31,16 @@ class RuledColumn(NamedTuple):
 
     def reading(self, index: int, kind: int) -> Reading:
         """What a snapshot means for a kind of check."""
-        return Reading(self.portion.position(index), self.column.value(index), self._check(index, kind), self.version)
-
-    def _check(self, index: int, kind: int) -> Any:
-        if self.rule is None:
-            return None
-        if not self.rule.when:
-            return self.rule.own.checks[kind]
-        names = {condition.parameter for context, _ in self.rule.when for condition in context}
-        values: dict[str, Value] = {
-            name: self.portion.columns[name].value(index) for name in names if name in self.portion.columns
-        }
-        return self.rule.in_context(values).checks[kind]
+        check = None
+        if self.rule and not self.rule.when:
+            check = self.rule.own.checks[kind]
+        elif self.rule:
+            names = {condition.parameter for context, _ in self.rule.when for condition in context}
+            values: dict[str, Value] = {
+                name: self.portion.columns[name].value(index) for name in names if name in self.portion.columns
+            }
+            check = self.rule.in_context(values).checks[kind]
+        return Reading(self.portion.position(index), self.column.value(index), check, self.version)
 
     def hits(self, kind: int) -> Sequence[int]:
         """The places of the samples of LIMIT, STATE or CHANGE that the fold needs while nothing is open.

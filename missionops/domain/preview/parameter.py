@@ -57,23 +57,21 @@ class ParameterPreview:
         self.findings.count += column.carried
         ruled = RuledColumn(portion, column, *now), RuledColumn(portion, column, then, 0)
         for kind in range(len(rule.KINDS)):
-            if kind in self._checks or ruled[NOW].has(kind) or ruled[THEN].has(kind):
-                self._fold(kind, ruled, portion.times[-1])
-        self.findings.digest.add([*column.numbers])
-
-    def _fold(self, kind: int, ruled: tuple[RuledColumn, RuledColumn], until: int) -> None:
-        check = self._check(kind)
-        for side in (NOW, THEN):
-            fold, queue = check.folds[side], check.waiting.queue(side)
-            if isinstance(fold, StaleFold):
-                queue += folding.folded_stale(fold, ruled[side])
+            if kind not in self._checks and not ruled[NOW].has(kind) and not ruled[THEN].has(kind):
                 continue
-            places = ruled[side].hits(kind)
-            if kind in {LIMIT, STATE}:
-                self.findings.tallies[side].anomalies += len(places)
-            queue += folding.folded_levels(fold, ruled[side], kind, places)
-        if any(fold.episode for fold in check.folds) or check.waiting.now or check.waiting.then:
-            self.findings.add(kind, check.waiting.pairs(check.folds), until)
+            check = self._check(kind)
+            for side in (NOW, THEN):
+                fold, queue = check.folds[side], check.waiting.queue(side)
+                if isinstance(fold, StaleFold):
+                    queue += folding.folded_stale(fold, ruled[side])
+                    continue
+                places = ruled[side].hits(kind)
+                if kind in {LIMIT, STATE}:
+                    self.findings.tallies[side].anomalies += len(places)
+                queue += folding.folded_levels(fold, ruled[side], kind, places)
+            if any(fold.episode for fold in check.folds) or check.waiting.now or check.waiting.then:
+                self.findings.add(kind, check.waiting.pairs(check.folds), portion.times[-1])
+        self.findings.digest.add([*column.numbers])
 
     def set_config(self, time: int, version: int, ruled: Rule | None) -> None:
         """A version was set: it ends what it does not check."""

@@ -70,20 +70,18 @@ class Span(msgspec.Struct):
         if joined_at is None:
             return Recomputed(touched, [*self.new, *([self.fold.episode] if self.fold.episode else [])], self.fold)
         if head := self.fold.episode:
-            return Recomputed(touched, [*self.new, _joined(head, touched[-1], joined_at)], None)
+            # It begins as this one does, and goes on and ends as the last of those before.
+            tail = touched[-1]
+            later = [rise for rise in tail.rises if rise.position > joined_at]
+            joined = Episode(
+                head.start,
+                head.first_at,
+                head.rises + later,
+                head.facts,
+                tail.closed_at,
+                tail.end,
+                tail.reason,
+                is_partial=True,
+            )
+            return Recomputed(touched, [*self.new, joined], None)
         return Recomputed(touched, self.new, None)
-
-
-def _joined(head: Episode, tail: Episode, at: Position) -> Episode:
-    """The episode that begins as one does and goes on and ends as the other."""
-    later = [rise for rise in tail.rises if rise.position > at]
-    return Episode(
-        head.start,
-        head.first_at,
-        head.rises + later,
-        head.facts,
-        tail.closed_at,
-        tail.end,
-        tail.reason,
-        is_partial=True,
-    )

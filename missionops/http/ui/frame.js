@@ -98,9 +98,7 @@ export class Frame {
   /** @param {string} page the first part of its path */
   show(page) {
     this.nav.replaceChildren(
-      ...PAGES.map(([path, name, key]) =>
-        h("a", { href: link(path), "aria-current": key === page ? "page" : null }, name),
-      ),
+      ...PAGES.map(([path, name, key]) => h("a", { href: link(path), "aria-current": key === page ? "page" : null }, name)),
     );
     this.craft.textContent = spacecraftHere() || "All spacecraft";
   }

@@ -12,6 +12,7 @@ import { alarms } from "./pages/alarms.js";
 import { documentPage, documents } from "./pages/documents.js";
 import { events } from "./pages/events.js";
 import { fleet } from "./pages/fleet.js";
+import { limits } from "./pages/limits.js";
 import { service } from "./pages/service.js";
 import { current, link } from "./route.js";
 import { access, get, setAccess, setToken } from "./session.js";
@@ -30,6 +31,7 @@ function pageOf(route) {
   if (first === "") return fleet(route);
   if (first === "alarms") return second ? alarm(route) : alarms(route);
   if (first === "events") return events(route);
+  if (first === "sc" && second && route.path[2] === "limits") return limits(route);
   if (first === "docs") return second ? documentPage(route) : documents(route);
   if (first === "service") return service();
   return {

@@ -1,6 +1,6 @@
 """What is told of open alarms when a shelf is put in force, is removed, or runs out."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from missionops.domain.alarm import Alarm, Shelf, Told, Transition
@@ -50,14 +50,10 @@ async def end_shelves(connection: Connection, now: datetime) -> int:
     if not keys:
         return 0
     found = await lock_open(connection, {key.spacecraft_id for key in keys}, now)
-    ended = _closest_first(await alarm_shelves.end(connection, keys, now))
+    # In the order in which `alarms.place` reads shelves: the closest first.
+    ended = sorted(await alarm_shelves.end(connection, keys, now), key=lambda row: str(row[3]), reverse=True)
+    ended.sort(key=lambda row: bool(row[1]))
     # One that is on another shelf now stays on it: nothing is told.
     left = [one for one in found.values() if one.shelf is None]
     await tell(connection, left, {one.id: alarms.shelf_of(one, ended) for one in left}, now)
     return len(ended)
-
-
-def _closest_first(ended: Iterable[tuple[object, ...]]) -> list[tuple[object, ...]]:
-    """Shelves in the order in which `alarms.place` reads them."""
-    by_check = sorted(ended, key=lambda row: str(row[3]), reverse=True)
-    return sorted(by_check, key=lambda row: bool(row[1]))

@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 
 import asyncpg
 
@@ -85,6 +86,7 @@ class AlarmWorker:
 
     async def work_off_due(self, connection: Connection) -> None:
         """Work until nothing is due."""
+        fence = partial(alarm_marks.fence, lease=self._lease)
         while True:
             now = time.monotonic()
             self._set_aside = {name: until for name, until in self._set_aside.items() if until > now}
@@ -94,7 +96,7 @@ class AlarmWorker:
                 return
             for spacecraft_id in spacecraft_ids:
                 try:
-                    await self._engine.work_off(connection, spacecraft_id, self._fence)
+                    await self._engine.work_off(connection, spacecraft_id, fence)
                 except OwnershipLost:
                     raise
                 except Exception as error:
@@ -103,9 +105,6 @@ class AlarmWorker:
                     if connection.is_closed() or (database.is_outage(error) and not is_too_much):
                         raise
                     self._pass_over(spacecraft_id, error)
-
-    async def _fence(self, connection: Connection) -> None:
-        await alarm_marks.fence(connection, self._lease)
 
     async def _find_silent(self, connection: Connection) -> None:
         """Whoever has not been heard for long is an alarm; not while what was received is still to be handled."""

@@ -21,6 +21,7 @@ from missionops.app import Service
 from missionops.broker import connection
 from missionops.broker.client import GuardedClient
 from missionops.http.docs import asyncapi
+from missionops.ingest.limits_cache import LimitsCache
 from missionops.ingest.status import IngestStatus
 from missionops.operations.registry import OPERATIONS
 from missionops.settings import Settings
@@ -201,7 +202,7 @@ async def test_everything_that_listens_is_in_the_brokers_list(settings: Settings
     client = GuardedClient()
     requests = RequestRouter(client, None)  # type: ignore[arg-type] # nobody asks
     made = connection.make(client, settings, lambda: None, lambda _: None)
-    telemetry = PartitionWorker(client, "nobody", settings, IngestStatus())
+    telemetry = PartitionWorker(client, "nobody", settings, IngestStatus(), LimitsCache())
     made.include_routers(requests, DiscoveryRouter(requests.statistics), TelemetryRouter(telemetry))
     channels.declare(made)
     FastStream(made, logger=None)

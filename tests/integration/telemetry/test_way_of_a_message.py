@@ -13,6 +13,7 @@ from nats.aio.client import Client
 
 from missionops.broker import options, streams
 from missionops.broker.client import GuardedClient
+from missionops.ingest.limits_cache import LimitsCache
 from missionops.ingest.status import IngestStatus
 from missionops.settings import Settings
 from missionops.store import checkpoint, configs, database
@@ -94,7 +95,7 @@ async def test_a_message_crosses_few_of_our_files(settings: Settings, client) ->
         assert claimed
         session = Session(
             own, connection, *claimed, budget=BatchBudget(settings.batch_parameters, 60),
-            settings=settings, status=status, dead_letter_log=DeadLetterLog(),
+            settings=settings, status=status, dead_letter_log=DeadLetterLog(), limits=LimitsCache(),
         )  # fmt: skip
         async with session._pipeline.connected(settings.database_url), TaskGroup() as tasks:
             await session._resume()

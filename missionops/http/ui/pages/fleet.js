@@ -100,6 +100,6 @@ function row(item) {
     h("td", {}, age(item.lastReceivedAt)),
     h("td", { class: "number" }, item.anomalies.last1h.toLocaleString("en")),
     h("td", { class: "number" }, item.anomalies.last24h.toLocaleString("en")),
-    h("td", {}, item.version === null ? "none" : `version ${item.version}`),
+    h("td", {}, h("a", { href: link(["sc", id, "limits"]), "aria-label": `Limits of ${id}` }, item.version === null ? "none" : `version ${item.version}`)),
   );
 }

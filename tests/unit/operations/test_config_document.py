@@ -6,7 +6,7 @@ import pytest
 
 from missionops.domain import limits
 from missionops.errors import InvalidRequest
-from missionops.operations import compiled_limits
+from missionops.operations import config_document
 
 
 def document(count: int, **changed: Any) -> dict[str, Any]:
@@ -16,7 +16,7 @@ def document(count: int, **changed: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("given", [{}, {"notes": 1}, document(3), document(250), document(251), document(10_000)])
 async def test_the_same_rules(given: dict[str, Any]) -> None:
-    assert await compiled_limits.compiled(given) == limits.compile_rules(given)
+    assert await config_document.compiled(given) == limits.compile_rules(given)
 
 
 @pytest.mark.parametrize(
@@ -30,5 +30,5 @@ async def test_the_same_faults(given: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest) as at_once:
         limits.compile_rules(given)
     with pytest.raises(InvalidRequest) as in_slices:
-        await compiled_limits.compiled(given)
+        await config_document.compiled(given)
     assert (str(in_slices.value), in_slices.value.details) == (str(at_once.value), at_once.value.details)
