@@ -287,7 +287,7 @@ async def test_hostile_names_and_values_are_text(page: Page, client, service):
     names = [HOSTILE, "x" * 256, "عربي"]
     craft = Craft(client, service, {"parameters": {name: {"states": {HOSTILE: "HIGH"}} for name in names}})
     await craft.configure()
-    await craft.report(**dict.fromkeys(names, HOSTILE))
+    await craft.report(0, **dict.fromkeys(names, HOSTILE))
     alarms = await craft.standing(3)
     comment = {"id": alarms[0]["id"], "comment": HOSTILE, "by": HOSTILE}
     await craft.request("alarms.comment", comment)

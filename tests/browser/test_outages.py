@@ -2,20 +2,24 @@
 
 import asyncio
 import json
+import os
 import signal
 import socket
+import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import asyncpg
 import httpx
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from missionops.embedded.postgres import PostgresServer
 from missionops.settings import Settings
+from missionops.store import migrate
 from tests.system import installed
 from tests.system.installed import Place, Running
 
@@ -66,7 +70,11 @@ def place() -> Iterator[Place]:
 
 @pytest.fixture
 async def process(place: Place, settings: Settings) -> Process:
-    found = Process(place, settings)
+    return await monitoring(Process(place, settings))
+
+
+async def monitoring(found: Process) -> Process:
+    """The service with an alarm of SC-001."""
     await found.start()
     limits = {"parameters": {name: {"critHigh": 70} for name in ("temp", "volt")}}
     async with httpx.AsyncClient(timeout=10) as http:
@@ -75,8 +83,9 @@ async def process(place: Place, settings: Settings) -> Process:
     return found
 
 
-@pytest.fixture
-async def page(browser: Browser, process: Process) -> AsyncIterator[Page]:
+@asynccontextmanager
+async def showing(browser: Browser, process: Process) -> AsyncIterator[Page]:
+    """A page of that service."""
     context = await browser.new_context(base_url=process.url)
     opened = await context.new_page()
     errors: list[str] = []
@@ -84,6 +93,12 @@ async def page(browser: Browser, process: Process) -> AsyncIterator[Page]:
     yield opened
     await context.close()
     assert errors == []
+
+
+@pytest.fixture
+async def page(browser: Browser, process: Process) -> AsyncIterator[Page]:
+    async with showing(browser, process) as opened:
+        yield opened
 
 
 async def test_a_service_that_dies_or_stands_still_is_noticed_and_the_page_heals(page: Page, process: Process):
@@ -111,23 +126,35 @@ async def test_a_service_that_dies_or_stands_still_is_noticed_and_the_page_heals
     await expect(page).to_have_title("(2▼) Alarms · missionops")
 
 
+@pytest.fixture
+async def postgres() -> AsyncIterator[PostgresServer]:
+    """A PostgreSQL of the test's own, in a place that is open to the account that runs it, with a short path."""
+    with tempfile.TemporaryDirectory(prefix="out-", dir="/tmp") as directory:
+        os.chmod(directory, 0o755)  # noqa: PTH101, S103 - see above
+        server = PostgresServer(Path(directory) / "postgres", durable=False)
+        await server.start()
+        yield server
+        await server.stop()
+
+
 async def test_a_database_that_is_away_is_not_the_same_as_no_data(
-    page: Page, process: Process, postgres_dsn: str, database_url: str
+    browser: Browser, place: Place, settings: Settings, postgres: PostgresServer
 ):
-    await page.goto("/#/alarms")
-    await expect(page.locator("tr.alarm")).to_have_count(1)
-    name = urlsplit(database_url).path.removeprefix("/")
-    connection = await asyncpg.connect(postgres_dsn)
-    await connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-    await connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
-    await expect(page.locator(".link")).to_contain_text("database away", timeout=BACK)
-    await expect(page.locator("tr.alarm")).to_have_count(1)
-    await expect(page.get_by_text("No alarm stands")).to_be_hidden()
-    await connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
-    await connection.close()
-    await expect(page.get_by_text("live", exact=True)).to_be_visible(timeout=BACK)
-    await process.report(temp=99, volt=99)
-    await expect(page.locator("tr.alarm")).to_have_count(2)
+    await postgres.create_database("mission")
+    await migrate.apply(postgres.dsn("mission"))
+    own = settings.model_copy(update={"database_url": postgres.dsn("mission")})
+    process = await monitoring(Process(place, own))
+    async with showing(browser, process) as page:
+        await page.goto("/#/alarms")
+        await expect(page.locator("tr.alarm")).to_have_count(1)
+        await postgres.stop()
+        await expect(page.locator(".link")).to_contain_text("database away", timeout=BACK)
+        await expect(page.locator("tr.alarm")).to_have_count(1)
+        await expect(page.get_by_text("No alarm stands")).to_be_hidden()
+        await postgres.start()
+        await expect(page.get_by_text("live", exact=True)).to_be_visible(timeout=BACK)
+        await process.report(temp=99, volt=99)
+        await expect(page.locator("tr.alarm")).to_have_count(2)
 
 
 async def test_ten_open_pages_do_not_hold_up_a_service_that_stops(browser: Browser, page: Page, process: Process):
