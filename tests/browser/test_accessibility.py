@@ -9,7 +9,14 @@ from playwright.async_api import Page, expect
 from tests.browser.alarming import Craft
 
 _RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
-PAGES = {"Fleet": "/#/", "Alarms": "/#/alarms", "Events": "/#/events", "Documents": "/#/docs", "Service": "/#/service"}
+PAGES = {
+    "Fleet": "/#/",
+    "Alarms": "/#/alarms",
+    "Events": "/#/events",
+    "Documents": "/#/docs",
+    "Service": "/#/service",
+    "Limits of SC-001": "/#/sc/SC-001/limits",
+}
 
 
 @pytest.fixture

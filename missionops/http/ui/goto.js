@@ -4,6 +4,7 @@ import { h } from "./dom.js";
 import { current, link } from "./route.js";
 import { get } from "./session.js";
 import { STATES, stateMark } from "./state.js";
+import { listed } from "./values.js";
 
 const PAGES = [
   ["Fleet", []],
@@ -62,7 +63,7 @@ async function places(text, signal) {
       .map((/** @type {any} */ one) => one.name)
       .filter((/** @type {string} */ name) => name.toLowerCase().includes(wanted.toLowerCase()));
     for (const name of names.slice(0, MOST))
-      found.push({ what: "parameter", text: `${craft} ${name}`, href: link(["sc", craft, "plot"], { p: name }) });
+      found.push({ what: "parameter", text: `${craft} ${name}`, href: link(["sc", craft, "plot"], { p: listed([name]) }) });
   }
   return found;
 }

@@ -13,7 +13,9 @@ import { documentPage, documents } from "./pages/documents.js";
 import { events } from "./pages/events.js";
 import { fleet } from "./pages/fleet.js";
 import { limits } from "./pages/limits.js";
+import { plots } from "./pages/plots.js";
 import { service } from "./pages/service.js";
+import { spacecraft } from "./pages/spacecraft.js";
 import { current, link } from "./route.js";
 import { access, get, setAccess, setToken } from "./session.js";
 import { restoreTheme } from "./theme.js";
@@ -31,7 +33,11 @@ function pageOf(route) {
   if (first === "") return fleet(route);
   if (first === "alarms") return second ? alarm(route) : alarms(route);
   if (first === "events") return events(route);
-  if (first === "sc" && second && route.path[2] === "limits") return limits(route);
+  if (first === "sc" && second) {
+    if (route.path.length === 2) return spacecraft(route);
+    if (route.path[2] === "plot") return plots(route);
+    if (route.path[2] === "limits") return limits(route);
+  }
   if (first === "docs") return second ? documentPage(route) : documents(route);
   if (first === "service") return service();
   return {

@@ -19,8 +19,25 @@ export function fleet(route) {
     "table",
     { class: "wide" },
     h("caption", { class: "unseen" }, "Spacecraft, the worst first"),
-    h("thead", {}, h("tr", {}, ...["State", "Spacecraft", "Name", "Mission", "Last received", "1 h", "24 h", "Limits"].map((text, index) =>
-      h("th", { scope: "col", class: index === 5 || index === 6 ? "number" : null, title: index === 5 || index === 6 ? `Anomalies in ${text}` : null }, index === 5 || index === 6 ? `Anomalies ${text}` : text)))),
+    h(
+      "thead",
+      {},
+      h(
+        "tr",
+        {},
+        ...["State", "Spacecraft", "Name", "Mission", "Last received", "1 h", "24 h", "Limits"].map((text, index) =>
+          h(
+            "th",
+            {
+              scope: "col",
+              class: index === 5 || index === 6 ? "number" : null,
+              title: index === 5 || index === 6 ? `Anomalies in ${text}` : null,
+            },
+            index === 5 || index === 6 ? `Anomalies ${text}` : text,
+          ),
+        ),
+      ),
+    ),
     body,
   );
   const note = h("p", { class: "note" });
@@ -34,8 +51,17 @@ export function fleet(route) {
     const state = query.get("state");
     const { data, cursor } = await get("/fleet", { limit: shown(), q: query.get("q"), state }, signal);
     const total = Object.values(data.counts).reduce((sum, count) => sum + count, 0);
-    keyed(chips, [["", total], ...Object.keys(STATES).filter((each) => data.counts[each] || each === state).map((each) => [each, data.counts[each] ?? 0])],
-      ([each]) => each, ([each, count]) => chip(each, count, each === (state ?? "")));
+    keyed(
+      chips,
+      [
+        ["", total],
+        ...Object.keys(STATES)
+          .filter((each) => data.counts[each] || each === state)
+          .map((each) => [each, data.counts[each] ?? 0]),
+      ],
+      ([each]) => each,
+      ([each, count]) => chip(each, count, each === (state ?? "")),
+    );
     keyed(body, data.items, (item) => item.spacecraftId, row);
     table.hidden = data.items.length === 0;
     more.hidden = cursor === null || shown() >= MOST;
@@ -61,7 +87,10 @@ export function fleet(route) {
   function said(total, count, hasMore) {
     if (total === 0) return nothing();
     if (count === 0) return [`None of ${total.toLocaleString("en")} spacecraft fits what is asked for.`];
-    if (hasMore) return [`${count.toLocaleString("en")} of ${total.toLocaleString("en")} spacecraft are shown, the worst first.${shown() >= MOST ? " Search shows the others." : ""}`];
+    if (hasMore)
+      return [
+        `${count.toLocaleString("en")} of ${total.toLocaleString("en")} spacecraft are shown, the worst first.${shown() >= MOST ? " Search shows the others." : ""}`,
+      ];
     return count < total ? [`${(total - count).toLocaleString("en")} hidden by what is asked for.`] : [];
   }
 
@@ -81,7 +110,7 @@ function nothing() {
   if (access()?.spacecraft) return ["Nothing was received yet of the spacecraft that your token is for."];
   return [
     "No spacecraft yet. Its first telemetry brings it here. Try: ",
-    h("code", {}, "missionops publish SC-001 temp=42"),
+    h("code", {}, "missionops publish SC-001 --param temp=42"),
     " or ",
     h("code", {}, "missionops demo"),
   ];
@@ -94,12 +123,20 @@ function row(item) {
     "tr",
     {},
     h("td", {}, stateMark(item.state)),
-    h("th", { scope: "row" }, h("a", { href: link(["events"], { sc: id }), title: `Events of ${id}` }, id)),
+    h("th", { scope: "row" }, h("a", { href: link(["sc", id]) }, id)),
     h("td", { class: "clip" }, item.name ?? ""),
     h("td", { class: "clip" }, item.missionType ?? ""),
     h("td", {}, age(item.lastReceivedAt)),
     h("td", { class: "number" }, item.anomalies.last1h.toLocaleString("en")),
     h("td", { class: "number" }, item.anomalies.last24h.toLocaleString("en")),
-    h("td", {}, h("a", { href: link(["sc", id, "limits"]), "aria-label": `Limits of ${id}` }, item.version === null ? "none" : `version ${item.version}`)),
+    h(
+      "td",
+      {},
+      h(
+        "a",
+        { href: link(["sc", id, "limits"]), "aria-label": `Limits of ${id}` },
+        item.version === null ? "none" : `version ${item.version}`,
+      ),
+    ),
   );
 }

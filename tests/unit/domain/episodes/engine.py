@@ -134,6 +134,7 @@ class Engine:
         for one in folded(self.kind.fold(), self.stored):
             by_raised[one.raised_at] = one.facts
         for one in self.alarms.values():
+            assert one.raised_at in by_raised, "nothing was raised there"
             if one.is_partial:
                 one.facts, one.is_partial = by_raised[one.raised_at], False
             assert one.facts == by_raised[one.raised_at], "what is told of samples is what they are"
