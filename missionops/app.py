@@ -23,6 +23,8 @@ from missionops.http import server as http
 from missionops.http.application import Metrics
 from missionops.ingest.limits_cache import LimitsCache
 from missionops.ingest.status import IngestStatus
+from missionops.notifications import file as notify_file
+from missionops.notifications.notifier import Notifier
 from missionops.operations import range_reading
 from missionops.operations.fleet import FleetStatus
 from missionops.operations.operation import Context
@@ -32,6 +34,7 @@ from missionops.store import database, migrate, tokens
 from missionops.store.parameter_sets import ParameterNames
 from publishers import channels
 from publishers.telemetry import TelemetryPublisher
+from subscribers.alarms import AlarmRouter
 from subscribers.discovery import DiscoveryRouter
 from subscribers.requests import RequestRouter
 from subscribers.telemetry.worker import PartitionWorker, TelemetryRouter
@@ -40,6 +43,9 @@ log = logging.getLogger(__name__)
 
 _PAUSE = 0.5
 """Seconds between two attempts to reach a PostgreSQL that is away."""
+_LATE = 60.0
+"""Seconds for which late telemetry may wait to be worked in before alarms do not count as told."""
+_NOTIFY_STOP_TIME = 3.0
 _FLUSH_TIME = 2
 """Seconds for the server to answer that it knows what the service listens to."""
 _MAY_WRITE = """
@@ -76,6 +82,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
     """
     gc.set_threshold(_COLLECTION_THRESHOLD)
     http.check(settings)
+    notify = notify_file.read(settings.notify_file) if settings.notify_file else None
     await _await_database(settings.database_url)
     registry = CollectorRegistry()
     status, metrics = IngestStatus(registry), RequestMetrics(registry)
@@ -85,7 +92,8 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         limits = LimitsCache()
         telemetry = PartitionWorker(client, owner, settings, status, limits)
-        reporter = HealthReporter(client, pool, status, registry)
+        alarms = AlarmRouter(client, Notifier(notify, pool, registry), settings.inbox_prefix) if notify else None
+        reporter = HealthReporter(client, pool, status, registry, alarms.notifier.status if alarms else None)
         context = Context(
             pool,
             reporter.health,
@@ -106,12 +114,16 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
 
         nats_broker = connection.make(client, settings, telemetry.reconnected, close)
         nats_broker.include_routers(requests, DiscoveryRouter(requests.statistics), TelemetryRouter(telemetry))
+        if alarms:
+            nats_broker.include_router(alarms)
         channels.declare(nats_broker)
         application = FastStream(nats_broker, logger=None, serializer=None, on_shutdown=[requests.drain])
         await connection.connect(nats_broker, closed)
         stack.push_async_callback(_stop, application)
         await streams.provision(client, settings)
         await streams.warn_of_window(client)
+        if alarms:
+            await stack.enter_async_context(_notifying(alarms, reporter, status))
         await application.start()
         with contextlib.suppress(nats.errors.Error):  # away again: it is told what we listen to when it is back
             await client.flush(_FLUSH_TIME)
@@ -123,6 +135,26 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         finally:  # everything ends at the same time; a standby takes over while requests are still answered
             telemetry.request_stop()
             requests.start_draining()
+
+
+@asynccontextmanager
+async def _notifying(alarms: AlarmRouter, reporter: HealthReporter, status: IngestStatus) -> AsyncIterator[None]:
+    """Tell people of alarms for the time of a block."""
+
+    async def is_handling() -> bool:
+        health = await reporter.health()
+        return health.status == "ready" and status.role == "owner" and status.alarms.lag < _LATE
+
+    await alarms.provide()  # before FastStream looks for the consumer: it would make one that begins with the stream
+    tasks = [asyncio.create_task(alarms.notifier.run(is_handling)), asyncio.create_task(alarms.watch())]
+    try:
+        yield
+    finally:
+        alarms.notifier.stop()
+        await asyncio.wait(tasks[:1], timeout=_NOTIFY_STOP_TIME)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 async def _stop(application: FastStream) -> None:
@@ -166,6 +198,6 @@ async def _await_database(dsn: str) -> None:
         else:
             return
         if not is_logged:
-            log.warning("%s Waiting for it.", reason)
+            log.warning("%s WaitingMessages for it.", reason)
         is_logged = True
         await asyncio.sleep(_PAUSE)

@@ -19,7 +19,8 @@ from missionops.domain import timestamp
 from missionops.errors import Unavailable
 from missionops.ingest.outgoing_stream import unbounded
 from missionops.ingest.status import IngestStatus, StreamEnd
-from missionops.operations.health import Health, Ingest, OutgoingStream, RollUps
+from missionops.notifications.status import NotificationStatus
+from missionops.operations.health import Health, Ingest, Notifications, OutgoingStream, RollUps
 from missionops.store import locks
 from missionops.store.database import Database
 
@@ -51,11 +52,17 @@ class HealthReporter(Collector):
     """Reports whether the service works and, if not, why; its last report is also among the metrics of `registry`."""
 
     def __init__(
-        self, client: Client, database: Database, status: IngestStatus, registry: CollectorRegistry | None = None
+        self,
+        client: Client,
+        database: Database,
+        status: IngestStatus,
+        registry: CollectorRegistry | None = None,
+        notifications: NotificationStatus | None = None,
     ) -> None:
         self._client = client
         self._database = database
         self._status = status
+        self._notifications = notifications
         self._last: Health | None = None
         self._last_sequence = 0
         self._logged = ""
@@ -78,6 +85,7 @@ class HealthReporter(Collector):
         outgoing = {name: stream for name, stream in sorted(status.outgoing.items()) if stream.max_bytes is not None}
         if status.role == "standby":
             outgoing = {}  # the owner reports these
+        notifications = Notifications.of(self._notifications) if self._notifications else None
         self._last = Health(
             "ready" if is_connected and is_reachable and status.is_ready and trouble is None else "not ready",
             __version__,
@@ -104,7 +112,9 @@ class HealthReporter(Collector):
                 for name, stream in outgoing.items()
             },
             [unbounded(name) for name, stream in outgoing.items() if not stream.max_bytes]
-            + [stream.trouble for stream in outgoing.values() if stream.trouble],
+            + [stream.trouble for stream in outgoing.values() if stream.trouble]
+            + (notifications.troubles() if notifications else []),
+            notifications,
         )
         return self._last
 

@@ -175,6 +175,10 @@ class Settings(NatsAccess):
         description="Size in bytes at which ANOMALIES, ALARMS, EVENTS and DEADLETTERS each drop their oldest messages.",
     )
 
+    notify_file: _File = Field(
+        None, description="A TOML file that says who is told of which alarms; nobody is if it is not set."
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The lowest level that is logged."
     )

@@ -30,6 +30,7 @@ class ErrorCode(IntEnum):
     """The errors of JetStream that we tell apart, by nats-server's numbers (server/errors.json)."""
 
     ACCOUNT_RESOURCES_EXCEEDED = 10002
+    CONSUMER_NOT_FOUND = 10014
     INSUFFICIENT_RESOURCES = 10023
     NO_MESSAGE_FOUND = 10037
     SEQUENCE_NOT_FOUND = 10043

@@ -44,6 +44,7 @@ _COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "unshelve": ("alarm_shelves:unshelve", "Put alarms aside no longer."),
         "list-shelves": ("alarm_shelves:list_shelves", "List what is put aside, until when and why."),
         "alarm-statistics": ("alarms:alarm_statistics", "Show how many alarms there were, and which too often."),
+        "notify-test": ("notify_test:notify_test", "Send a test message to one target of the notify file."),
     },
     "Spacecraft": {
         "fleet": ("fleet:fleet", "Show how all spacecraft do, the worst first."),

@@ -138,6 +138,7 @@ class SearchRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     limit: Annotated[int, Meta(ge=1, le=50)] = 10
     spacecraft_id: str | None = None
     category: str | None = None
+    tag: str | None = None
 
 
 async def search(context: Context, request: Request) -> Response:
@@ -146,12 +147,13 @@ async def search(context: Context, request: Request) -> Response:
     if wanted.spacecraft_id is not None:
         request_parsing.spacecraft_id(wanted.spacecraft_id)
         _check_reach(request, wanted.spacecraft_id)
-    about = wanted.spacecraft_id, wanted.category
+    about = wanted.spacecraft_id, wanted.category, wanted.limit
+    within, tag = request.caller.spacecraft, wanted.tag
     async with context.database.transaction() as connection:
         if wanted.q is None:
-            found = await documents.newest(connection, *about, wanted.limit, within=request.caller.spacecraft)
+            found = await documents.newest(connection, *about, tag=tag, within=within)
         else:
-            found = await documents.search(connection, wanted.q, *about, wanted.limit, within=request.caller.spacecraft)
+            found = await documents.search(connection, wanted.q, *about, tag=tag, within=within)
         # Only the best that may fit are read whole; at least one.
         room, fitting = request.max_bytes, list[str]()
         for name, size in found:

@@ -1,10 +1,11 @@
 """The operation `health`: whether the service works, and the types of its response."""
 
-from typing import Literal
+from typing import Literal, Self
 
 import msgspec
 
 from missionops.domain.access import Role
+from missionops.notifications.status import NotificationStatus
 from missionops.operations.operation import Context, EmptyRequest, Operation, Request, Response
 
 Status = Literal["ready", "not ready"]
@@ -64,6 +65,51 @@ class OutgoingStream(msgspec.Struct, rename="camel"):
     """Those of the dropped messages that were purged: they were of the spacecraft that held the most."""
 
 
+class NotificationTarget(msgspec.Struct, rename="camel"):
+    """Somewhere that notifications are sent to."""
+
+    sent: int
+    """Messages that it has taken from this instance."""
+    failed: int
+    """Times that it did not take one."""
+    waiting: int
+    """Messages that are written and wait to be sent, by any instance."""
+    waiting_seconds: float
+    """For how long the oldest of them has waited."""
+    trouble: str | None
+    """Why it is not told what it is to be told; null while it is."""
+
+
+class Notifications(msgspec.Struct):
+    """How the telling of people goes."""
+
+    behind: int
+    """Messages of the stream ALARMS that are not taken in yet."""
+    trouble: str | None
+    """Why this instance tells nobody anything now; null while it does."""
+    targets: dict[str, NotificationTarget]
+    """By name."""
+
+    @classmethod
+    def of(cls, status: NotificationStatus) -> Self:
+        """As it is now."""
+        targets = {
+            name: NotificationTarget(
+                status.sent(name),
+                status.failed(name),
+                status.waiting[name].messages if name in status.waiting else 0,
+                round(status.waiting_seconds(name), 3),
+                status.target_trouble(name),
+            )
+            for name in status.targets
+        }
+        return cls(status.behind, status.trouble, targets)
+
+    def troubles(self) -> list[str]:
+        """Each reason for which somebody is not told, in one sentence."""
+        return [trouble for trouble in (self.trouble, *(one.trouble for one in self.targets.values())) if trouble]
+
+
 class Health(msgspec.Struct):
     """Whether the service works; if it does not, the rest says why."""
 
@@ -76,6 +122,8 @@ class Health(msgspec.Struct):
     """The outgoing streams, by name; none for a standby."""
     warnings: list[str]
     """Faults that need attention, though the service works."""
+    notifications: Notifications | None = None
+    """Null where no notify file is set: then nobody is told of alarms."""
 
 
 async def health(context: Context, request: Request) -> Response:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import asyncpg
 
 from missionops.domain import timestamp
+from missionops.domain.episodes.episode import Position
 from missionops.store import database, partitions, rows
 from missionops.store.database import Connection
 from missionops.store.telemetry import Between
@@ -127,6 +128,33 @@ async def pages(  # noqa: PLR0917 - a position in the stream has this many parts
     while found := await connection.fetch(_PAGE, partition, stream_generation, *position, last, size):
         yield [StoredAnomaly(*row[2:]) for row in found]
         position = found[-1][0], found[-1][1]
+
+
+class CountedAnomalies(NamedTuple):
+    """How many anomalies a time holds."""
+
+    found: int
+    has_first: bool
+    """Whether the snapshot with which it begins has one."""
+
+
+_COUNT = """
+SELECT count(*), coalesce(bool_or("timestamp" = $4 AND snapshot_id = $5), false) FROM app.anomaly
+WHERE spacecraft_id = $1 AND parameter = $2 AND (kind = 'STATE') = $3
+    AND "timestamp" BETWEEN $4 AND $6 AND ("timestamp", snapshot_id) BETWEEN ($4, $5) AND ($6, $7)
+"""
+
+
+async def count(
+    connection: Connection, spacecraft_id: str, parameter: str, between: tuple[Position, Position], *, is_state: bool
+) -> CountedAnomalies:
+    """The anomalies of a parameter's states, or of its bands, in the snapshots from one position to another."""
+    (first, _, first_id), (last, _, last_id) = between
+    moments = timestamp.from_microseconds(first), timestamp.from_microseconds(last)
+    row = await connection.fetchrow(
+        _COUNT, spacecraft_id, parameter, is_state, moments[0], first_id, moments[1], last_id
+    )
+    return CountedAnomalies(*row) if row else CountedAnomalies(0, has_first=False)
 
 
 class ListedAnomaly(NamedTuple):

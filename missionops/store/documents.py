@@ -98,6 +98,7 @@ _MATCHING = f"""(
     FROM app.document
     WHERE %s AND ($3::text IS NULL OR spacecraft_id = $3) AND ($4::text IS NULL OR category = $4)
         AND ($6::text[] IS NULL OR spacecraft_id IS NULL OR spacecraft_id = ANY ($6))
+        AND ($7::text IS NULL OR $7 = ANY (tags))
     LIMIT {_RANKED}
 )"""  # noqa: S608 - our own words
 
@@ -128,7 +129,7 @@ class SearchQueries(NamedTuple):
     parts_of_bodies: str
 
 
-# Their arguments: text, pattern, spacecraft_id, category, limit, and the spacecraft to which the caller is limited.
+# Their arguments: text, pattern, spacecraft_id, category, limit, the spacecraft that the caller is limited to, tag.
 SEARCH = SearchQueries(_search(*_WORDS, _PARTS[0]), _search(_PARTS[1]))
 SHORT_SEARCH = SearchQueries(_search(*_WORDS, _SHORT_PARTS[0]), _search(_SHORT_PARTS[1]))
 
@@ -150,6 +151,7 @@ async def search(
     category: str | None,
     limit: int,
     *,
+    tag: str | None = None,
     within: AbstractSet[str] | None = None,
 ) -> list[FoundDocument]:
     """Documents that hold every word of `text`, or `text` itself as a part of theirs; best match first.
@@ -160,10 +162,10 @@ async def search(
     queries = SEARCH if _HAS_TRIGRAM.search(text) else SHORT_SEARCH
     arguments = text, pattern(text), spacecraft_id, category
     among = None if within is None else list(within)
-    found = [FoundDocument(*row) for row in await connection.fetch(queries.best, *arguments, limit, among)]
+    found = [FoundDocument(*row) for row in await connection.fetch(queries.best, *arguments, limit, among, tag)]
     if len(found) < limit:
         known = {name for name, _ in found}
-        parts = await connection.fetch(queries.parts_of_bodies, *arguments, limit + len(found), among)
+        parts = await connection.fetch(queries.parts_of_bodies, *arguments, limit + len(found), among, tag)
         found += [FoundDocument(*row) for row in parts if row[0] not in known]
     return found[:limit]
 
@@ -172,6 +174,7 @@ _NEWEST = """
 SELECT id, octet_length(body) FROM app.document
 WHERE ($1::text IS NULL OR spacecraft_id = $1) AND ($2::text IS NULL OR category = $2)
     AND ($4::text[] IS NULL OR spacecraft_id IS NULL OR spacecraft_id = ANY ($4))
+    AND ($5::text IS NULL OR $5 = ANY (tags))
 ORDER BY published_at DESC, id LIMIT $3
 """
 
@@ -182,11 +185,13 @@ async def newest(
     category: str | None,
     limit: int,
     *,
+    tag: str | None = None,
     within: AbstractSet[str] | None = None,
 ) -> list[FoundDocument]:
     """The documents that were published last; `within` as in `search`."""
     among = None if within is None else list(within)
-    return [FoundDocument(*row) for row in await connection.fetch(_NEWEST, spacecraft_id, category, limit, among)]
+    arguments = spacecraft_id, category, limit, among, tag
+    return [FoundDocument(*row) for row in await connection.fetch(_NEWEST, *arguments)]
 
 
 def pattern(text: str) -> str:

@@ -69,6 +69,12 @@ class JudgedSnapshots:
         self._names = names
         self._has_misdated: bool | None = None
 
+    async def has_misdated(self) -> bool:
+        """Whether any of them stands elsewhere than at its timestamp."""
+        if self._has_misdated is None:
+            self._has_misdated = bool(await self._connection.fetchval(_HAS_MISDATED, self._spacecraft_id))
+        return self._has_misdated
+
     async def after(self, position: Position) -> AsyncIterator[JudgedSnapshot]:
         """Those after a position, in order."""
         time, near = _moment(position[0]), min(_moment(position[0]) + _NEAR, timestamp.LATEST)
@@ -98,9 +104,7 @@ class JudgedSnapshots:
         *,
         is_ascending: bool,
     ) -> AsyncIterator[JudgedSnapshot]:
-        if self._has_misdated is None:
-            self._has_misdated = bool(await self._connection.fetchval(_HAS_MISDATED, self._spacecraft_id))
-        others = self._read([misdated]) if self._has_misdated else None
+        others = self._read([misdated]) if await self.has_misdated() else None
         other = await anext(others, None) if others else None
         async for one in self._read(dated):
             while others and other and (other.position < one.position) == is_ascending:

@@ -1,14 +1,23 @@
 """A real browser on a real service: Debian's Chromium, one for each worker, a context of its own for each test."""
 
+import re
 import shutil
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright, expect
 
 from missionops.app import Service
 
 _FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
+
+expect.set_options(timeout=20_000)  # a machine with much to do
+
+# What the policy of the page refuses is said where the fixture below hears it.
+_REPORTS = """
+addEventListener("securitypolicyviolation", (event) =>
+  console.error("refused", event.violatedDirective, event.blockedURI));
+"""
 
 
 @pytest.fixture(scope="session")
@@ -31,16 +40,13 @@ def theme(request: pytest.FixtureRequest) -> str:
 async def page(browser: Browser, service: Service) -> AsyncIterator[Page]:
     """A page that asks nobody but the service, and has nothing to complain of."""
     context = await browser.new_context(base_url=service.http_url, viewport={"width": 1280, "height": 720})
+    await context.add_init_script(_REPORTS)
     opened = await context.new_page()
     complaints: list[str] = []
 
     def heard(message: ConsoleMessage) -> None:
-        is_health = message.location.get("url", "").endswith(
-            "/health/ready"
-        )  # which says with 503 that it is not ready
-        is_expected = (
-            is_health or "status of 401" in message.text or "net::ERR" in message.text
-        )  # of the tests themselves
+        is_health = message.location.get("url", "").endswith("/health/ready")  # with 503 it says that it is not ready
+        is_expected = is_health or re.search("status of (400|401|409)|net::ERR", message.text)  # of tests themselves
         if message.type in {"error", "warning"} and not is_expected:
             complaints.append(message.text)
 

@@ -33,4 +33,6 @@ def shared_place() -> Iterator[Place]:
 @pytest.fixture(scope="session")
 def up(shared_place: Place) -> Up:
     """`missionops up --ephemeral`, for tests that leave it as it is; each uses a spacecraft of its own."""
-    return shared_place.up("--ephemeral")
+    notify = shared_place.work / "notify.toml"  # for its metrics: nobody is told of anything
+    notify.write_text('[targets]\nnobody = "json://127.0.0.1:9"\n')
+    return shared_place.up("--ephemeral", MISSIONOPS_NOTIFY_FILE=str(notify))

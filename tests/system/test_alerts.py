@@ -89,6 +89,8 @@ HEALTHY = {
     'missionops_stream_max_bytes{job="missionops",instance="a",stream="EVENTS"}': "100x300",
     'missionops_stream_dropped_total{job="missionops",instance="a",stream="EVENTS"}': "1x300",
     'missionops_interruptions_total{job="missionops",instance="a"}': "1x290 2x10",
+    'missionops_notification_waiting_seconds{job="missionops",instance="a",target="ops"}': "0 3 130 0x290",
+    'missionops_notification_behind{job="missionops",instance="a"}': "0 5 9 0x290",
     'missionops_requests_total{job="missionops",instance="a",operation="config.get",status="503"}': "1x290 2x10",
 }
 """By minute, for five hours."""
@@ -107,6 +109,8 @@ FAULTS = {
     "MissionopsPublishFailures": ("missionops_publish_failures_total", "0x290 1x10"),
     "MissionopsStreamNearlyFull": ("missionops_stream_bytes", "80x280 86x20"),
     "MissionopsStreamDropped": ("missionops_stream_dropped_total", "1x290 2x10"),
+    "MissionopsNotificationsWait": ("missionops_notification_waiting_seconds", "0x290 121x10"),
+    "MissionopsNotifierBehind": ("missionops_notification_behind", "0x290 1x10"),
     "MissionopsInterruptions": ("missionops_interruptions_total", "1x290 1+1x10"),
     "MissionopsRequestsFail": ("missionops_requests_total", "1x280 1+60x20"),
 }

@@ -11,7 +11,8 @@ from tests.system.installed import Place
 COMMANDS = (
     "demo", "up", "publish", "ingest-telemetry", "list-telemetry", "analyze-telemetry", "latest", "series", "states",
     "list-anomalies", "watch", "list-alarms", "show-alarm", "acknowledge", "comment", "shelve", "unshelve",
-    "list-shelves", "alarm-statistics", "fleet", "list-spacecraft", "get-spacecraft", "status", "register",
+    "list-shelves", "alarm-statistics", "notify-test",
+    "fleet", "list-spacecraft", "get-spacecraft", "status", "register",
     "get-config", "set-config", "check-config", "preview-config",
     "test-limits", "list-configs", "list-events", "record-event", "search-docs", "get-doc", "create-doc",
     "seed-demo-data", "seed-demo-docs", "simulate", "serve", "migrate", "health", "dead-letters", "tokens",

@@ -19,6 +19,7 @@ _Query = Annotated[
 ]
 _Limit = Annotated[int, typer.Option("--limit", "-l", min=1, max=_MOST, metavar="N", help="At most N, best first.")]
 _Category = Annotated[str | None, typer.Option("--category", metavar="NAME", help="Only documents of this category.")]
+_Tag = Annotated[str | None, typer.Option("--tag", metavar="TAG", help="Only documents with this tag.")]
 _DocumentId = Annotated[str, typer.Argument(metavar="DOCUMENT", help="The document's id.")]
 _Title = Annotated[str, typer.Option("--title", metavar="TEXT", help="The document's title.")]
 _Body = Annotated[
@@ -39,6 +40,7 @@ def search_docs(
     *,
     query: _Query = None,
     category: _Category = None,
+    tag: _Tag = None,
     limit: _Limit = 10,
     as_json: options.Json = False,
     service: options.Server = options.DEFAULT_SERVER,
@@ -49,7 +51,7 @@ def search_docs(
 
     missionops search-docs --query beacon --spacecraft-id Cube-001 --json
     """
-    request = {"q": query, "limit": limit, "spacecraftId": spacecraft_id, "category": category}
+    request = {"q": query, "limit": limit, "spacecraftId": spacecraft_id, "category": category, "tag": tag}
     found = service.list("missionops.docs.search", request, at_most=limit, by_limit=False)
     # A search ends with its best matches: that there are more says nothing.
     show_list(

@@ -5,7 +5,8 @@ import contextlib
 import logging
 import signal
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import NamedTuple
 
 import asyncpg
 import msgspec
@@ -16,7 +17,7 @@ from nats.aio.msg import Msg
 from missionops import errors, local, settings
 from missionops.cli.client import connection, snapshot_reader
 from missionops.cli.client.bulk_publisher import BulkPublisher, PublishOutcome
-from missionops.cli.demo import opssat, summary
+from missionops.cli.demo import alarms, opssat, summary
 from missionops.cli.demo.screen import Screen, ScreenState, screen
 from missionops.cli.output import terminal
 
@@ -28,10 +29,24 @@ TERMINATED = 128 + signal.SIGTERM
 
 _COUNTS = """
 SELECT (SELECT count(*) FROM app.telemetry WHERE spacecraft_id = $1),
-       (SELECT count(*) FROM app.anomaly WHERE spacecraft_id = $1)
+       (SELECT count(*) FROM app.anomaly WHERE spacecraft_id = $1),
+       (SELECT count(*) FROM app.alarm_transition WHERE spacecraft_id = $1),
+       (SELECT count(*) FROM app.alarm_mark WHERE spacecraft_id = $1)
 """
 
 _decode = msgspec.json.Decoder(opssat.FoundAnomaly).decode
+_decode_transition = msgspec.json.Decoder(alarms.FoundTransition).decode
+_decode_alarms = msgspec.json.Decoder(list[alarms.FoundAlarm]).decode
+
+
+class _Counts(NamedTuple):
+    """How much of the demo's spacecraft is stored."""
+
+    snapshots: int
+    anomalies: int
+    transitions: int
+    marks: int
+    """Spans of telemetry in which alarms are still to be found."""
 
 
 async def run() -> bool:
@@ -74,7 +89,7 @@ async def run_in(running: local.LocalService) -> None:
     began = time.monotonic()
     database = await asyncpg.connect(running.addresses["database"])
     try:
-        stored, _ = await _counts(database)
+        stored = (await _counts(database)).snapshots
     finally:
         await database.close()
     if stored >= opssat.SNAPSHOTS:
@@ -109,11 +124,10 @@ async def _replay(addresses: Mapping[str, str]) -> summary.Result:
             await database.close()
 
 
-async def _counts(database: "asyncpg.Connection[asyncpg.Record]") -> tuple[int, int]:
-    """How many snapshots and anomalies of the demo's spacecraft are stored."""
+async def _counts(database: "asyncpg.Connection[asyncpg.Record]") -> _Counts:
     row = await database.fetchrow(_COUNTS, opssat.SPACECRAFT)
     assert row  # noqa: S101 - counts always return a row
-    return row[0], row[1]
+    return _Counts(*row)
 
 
 class _Replay:
@@ -124,6 +138,8 @@ class _Replay:
         self._database = database
         self._received = opssat.ReceivedAnomalies()
         self._state = ScreenState()
+        self._bodies: dict[int, bytes] = {}
+        """By the line of the recording."""
 
     async def run(self) -> summary.Result:
         async def on_anomaly(message: Msg) -> None:
@@ -131,51 +147,87 @@ class _Replay:
             self._received.add(anomaly)
             self._state.receive(anomaly)
 
-        _, anomalies_before = await _counts(self._database)
+        async def on_alarm(message: Msg) -> None:
+            self._state.receive_alarm(_decode_transition(message.data))
+
+        before = await _counts(self._database)
         await self._client.subscribe(f"anomalies.{opssat.SPACECRAFT}", cb=on_anomaly)
+        await self._client.subscribe(f"alarms.{opssat.SPACECRAFT}", cb=on_alarm)
         await self._client.flush()
         began = time.monotonic()
         with screen(opssat.SNAPSHOTS) as shown:
-            async with self._counted(shown, anomalies_before):
-                await self._publish()
-                before, since = (-1, -1), time.monotonic()
-                while not self._state.is_complete:
-                    now = self._state.stored, self._state.received
-                    if now != before:
-                        before, since = now, time.monotonic()
-                    elif time.monotonic() - since > PATIENCE_SECONDS:  # nothing more will arrive
-                        break
-                    await asyncio.sleep(POLL_SECONDS / 2)
-        return summary.Result(self._state, self._received, time.monotonic() - began)
+            async with self._counted(shown, before):
+                await self._publish_recording()
+                await self._until_complete()
+                before_dump = await self._alarms()
+                replay_seconds = time.monotonic() - began
+                # What was out of contact then comes last; what it changes is found a second after it.
+                async with self._publishing() as publish:
+                    for line in alarms.DUMP:
+                        await publish(line)
+                expected = await asyncio.to_thread(alarms.expected, self._bodies.values())
+                await self._until_complete()
+        compared = alarms.compare(before_dump, await self._alarms(), expected)
+        return summary.Result(self._state, self._received, compared, replay_seconds)
 
-    async def _publish(self) -> None:
+    async def _until_complete(self) -> None:
+        """Wait until all that was sent is handled, and all that this has led to was received."""
+        before, since = self._state.progress, time.monotonic()
+        while not self._state.is_complete:
+            now = self._state.progress
+            if now != before:
+                before, since = now, time.monotonic()
+            elif time.monotonic() - since > PATIENCE_SECONDS:  # nothing more will arrive
+                break
+            await asyncio.sleep(POLL_SECONDS / 2)
+
+    async def _alarms(self) -> list[alarms.FoundAlarm]:
+        subject = f"missionops.alarms.list.{opssat.SPACECRAFT}"
+        return _decode_alarms(await connection.request(self._client, subject, b'{"limit":1000}'))
+
+    async def _publish_recording(self) -> None:
+        """Publish what was in contact, and keep all of it."""
+        with snapshot_reader.opened(opssat.RECORDING) as opened:
+            async with self._publishing() as publish:
+                async for batch in snapshot_reader.read(opened, None):
+                    for item in batch.items:
+                        if isinstance(item, snapshot_reader.Refusal):
+                            raise errors.SetupError(f"The sample is damaged at line {item.place}: {item.reason}.")
+                        self._bodies[item.place] = item.body
+                        if item.place not in alarms.DUMP:
+                            await publish(item.place)
+
+    @contextlib.asynccontextmanager
+    async def _publishing(self) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
+        """A function that publishes a line; after the block all are in the stream."""
         refused: list[str] = []
 
         def settle(outcome: PublishOutcome[int]) -> None:
             if outcome.refusal:
                 refused.append(f"line {outcome.mark}: {outcome.refusal}")
 
-        with snapshot_reader.opened(opssat.RECORDING) as opened:
-            async with BulkPublisher(self._client, settle) as publisher:
-                async for batch in snapshot_reader.read(opened, None):
-                    for item in batch.items:
-                        if isinstance(item, snapshot_reader.Refusal):
-                            raise errors.SetupError(f"The sample is damaged at line {item.place}: {item.reason}.")
-                        await publisher.publish(item.spacecraft_id, item.body, item.place)
-                        self._state.sent += 1
+        async with BulkPublisher(self._client, settle) as publisher:
+
+            async def publish(line: int) -> None:
+                await publisher.publish(opssat.SPACECRAFT, self._bodies[line], line)
+                self._state.sent += 1
+
+            yield publish
         if refused:
             raise errors.Unavailable(f"{len(refused)} snapshots were not taken: {refused[0]}.")
 
     @contextlib.asynccontextmanager
-    async def _counted(self, shown: Screen, anomalies_before: int) -> AsyncIterator[None]:
+    async def _counted(self, shown: Screen, before: _Counts) -> AsyncIterator[None]:
         """Count what is stored, and show the state, for the time of a block."""
         owner = asyncio.current_task()
         assert owner  # noqa: S101 - we run in one
 
         async def keep_counting() -> None:
             while True:
-                self._state.stored, anomalies = await _counts(self._database)
-                self._state.stored_anomalies = anomalies - anomalies_before
+                now = await _counts(self._database)
+                self._state.stored, self._state.marks = now.snapshots, now.marks
+                self._state.stored_anomalies = now.anomalies - before.anomalies
+                self._state.stored_transitions = now.transitions - before.transitions
                 shown.show(self._state)
                 await asyncio.sleep(POLL_SECONDS)
 

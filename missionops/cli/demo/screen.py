@@ -1,7 +1,7 @@
 """The demo while it runs: a bar and the latest anomalies on a terminal, a line now and then elsewhere."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from missionops.cli.demo import opssat
+from missionops.cli.demo import alarms, opssat
 from missionops.cli.output import terminal
 from missionops.cli.output.tables import SEVERITIES
 
@@ -29,14 +29,26 @@ class ScreenState:
     sent: int = 0
     stored: int = 0
     stored_anomalies: int = 0
+    stored_transitions: int = 0
+    marks: int = 0
+    """Spans of telemetry in which alarms are still to be found."""
     received: int = 0
+    transitions: int = 0
+    alarm_ids: set[str] = field(default_factory=set)
+    """Of all alarms that were not retracted."""
     latest: deque[opssat.FoundAnomaly] = field(default_factory=lambda: deque(maxlen=LATEST))
     first: list[opssat.FoundAnomaly] = field(default_factory=list)
 
     @property
     def is_complete(self) -> bool:
-        """Whether all that was sent is stored, and all anomalies that were stored were received."""
-        return bool(self.sent) and self.stored >= self.sent and self.received >= self.stored_anomalies
+        """Whether all that was sent is stored, and all anomalies and alarms that were found were received."""
+        is_found = bool(self.sent) and self.stored >= self.sent and not self.marks
+        return is_found and self.received >= self.stored_anomalies and self.transitions >= self.stored_transitions
+
+    @property
+    def progress(self) -> Sequence[int]:
+        """Figures that change as long as it goes on."""
+        return self.stored, self.received, self.transitions, self.marks
 
     def receive(self, anomaly: opssat.FoundAnomaly) -> None:
         """Count one anomaly, and keep it for a moment."""
@@ -44,6 +56,14 @@ class ScreenState:
         self.latest.append(anomaly)
         if len(self.first) < FIRST:
             self.first.append(anomaly)
+
+    def receive_alarm(self, transition: alarms.FoundTransition) -> None:
+        """Count what happened to an alarm."""
+        self.transitions += 1
+        if transition.alarm.is_retracted:
+            self.alarm_ids.discard(transition.alarm.id)
+        else:
+            self.alarm_ids.add(transition.alarm.id)
 
 
 class Screen(Protocol):
@@ -76,7 +96,9 @@ class _Bars:
     def show(self, state: ScreenState) -> None:
         self._progress.update(self._sent, completed=state.sent)
         self._progress.update(self._stored, completed=state.stored)
-        title = Text(f"\n{state.received:,} anomalies so far; the latest:", style="bold")
+        title = Text(
+            f"\n{state.received:,} anomalies so far, {len(state.alarm_ids)} alarms; the latest anomalies:", style="bold"
+        )
         table = Table.grid(padding=(0, 2))
         for anomaly in state.latest:
             severity = Text(anomaly.severity, style=SEVERITIES.get(anomaly.severity, ""))
@@ -102,7 +124,8 @@ class _Lines:
         if percent >= self._percent + STEP:
             self._percent = percent - percent % STEP
             terminal.result(
-                f"{self._percent} %: {state.sent:,} sent, {state.stored:,} stored, {state.received:,} anomalies"
+                f"{self._percent} %: {state.sent:,} sent, {state.stored:,} stored, {state.received:,} anomalies, "
+                f"{len(state.alarm_ids)} alarms"
             )
 
 

@@ -2,7 +2,7 @@
 
 import * as clock from "./clock.js";
 import { h } from "./dom.js";
-import { Frame, restoreTheme } from "./frame.js";
+import { Frame } from "./frame.js";
 import { goTo } from "./goto.js";
 import * as keys from "./keys.js";
 import { Live } from "./live.js";
@@ -12,9 +12,13 @@ import { alarms } from "./pages/alarms.js";
 import { documentPage, documents } from "./pages/documents.js";
 import { events } from "./pages/events.js";
 import { fleet } from "./pages/fleet.js";
+import { limits } from "./pages/limits.js";
+import { plots } from "./pages/plots.js";
 import { service } from "./pages/service.js";
+import { spacecraft } from "./pages/spacecraft.js";
 import { current, link } from "./route.js";
 import { access, get, setAccess, setToken } from "./session.js";
+import { restoreTheme } from "./theme.js";
 
 /** Milliseconds after which everything is asked for again: states change with time, too. */
 const REFRESH = 20_000;
@@ -29,6 +33,11 @@ function pageOf(route) {
   if (first === "") return fleet(route);
   if (first === "alarms") return second ? alarm(route) : alarms(route);
   if (first === "events") return events(route);
+  if (first === "sc" && second) {
+    if (route.path.length === 2) return spacecraft(route);
+    if (route.path[2] === "plot") return plots(route);
+    if (route.path[2] === "limits") return limits(route);
+  }
   if (first === "docs") return second ? documentPage(route) : documents(route);
   if (first === "service") return service();
   return {

@@ -47,6 +47,14 @@ const SEVERITIES = {
   LOW: { symbol: "nominal", word: "Low" },
 };
 
+/**
+ * A symbol with its word.
+ * @param {string} symbol
+ * @param {string} word
+ * @param {string} [meaning]
+ */
+export const mark = (symbol, word, meaning) => h("span", { class: `mark ${symbol}`, title: meaning }, SYMBOLS[symbol](), word);
+
 /** @param {string} state */
 export function stateMark(state) {
   const found = STATES[state] ?? { symbol: "unknown", word: state, meaning: "" };

@@ -7,29 +7,20 @@ the last transaction that was committed.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from itertools import chain
-from typing import NamedTuple
 
-import msgspec
-
-from missionops.domain import rule
-from missionops.domain.alarm import Alarm
-from missionops.domain.episodes import episode as episodes
-from missionops.domain.episodes.episode import Position
 from missionops.domain.limits import Rules
-from missionops.ingest.alarms import in_order, late, writing
+from missionops.ingest.alarms import draft, in_order, writing
+from missionops.ingest.alarms.draft import Draft
 from missionops.ingest.alarms.in_order import Findings, InOrder, JudgedEntries, PlacedEntries
-from missionops.ingest.alarms.known_alarms import KnownAlarms
-from missionops.ingest.alarms.late import History, MarkedSpan, Refold
-from missionops.ingest.alarms.memory import AlarmMemory, Key, LiveFold, SpacecraftMemory
+from missionops.ingest.alarms.marked_spans import KINDS
+from missionops.ingest.alarms.memory import AlarmMemory, Key, SpacecraftMemory
 from missionops.ingest.alarms.rule_texts import RuleTexts
-from missionops.ingest.alarms.rule_versions import RuleVersions
 from missionops.ingest.alarms.silence import Silence
-from missionops.store import alarm_marks, alarms, configs, database
+from missionops.store import alarm_marks, alarms, database
 from missionops.store.alarm_marks import Mark
 from missionops.store.database import Connection
-from missionops.store.judged_snapshots import JudgedSnapshots
 from missionops.store.parameter_sets import ParameterNames
 from missionops.store.reception import Reception
 
@@ -38,18 +29,12 @@ log = logging.getLogger(__name__)
 ReadRules = Callable[[Connection, Mapping[str, int]], AsyncIterator[tuple[str, Rules]]]
 """The rules of these versions by spacecraft; none of version 0."""
 
-_FEW_KEYS = 20
-_MOST_PRELOADED = 5_000
-"""Alarms that are read at once, of some kB each."""
-
 Fence = Callable[[Connection], Awaitable[None]]
 """Raises OwnershipLost if another instance has claimed the partition."""
 
 _TRIES = 3
 _LONGEST = 2.0
 """Seconds for which batches wait at most."""
-
-_KINDS = {name: place for place, name in enumerate(rule.KINDS)}
 
 
 class AlarmEngine:
@@ -121,7 +106,11 @@ class AlarmEngine:
         await alarms.hold(connection, {*findings.changed, *findings.updated})
         await writing.write(connection, self.partition, findings.new, findings.changed, self._texts)
         await alarms.change_episodes(connection, list(findings.updated.items()))
+        newest = await alarm_marks.newest_times(connection, findings.unknown) if findings.unknown else {}
         await alarm_marks.add_misdated(connection, findings.misdated)
+        for spacecraft_id, (first, last) in findings.unknown.items():
+            is_late = first[0] <= newest.get(spacecraft_id, first[0] - 1)
+            findings.marks.append(Mark(spacecraft_id, None, None, first, last, is_late=is_late))
         await alarm_marks.add(connection, findings.marks)
         if findings.marks:
             self.marked.set()
@@ -159,16 +148,14 @@ class AlarmEngine:
         if memory.newest and not memory.live.keys() >= set(rules.with_memory):
             memory.is_known = False  # a new check, to which what was reported before matters
         if not memory.is_known:
-            newest = await alarm_marks.newest_times(connection, [spacecraft_id])
-            is_late = first[0] <= newest.get(spacecraft_id, first[0] - 1)
-            findings.marks.append(Mark(spacecraft_id, None, None, first, last, is_late=is_late))
+            findings.unknown[spacecraft_id] = first, last
             return
         memory.version = max(memory.version, judged.version)
         folding = InOrder(spacecraft_id, memory, judged.version, rules, findings)
         folding.take(snapshots)
         if folding.late:
             old = await alarms.keys_from(connection, spacecraft_id, folding.late[0].position)
-            keys = {(parameter, _KINDS[check]) for parameter, check in old}
+            keys = {(parameter, KINDS[check]) for parameter, check in old}
             keys |= await self._with_memory(connection, spacecraft_id, memory)
             findings.marks += in_order.marks_of(spacecraft_id, folding.late, memory, keys)
 
@@ -179,222 +166,56 @@ class AlarmEngine:
         version, keys = memory.with_memory
         if version != memory.version:
             found = await alarms.keys_with_memory(connection, spacecraft_id)
-            keys = frozenset((parameter, _KINDS[check]) for parameter, check in found)
+            keys = frozenset((parameter, KINDS[check]) for parameter, check in found)
             memory.with_memory = memory.version, keys
         return keys
 
     async def work_off(self, connection: Connection, spacecraft_id: str, fence: Fence) -> None:
         """Fold again what is marked of a spacecraft, in a transaction of its own that ends with `fence`.
 
-        Batches go on meanwhile. Only where one brings more of this spacecraft each time they have to wait in the end,
-        for a bounded time: TimeoutError if that is not enough.
+        Batches go on meanwhile. Only where one brings more of this spacecraft each time, and has it folded at once,
+        they have to wait in the end, for a bounded time: TimeoutError if that is not enough.
         """
         for _ in range(_TRIES):
             async with self.lock:  # no batch is between its finding and its commit
                 base = self._base(spacecraft_id)
                 changes, memory = base.changes, base.copy()
             async with contextlib.AsyncExitStack() as until_committed, connection.transaction():
-                draft = await self._draft(connection, spacecraft_id, base, changes, memory=memory)
+                found = await draft.made(connection, spacecraft_id, self._names, base, changes=changes, memory=memory)
                 await until_committed.enter_async_context(self.lock)
-                if draft is None or await self._finish(connection, draft, fence):
+                if found is None or await self._finish(connection, found, fence):
                     return
         async with self.lock, asyncio.timeout(_LONGEST), connection.transaction():
             base = self._base(spacecraft_id)
-            if draft := await self._draft(connection, spacecraft_id, base, base.changes, memory=base.copy()):
-                await self._finish(connection, draft, fence)
+            memory = base.copy()
+            found = await draft.made(connection, spacecraft_id, self._names, base, changes=base.changes, memory=memory)
+            if found:
+                await self._finish(connection, found, fence)
 
     def _base(self, spacecraft_id: str) -> SpacecraftMemory:
         return self._memory.get(spacecraft_id) or self._memory.begin(spacecraft_id, is_known=False)
 
-    async def _draft(
-        self,
-        connection: Connection,
-        spacecraft_id: str,
-        base: SpacecraftMemory,
-        changes: int,
-        *,
-        memory: SpacecraftMemory,
-    ) -> "_Draft | None":
-        """What is marked of a spacecraft, folded again; None if nothing is."""
-        marked = await alarm_marks.of(connection, spacecraft_id)
-        if not marked.marks:
-            return None
-        history = History(JudgedSnapshots(connection, spacecraft_id, self._names))
-        versions = RuleVersions(connection, spacecraft_id)
-        began = await self._begin_configs(connection, spacecraft_id, history)
-        await versions.load(began)
-        spans = await self._spans(connection, memory, marked, began, history=history, versions=versions)
-        found = await self._fold(connection, spacecraft_id, memory, spans, history=history, versions=versions)
-        await self._settle(connection, spacecraft_id, memory, history, versions)
-        return _Draft(base, changes, memory, marked, began, found)
-
-    async def _finish(self, connection: Connection, draft: "_Draft", fence: Fence) -> bool:
-        """Keep a draft, unless there was more of its spacecraft meanwhile."""
-        spacecraft_id = draft.marked.spacecraft_id
-        if self._memory.get(spacecraft_id) is not draft.base or draft.base.changes != draft.changes:
+    async def _finish(self, connection: Connection, found: Draft, fence: Fence) -> bool:
+        """Keep a draft, unless there was more of its spacecraft meanwhile that was folded at once."""
+        spacecraft_id, base = found.marked.spacecraft_id, found.base
+        is_all = base.changes == found.changes
+        # Of a spacecraft that is not known, batches have only marked what they brought: it is folded next.
+        if self._memory.get(spacecraft_id) is not base or (found.was_known and not is_all):
             return False
-        for version, time in draft.began.items():
+        for version, time in found.began.items():
             await alarm_marks.begin_config(connection, spacecraft_id, version, time)
-        new = [one for known in draft.found for one in known.new()]
-        changed = {name: becomes for known in draft.found for name, becomes in known.changed()}
+        new = [one for known in found.found for one in known.new()]
+        changed = {name: becomes for known in found.found for name, becomes in known.changed()}
         await writing.write(connection, self.partition, new, changed, self._texts)
-        await alarm_marks.remove(connection, draft.marked)
+        await alarm_marks.remove(connection, found.marked)
         await fence(connection)
         # Before the commit: if that fails, the caller has it forgotten.
-        self._memory.put(spacecraft_id, draft.memory)
+        if is_all:
+            self._memory.put(spacecraft_id, found.memory)
+        else:
+            base.version = max(base.version, found.memory.version)
         return True
-
-    async def _fold(
-        self,
-        connection: Connection,
-        spacecraft_id: str,
-        memory: SpacecraftMemory,
-        spans: Mapping[Key, Sequence[MarkedSpan]],
-        *,
-        history: History,
-        versions: RuleVersions,
-    ) -> list[KnownAlarms]:
-        """Fold spans again, and remember where the folds stand; returns what became of alarms."""
-        preloaded: dict[Key, list[Alarm]] = {}
-        since = min((span.first for of_key in spans.values() for span in of_key), default=late.END)
-        if len(spans) > _FEW_KEYS:  # one query for all instead of one for each
-            for one in await alarms.all_from(connection, spacecraft_id, since, _MOST_PRELOADED):
-                preloaded.setdefault((one.parameter, _KINDS[one.check]), []).append(one)
-        is_whole = len(spans) > _FEW_KEYS and sum(map(len, preloaded.values())) < _MOST_PRELOADED
-        found = []
-        for number, (key, of_key) in enumerate(spans.items()):
-            known = KnownAlarms(connection, spacecraft_id, key)
-            if is_whole:
-                known.preload(preloaded.get(key, ()), since, late.END)
-            refold = Refold(history, versions, key, known)
-            for span in merged(of_key):
-                fold = await refold.fold(span)
-                opened = known.open
-                if fold:
-                    memory.keep(key, LiveFold(fold, opened.id if opened else None))
-                elif key in memory.live and opened:
-                    memory.live[key] = LiveFold(
-                        msgspec.structs.replace(memory.live[key].fold, episode=opened.now), opened.id
-                    )
-            found.append(known)
-            if number % _FEW_KEYS == 0:
-                await asyncio.sleep(0)
-        return found
 
     def forget(self, spacecraft_id: str) -> None:
         """A transaction about a spacecraft failed: what comes next is folded with what is stored."""
         self._memory.forget(spacecraft_id)
-
-    async def _settle(
-        self,
-        connection: Connection,
-        spacecraft_id: str,
-        memory: SpacecraftMemory,
-        history: History,
-        versions: RuleVersions,
-    ) -> None:
-        """Note where the spacecraft stands now."""
-        memory.is_known = True
-        async for one in history.before(late.END):
-            memory.note(dict, one.position)
-            break
-        version = await configs.version_in_force(connection, spacecraft_id)
-        memory.version = max(memory.version, version)
-        newest = max((position[0] for position in memory.newest.values()), default=None)
-        memory.coming = [one for one in versions.starts if newest is None or one[0] > newest]
-        in_force = tuple((await versions.of(version)).checks)
-        memory.ended = frozenset(
-            [
-                key
-                for _, other in memory.coming
-                if other != version
-                for key in in_force
-                if await versions.lacks(other, key)
-            ]
-        )
-        closed = await alarms.newest_closed(connection, [spacecraft_id])
-        if spacecraft_id in closed:
-            memory.close(closed[spacecraft_id])
-
-    async def _begin_configs(self, connection: Connection, spacecraft_id: str, history: History) -> dict[int, int]:
-        """From when on new configs end what they do not check, by version."""
-        began = {}
-        for version, updated_at in await alarm_marks.new_configs(connection, spacecraft_id):
-            began[version] = updated_at
-            async for snapshot in history.before(late.END):
-                if snapshot.version < version:
-                    began[version] = max(updated_at, snapshot.position[0])
-                    break
-        return began
-
-    async def _spans(
-        self,
-        connection: Connection,
-        memory: SpacecraftMemory,
-        marked: alarm_marks.Marked,
-        began: Mapping[int, int],
-        *,
-        history: History,
-        versions: RuleVersions,
-    ) -> dict[Key, list[MarkedSpan]]:
-        """What is to be folded again, by parameter and check."""
-        spacecraft_id, spans = marked.spacecraft_id, dict[Key, list[MarkedSpan]]()
-        everything = [MarkedSpan(episodes.end_of(time), late.END, is_late=False) for time in began.values()]
-        for mark in marked.marks:
-            if mark.first is None or mark.last is None:
-                continue
-            if mark.parameter is None or mark.check is None:
-                everything.append(MarkedSpan(mark.first, late.END, mark.is_late))
-            else:
-                key = mark.parameter, _KINDS[mark.check]
-                spans.setdefault(key, []).append(MarkedSpan(mark.first, mark.last, mark.is_late))
-        if not everything and memory.is_known:
-            return spans
-        if not everything:  # this owner has not met it yet: where its folds stand is found as well
-            async for newest in history.before(late.END):
-                everything.append(MarkedSpan(newest.position, late.END, is_late=False))
-                break
-            else:
-                return spans
-        first = min(one.first for one in everything)
-        for key in await self._keys(connection, spacecraft_id, first, history=history, versions=versions):
-            spans.setdefault(key, []).extend(everything)
-        for key in memory.live:
-            spans.setdefault(key, []).extend(everything)
-        memory.live = {}
-        return spans
-
-    async def _keys(
-        self, connection: Connection, spacecraft_id: str, first: Position, *, history: History, versions: RuleVersions
-    ) -> set[Key]:
-        """The checks that may not be quiet after a position, and whatever may still raise an alarm there."""
-        found = await alarms.keys_from(connection, spacecraft_id, first)
-        found |= await alarms.keys_with_memory(connection, spacecraft_id)
-        found |= await alarms.keys_with_persistence(connection, spacecraft_id)
-        keys = {(name, _KINDS[check]) for name, check in found}
-        async for snapshot in history.after(episodes.beginning_of(first[0])):
-            keys.update((await versions.of(snapshot.version)).violated(snapshot.values))
-        return keys
-
-
-class _Draft(NamedTuple):
-    """What became of a spacecraft's alarms, before it is kept."""
-
-    base: SpacecraftMemory
-    changes: int
-    memory: SpacecraftMemory
-    marked: alarm_marks.Marked
-    began: Mapping[int, int]
-    """New configs, and from when on each ends what it does not check."""
-    found: Sequence[KnownAlarms]
-
-
-def merged(spans: Iterable[MarkedSpan]) -> list[MarkedSpan]:
-    """These spans in order, those that overlap as one."""
-    found: list[MarkedSpan] = []
-    for one in sorted(spans):
-        if found and one.first <= found[-1].last:
-            before = found.pop()
-            one = MarkedSpan(before.first, max(before.last, one.last), before.is_late or one.is_late)  # noqa: PLW2901
-        found.append(one)
-    return found

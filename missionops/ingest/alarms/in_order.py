@@ -56,6 +56,8 @@ class Findings:
         """Open alarms of which nothing is told, by id."""
         self.marks: list[Mark] = []
         self.misdated: list[tuple[str, Position]] = []
+        self.unknown: dict[str, tuple[Position, Position]] = {}
+        """Spacecraft whose snapshots between two positions are to be folded by the worker."""
 
 
 class PlacedEntry(NamedTuple):

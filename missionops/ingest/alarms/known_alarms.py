@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from missionops.domain import rule, timestamp
 from missionops.domain.alarm import Alarm
 from missionops.domain.episodes import episode as episodes
-from missionops.domain.episodes.episode import Episode, Position
+from missionops.domain.episodes.episode import Episode, Facts, Position
+from missionops.domain.recompute import joined_facts
 from missionops.domain.recompute.matching import GoesOn, Matching, Retracted, goes_on
 from missionops.ingest.alarms.memory import Key
 from missionops.ingest.alarms.writing import New, new_id
-from missionops.store import alarms
+from missionops.store import alarms, anomalies
 from missionops.store.database import Connection
 
 DAY = 86_400_000_000
@@ -103,6 +104,25 @@ class KnownAlarms:
             self._by_id[known.id] = known
             self._there.append(known)
         self._there.sort(key=lambda one: one.now.raised_at)
+
+    async def facts(self, episode: Episode, old: Sequence[Episode]) -> Facts | None:
+        """The facts of an episode without reading all of it, which may have stood for months.
+
+        It is given with those of the part that was folded again, and with the episodes before. None where all of it has
+        to be read. No snapshot of the spacecraft may be misdated.
+        """
+        parameter, check = self._key[0], rule.KINDS[self._key[1]]
+        if check == "STALE":  # it has no samples
+            return Facts(level=episode.severity)
+        if check == "CHANGE" or (found := joined_facts.joined(episode, old)) is None:
+            return None
+        # Each sample above a limit is stored as an anomaly.
+        between = episode.first_at, episode.closed_at or episodes.end_of(_LATEST)
+        is_state = check == "STATE"
+        counted = await anomalies.count(self._connection, self._spacecraft_id, parameter, between, is_state=is_state)
+        # Of what retention has removed no fewer are told than before.
+        found.samples = counted.found if counted.has_first else max(counted.found, found.samples)
+        return found
 
     @property
     def open(self) -> KnownAlarm | None:

@@ -48,6 +48,10 @@ class History:
         self._kept: dict[tuple[bool, Position], list[JudgedSnapshot]] = {}
         self._sources: dict[tuple[bool, Position], AsyncIterator[JudgedSnapshot] | None] = {}
 
+    async def has_misdated(self) -> bool:
+        """Whether any of them stands elsewhere than at its timestamp."""
+        return await self._snapshots.has_misdated()
+
     def after(self, position: Position) -> AsyncIterator[JudgedSnapshot]:
         """Those after a position, in order."""
         return self._read(position, is_ascending=True)
@@ -111,7 +115,7 @@ class Refold:
         result = span.result()
         for one in result.new:
             if one.is_partial and not (goes_on and goes_on.complete(one)):
-                await self._count(one)
+                await self._count(one, result.old)
         self._known.apply(match(self._known.named(result.old), result.new), is_late=marked.is_late)
         return result.fold
 
@@ -154,8 +158,11 @@ class Refold:
             yield end
             end = await anext(ends, None)
 
-    async def _count(self, episode: Episode) -> None:
+    async def _count(self, episode: Episode, old: Sequence[Episode]) -> None:
         """Find out again what is told of the samples of an episode."""
+        if not await self._history.has_misdated() and (facts := await self._known.facts(episode, old)):
+            episode.facts, episode.is_partial = facts, False
+            return
         known = await self._search(self._kind.search([]), episode.first_at, None)
         fold = known.fold if known else self._kind.fold()
         steps = count(1)

@@ -33,7 +33,7 @@ def _collected():
 
 
 ROLES = ("service", "operator", "auditor", "SC-001")
-STREAMS = ("TELEMETRY", "ANOMALIES", "EVENTS", "DEADLETTERS")
+STREAMS = ("TELEMETRY", "ANOMALIES", "ALARMS", "EVENTS", "DEADLETTERS")
 
 READS = {
     "config.get", "config.versions", "config.check", "telemetry.list", "telemetry.analyze", "anomalies.list",
@@ -59,7 +59,7 @@ class Subscription(NamedTuple):
 def _publishable() -> Iterator[str]:
     """Every subject there is, and some that there are not."""
     for spacecraft_id in ("SC-001", "SC-002"):
-        for kind in ("telemetry", "anomalies", "events", "deadletters.telemetry"):
+        for kind in ("telemetry", "anomalies", "alarms", "events", "deadletters.telemetry"):
             yield f"{kind}.{spacecraft_id}"
     yield from ("events._fleet", "deadletters.telemetry._unknown", "telemetry.SC-001.more", "anything")
     for operation in OPERATIONS:
@@ -73,7 +73,7 @@ def _publishable() -> Iterator[str]:
             yield f"$JS.API.STREAM.{verb}.{stream}"
         yield from (f"$JS.API.DIRECT.GET.{stream}", f"$JS.API.DIRECT.GET.{stream}.some.subject")
         yield from (f"$JS.API.CONSUMER.NAMES.{stream}", f"$JS.API.CONSUMER.LIST.{stream}")
-        for consumer in ("missionops-0", "other"):
+        for consumer in ("missionops-0", "missionops-notifications", "other"):
             for verb in ("CREATE", "DURABLE.CREATE", "DELETE", "INFO", "MSG.NEXT", "RESET", "PAUSE", "UNPIN"):
                 yield f"$JS.API.CONSUMER.{verb}.{stream}.{consumer}"
             yield f"$JS.ACK.{stream}.{consumer}.1.1.1.1.0"
@@ -85,7 +85,7 @@ def _publishable() -> Iterator[str]:
 def _operates(words: Sequence[str], subject: str) -> bool:
     if words[0] in {"missionops", "$SRV"}:
         return True
-    looks_back = r"\$JS\.API\.DIRECT\.GET\.(ANOMALIES|EVENTS|DEADLETTERS)"
+    looks_back = r"\$JS\.API\.DIRECT\.GET\.(ANOMALIES|ALARMS|EVENTS|DEADLETTERS)"
     return bool(re.fullmatch(rf"telemetry\.[^.]+|{looks_back}", subject))
 
 
@@ -97,15 +97,18 @@ def _audits(words: Sequence[str], subject: str) -> bool:
 
 
 def _serves(words: Sequence[str], subject: str) -> bool:
-    if words[0] in {"telemetry", "anomalies", "events", "deadletters"}:
+    if words[0] in {"telemetry", "anomalies", "alarms", "events", "deadletters"}:
         return len(words) == (3 if words[0] == "deadletters" else 2)
     if words[:2] == ["$JS", "ACK"]:
-        return words[2:4] == ["TELEMETRY", "missionops-0"]
+        return words[2:4] in (["TELEMETRY", "missionops-0"], ["ALARMS", "missionops-notifications"])
     reads = "CONSUMER\\.(CREATE|RESET|MSG\\.NEXT)\\.TELEMETRY\\.missionops-0|STREAM\\.MSG\\.GET\\.TELEMETRY"
+    tells = "CONSUMER\\.(CREATE|INFO|MSG\\.NEXT)\\.ALARMS\\.missionops-notifications"
     deletes = "STREAM\\.MSG\\.DELETE\\.DEADLETTERS"
     purges = "STREAM\\.PURGE\\.(TELEMETRY|ANOMALIES|DEADLETTERS)"  # of EVENTS, the second witness, nothing
     keeps = f"STREAM\\.(CREATE|INFO)\\.({'|'.join(STREAMS)})|DIRECT\\.GET\\.({'|'.join(STREAMS[1:])})"
-    return words[0] == "_INBOX" or bool(re.fullmatch(rf"\$JS\.API\.({reads}|{deletes}|{purges}|{keeps})", subject))
+    return words[0] == "_INBOX" or bool(
+        re.fullmatch(rf"\$JS\.API\.({reads}|{tells}|{deletes}|{purges}|{keeps})", subject)
+    )
 
 
 def _may_publish(role: str, subject: str) -> bool:
@@ -123,7 +126,7 @@ def _may_publish(role: str, subject: str) -> bool:
 
 SUBSCRIPTIONS = [
     *(Subscription(f"_INBOX.{name}.>") for name in (*ROLES, "somebody")),
-    *(Subscription(f"{kind}.>") for kind in ("telemetry", "anomalies", "events", "deadletters")),
+    *(Subscription(f"{kind}.>") for kind in ("telemetry", "anomalies", "alarms", "events", "deadletters")),
     *(Subscription(f"{kind}.SC-001") for kind in ("telemetry", "anomalies", "events", "deadletters.telemetry")),
     *(Subscription(subject) for subject in (">", "*", "_INBOX.>", "missionops.>", "missionops.health", "anything")),
     *(Subscription("missionops.health", queue) for queue in ("missionops", "another")),
@@ -140,9 +143,9 @@ def _may_subscribe(role: str, subscription: Subscription) -> bool:
     kind = subject.partition(".")[0]
     match role:
         case "operator":
-            return kind in {"anomalies", "events", "deadletters"}
+            return kind in {"anomalies", "alarms", "events", "deadletters"}
         case "auditor":
-            return kind in {"telemetry", "anomalies", "events", "deadletters"}
+            return kind in {"telemetry", "anomalies", "alarms", "events", "deadletters"}
         case "service":
             # The server takes `$SRV.>` for one of `$SRV.*`.
             return queue == "missionops" or (kind == "$SRV" and subject != "$SRV.PING.other")
@@ -211,11 +214,14 @@ async def test_the_service_uses_all_that_it_may(tmp_path: Path, settings: Settin
     """What the server saw it do, on the whole path and through a second start, against what it is allowed to."""
     monkeypatch.setattr(stream_purge, "_PAUSE", 0.05)
     with deployed.nats_server(tmp_path / "production", "--trace") as server:
-        service = _as_service(server, settings, telemetry_max_age=0.05)
+        notify = tmp_path / "notify.toml"
+        notify.write_text('[targets]\nnobody = "json://127.0.0.1:9"\n')
+        service = _as_service(server, settings, telemetry_max_age=0.05, notify_file=notify)
         for hour in ("00", "01"):
             async with app.running(service) as running:
                 await running.until_ready()
                 await _use(server, running.http_url, hour)
+                await _until_taken_in(server)
         await _until_purged(server, service)
         await _make_way(server)
         did = _by_the_service(server.log.read_text())
@@ -241,7 +247,7 @@ async def test_nobody_has_the_service_say_something_in_its_own_name(tmp_path: Pa
             await auditor.close()
 
 
-def _as_service(server: Nats, settings: Settings, **given: float) -> Settings:
+def _as_service(server: Nats, settings: Settings, **given: object) -> Settings:
     user = {name.removeprefix("MISSIONOPS_").lower(): value for name, value in server.user("service").items()}
     return read(**user, database_url=settings.database_url, http_port=0, lease=1, **given)
 
@@ -269,6 +275,18 @@ async def _use(server: Nats, http_url: str, hour: str) -> None:
     await publisher.close()
     assert (await operator.request("$SRV.PING", b"", timeout=5)).data
     await operator.close()
+
+
+async def _until_taken_in(server: Nats) -> None:
+    """Until what happened to alarms is acknowledged."""
+    auditor = await connect(server, "auditor", [])
+
+    async def is_taken_in() -> bool:
+        info = await auditor.jetstream().consumer_info("ALARMS", "missionops-notifications")
+        return bool(info.delivered and info.delivered.consumer_seq) and not info.num_ack_pending
+
+    await until_async(is_taken_in, "the transitions of the alarm")
+    await auditor.close()
 
 
 async def _until_purged(server: Nats, settings: Settings) -> None:

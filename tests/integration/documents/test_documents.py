@@ -257,6 +257,15 @@ async def test_a_search_may_be_about_one_spacecraft_and_one_category(service: Se
     assert await found(client, "power", category="none") == []
 
 
+async def test_a_search_may_be_about_one_tag(service: Service, client):
+    await create(client, id="d1", tags=["eps", "ops"])
+    await create(client, id="d2", tags=["EPS"])
+    await create(client, id="d3", tags=[])
+    assert await found(client, "power", tag="eps") == ["d1"]
+    reply = await client.request("missionops.docs.search", b'{"tag": "EPS"}', timeout=5)
+    assert [document["id"] for document in json.loads(reply.data)] == ["d2"]
+
+
 async def test_an_answer_stops_where_nats_would(service: Service, client):
     for number in range(5):
         await create(client, id=f"d{number}", body="power " * 50_000)
@@ -299,7 +308,7 @@ async def test_all_ways_of_searching_use_their_indexes(database):
 
 def _filled_in(query: str, text: str) -> str:
     """A search with its arguments in their places: EXPLAIN takes none."""
-    values = (f"'{text}'", f"'{documents.pattern(text)}'", "NULL", "NULL", "10", "NULL")
+    values = (f"'{text}'", f"'{documents.pattern(text)}'", "NULL", "NULL", "10", "NULL", "NULL")
     for number, value in enumerate(values, start=1):
         query = query.replace(f"${number}", value)
     return query

@@ -130,7 +130,10 @@ COMMANDS: Mapping[str, Command] = {
     "docs.get": Command("get-doc", {"documentId": ""}),
     "docs.search": Command(
         "search-docs",
-        {"q": "--query", "limit": "--limit", "spacecraftId": "--spacecraft-id", "category": "--category"},
+        {
+            "q": "--query", "limit": "--limit", "spacecraftId": "--spacecraft-id", "category": "--category",
+            "tag": "--tag",
+        },
     ),
     "health": Command("health"),
     "telemetry.take": Command("publish *", takes_document=True),
@@ -382,6 +385,7 @@ CASES: Mapping[str, list[tuple[str, Any]]] = {
         ("", {"q": "warm"}),
         ("", {"q": "100%_\"'", "spacecraftId": "SC-001"}),
         ("", {"q": "warm", "category": "none"}),
+        ("", {"q": "warm", "tag": "none"}),
         ("", {"q": "warm", "limit": 51}),
         ("", {}),
     ],

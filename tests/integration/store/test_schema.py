@@ -130,6 +130,15 @@ ROWS: dict[str, dict[str, str]] = {
     "alarm_shelf": {
         "spacecraft_id": "'SC-1'", "is_whole": "true", "by": "'alice'", "until": "'2199-01-01Z'", "reason": "'Test'",
     },
+    "notification": {
+        "route": "'night'", "target": "'ops'", "alarm_id": "'al_' || repeat('0', 32)", "revision": "1",
+        "told_level": "1", "told_at": T, "is_silenced": "false",
+    },
+    "notification_message": {
+        "route": "'night'", "target": "'ops'", "title": "'t'", "body": "'b'", "level": "1", "alarms": "1",
+        "written_at": T, "next_attempt_at": T,
+    },
+    "notifier": {"is_only": "true"},
 }  # fmt: skip
 """For each table a row that it takes."""
 
@@ -198,6 +207,14 @@ REFUSED: dict[str, tuple[str, str, list[str]]] = {
     "alarm_mark_check1": ("alarm_mark", "first_position", [r"'\x00'"]),
     "alarm_shelf_reason_check": ("alarm_shelf", "reason", ["''", "repeat('a', 4097)"]),
     "alarm_shelf_check": ("alarm_shelf", "until", ["'1900-01-01Z'"]),
+    "notification_revision_check": ("notification", "revision", ["0"]),
+    "notification_told_level_check": ("notification", "told_level", ["-1", "5"]),
+    "notification_told_end_check": ("notification", "told_end", ["''", "'CLOSED'"]),
+    "notification_check": ("notification", "told_at", ["NULL"]),
+    "notification_message_level_check": ("notification_message", "level", ["-1", "5"]),
+    "notification_message_alarms_check": ("notification_message", "alarms", ["0"]),
+    "notification_message_attempts_check": ("notification_message", "attempts", ["-1"]),
+    "notifier_is_only_check": ("notifier", "is_only", ["false"]),
 }  # fmt: skip
 """For each CHECK a column and values that it refuses."""
 
@@ -206,6 +223,7 @@ REFUSED: dict[str, tuple[str, str, list[str]]] = {
 async def tables(database: Any) -> Any:
     """A connection to tables that take any time, and a spacecraft for configs."""
     await database.execute("INSERT INTO app.spacecraft (spacecraft_id) VALUES ('SC-0')")
+    await database.execute("DELETE FROM app.notifier")
     for table in ("snapshot", "anomaly", "roll_up_minute", "roll_up_hour", "roll_up_day"):
         await database.execute(f"CREATE TABLE app.{table}_other PARTITION OF app.{table} DEFAULT")
     return database

@@ -95,7 +95,8 @@ export class Documents {
    * @param {import("./words.js").Alarm} alarm
    */
   open(one, alarm) {
-    for (const child of this.list.children) child.setAttribute("aria-pressed", String(child.firstChild?.textContent === (one.title ?? one.id)));
+    for (const child of this.list.children)
+      child.setAttribute("aria-pressed", String(child.firstChild?.textContent === (one.title ?? one.id)));
     if (one.body === null) {
       this.reader.replaceChildren(h("p", {}, `The rule names the document ${one.id}, and there is none by that name.`));
       return;

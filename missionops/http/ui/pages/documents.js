@@ -17,9 +17,16 @@ export function documents(route) {
   const input = search(query.get("q") ?? "", "words, or any part of a text", (q) => change({ q }));
   const craft = search(query.get("sc") ?? "", "all spacecraft", (sc) => change({ sc }));
   craft.removeAttribute("data-search");
-  const view = h("div", {},
-    h("div", { class: "bar" }, h("h1", {}, "Documents"), field("Search", input), field("Spacecraft", craft)),
-    may("operator") && publishing(), list, note);
+  const tag = search(query.get("tag") ?? "", "any tag", (text) => change({ tag: text }));
+  tag.removeAttribute("data-search");
+  const view = h(
+    "div",
+    {},
+    h("div", { class: "bar" }, h("h1", {}, "Documents"), field("Search", input), field("Spacecraft", craft), field("Tag", tag)),
+    may("operator") && publishing(),
+    list,
+    note,
+  );
 
   return {
     title: "Documents",
@@ -27,9 +34,15 @@ export function documents(route) {
     /** @param {AbortSignal} signal */
     async ask(signal) {
       const q = query.get("q") ?? "";
-      const { data } = await get("/docs/search", { q, limit: MOST, spacecraftId: query.get("sc") }, signal);
-      keyed(list, data.map((/** @type {any} */ each) => ({ ...each, q })), (each) => each.id, item);
-      if (data.length === 0) note.textContent = q || query.get("sc") ? "No document fits what is asked for." : "No document yet.";
+      const { data } = await get("/docs/search", { q, limit: MOST, spacecraftId: query.get("sc"), tag: query.get("tag") }, signal);
+      keyed(
+        list,
+        data.map((/** @type {any} */ each) => ({ ...each, q })),
+        (each) => each.id,
+        item,
+      );
+      if (data.length === 0)
+        note.textContent = q || query.get("sc") || query.get("tag") ? "No document fits what is asked for." : "No document yet.";
       else note.textContent = data.length < MOST ? "" : `The first ${MOST} are shown: search for more words to find others.`;
     },
     /** @param {import("../route.js").Route} next */
@@ -37,6 +50,7 @@ export function documents(route) {
       query = next.query;
       if (document.activeElement !== input) input.value = query.get("q") ?? "";
       if (document.activeElement !== craft) craft.value = query.get("sc") ?? "";
+      if (document.activeElement !== tag) tag.value = query.get("tag") ?? "";
     },
     concerns: (/** @type {any} */ hint) => hint.events,
   };
@@ -44,14 +58,24 @@ export function documents(route) {
 
 /** @param {any} found */
 function item(found) {
-  return h("li", {},
+  return h(
+    "li",
+    {},
     h("a", { class: "title", href: link(["docs", found.id]) }, ...marked(found.title, found.q)),
-    h("p", { class: "about" }, about(found)),
-    h("p", {}, ...marked(excerpt(found.body, found.q), found.q)));
+    h("p", { class: "about" }, ...about(found)),
+    h("p", {}, ...marked(excerpt(found.body, found.q), found.q)),
+  );
 }
 
-/** @param {any} found */
-const about = (found) => [found.spacecraftId ?? "all spacecraft", found.category, ...found.tags, `${utc(found.publishedAt)} UTC`].join(" · ");
+/**
+ * Of what it is; each tag leads to the others that have it.
+ * @param {any} found
+ */
+const about = (found) => [
+  `${found.spacecraftId ?? "all spacecraft"} · ${found.category} · `,
+  ...found.tags.flatMap((/** @type {string} */ tag) => [h("a", { href: link(["docs"], { tag }) }, tag), " · "]),
+  `${utc(found.publishedAt)} UTC`,
+];
 
 /**
  * The beginning of a text, or what stands around the first word that is looked for.
@@ -73,7 +97,10 @@ function excerpt(body, q) {
  * @param {string} q
  */
 function marked(text, q) {
-  const words = q.split(/\s+/).filter(Boolean).map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  const words = q
+    .split(/\s+/)
+    .filter(Boolean)
+    .map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
   if (words.length === 0) return [text];
   return text.split(new RegExp(`(${words.join("|")})`, "gi")).map((part, index) => (index % 2 ? h("mark", {}, part) : part));
 }
@@ -88,7 +115,12 @@ export function documentPage(route) {
     /** @param {AbortSignal} signal */
     async ask(signal) {
       const { data } = await get(`/docs/${encodeURIComponent(id)}`, {}, signal);
-      view.replaceChildren(h("p", {}, h("a", { href: link(["docs"]) }, "← Documents")), h("h1", {}, data.title), h("p", { class: "about" }, about(data)), h("div", { class: "text" }, data.body));
+      view.replaceChildren(
+        h("p", {}, h("a", { href: link(["docs"]) }, "← Documents")),
+        h("h1", {}, data.title),
+        h("p", { class: "about" }, ...about(data)),
+        h("div", { class: "text" }, data.body),
+      );
     },
     concerns: (/** @type {any} */ hint) => hint.events,
   };
@@ -99,14 +131,22 @@ function publishing() {
   const craft = h("input", { maxlength: 64, placeholder: "all spacecraft", autocomplete: "off" });
   const body = h("textarea", { required: true, rows: 8 });
   const answer = h("output", {});
-  const form = h("form", { submit: async (/** @type {Event} */ event) => {
-    event.preventDefault();
-    try {
-      const { data } = await post("/docs", { title: title.value, body: body.value, spacecraftId: craft.value || null });
-      location.hash = link(["docs", data.documentId]);
-    } catch (error) {
-      answer.textContent = /** @type {Error} */ (error).message;
-    }
-  } }, h("div", { class: "bar" }, field("Title", title), field("Spacecraft", craft)), field("Text", body), h("div", { class: "bar" }, h("button", {}, "Publish"), answer));
+  const form = h(
+    "form",
+    {
+      submit: async (/** @type {Event} */ event) => {
+        event.preventDefault();
+        try {
+          const { data } = await post("/docs", { title: title.value, body: body.value, spacecraftId: craft.value || null });
+          location.hash = link(["docs", data.documentId]);
+        } catch (error) {
+          answer.textContent = /** @type {Error} */ (error).message;
+        }
+      },
+    },
+    h("div", { class: "bar" }, field("Title", title), field("Spacecraft", craft)),
+    field("Text", body),
+    h("div", { class: "bar" }, h("button", {}, "Publish"), answer),
+  );
   return h("details", { class: "panel" }, h("summary", {}, "Publish a document"), form);
 }

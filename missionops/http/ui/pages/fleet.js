@@ -5,10 +5,25 @@ import { h, keyed } from "../dom.js";
 import { field, search } from "../page.js";
 import { change, link } from "../route.js";
 import { access, get } from "../session.js";
-import { STATES, stateMark } from "../state.js";
+import { alarmMark, STATES, stateMark } from "../state.js";
 
+const SEVERITIES = /** @type {const} */ (["CRITICAL", "HIGH", "MEDIUM", "LOW"]);
 const PORTION = 200;
 const MOST = 1000;
+
+/** The heading of each column, and what its numbers count. */
+const COLUMNS = [
+  ["State"],
+  ["Spacecraft"],
+  ["Mission"],
+  ["Last received"],
+  ["Active alarms"],
+  ["To acknowledge", "Alarms that nobody has taken note of, also such as are over"],
+  ["Shelved", "Active alarms that an operator has put aside for a while"],
+  ["Anomalies 1 h", "Samples beyond a limit in the last hour"],
+  ["Anomalies 24 h", "Samples beyond a limit in the last 24 hours"],
+  ["Limits"],
+];
 
 /** @param {import("../route.js").Route} route */
 export function fleet(route) {
@@ -19,8 +34,11 @@ export function fleet(route) {
     "table",
     { class: "wide" },
     h("caption", { class: "unseen" }, "Spacecraft, the worst first"),
-    h("thead", {}, h("tr", {}, ...["State", "Spacecraft", "Name", "Mission", "Last received", "1 h", "24 h", "Limits"].map((text, index) =>
-      h("th", { scope: "col", class: index === 5 || index === 6 ? "number" : null, title: index === 5 || index === 6 ? `Anomalies in ${text}` : null }, index === 5 || index === 6 ? `Anomalies ${text}` : text)))),
+    h(
+      "thead",
+      {},
+      h("tr", {}, ...COLUMNS.map(([text, meaning]) => h("th", { scope: "col", class: meaning ? "number" : null, title: meaning }, text))),
+    ),
     body,
   );
   const note = h("p", { class: "note" });
@@ -34,8 +52,17 @@ export function fleet(route) {
     const state = query.get("state");
     const { data, cursor } = await get("/fleet", { limit: shown(), q: query.get("q"), state }, signal);
     const total = Object.values(data.counts).reduce((sum, count) => sum + count, 0);
-    keyed(chips, [["", total], ...Object.keys(STATES).filter((each) => data.counts[each] || each === state).map((each) => [each, data.counts[each] ?? 0])],
-      ([each]) => each, ([each, count]) => chip(each, count, each === (state ?? "")));
+    keyed(
+      chips,
+      [
+        ["", total],
+        ...Object.keys(STATES)
+          .filter((each) => data.counts[each] || each === state)
+          .map((each) => [each, data.counts[each] ?? 0]),
+      ],
+      ([each]) => each,
+      ([each, count]) => chip(each, count, each === (state ?? "")),
+    );
     keyed(body, data.items, (item) => item.spacecraftId, row);
     table.hidden = data.items.length === 0;
     more.hidden = cursor === null || shown() >= MOST;
@@ -61,7 +88,10 @@ export function fleet(route) {
   function said(total, count, hasMore) {
     if (total === 0) return nothing();
     if (count === 0) return [`None of ${total.toLocaleString("en")} spacecraft fits what is asked for.`];
-    if (hasMore) return [`${count.toLocaleString("en")} of ${total.toLocaleString("en")} spacecraft are shown, the worst first.${shown() >= MOST ? " Search shows the others." : ""}`];
+    if (hasMore)
+      return [
+        `${count.toLocaleString("en")} of ${total.toLocaleString("en")} spacecraft are shown, the worst first.${shown() >= MOST ? " Search shows the others." : ""}`,
+      ];
     return count < total ? [`${(total - count).toLocaleString("en")} hidden by what is asked for.`] : [];
   }
 
@@ -81,10 +111,33 @@ function nothing() {
   if (access()?.spacecraft) return ["Nothing was received yet of the spacecraft that your token is for."];
   return [
     "No spacecraft yet. Its first telemetry brings it here. Try: ",
-    h("code", {}, "missionops publish SC-001 temp=42"),
+    h("code", {}, "missionops publish SC-001 --param temp=42"),
     " or ",
     h("code", {}, "missionops demo"),
   ];
+}
+
+/**
+ * A count; what is not zero stands out.
+ * @param {number} count
+ */
+const number = (count) => h("td", { class: count ? "number" : "number none" }, count.toLocaleString("en"));
+
+/**
+ * How many alarms are active, by severity, the worst first.
+ * @param {any} item
+ */
+function active(item) {
+  return SEVERITIES.filter((severity) => item.alarms.active[severity]).map((severity) =>
+    h(
+      "a",
+      {
+        href: link(["alarms"], { sc: item.spacecraftId, severity }),
+        "aria-label": `${item.alarms.active[severity]} active alarms ${severity} of ${item.spacecraftId}`,
+      },
+      alarmMark(severity, "", item.alarms.active[severity].toLocaleString("en")),
+    ),
+  );
 }
 
 /** @param {any} item */
@@ -94,12 +147,22 @@ function row(item) {
     "tr",
     {},
     h("td", {}, stateMark(item.state)),
-    h("th", { scope: "row" }, h("a", { href: link(["events"], { sc: id }), title: `Events of ${id}` }, id)),
-    h("td", { class: "clip" }, item.name ?? ""),
-    h("td", { class: "clip" }, item.missionType ?? ""),
+    h("th", { scope: "row" }, h("a", { href: link(["sc", id]) }, id)),
+    h("td", { class: "clip" }, [item.name, item.missionType].filter(Boolean).join(" · ")),
     h("td", {}, age(item.lastReceivedAt)),
-    h("td", { class: "number" }, item.anomalies.last1h.toLocaleString("en")),
-    h("td", { class: "number" }, item.anomalies.last24h.toLocaleString("en")),
-    h("td", {}, item.version === null ? "none" : `version ${item.version}`),
+    h("td", { class: "alarm-counts" }, ...active(item)),
+    number(item.alarms.unacknowledged),
+    number(item.alarms.shelved),
+    number(item.anomalies.last1h),
+    number(item.anomalies.last24h),
+    h(
+      "td",
+      {},
+      h(
+        "a",
+        { href: link(["sc", id, "limits"]), "aria-label": `Limits of ${id}` },
+        item.version === null ? "none" : `version ${item.version}`,
+      ),
+    ),
   );
 }

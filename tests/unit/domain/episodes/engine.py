@@ -12,6 +12,7 @@ from missionops.domain.episodes import episode as episodes
 from missionops.domain.episodes.episode import Episode, Facts, Position, Reading
 from missionops.domain.episodes.fold import folded
 from missionops.domain.limits import Rules
+from missionops.domain.recompute import joined_facts
 from missionops.domain.recompute.matching import GoesOn, match
 from missionops.domain.recompute.span import Span
 from tests.unit.domain.episodes.reference import Found, History
@@ -52,6 +53,8 @@ class Engine:
         self.retracted: list[int] = []
         self.read = 0
         """Readings that spans have read."""
+        self.joined = 0
+        """Episodes whose facts were told without reading all of their samples."""
 
     def take(self, batch: Iterable[Reading]) -> None:
         """Store a batch; what comes in order is folded at once, what is late is marked."""
@@ -96,6 +99,12 @@ class Engine:
 
     def _replace(self, span: Span) -> None:
         result = span.result()
+        for one in result.new:
+            # Each sample above a limit is stored as an anomaly, which are counted.
+            if one.is_partial and self.kind.suffix and (facts := joined_facts.joined(one, result.old)):
+                facts.samples = sum(self._is_anomaly(one, reading) for reading in self.stored)
+                one.facts, one.is_partial = facts, False
+                self.joined += 1
         touched = {number: one for number, one in self.alarms.items() if any(one is old for old in result.old)}
         matching = match(touched, result.new)
         for number, becomes in matching.alarms.items():
@@ -112,14 +121,23 @@ class Engine:
         elif self.live is not None:
             self.fold.episode = self.alarms[self.live]
 
+    def _is_anomaly(self, episode: Episode, reading: Reading) -> bool:
+        is_within = episode.first_at <= reading.position and not (
+            episode.closed_at and reading.position > episode.closed_at
+        )
+        judgement = reading.check.judge(reading.value) if is_within and reading.check else None
+        return bool(judgement and judgement.level)
+
     def counted(self) -> list[Episode]:
         """The alarms in order, with the facts of all their samples."""
         by_raised: dict[Position, Facts] = {}
         for one in folded(self.kind.fold(), self.stored):
             by_raised[one.raised_at] = one.facts
         for one in self.alarms.values():
+            assert one.raised_at in by_raised, "nothing was raised there"
             if one.is_partial:
                 one.facts, one.is_partial = by_raised[one.raised_at], False
+            assert one.facts == by_raised[one.raised_at], "what is told of samples is what they are"
         return sorted(self.alarms.values(), key=lambda one: one.raised_at)
 
 

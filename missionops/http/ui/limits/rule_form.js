@@ -1,0 +1,326 @@
+// The rule of one parameter as a form: each field writes its key of the draft, and shows what the service says of it.
+
+import { h } from "../dom.js";
+
+/** @typedef {import("./draft.js").Draft} Draft */
+/** @typedef {import("./document.js").Keys} Keys */
+/** @typedef {[string, string, ((field: Field) => HTMLElement)?, string?]} Row key with dots, label, input (a number's if not given), hint */
+
+const SEVERITIES = ["LOW", "MEDIUM", "HIGH", "CRITICAL"];
+const SEVERITY = [["", "not set"], ...SEVERITIES.map((each) => [each, each.toLowerCase()])];
+
+/** One key of the draft: its value, and what is said about it. */
+export class Field {
+  /**
+   * @param {Draft} draft
+   * @param {Keys} rule where the rule stands
+   * @param {string} path from there
+   */
+  constructor(draft, rule, path) {
+    this.draft = draft;
+    this.rule = rule;
+    this.path = path;
+  }
+
+  get keys() {
+    return [...this.rule, ...this.path.split(".")];
+  }
+
+  get value() {
+    return this.draft.at(this.keys);
+  }
+
+  /** @param {any} value */
+  set(value) {
+    this.draft.set(this.keys, value);
+  }
+}
+
+/**
+ * A number as it is typed; what is none stays a text, for the service to refuse.
+ * @param {string} text
+ */
+function number(text) {
+  const given = text.trim();
+  if (given === "") return undefined;
+  if (/^-?\d+$/.test(given)) return Number.isSafeInteger(Number(given)) ? Number(given) : BigInt(given);
+  return Number.isFinite(Number(given)) ? Number(given) : given;
+}
+
+/** @param {any} value */
+export const shown = (value) => (value === undefined ? "" : typeof value === "object" ? JSON.stringify(value) : String(value));
+
+/** @param {Field} field */
+export function numeric(field) {
+  const input = h("input", { inputmode: "decimal", class: "limit", autocomplete: "off", input: () => field.set(number(input.value)) });
+  input.value = shown(field.value);
+  return input;
+}
+
+/** @param {Field} field */
+export function texts(field) {
+  const input = h("input", { class: "words", maxlength: 4096, autocomplete: "off", input: () => field.set(input.value || undefined) });
+  input.value = shown(field.value);
+  return input;
+}
+
+/** @param {Field} field */
+function longText(field) {
+  const input = h("textarea", { rows: 2, maxlength: 4096, input: () => field.set(input.value || undefined) });
+  input.value = shown(field.value);
+  return input;
+}
+
+/** @param {Field} field */
+function list(field) {
+  const input = h("input", {
+    class: "words",
+    autocomplete: "off",
+    input: () => {
+      const items = input.value
+        .split(",")
+        .map((/** @type {string} */ each) => each.trim())
+        .filter(Boolean);
+      field.set(items.length > 0 ? items : undefined);
+    },
+  });
+  input.value = Array.isArray(field.value) ? field.value.join(", ") : shown(field.value);
+  return input;
+}
+
+/** @param {string[][]} choices value as JSON or text, and word */
+const choice = (choices) => (/** @type {Field} */ field) => {
+  const input = h(
+    "select",
+    { change: () => field.set(input.value === "" ? undefined : input.value === "null" ? null : input.value) },
+    ...choices.map(([value, word]) => h("option", { value }, word)),
+  );
+  input.value = field.value === undefined ? "" : String(field.value);
+  return input;
+};
+
+/** @param {Field} field */
+function yesOrNo(field) {
+  const input = h(
+    "select",
+    { change: () => field.set(input.value === "" ? undefined : input.value === "true") },
+    ...[
+      ["", "yes (not set)"],
+      ["true", "yes"],
+      ["false", "no"],
+    ].map(([value, word]) => h("option", { value }, word)),
+  );
+  input.value = field.value === undefined ? "" : String(field.value);
+  return input;
+}
+
+/** @type {[string, Row[]][]} */
+const GROUPS = [
+  [
+    "Limits",
+    [
+      ["severeLow", "Severe low"],
+      ["critLow", "Critical low"],
+      ["warnLow", "Warning low"],
+      ["watchLow", "Watch low"],
+      ["watchHigh", "Watch high"],
+      ["warnHigh", "Warning high"],
+      ["critHigh", "Critical high"],
+      ["severeHigh", "Severe high"],
+      ["deadband", "Deadband"],
+    ],
+  ],
+  [
+    "Raise and clear",
+    [
+      ["raise.samples", "Raise after samples"],
+      ["raise.seconds", "Raise after seconds"],
+      ["clear.samples", "Clear after samples"],
+      ["clear.seconds", "Clear after seconds"],
+      ["acknowledge", "Has to be acknowledged", yesOrNo],
+    ],
+  ],
+  [
+    "Change from one number to the next",
+    [
+      [
+        "change.per",
+        "Per",
+        choice([
+          ["", "not checked"],
+          ["second", "second"],
+          ["sample", "sample"],
+        ]),
+      ],
+      ["change.watch", "Watch above"],
+      ["change.warn", "Warning above"],
+      ["change.crit", "Critical above"],
+      ["change.severe", "Severe above"],
+      ["change.within", "Number before at most (s)"],
+    ],
+  ],
+  [
+    "Missing while others come",
+    [
+      ["staleAfter", "Stale after seconds"],
+      ["staleSeverity", "Severity", choice(SEVERITY)],
+    ],
+  ],
+  [
+    "For people",
+    [
+      ["unit", "Unit", texts],
+      ["subsystem", "Subsystem", texts],
+      ["description", "Description", texts],
+      ["guidance", "Guidance: what to do", longText],
+      ["documents", "Documents, ids between commas", list],
+    ],
+  ],
+  [
+    "Out of service",
+    [
+      ["off", "Checks nothing because", texts],
+      ["maskedBy", "Masked by the alarms of", texts],
+    ],
+  ],
+];
+
+/**
+ * @param {Draft} draft
+ * @param {string} parameter
+ * @param {{close: () => void, asJson: () => void}} actions
+ */
+export function ruleForm(draft, parameter, { close, asJson }) {
+  const rule = ["parameters", parameter];
+  /** @type {Map<string, {input: HTMLElement, said: HTMLElement}>} */
+  const fields = new Map();
+  let count = 0;
+  const row = (/** @type {Row} */ [path, label, input = numeric]) => {
+    const made = input(new Field(draft, rule, path));
+    const said = h("span", { class: "fault", id: `fault-${draft.generation}-${parameter}-${count++}`.replace(/\s/g, "_"), hidden: true });
+    fields.set(path, { input: made, said });
+    return h("label", { class: "field" }, h("span", {}, label), made, said);
+  };
+  const others = h("ul", { class: "faults", role: "status" });
+  const when = draft.at([...rule, "when"]);
+  const states = stateFields(draft, rule);
+  const form = h(
+    "form",
+    {
+      class: "rule",
+      "aria-label": `Rule of ${parameter}`,
+      submit: (/** @type {Event} */ event) => event.preventDefault(),
+      keydown: (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && close(),
+    },
+    others,
+    ...GROUPS.slice(0, 2).map(([name, rows]) => group(name, rows.map(row))),
+    states.view,
+    ...GROUPS.slice(2).map(([name, rows]) => group(name, rows.map(row))),
+    when &&
+      h(
+        "p",
+        { class: "note" },
+        `This rule has ${when.length} when: other keys hold while other parameters have certain values. `,
+        h("button", { type: "button", click: asJson }, "Show as JSON"),
+      ),
+    h(
+      "div",
+      { class: "bar" },
+      h("button", { type: "button", click: close }, "Close"),
+      h("button", { type: "button", click: () => draft.replace(draft.without(parameter)) }, "Remove this rule"),
+      h("button", { type: "button", click: () => draft.replace(draft.asBefore(parameter)) }, "As before the draft"),
+    ),
+  );
+
+  /** Show what the service says now. */
+  function say() {
+    const own = draft.faultsOf(parameter);
+    for (const [path, { input, said }] of fields) {
+      const text = own
+        .filter((each) => each.inner === path)
+        .map((each) => each.message)
+        .join("; ");
+      said.textContent = text;
+      said.hidden = !text;
+      input.toggleAttribute("aria-invalid", Boolean(text));
+      if (text) {
+        input.setAttribute("aria-invalid", "true");
+        input.setAttribute("aria-describedby", said.id);
+      }
+    }
+    const left = own.filter((each) => !fields.has(each.inner));
+    others.replaceChildren(...left.map((each) => h("li", {}, each.inner ? `${each.inner}: ${each.message}` : each.message)));
+  }
+  say();
+  return { view: form, say };
+}
+
+/**
+ * @param {string} name
+ * @param {HTMLElement[]} rows
+ */
+const group = (name, rows) => h("fieldset", {}, h("legend", {}, name), h("div", { class: "fields" }, ...rows));
+
+/**
+ * Values as text, each with its severity.
+ * @param {Draft} draft
+ * @param {Keys} rule
+ */
+function stateFields(draft, rule) {
+  const rows = h("div", { class: "fields" });
+  const severities = [["null", "nominal"], ...SEVERITY.slice(1)];
+  const keys = [...rule, "states"];
+  const fill = () => {
+    const states = draft.at(keys);
+    const known = typeof states === "object" && states !== null ? Object.keys(states) : [];
+    rows.replaceChildren(...known.map(one), added(), ...(known.length > 0 ? [otherwise()] : []));
+  };
+  const one = (/** @type {string} */ value) =>
+    h(
+      "span",
+      { class: "field" },
+      h("label", {}, h("span", { class: "clip" }, `${value} `), input([...keys, value], severities)),
+      h(
+        "button",
+        {
+          type: "button",
+          "aria-label": `Take ${value} away`,
+          click: () => {
+            draft.set([...keys, value], undefined);
+            fill();
+          },
+        },
+        "×",
+      ),
+    );
+  const input = (/** @type {Keys} */ place, /** @type {string[][]} */ choices) => {
+    const made = h(
+      "select",
+      { change: () => draft.set(place, made.value === "" ? undefined : made.value === "null" ? null : made.value) },
+      ...choices.map(([value, word]) => h("option", { value }, word)),
+    );
+    const value = draft.at(place);
+    made.value = value === undefined ? "" : String(value);
+    return made;
+  };
+  const otherwise = () =>
+    h("label", { class: "field" }, "Any other value ", input([...rule, "otherwise"], [["", "nominal (not set)"], ...severities]));
+  const added = () => {
+    const text = h("input", {
+      class: "words",
+      "aria-label": "Another value",
+      placeholder: "a value, as SAFE or true",
+      autocomplete: "off",
+      keydown: (/** @type {KeyboardEvent} */ event) => event.key === "Enter" && add(),
+    });
+    const add = () => {
+      if (text.value === "") return;
+      draft.set([...keys, text.value], "MEDIUM");
+      fill();
+      /** @type {HTMLElement | null} */ (rows.querySelector("input"))?.focus();
+    };
+    return h("span", { class: "field" }, text, h("button", { type: "button", click: add }, "Add"));
+  };
+  fill();
+  return { view: h("fieldset", {}, h("legend", {}, "States: texts and booleans"), rows) };
+}

@@ -1,0 +1,361 @@
+// A spacecraft: the newest value of each parameter, with what is wrong with it, now or as of a time.
+
+import * as clock from "../clock.js";
+import { h, keyed } from "../dom.js";
+import { Pace } from "../pace.js";
+import { field, search } from "../page.js";
+import { isStale, ParameterRow } from "../parameter_row.js";
+import { iso, time } from "../range.js";
+import { change, link } from "../route.js";
+import { get } from "../session.js";
+import { severityMark, stateMark } from "../state.js";
+import { plain } from "../values.js";
+
+const HEADS = ["Parameter", "Value", "State", "Limits", "Age", "Time (UTC)"];
+const PORTION = 250;
+const FEW = 5;
+const ALARMS = 8;
+/** Beyond this a spacecraft's clock is worth a word. */
+const CLOCK_OFF = 5;
+
+/** @typedef {import("../parameter_row.js").Latest} Latest */
+
+/** @param {import("../route.js").Route} route */
+export function spacecraft(route) {
+  const id = route.path[1];
+  let query = route.query;
+  const pace = new Pace();
+  /** @type {Latest[]} */
+  let latest = [];
+  /** @type {Record<string, any>} */
+  let rules = {};
+  const stale = { rest: true, configs: true };
+  /** @type {Map<string, ParameterRow>} */
+  const rows = new Map();
+  /** @type {Map<string, HTMLElement>} */
+  let bodies = new Map();
+
+  const state = h("span");
+  const facts = h("p", { class: "facts-line" });
+  const input = search(query.get("q") ?? "", "name, description or subsystem", (q) => change({ q, n: null }));
+  const abnormal = h("input", {
+    type: "checkbox",
+    checked: query.has("abnormal"),
+    change: () => change({ abnormal: abnormal.checked ? 1 : null, n: null }),
+  });
+  const freezing = new Freezing();
+  const table = h(
+    "table",
+    { class: "wide parameters", hidden: true },
+    h("caption", { class: "unseen" }, "Newest value of each parameter"),
+    h("colgroup", {}, ...HEADS.map(() => h("col"))),
+    h("thead", {}, h("tr", {}, ...HEADS.map((text) => h("th", { scope: "col" }, text)))),
+  );
+  const note = h("p", { class: "note", role: "status" });
+  const more = h("button", { type: "button", hidden: true, click: () => change({ n: shown() + PORTION }) }, "Show more");
+  const alarms = h("ul");
+  const alarmsNote = h("p", { class: "note" });
+  const events = h("ul");
+  const documents = h("ul");
+  const view = h(
+    "div",
+    {},
+    h("div", { class: "bar" }, h("h1", {}, h("bdi", {}, id)), state, freezing.form),
+    facts,
+    h(
+      "div",
+      { class: "spacecraft" },
+      h(
+        "section",
+        { class: "craft-values" },
+        h("div", { class: "bar" }, field("Search", input), h("label", { class: "field" }, abnormal, " only abnormal")),
+        table,
+        note,
+        more,
+      ),
+      h(
+        "section",
+        { class: "craft-alarms" },
+        h("h2", {}, h("a", { href: link(["alarms"], { sc: id }) }, "Active alarms")),
+        alarms,
+        alarmsNote,
+      ),
+      h(
+        "section",
+        { class: "craft-more" },
+        h("h2", {}, h("a", { href: link(["events"], { sc: id }) }, "Latest events")),
+        events,
+        h("h2", {}, h("a", { href: link(["docs"], { sc: id }) }, "Documents")),
+        documents,
+      ),
+    ),
+  );
+  const shown = () => Math.max(PORTION, Number(query.get("n")) || 0);
+
+  /** @param {AbortSignal} signal */
+  async function ask(signal) {
+    const at = query.get("at");
+    const asked = { ...stale };
+    const [values, found, standing, log, docs] = await Promise.all([
+      get("/telemetry/latest", { spacecraftId: id, at }, signal),
+      get(`/spacecraft/${id}/status`, {}, signal),
+      at === null
+        ? get("/alarms/active", { spacecraftId: id, state: "ACTIVE", limit: ALARMS }, signal)
+        : get("/alarms", { spacecraftId: id, limit: 1000, from: at, to: at }, signal),
+      asked.rest ? get("/events", { spacecraftId: id, limit: FEW, ...(at && { to: at }) }, signal) : null,
+      asked.rest ? get("/docs/search", { spacecraftId: id, limit: FEW }, signal) : null,
+    ]);
+    if (asked.configs && found.data.monitoring !== "UNKNOWN") {
+      // else it is not registered
+      const { data } = await get(`/spacecraft/${id}`, {}, signal);
+      rules = data.config?.parameters ?? {};
+    }
+    latest = values.data.parameters;
+    for (const part of /** @type {("rest" | "configs")[]} */ (["rest", "configs"])) if (asked[part]) stale[part] = false;
+    describe(found.data, at);
+    listAlarms(at === null ? standing.data.items : worstFirst(standing.data), standing.data.total ?? standing.data.length, at);
+    if (log) keyed(events, log.data, (each) => each.id, event);
+    if (log?.data.length === 0) events.replaceChildren(h("li", { class: "note" }, "No event yet."));
+    if (docs)
+      keyed(
+        documents,
+        docs.data.map((/** @type {any} */ each) => ({ id: each.id, title: each.title, category: each.category })),
+        (each) => each.id,
+        documentLine,
+      );
+    if (docs?.data.length === 0) documents.replaceChildren(h("li", { class: "note" }, "No document is about this spacecraft."));
+    fill();
+  }
+
+  /**
+   * @param {any} status
+   * @param {string | null} at
+   */
+  function describe(status, at) {
+    state.replaceChildren(at === null ? stateMark(overall(status)) : h("span", { class: "frozen" }, `FROZEN at ${clock.utc(at)} UTC`));
+    const offset = status.clockOffset;
+    const isOff = typeof offset === "number" && Math.abs(offset) > CLOCK_OFF;
+    facts.replaceChildren(
+      ...[
+        status.monitoring === "UNKNOWN"
+          ? h("span", {}, "Neither registered nor heard of so far")
+          : h("span", {}, "Last received ", clock.age(status.lastReceivedAt)),
+        isOff && h("span", {}, `Its times are ${clock.duration(Math.abs(offset))} ${offset > 0 ? "before" : "after"} reception`),
+        h(
+          "span",
+          {},
+          `${total(status.alarms.active)} active, ${status.alarms.unacknowledged} unacknowledged, ${status.alarms.shelved} shelved alarms`,
+        ),
+        h("a", { href: link(["sc", id, "limits"]) }, "Limits"),
+      ].filter(Boolean),
+    );
+  }
+
+  /**
+   * @param {any[]} items the worst first
+   * @param {number} count
+   * @param {string | null} at
+   */
+  function listAlarms(items, count, at) {
+    keyed(alarms, items.slice(0, ALARMS), (each) => each.id, alarm);
+    const none = at === null ? "No alarm is active." : "No alarm was active.";
+    alarmsNote.textContent =
+      count === 0 ? none : count > ALARMS ? `${(count - ALARMS).toLocaleString("en")} more: the link above lists them.` : "";
+  }
+
+  /** @param {any} found */
+  function alarm(found) {
+    return h(
+      "li",
+      {},
+      severityMark(found.severity),
+      " ",
+      h("a", { href: link(["alarms"], { sc: id, q: found.parameter }) }, h("bdi", {}, found.parameter ?? "nothing received")),
+      ` ${found.description.replace(`Parameter ${found.parameter} `, "")}`,
+      h(
+        "div",
+        { class: "note" },
+        `since ${clock.utc(found.start)} UTC · ${found.state === "ACTIVE_ACKNOWLEDGED" ? `acknowledged by ${found.acknowledged?.by}` : found.shelved ? "shelved" : "unacknowledged"}`,
+      ),
+    );
+  }
+
+  function fill() {
+    const at = query.get("at");
+    const text = (query.get("q") ?? "").toLowerCase();
+    const marked = latest.map((item) => ({ item, stale: isStale(item, rules[item.name]?.staleAfter, at) }));
+    const fitting = marked.filter(
+      ({ item, stale }) =>
+        (!query.has("abnormal") || stale || item.severity !== null) &&
+        (text === "" || [item.name, item.description, item.subsystem].some((each) => each?.toLowerCase().includes(text))),
+    );
+    const groups = grouped(fitting.map(({ item }) => item));
+    const ordered = fitting.sort((one, other) => order(groups, one.item) - order(groups, other.item)).slice(0, shown());
+    const sections = [...Map.groupBy(ordered, ({ item }) => groups.of(item))];
+    const names = sections.map(([name]) => name);
+    for (const [name, body] of bodies) if (!names.includes(name)) body.remove();
+    bodies = new Map(names.map((name) => [name, bodies.get(name) ?? h("tbody")]));
+    for (const [name, items] of sections)
+      place(/** @type {HTMLElement} */ (bodies.get(name)), groups.names.length > 1 ? name : null, items, at);
+    for (const [index, body] of [...bodies.values()].entries()) {
+      if (body !== table.tBodies[index]) table.insertBefore(body, table.tBodies[index] ?? null);
+    }
+    const kept = new Set(ordered.map(({ item }) => item.name));
+    for (const [name, row] of rows) {
+      if (kept.has(name)) continue;
+      row.element.remove();
+      rows.delete(name);
+    }
+    table.hidden = ordered.length === 0;
+    more.hidden = ordered.length === fitting.length;
+    const said = told(latest.length, fitting.length, ordered.length, at);
+    if (note.textContent !== said) note.textContent = said;
+  }
+
+  /**
+   * @param {HTMLElement} body
+   * @param {string | null} title
+   * @param {{item: Latest, stale: boolean}[]} items
+   * @param {string | null} at
+   */
+  function place(body, title, items, at) {
+    let before = /** @type {Element | null} */ (body.querySelector("tr:has(th[scope=rowgroup])"));
+    if (title === null) before?.remove();
+    else if (!before) body.prepend(h("tr", {}, h("th", { scope: "rowgroup", colspan: 6 }, h("bdi", {}, title || "Others"))));
+    before = title === null ? null : body.firstElementChild;
+    for (const { item, stale } of items) {
+      const row = rows.get(item.name) ?? new ParameterRow(id, item.name);
+      rows.set(item.name, row);
+      row.update(item, rules[item.name], stale, at);
+      const wanted = before === null ? body.firstElementChild : before.nextElementSibling;
+      if (row.element !== wanted) body.insertBefore(row.element, wanted);
+      before = row.element;
+    }
+  }
+
+  const ticking = setInterval(() => {
+    if (!view.isConnected) clearInterval(ticking);
+    else if (latest.length > 0) fill();
+  }, 1000);
+
+  freezing.show(query.get("at"));
+  return {
+    title: id,
+    view,
+    /** @param {AbortSignal} signal */
+    ask: (signal) => pace.ask(signal, () => ask(signal)),
+    /** @param {import("../route.js").Route} next */
+    show(next) {
+      if (next.query.get("at") !== query.get("at")) stale.rest = true;
+      query = next.query;
+      if (document.activeElement !== input) input.value = query.get("q") ?? "";
+      abnormal.checked = query.has("abnormal");
+      freezing.show(query.get("at"));
+      pace.skip();
+      fill();
+    },
+    concerns(/** @type {any} */ hint) {
+      if (hint.spacecraft && !hint.spacecraft.includes(id)) return Boolean(hint.events);
+      stale.rest ||= hint.events !== false;
+      stale.configs ||= hint.configs !== false;
+      return true;
+    },
+  };
+}
+
+/** The time at which the page stands still, as it is typed. */
+class Freezing {
+  constructor() {
+    this.input = h("input", { class: "moment", placeholder: "now", autocomplete: "off", "aria-describedby": "at-fault" });
+    this.fault = h("span", { class: "time-fault", id: "at-fault", role: "alert" });
+    this.live = h("button", { type: "button", click: () => change({ at: null }) }, "Back to now");
+    this.form = h(
+      "form",
+      { class: "bar right", submit: (/** @type {Event} */ event) => this.apply(event) },
+      field("As of", this.input),
+      h("button", {}, "Freeze"),
+      this.live,
+      this.fault,
+    );
+  }
+
+  /** @param {Event} event */
+  apply(event) {
+    event.preventDefault();
+    const at = time(this.input.value || "now", clock.now());
+    this.fault.textContent = typeof at === "string" ? at : "";
+    this.input.setAttribute("aria-invalid", String(typeof at === "string"));
+    if (typeof at === "number") change({ at: iso(at) });
+  }
+
+  /** @param {string | null} at */
+  show(at) {
+    this.live.hidden = at === null;
+    if (document.activeElement !== this.input || at !== null) this.input.value = at ?? "";
+  }
+}
+
+/** @param {any} status */
+function overall({ overallStatus, monitoring }) {
+  if (overallStatus !== "NOMINAL") return overallStatus;
+  return monitoring === "ACTIVE" ? "NOMINAL" : monitoring;
+}
+
+/**
+ * The groups of parameters: by the subsystem of their rule, else by the first part of their names where several share it.
+ * @param {Latest[]} items
+ */
+function grouped(items) {
+  const prefix = (/** @type {string} */ name) => /^([^._/:-]+)[._/:-]/.exec(name)?.[1] ?? "";
+  const counts = new Map();
+  for (const item of items) counts.set(prefix(item.name), (counts.get(prefix(item.name)) ?? 0) + 1);
+  const known = new Map(items.filter((item) => item.subsystem).map((item) => [item.subsystem?.toLowerCase(), item.subsystem]));
+  const of = (/** @type {Latest} */ item) => {
+    const first = prefix(item.name);
+    return item.subsystem ?? known.get(first.toLowerCase()) ?? (counts.get(first) > 1 ? first : "");
+  };
+  const names = [...new Set(items.map(of))].sort((one, other) => Number(one === "") - Number(other === "") || (one < other ? -1 : 1));
+  return { of, names, places: new Map(names.map((name, index) => [name, index])) };
+}
+
+/**
+ * @param {ReturnType<typeof grouped>} groups
+ * @param {Latest} item
+ */
+const order = (groups, item) => groups.places.get(groups.of(item)) ?? 0;
+
+/**
+ * Alarms of all severities.
+ * @param {Record<string, number>} counts
+ */
+const total = (counts) => Object.values(counts).reduce((sum, each) => sum + each, 0);
+
+/** @param {any[]} alarms as they were found later, too */
+function worstFirst(alarms) {
+  const order = ["CRITICAL", "HIGH", "MEDIUM", "LOW"];
+  return alarms
+    .filter((each) => each.state !== "RETRACTED")
+    .sort((one, other) => order.indexOf(one.severity) - order.indexOf(other.severity));
+}
+
+/** @param {any} event */
+const event = (event) =>
+  h("li", {}, severityMark(event.severity), " ", event.message, h("div", { class: "note" }, `${clock.utc(event.timestamp)} UTC`));
+
+/** @param {any} found */
+const documentLine = (found) =>
+  h("li", {}, h("a", { href: link(["docs", found.id]) }, found.title), h("span", { class: "note" }, ` ${plain(found.category)}`));
+
+/**
+ * @param {number} total
+ * @param {number} fitting
+ * @param {number} shown
+ * @param {string | null} at
+ */
+function told(total, fitting, shown, at) {
+  const count = (/** @type {number} */ value) => value.toLocaleString("en");
+  if (total === 0) return at === null ? "No parameter was received yet." : "Nothing had been received at this time.";
+  const hidden = total - fitting ? `${count(total - fitting)} hidden. ` : "";
+  const cut = fitting > shown ? `${count(shown)} of ${count(fitting)} parameters are shown.` : "";
+  return `${hidden}${fitting === 0 ? "No parameter fits what is asked for." : cut}`.trim();
+}

@@ -1,0 +1,117 @@
+"""Drafts: what is marked of one spacecraft, folded again from what is stored, before it is kept."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from missionops.domain.alarm import Alarm
+from missionops.ingest.alarms import late, marked_spans
+from missionops.ingest.alarms.known_alarms import KnownAlarms
+from missionops.ingest.alarms.late import History, MarkedSpan, Refold
+from missionops.ingest.alarms.marked_spans import KINDS, StoredHistory
+from missionops.ingest.alarms.memory import Key, LiveFold, SpacecraftMemory
+from missionops.ingest.alarms.rule_versions import RuleVersions
+from missionops.store import alarm_marks, alarms, configs
+from missionops.store.alarm_marks import Marked
+from missionops.store.database import Connection
+from missionops.store.judged_snapshots import JudgedSnapshots
+from missionops.store.parameter_sets import ParameterNames
+
+_FEW_KEYS = 20
+_MOST_PRELOADED = 5_000
+"""Alarms that are read at once, of some kB each."""
+
+
+class Draft(NamedTuple):
+    """What became of a spacecraft's alarms."""
+
+    base: SpacecraftMemory
+    """What was remembered when it was begun."""
+    changes: int
+    """How many batches it had had by then."""
+    was_known: bool
+    """Whether batches fold at once what they bring of it; else they mark it."""
+    memory: SpacecraftMemory
+    """What is to be remembered."""
+    marked: Marked
+    """What was worked off."""
+    began: Mapping[int, int]
+    """New configs, and from when on each ends what it does not check."""
+    found: Sequence[KnownAlarms]
+
+
+async def made(
+    connection: Connection,
+    spacecraft_id: str,
+    names: ParameterNames,
+    base: SpacecraftMemory,
+    *,
+    changes: int,
+    memory: SpacecraftMemory,
+) -> Draft | None:
+    """What is marked of a spacecraft, folded again; `memory` is a copy of `base`. None if nothing is marked."""
+    was_known = memory.is_known
+    marked = await alarm_marks.of(connection, spacecraft_id)
+    if not marked.marks:
+        return None
+    history = History(JudgedSnapshots(connection, spacecraft_id, names))
+    stored = StoredHistory(connection, spacecraft_id, history, RuleVersions(connection, spacecraft_id))
+    began = await marked_spans.config_starts(connection, spacecraft_id, history)
+    await stored.versions.load(began)
+    found = await _fold(stored, memory, await marked_spans.chosen(stored, memory, marked, began))
+    await _settle(stored, memory)
+    return Draft(base, changes, was_known, memory, marked, began, found)
+
+
+async def _fold(
+    stored: StoredHistory, memory: SpacecraftMemory, spans: Mapping[Key, Sequence[MarkedSpan]]
+) -> list[KnownAlarms]:
+    """Fold spans again, and remember where the folds stand; returns what became of alarms."""
+    connection, spacecraft_id, history, versions = stored
+    preloaded: dict[Key, list[Alarm]] = {}
+    since = min((span.first for of_key in spans.values() for span in of_key), default=late.END)
+    if len(spans) > _FEW_KEYS:  # one query for all instead of one for each
+        for one in await alarms.all_from(connection, spacecraft_id, since, _MOST_PRELOADED):
+            preloaded.setdefault((one.parameter, KINDS[one.check]), []).append(one)
+    is_whole = len(spans) > _FEW_KEYS and sum(map(len, preloaded.values())) < _MOST_PRELOADED
+    found = []
+    for number, (key, of_key) in enumerate(spans.items()):
+        known = KnownAlarms(connection, spacecraft_id, key)
+        if is_whole:
+            known.preload(preloaded.get(key, ()), since, late.END)
+        refold = Refold(history, versions, key, known)
+        for span in marked_spans.merged(of_key):
+            fold = await refold.fold(span)
+            opened = known.open
+            if fold:
+                memory.keep(key, LiveFold(fold, opened.id if opened else None))
+            elif key in memory.live and opened:
+                memory.live[key] = LiveFold(
+                    msgspec.structs.replace(memory.live[key].fold, episode=opened.now), opened.id
+                )
+        found.append(known)
+        if number % _FEW_KEYS == 0:
+            await asyncio.sleep(0)
+    return found
+
+
+async def _settle(stored: StoredHistory, memory: SpacecraftMemory) -> None:
+    """Note where the spacecraft stands now."""
+    connection, spacecraft_id, history, versions = stored
+    memory.is_known = True
+    async for one in history.before(late.END):
+        memory.note(dict, one.position)
+        break
+    version = await configs.version_in_force(connection, spacecraft_id)
+    memory.version = max(memory.version, version)
+    newest = max((position[0] for position in memory.newest.values()), default=None)
+    memory.coming = [one for one in versions.starts if newest is None or one[0] > newest]
+    in_force = tuple((await versions.of(version)).checks)
+    memory.ended = frozenset(
+        [key for _, other in memory.coming if other != version for key in in_force if await versions.lacks(other, key)]
+    )
+    closed = await alarms.newest_closed(connection, [spacecraft_id])
+    if spacecraft_id in closed:
+        memory.close(closed[spacecraft_id])

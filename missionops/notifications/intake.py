@@ -1,0 +1,88 @@
+"""Takes in what has happened to alarms: which targets are to be told of them, and when."""
+
+from collections.abc import Callable, Collection, Iterable
+from datetime import datetime, timedelta
+
+from missionops.domain.alarm import AlarmMessage
+from missionops.domain.notification import progress as progresses
+from missionops.domain.notification.progress import NotificationProgress
+from missionops.domain.notification.route import RouteTarget
+from missionops.store import notifications
+from missionops.store.database import Database
+from missionops.store.notifications import NotificationRow
+
+_PAGE = 200
+_MARGIN = timedelta(minutes=1)
+"""By how much what is noted as handled lies back: another instance may not be done with what came before."""
+
+
+class Intake:
+    """Keeps the progress of each delivery. It may be given an alarm any number of times, in any order."""
+
+    def __init__(
+        self,
+        database: Database,
+        deliveries: Collection[RouteTarget],
+        clock: Callable[[], datetime],
+        wake: Callable[[], None],
+    ) -> None:
+        """`wake` is called when something may be due."""
+        self._database = database
+        self._deliveries = deliveries
+        self._clock = clock
+        self._wake = wake
+
+    async def handled_at(self) -> datetime:
+        """Up to when the stream ALARMS was taken in, at least."""
+        async with self._database.transaction() as connection:
+            return await notifications.handled_at(connection, self._clock())
+
+    async def take(self, messages: Iterable[AlarmMessage], until: datetime) -> None:
+        """Take in transitions as they were published, the last of them at that time of the stream."""
+        concerned = {
+            message.alarm.id
+            for message in messages
+            if any(delivery.route.match.concerns(message.alarm) for delivery in self._deliveries)
+        }
+        await self._take(concerned, until - _MARGIN)
+
+    async def catch_up(self) -> None:
+        """Take in all alarms that stand and were not yet, as for a route that is new."""
+        after, keys = "", [delivery.key for delivery in self._deliveries]
+        while True:
+            async with self._database.transaction() as connection:
+                found = await notifications.behind(connection, after, keys, _PAGE)
+            if not found:
+                return
+            await self._take(found)
+            after = found[-1]
+
+    async def _take(self, alarm_ids: Collection[str], until: datetime | None = None) -> None:
+        """What happened is read from the history of the alarms, where nothing is missing or out of order."""
+        async with self._database.transaction() as connection:
+            await notifications.lock(connection)
+            before = await notifications.of(connection, alarm_ids)
+            followed = {
+                identifier: min(
+                    (known.get(one.key, NotificationProgress()).revision for one in self._deliveries), default=0
+                )
+                for identifier, known in before.items()
+            }
+            rows: list[NotificationRow] = []
+            now = self._clock()
+            for identifier, messages in (await notifications.transitions(connection, followed)).items():
+                alarm = messages[-1].alarm
+                for delivery in self._deliveries:
+                    progress = before[identifier].get(delivery.key)
+                    if progress is None and not delivery.route.match.concerns(alarm):
+                        continue
+                    progress = progress or NotificationProgress()
+                    for message in messages:
+                        if message.alarm.revision > progress.revision:
+                            progress = progresses.follow(delivery.route, progress, message)
+                    due = progresses.due(delivery.route, progress, alarm, now)
+                    rows.append(NotificationRow(identifier, delivery.key, progress, due.at if due else None))
+            await notifications.put(connection, rows)
+            if until is not None:
+                await notifications.note_handled(connection, until)
+        self._wake()
