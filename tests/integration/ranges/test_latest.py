@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
+from missionops.domain.alarm import Alarm
+from missionops.domain.severity import Severity
 from missionops.operations import latest_reading
-from tests import stored_telemetry
+from tests import stored_alarms, stored_telemetry
 from tests.integration.ranges.conftest import NUMBERS, Snapshot, compare_examples, severity_of
+from tests.stored_alarms import alarm
 from tests.wait import until_async
 
 pytestmark = pytest.mark.shared_service
@@ -90,6 +93,23 @@ async def test_of_limits_it_says_what_judged_the_value(ask, store):
     assert found["a"]["limits"] == {"warnHigh": 5, "critHigh": 9}
     assert (found["a"]["severity"], found["b"]["severity"], found["a"]["version"]) == ("HIGH", None, 2)
     assert (found["b"]["limits"], found["c"]["limits"]) == ({"warnHigh": 5, "critHigh": 9}, None)
+
+
+async def test_it_names_the_alarm_that_is_active_or_was_then(ask, store, database_url):
+    spacecraft_id = await store([(START, {"a": 10, "b": 3}), (START + timedelta(minutes=2), {"a": 1, "b": 3})])
+
+    def of(parameter: str, **options: Any) -> Alarm:
+        return alarm(spacecraft_id, parameter, **options)
+
+    moments = [(START + timedelta(minutes=minute)).isoformat() for minute in range(4)]
+    over, other = of("a", start=moments[0], end=moments[1]), of("b", start=moments[0], check="STATE")
+    worst = of("b", start=moments[2], severity=Severity.CRITICAL)
+    retracted = of("a", start=moments[0], is_retracted=True)
+    await stored_alarms.store(database_url, over, other, worst, retracted)
+    now = await latest(ask, spacecraft_id)
+    assert (now["a"]["alarmId"], now["b"]["alarmId"]) == (None, worst.id)
+    then = await latest(ask, spacecraft_id, at=moments[0])
+    assert (then["a"]["alarmId"], then["b"]["alarmId"]) == (over.id, other.id)
 
 
 async def test_some_parameters_are_asked_for_by_name(ask, store):
