@@ -346,3 +346,20 @@ async def test_they_are_accessible(page: Page, client, theme: str):
     await page.goto("/#/sc/AXE2/plot")
     await expect(page.get_by_text("Choose a parameter")).to_be_visible()
     await check(page)
+
+
+async def test_events_stand_at_their_times(page: Page, client):
+    await publish(client, "EVENTFUL", [(second(index), {"temp": index}) for index in range(100)])
+    event = {
+        "type": "MODE_CHANGE",
+        "severity": "LOW",
+        "message": "Entered sunlight",
+        "timestamp": second(50).isoformat(),
+    }
+    await client.request("missionops.events.record.EVENTFUL", json.dumps(event).encode(), timeout=5)
+    await page.goto(address("EVENTFUL", "temp", 0, 100))
+    await shown(page, "100")
+    await hover(page, 0.5)
+    await expect(page.locator(".readout caption")).to_contain_text("Entered sunlight")
+    await hover(page, 0.7)
+    await expect(page.locator(".readout caption")).not_to_contain_text("Entered sunlight")

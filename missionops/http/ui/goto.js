@@ -4,6 +4,7 @@ import { h } from "./dom.js";
 import { current, link } from "./route.js";
 import { get } from "./session.js";
 import { STATES, stateMark } from "./state.js";
+import { listed } from "./values.js";
 
 const PAGES = [
   ["Fleet", []],
@@ -62,7 +63,7 @@ async function places(text, signal) {
       .map((/** @type {any} */ one) => one.name)
       .filter((/** @type {string} */ name) => name.toLowerCase().includes(wanted.toLowerCase()));
     for (const name of names.slice(0, MOST))
-      found.push({ what: "parameter", text: `${craft} ${name}`, href: link(["sc", craft, "plot"], { p: name }) });
+      found.push({ what: "parameter", text: `${craft} ${name}`, href: link(["sc", craft, "plot"], { p: listed([name]) }) });
   }
   return found;
 }
@@ -93,7 +94,7 @@ export function goTo() {
         dialog.close(); // such a field would only be emptied by it
       } else if (event.key === "Enter") {
         event.preventDefault();
-        list.children[chosen]?.querySelector("a")?.click();
+        go(/** @type {HTMLElement | undefined} */ (list.children[chosen])?.dataset.href ?? "");
       }
     },
   });
@@ -108,23 +109,25 @@ export function goTo() {
     input.setAttribute("aria-activedescendant", list.children[chosen]?.id ?? "");
   }
 
+  /** @param {string} href */
+  function go(href) {
+    if (!href) return;
+    dialog.close();
+    location.hash = href;
+  }
+
   async function fill() {
     asking?.abort();
     asking = new AbortController();
     try {
       const found = await places(input.value, asking.signal);
       list.replaceChildren(
-        ...found.map((place, index) =>
+        ...found.map(({ what, text, href, state }, index) =>
           h(
             "li",
-            { role: "option", id: `place${index}`, click: () => dialog.close() },
-            h("a", { href: place.href, tabindex: "-1" }, place.text),
-            h(
-              "span",
-              { class: "about" },
-              place.what,
-              place.state && place.state !== "NOMINAL" && STATES[place.state] ? stateMark(place.state) : null,
-            ),
+            { role: "option", id: `place${index}`, "data-href": href, click: () => go(href) },
+            h("span", {}, text),
+            h("span", { class: "about" }, what, state && state !== "NOMINAL" && STATES[state] ? stateMark(state) : null),
           ),
         ),
       );

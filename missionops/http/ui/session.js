@@ -2,6 +2,9 @@
 
 const KEY = "missionops.token";
 
+/** A number that JSON.parse alone might round. */
+const LARGE_INTEGER = /[[:,\s]-?\d{16,}[,}\]\s]|^-?\d{16,}$/;
+
 /** @typedef {{name: string | null, role: "reader" | "operator" | "admin", spacecraft: string[] | null,
  *             auth: string, version: string, at: string}} Access */
 
@@ -123,6 +126,7 @@ function refusal(status, text) {
  * @param {string} text
  */
 export function parsed(text) {
+  if (!LARGE_INTEGER.test(text)) return JSON.parse(text); // ten times as fast: an answer may have megabytes
   const revive = (/** @type {string} */ _, /** @type {any} */ value, /** @type {any} */ context) =>
     typeof value === "number" && !Number.isSafeInteger(value) && /^-?\d+$/.test(context?.source ?? "") ? BigInt(context.source) : value;
   return JSON.parse(text, /** @type {any} */ (revive));

@@ -34,6 +34,7 @@ export function plots(route) {
   /** @type {import("../plots/drawing.js").Picture | null} */
   let picture = null;
   const pace = new Pace();
+  let telling = 0;
 
   const view = new PlotView({ moved, chosen: (found) => go({ ...found, last: null }) });
   const readout = new Readout();
@@ -124,6 +125,7 @@ export function plots(route) {
   }
 
   function tell() {
+    telling = 0;
     if (picture) view.place(view.cursor, readout.show(picture.data, view.cursor, view.close));
   }
 
@@ -188,7 +190,7 @@ export function plots(route) {
       view.isPinned = isPinned;
       history.replaceState(null, "", address({ c: isPinned && at !== null ? iso(at) : null }));
     }
-    tell();
+    if (telling === 0) telling = requestAnimationFrame(tell); // a pointer moves more often than anyone can see
   }
 
   /**
@@ -292,6 +294,7 @@ export function plots(route) {
   return {
     title: `${id} plot`,
     view: page,
+    keys: keys.LISTED,
     /** @param {AbortSignal} signal */
     ask: (signal) => pace.ask(signal, () => ask(signal)),
     /** @param {import("../route.js").Route} following */

@@ -234,7 +234,7 @@ function drawTitle({ context, picture, layout, colours }, pane) {
  * @param {Drawing} drawing
  * @param {{at: number, label: string, date: string}[]} ticks
  */
-function drawTimes({ context, layout, colours, x }, ticks) {
+function drawTimes({ context, picture, layout, colours, x }, ticks) {
   context.textAlign = "center";
   context.textBaseline = "top";
   for (const tick of ticks) {
@@ -243,6 +243,14 @@ function drawTimes({ context, layout, colours, x }, ticks) {
     context.fillText(tick.label, place, layout.axis);
     context.fillStyle = colours.text;
     if (tick.date) context.fillText(tick.date, place, layout.axis + 16);
+  }
+  for (const { at } of picture.data.events) {
+    if (at < picture.range.from || at > picture.range.to) continue;
+    context.beginPath();
+    context.moveTo(x(at), layout.axis - 14);
+    context.lineTo(x(at) - 4, layout.axis - 6);
+    context.lineTo(x(at) + 4, layout.axis - 6);
+    context.fill();
   }
   context.fillStyle = colours.muted;
   context.textAlign = "right";

@@ -2,6 +2,18 @@
 
 const SETTING = "missionops.keys";
 
+/** What the list of keys says of them. */
+export const LISTED = [
+  ["← →", "cursor to the sample before or after"],
+  ["[ ]", "cursor to the violation before or after"],
+  ["Shift ← →", "half a window back or on"],
+  ["+ −", "zoom"],
+  ["b", "back to the range before"],
+  ["0", "back to the first range"],
+  ["Space", "live, or paused"],
+  ["t c, t v", "copy or paste the range"],
+].map(([key, text]) => ({ key, text }));
+
 /**
  * Listens for as long as the plot is on the page.
  * @param {HTMLElement} plot

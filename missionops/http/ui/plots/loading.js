@@ -8,6 +8,7 @@ import { LIMITS, listed } from "../values.js";
 const VALUES = 40_000;
 const MOST_POINTS = 5000;
 const MOST_JUDGED = 1000;
+const MOST_EVENTS = 200;
 export const MOST_PARAMETERS = 20;
 
 /**
@@ -18,7 +19,8 @@ export const MOST_PARAMETERS = 20;
  *            limits: {limits: Record<string, any>, spans: Span[]}[]}} Trace
  * @typedef {{from: number, to: number, version: number}} Span
  * @typedef {{parameter: string, spans: {from: number, to: number, value: string | boolean, count: number}[]}} States
- * @typedef {{from: number, to: number, step: number, traces: Trace[], states: States[], isComplete: boolean, loadedTo: number}} Data
+ * @typedef {{from: number, to: number, step: number, traces: Trace[], states: States[], isComplete: boolean, loadedTo: number,
+ *            events: {at: number, message: string}[]}} Data
  */
 
 /**
@@ -49,6 +51,7 @@ export async function* load(spacecraft, names, range, width, signal) {
         traces: all,
         states: [],
         isComplete: false,
+        events: [],
         loadedTo: Math.max(range.from, ...all.map((trace) => trace.to.at(-1) ?? 0)),
       };
   } while (cursor);
@@ -68,12 +71,17 @@ export async function* load(spacecraft, names, range, width, signal) {
           traces: all,
           states: [...states.values()],
           isComplete: false,
+          events: [],
           loadedTo: Math.max(range.from, ...[...states.values()].map((each) => each.spans.at(-1)?.to ?? 0)),
         };
     } while (cursor);
   }
   for (const parameter of texts) await judge(/** @type {Trace} */ (traces.get(parameter)), { ...query, parameter }, signal);
-  yield { ...range, step, traces: all, states: [...states.values()], isComplete: true, loadedTo: range.to };
+  const data = { ...range, step, traces: all, states: [...states.values()], isComplete: true, loadedTo: range.to, events: [] };
+  yield data;
+  const { data: found } = await get("/events", { ...query, limit: MOST_EVENTS }, signal);
+  if (found.length > 0)
+    yield { ...data, events: found.map((/** @type {any} */ each) => ({ at: moment(each.timestamp), message: each.message })) };
 }
 
 /**

@@ -60,7 +60,9 @@ export class Readout {
    */
   show(data, cursor, close) {
     const rows = data.traces.flatMap((trace) => rowsAt(data, trace, cursor, close));
-    this.caption.textContent = cursor === null ? "Newest numbers in this range" : `At the cursor: ${brief(cursor)} UTC`;
+    const events = cursor === null ? [] : data.events.filter((each) => Math.abs(each.at - cursor) <= 2 * close).map((each) => each.message);
+    this.caption.textContent =
+      cursor === null ? "Newest numbers in this range" : [`At the cursor: ${brief(cursor)} UTC`, ...events].join(" · ");
     this.body.replaceChildren(
       ...rows.map(({ cells }) =>
         h(

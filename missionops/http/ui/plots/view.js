@@ -50,7 +50,7 @@ export class PlotView {
       this.above,
       this.probe,
     );
-    new ResizeObserver(() => this.redraw()).observe(this.element);
+    new ResizeObserver(() => this.width !== this.layout?.width && this.redraw()).observe(this.element);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.redraw());
   }
 
