@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 import pytest
 from playwright.async_api import Page, Response, expect
@@ -15,6 +16,8 @@ PAGES = {
     "Documents": "/#/docs",
     "Service": "/#/service",
     "Limits of SC-001": "/#/sc/SC-001/limits",
+    "SC-001": "/#/sc/SC-001",
+    "SC-001 plot": "/#/sc/SC-001/plot?p=temperature",
 }
 HOSTILE = (
     "<img src=x onerror=alert(1)><script>alert(2)</script>"
@@ -76,7 +79,8 @@ async def test_hostile_text_is_only_text_and_the_layout_holds(page: Page, client
     await told(client, HOSTILE)
     alerts: list[str] = []
     page.on("dialog", lambda dialog: alerts.append(dialog.message))
-    for name, address in {**PAGES, "Document": "/#/docs/hostile"}.items():
+    others = {"Document": "/#/docs/hostile", "SC-001 plot": f"/#/sc/SC-001/plot?p={quote(HOSTILE)}"}
+    for name, address in {**PAGES, **others}.items():
         await page.goto(address)
         await expect(page.locator("main[aria-busy=false]")).to_be_visible()
         if name != "Service":
