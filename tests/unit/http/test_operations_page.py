@@ -54,6 +54,8 @@ def test_comments_are_not_sent_and_lines_keep_their_numbers():
 export const three = "// text"; // said
   /** Four. */
 const five = 1 /* six */ * 2;
+  /** @type {any} */ (seven).eight();
+  /** Nine. */
 """
     served = b"""
 
@@ -62,5 +64,14 @@ const five = 1 /* six */ * 2;
 export const three = "// text"; // said
 
 const five = 1 /* six */ * 2;
+  /** @type {any} */ (seven).eight();
+
 """
     assert operations_page.without_comments(module) == served
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if file.suffix == ".js"], ids=lambda file: file.name)
+def test_nothing_but_comments_is_missing(file: Path):
+    kept = operations_page.without_comments(file.read_bytes()).decode().split("\n")
+    for line, served in zip(file.read_text().split("\n"), kept, strict=True):
+        assert served == line or (served == "" and line.lstrip().startswith(("//", "/**", "*"))), line
