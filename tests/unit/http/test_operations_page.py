@@ -53,9 +53,8 @@ def test_comments_are_not_sent_and_lines_keep_their_numbers():
  */
 export const three = "// text"; // said
   /** Four. */
+  /** @type {number} */ (three);
 const five = 1 /* six */ * 2;
-  /** @type {any} */ (seven).eight();
-  /** Nine. */
 """
     served = b"""
 
@@ -63,15 +62,17 @@ const five = 1 /* six */ * 2;
 
 export const three = "// text"; // said
 
+  /** @type {number} */ (three);
 const five = 1 /* six */ * 2;
-  /** @type {any} */ (seven).eight();
-
 """
     assert operations_page.without_comments(module) == served
 
 
-@pytest.mark.parametrize("file", [file for file in FILES if file.suffix == ".js"], ids=lambda file: file.name)
-def test_nothing_but_comments_is_missing(file: Path):
-    kept = operations_page.without_comments(file.read_bytes()).decode().split("\n")
-    for line, served in zip(file.read_text().split("\n"), kept, strict=True):
-        assert served == line or (served == "" and line.lstrip().startswith(("//", "/**", "*"))), line
+def test_nothing_but_comments_is_left_out():
+    for file in FILES:
+        if file.suffix == ".js":
+            lines = file.read_text().split("\n")
+            served = operations_page.without_comments(file.read_bytes()).decode().split("\n")
+            assert len(served) == len(lines)
+            gone = [line.strip() for line, sent in zip(lines, served, strict=True) if line != sent]
+            assert [line for line in gone if not line.startswith(("/**", "*", "//"))] == []
