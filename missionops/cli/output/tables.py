@@ -145,6 +145,7 @@ def health(found: Item) -> None:
         "role": text_of(ingest["role"]),
         "not handled yet": text_of(lag),
         "stored": text_of(f"{ingest['stored']:,} snapshots, {ingest['duplicates']:,} duplicates"),
+        "alarms": text_of(_alarm_finding(ingest["alarms"])),
         "anomalies": text_of(_counts(ingest["anomalies"])),
         "dead letters": text_of(_counts(ingest["deadLetters"])),
         "lost": Text(f"{ingest['lost']:,} messages", "red" if ingest["lost"] else ""),
@@ -156,6 +157,14 @@ def health(found: Item) -> None:
     if found["warnings"]:
         rows["warnings"] = Text(terminal.printable(" ".join(found["warnings"])), "yellow")
     named(rows)
+
+
+def _alarm_finding(found: Item | None) -> str:
+    """How far the finding of alarms is behind."""
+    if found is None:
+        return "unknown here"
+    waiting = f", {found['waitingSpans']:,} spans of telemetry wait" if found["waitingSpans"] else ""
+    return f"{found['state']}{waiting}"
 
 
 def fleet(found: Item) -> None:
