@@ -6,6 +6,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
+import nats.errors
 import pytest
 from hypothesis import strategies as st
 
@@ -181,7 +182,13 @@ async def test_ten_thousand_parameters_are_no_hindrance(ask, store, service):
     names = [f"p{number:04}" for number in range(10_000)]
     history = [(START + number * timedelta(seconds=1), dict.fromkeys(names, number)) for number in range(30)]
     spacecraft_id = await store(history)
-    found, _ = await ask.page("latest", spacecraft_id)
-    assert found["error"]["code"] == "too_large"
+
+    async def is_too_large() -> bool:
+        found, _ = await ask.page("latest", spacecraft_id)
+        assert found["error"]["code"] in {"too_large", "unavailable"}
+        return found["error"]["code"] == "too_large"
+
+    # It takes a second of CPU, so on a busy machine there may be no response within five.
+    await until_async(is_too_large, "the refusal", ignore=(nats.errors.TimeoutError,))
     found = await latest(ask, spacecraft_id, parameters=names[:1_000])
     assert {one["value"] for one in found.values()} == {29}
