@@ -83,8 +83,30 @@ def faults(document: Mapping[str, Any]) -> Iterator[Detail]:
     if len(parameters) > MAX_PARAMETERS:
         yield Detail("parameters", f"may hold at most {MAX_PARAMETERS} parameters")
         return
+    found = False
     for name, rule in parameters.items():
-        yield from rule_faults(f"parameters.{name[:MAX_NAME]}", name, rule)
+        for fault in rule_faults(f"parameters.{name[:MAX_NAME]}", name, rule):
+            found = True
+            yield fault
+    if not found:
+        yield from _masked_by_one_another(parameters)
+
+
+def _masked_by_one_another(parameters: Mapping[str, Mapping[str, Any]]) -> Iterator[Detail]:
+    """Parameters that mask themselves, directly or through others: nobody would be notified of any of them."""
+    seen: set[str] = set()
+    for first in parameters:
+        chain: dict[str, None] = {}
+        name = first
+        while name in parameters and name not in seen:
+            seen.add(name)
+            chain[name] = None
+            name = parameters[name].get("maskedBy", "")  # no parameter has an empty name
+        if name in chain:
+            yield Detail(
+                f"parameters.{name[:MAX_NAME]}.maskedBy",
+                "leads back to the parameter itself: nobody would be notified of its alarms",
+            )
 
 
 def rule_faults(path: str, name: str, rule: object) -> Iterator[Detail]:

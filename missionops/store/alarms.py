@@ -300,22 +300,34 @@ ORDER BY is_whole, "check" DESC
 _ACTIVE_MASKS = """
 SELECT spacecraft_id, parameter FROM app.alarm
 WHERE (spacecraft_id, parameter) IN (SELECT * FROM unnest($1::text[], $2::text[]))
-    AND "end" IS NULL AND NOT is_retracted
+    AND "end" IS NULL AND NOT is_retracted AND id <> ALL ($3::text[])
 """
 
 
-async def place(connection: Connection, alarms: Collection[Alarm], now: datetime) -> None:
-    """Note which of these alarms are on a shelf now, and which are masked."""
+async def place(
+    connection: Connection,
+    alarms: Collection[Alarm],
+    now: datetime,
+    active: Collection[tuple[str, str]] = (),
+    except_for: Collection[str] = (),
+) -> None:
+    """Note which of these alarms are on a shelf now, and which are masked.
+
+    `active` are parameters of spacecraft that are about to have an active alarm, `except_for` the ids of alarms that
+    are about to change: what is stored of these does not count.
+    """
     if not alarms:
         return
     rows = await connection.fetch(_SHELVES, list({one.spacecraft_id for one in alarms}), now)
     masks = {(one.spacecraft_id, one.masked_by) for one in alarms if one.masked_by}
-    active: set[tuple[str, str]] = set()
+    masking = set(active)
     if masks:
-        active = {tuple(row) for row in await connection.fetch(_ACTIVE_MASKS, *map(list, zip(*masks, strict=True)))}
+        spacecraft_ids, parameters = map(list, zip(*masks, strict=True))
+        stored = await connection.fetch(_ACTIVE_MASKS, spacecraft_ids, parameters, list(except_for))
+        masking |= {(row[0], row[1]) for row in stored}
     for one in alarms:
         one.shelf = shelf_of(one, rows)
-        one.is_masked = one.masked_by is not None and (one.spacecraft_id, one.masked_by) in active
+        one.is_masked = one.masked_by is not None and (one.spacecraft_id, one.masked_by) in masking
 
 
 def shelf_of(alarm: Alarm, shelves: Iterable[Any]) -> Shelf | None:

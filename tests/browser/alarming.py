@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,28 +21,46 @@ LIMITS = {
 }  # fmt: skip
 
 
+class Craft:
+    """A spacecraft of a test's own: the service may be one that other tests use, too."""
+
+    def __init__(self, client: Any, service: Any, limits: Any = None) -> None:
+        self.id = f"SC-{secrets.token_hex(4)}"
+        self._client = client
+        self._service = service
+        self._limits = limits or LIMITS
+
+    @property
+    def link(self) -> str:
+        """Its alarms."""
+        return f"/#/alarms?sc={self.id}"
+
+    async def request(self, name: str, body: Any) -> Any:
+        """One request over NATS about it; an error of the service fails the test."""
+        return await request(self._client, f"missionops.{name}.{self.id}", body)
+
+    async def configure(self) -> None:
+        await self.request("config.set", self._limits)
+
+    async def report(self, ago: float = 0, **parameters: Any) -> None:
+        """One snapshot, stamped so many seconds ago."""
+        at = datetime.now(UTC) - timedelta(seconds=ago)
+        body = {"timestamp": at.isoformat(), "parameters": parameters}
+        await request(self._client, f"telemetry.{self.id}", body)
+
+    async def standing(self, count: int, **wanted: Any) -> list[Any]:
+        """Its lines of what stands, once there are so many."""
+        async with httpx.AsyncClient(base_url=self._service.http_url, timeout=10) as http:
+            while True:
+                query = {"limit": 1000, "spacecraftId": self.id, **wanted}
+                found = (await http.get("/alarms/active", params=query)).json()
+                if found["total"] == count:
+                    return list(found["items"])
+                await asyncio.sleep(0.05)
+
+
 async def request(client: Any, subject: str, body: Any) -> Any:
     """One request over NATS; an error of the service fails the test."""
     reply = json.loads((await client.request(subject, json.dumps(body).encode(), timeout=10)).data)
     assert not (isinstance(reply, dict) and "error" in reply), reply
     return reply
-
-
-async def configure(client: Any, spacecraft_id: str, limits: Any = None) -> None:
-    await request(client, f"missionops.config.set.{spacecraft_id}", limits or LIMITS)
-
-
-async def report(client: Any, spacecraft_id: str, ago: float = 0, **parameters: Any) -> None:
-    """One snapshot, stamped so many seconds ago."""
-    at = datetime.now(UTC) - timedelta(seconds=ago)
-    await request(client, f"telemetry.{spacecraft_id}", {"timestamp": at.isoformat(), "parameters": parameters})
-
-
-async def standing(service: Any, count: int, headers: dict[str, str] | None = None, **wanted: Any) -> list[Any]:
-    """The lines of what stands, once there are so many."""
-    async with httpx.AsyncClient(base_url=service.http_url, timeout=10, headers=headers) as http:
-        while True:
-            found = (await http.get("/alarms/active", params={"limit": 1000, **wanted})).json()
-            if found["total"] == count:
-                return list(found["items"])
-            await asyncio.sleep(0.05)

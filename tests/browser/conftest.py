@@ -13,6 +13,12 @@ _FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "
 
 expect.set_options(timeout=20_000)  # a machine with much to do
 
+# What the policy of the page refuses is said where the fixture below hears it.
+_REPORTS = """
+addEventListener("securitypolicyviolation", (event) =>
+  console.error("refused", event.violatedDirective, event.blockedURI));
+"""
+
 
 @pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
@@ -34,6 +40,7 @@ def theme(request: pytest.FixtureRequest) -> str:
 async def page(browser: Browser, service: Service) -> AsyncIterator[Page]:
     """A page that asks nobody but the service, and has nothing to complain of."""
     context = await browser.new_context(base_url=service.http_url, viewport={"width": 1280, "height": 720})
+    await context.add_init_script(_REPORTS)
     opened = await context.new_page()
     complaints: list[str] = []
 

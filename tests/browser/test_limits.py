@@ -9,6 +9,7 @@ from playwright.async_api import Page, expect
 from missionops.domain.access import Role
 from missionops.settings import Settings
 from tests import wait
+from tests.browser import test_accessibility as accessibility
 
 ADDRESS = "/#/sc/SC-001/limits"
 LIMITS = {"parameters": {"temp": {"warnHigh": 45, "critHigh": 70}}, "notes": {"n": 18446744073709551615}}
@@ -211,6 +212,33 @@ async def test_by_keyboard_alone(page: Page, client):
     await page.keyboard.press("Enter")
     await expect(page.get_by_text("Version 2 is in force.").first).to_be_visible()
     assert (await in_force(client))["config"]["parameters"]["temp"]["severeLow"] == -10  # type: ignore[index]
+
+
+@pytest.mark.usefixtures("told")
+async def test_every_view_and_the_dialog_are_accessible(page: Page, client, theme: str):
+    await page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+    await configure(client, {"parameters": {"temp": {"warnHigh": 50}, "volt": {"states": {"SAFE": "LOW"}}}}, "Other")
+    await page.goto(ADDRESS)
+    await stored(page)
+    await page.get_by_role("row", name="temp").get_by_role("button", name="Edit").click()
+    await page.get_by_role("row", name="volt").get_by_role("button", name="Edit").click()
+    await page.get_by_label("Warning high").first.fill("30")
+    await page.get_by_role("button", name="Try on stored telemetry").click()
+    await expect(page.get_by_role("region", name="Try").get_by_role("row", name="temp").first).to_be_visible()
+    await expect(page.get_by_role("status").filter(has_text="no fault")).to_be_visible()
+    await accessibility.check(page)
+    await page.get_by_role("button", name="Put version 3 in force …").click()
+    await accessibility.check(page)
+    await page.keyboard.press("Escape")
+    await page.get_by_label("Critical high").first.fill("x")
+    await expect(page.get_by_text("must be a number")).to_be_visible()
+    await accessibility.check(page)
+    for view in ("JSON", "Versions"):
+        await page.get_by_role("link", name=view, exact=True).click()
+        await accessibility.check(page)
+    await configure(client, LIMITS, "Third")
+    await expect(page.get_by_role("alert", name="Another version is in force")).to_be_visible()
+    await accessibility.check(page)
 
 
 class TestAsReader:

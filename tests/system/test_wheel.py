@@ -50,6 +50,7 @@ def test_it_holds_three_packages_and_what_they_need(wheel: Path) -> None:
         ("missionops/samples", "*.*"),
         ("missionops/deploy", "*.*"),
         ("missionops/http/pages", "*.html"),
+        ("missionops/http/ui", "*.*"),
         ("missionops", "py.typed"),
     ):
         inside = place if place.startswith("missionops") else f"missionops/{place}"

@@ -46,6 +46,9 @@ export function svg(name, ...shapes) {
   return found;
 }
 
+/** What each row was made from. @type {WeakMap<Element, string>} */
+const texts = new WeakMap();
+
 /**
  * Make the children of an element those of `items`, by their keys: what is there already stays, with its focus.
  * @template T
@@ -65,15 +68,15 @@ export function keyed(parent, items, key, create) {
     const name = key(item);
     const text = JSON.stringify(item, (_, value) => (typeof value === "bigint" ? `${value}n` : value));
     let child = known.get(name);
-    if (!child || child.dataset.text !== text) {
+    if (!child || texts.get(child) !== text) {
       const made = create(item);
       made.dataset.key = name;
-      made.dataset.text = text;
+      texts.set(made, text);
       if (child) {
         // A row that has the focus, or text that is selected, is changed within and not replaced.
         update(child, made);
         child.className = made.className;
-        child.dataset.text = text;
+        texts.set(child, text);
       } else {
         child = made;
       }
@@ -84,7 +87,8 @@ export function keyed(parent, items, key, create) {
 }
 
 /**
- * Make the children of an element those of another one of the same kind: what is equal stays, with its focus.
+ * Make the children of an element those of another one of the same kind. Elements stay, with their focus, whether they
+ * are open, and what was typed into them.
  * @param {Element} element
  * @param {Element} other
  */
@@ -95,7 +99,15 @@ function update(element, other) {
     element.replaceChildren(...made);
     return;
   }
-  there.forEach((child, index) => {
-    if (!child.isEqualNode(made[index])) child.replaceWith(made[index]);
-  });
+  for (const [index, child] of there.entries()) {
+    const wanted = made[index];
+    if (child.isEqualNode(wanted)) continue;
+    if (child instanceof Element && wanted instanceof Element && child.tagName === wanted.tagName) {
+      for (const { name } of [...child.attributes]) if (name !== "open" && !wanted.hasAttribute(name)) child.removeAttribute(name);
+      for (const { name, value } of wanted.attributes) child.setAttribute(name, value);
+      update(child, wanted);
+    } else {
+      child.replaceWith(wanted);
+    }
+  }
 }

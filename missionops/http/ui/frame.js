@@ -17,20 +17,12 @@ const PAGES = [
   [["docs"], "Documents", "docs"],
   [["service"], "Service", "service"],
 ];
-const THEMES = ["system", "light", "dark"];
-const THEME = "missionops.theme";
 const CLOCK = "missionops.clock";
 const SEVERITIES = /** @type {const} */ (["CRITICAL", "HIGH", "MEDIUM", "LOW"]);
 /** Alarms that are told by name when they are new. */
 const NAMED = 50;
 /** Milliseconds between two looks at whether the service is well. */
 const HEALTH = 10_000;
-
-/** @param {string} theme */
-function setTheme(theme) {
-  document.documentElement.dataset.theme = theme;
-  localStorage.setItem(THEME, theme);
-}
 
 export class Frame {
   /**
@@ -60,12 +52,6 @@ export class Frame {
       },
     });
     this.nav = h("nav", { "aria-label": "Pages" });
-    const theme = h(
-      "select",
-      { "aria-label": "Theme", change: () => setTheme(theme.value) },
-      ...THEMES.map((each) => h("option", { value: each }, each)),
-    );
-    theme.value = document.documentElement.dataset.theme ?? "system";
     const limited = access.spacecraft ? `, ${access.spacecraft.length} spacecraft` : "";
     const who = access.name === null ? "no token needed" : `${access.name} (${access.role}${limited})`;
     const leave =
@@ -96,7 +82,6 @@ export class Frame {
           h("span", { class: "who" }, who),
           leave,
           this.attention.sound.button,
-          theme,
           h("button", { type: "button", "aria-label": "Keys", title: "Keys (?)", click: help }, "?"),
         ),
       );
@@ -158,9 +143,9 @@ export class Frame {
     try {
       const { data } = await get("/health/ready", {}, AbortSignal.timeout(HEALTH));
       if (data.status === "ready") this.health = "";
-      else if (data.database === "down") this.health = "database away: what is shown may be old";
-      else if (data.nats === "down") this.health = "NATS away: no telemetry comes in";
-      else this.health = `service not ready${data.ingest?.trouble ? `: ${data.ingest.trouble}` : ""}`;
+      else if (data.database === "down") this.health = "database away";
+      else this.health = data.nats === "down" ? "NATS away" : "service not ready";
+      this.link.title = this.health && (data.ingest?.trouble ?? "The page of the service says more.");
     } catch {
       // The link says that it does not answer.
     }
@@ -192,9 +177,4 @@ export class Frame {
     this.resized.disconnect();
     document.getElementById("frame")?.replaceChildren();
   }
-}
-
-export function restoreTheme() {
-  const theme = localStorage.getItem(THEME) ?? "system";
-  document.documentElement.dataset.theme = THEMES.includes(theme) ? theme : "system";
 }

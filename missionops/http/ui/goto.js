@@ -94,7 +94,7 @@ export function goTo() {
         dialog.close(); // such a field would only be emptied by it
       } else if (event.key === "Enter") {
         event.preventDefault();
-        list.children[chosen]?.querySelector("a")?.click();
+        go(/** @type {HTMLElement | undefined} */ (list.children[chosen])?.dataset.href ?? "");
       }
     },
   });
@@ -109,23 +109,25 @@ export function goTo() {
     input.setAttribute("aria-activedescendant", list.children[chosen]?.id ?? "");
   }
 
+  /** @param {string} href */
+  function go(href) {
+    if (!href) return;
+    dialog.close();
+    location.hash = href;
+  }
+
   async function fill() {
     asking?.abort();
     asking = new AbortController();
     try {
       const found = await places(input.value, asking.signal);
       list.replaceChildren(
-        ...found.map((place, index) =>
+        ...found.map(({ what, text, href, state }, index) =>
           h(
             "li",
-            { role: "option", id: `place${index}`, click: () => dialog.close() },
-            h("a", { href: place.href, tabindex: "-1" }, place.text),
-            h(
-              "span",
-              { class: "about" },
-              place.what,
-              place.state && place.state !== "NOMINAL" && STATES[place.state] ? stateMark(place.state) : null,
-            ),
+            { role: "option", id: `place${index}`, "data-href": href, click: () => go(href) },
+            h("span", {}, text),
+            h("span", { class: "about" }, what, state && state !== "NOMINAL" && STATES[state] ? stateMark(state) : null),
           ),
         ),
       );

@@ -2,6 +2,7 @@
 
 import { h } from "./dom.js";
 import { link } from "./route.js";
+import { themeChoice } from "./theme.js";
 
 /**
  * A key of one page: what it is called (`Enter`, `j`), what it does in words, and how. A key without `run` is listed only.
@@ -58,7 +59,7 @@ export function listen(goTo) {
     h("h2", { id: "keys" }, "Keys"),
     list(LISTED),
     own,
-    h("p", {}, h("label", {}, choice, " Single keys are on")),
+    h("p", {}, h("label", {}, choice, " Single keys are on"), " ", h("label", { class: "field theme" }, "Theme", themeChoice())),
     h("p", {}, h("button", { type: "button", click: () => dialog.close() }, "Close")),
   );
   document.body.append(dialog);

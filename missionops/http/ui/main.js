@@ -2,7 +2,7 @@
 
 import * as clock from "./clock.js";
 import { h } from "./dom.js";
-import { Frame, restoreTheme } from "./frame.js";
+import { Frame } from "./frame.js";
 import { goTo } from "./goto.js";
 import * as keys from "./keys.js";
 import { Live } from "./live.js";
@@ -18,6 +18,7 @@ import { service } from "./pages/service.js";
 import { spacecraft } from "./pages/spacecraft.js";
 import { current, link } from "./route.js";
 import { access, get, setAccess, setToken } from "./session.js";
+import { restoreTheme } from "./theme.js";
 
 /** Milliseconds after which everything is asked for again: states change with time, too. */
 const REFRESH = 20_000;

@@ -59,7 +59,9 @@ async def write(
     found = [_alarm(one, rules, now) for one in new]
     for identifier, episode in risen.items():
         _explain(locked[identifier], episode, rules)
-    await alarms.place(connection, [*found, *locked.values()], now)
+    await alarms.place(
+        connection, [*found, *locked.values()], now, _active([*found, *locked.values()], changed), locked
+    )
 
     told: list[Told] = []
     for identifier, end in retracted.items():
@@ -80,6 +82,17 @@ async def write(
     await alarms.add(connection, partition, found)
     await alarms.tell(connection, told)
     return told
+
+
+def _active(all_of_them: Sequence[Alarm], changed: Mapping[str, Becomes]) -> set[tuple[str, str]]:
+    """Which parameters of spacecraft have an active alarm among these, once they have changed."""
+    active = set()
+    for one in all_of_them:
+        becomes = changed.get(one.id)
+        is_gone = one.is_retracted or isinstance(becomes, Retracted)
+        if not is_gone and (becomes.episode if isinstance(becomes, GoesOn) else one.episode).end is None:
+            active.add((one.spacecraft_id, one.parameter))
+    return active
 
 
 def _alarm(new: New, rules: Mapping[RuleKey, Mapping[str, Any]], now: datetime) -> Alarm:

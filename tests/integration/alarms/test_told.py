@@ -33,8 +33,11 @@ class Alarms:
         assert "version" in json.loads(reply.data), reply.data
 
     async def report(self, second: float, **parameters: Any) -> None:
-        moment = (START + timedelta(seconds=second)).isoformat()
-        body = json.dumps({"timestamp": moment, "id": f"s{second:g}", "parameters": parameters}).encode()
+        await self.report_at((START + timedelta(seconds=second)).isoformat(), f"s{second:g}", **parameters)
+
+    async def report_at(self, moment: str, identifier: str | None = None, **parameters: Any) -> None:
+        given = {"id": identifier} if identifier else {}
+        body = json.dumps({"timestamp": moment, "parameters": parameters, **given}).encode()
         await self.client.request(f"telemetry.{self.name}", body, timeout=5)
 
     async def told(self) -> list[dict[str, Any]]:

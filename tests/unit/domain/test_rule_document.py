@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from missionops.domain import limits, rule
+from missionops.domain import limits, rule, rule_document
 from missionops.errors import InvalidRequest
 
 BAND: dict[str, Any] = {"warnHigh": 5}
@@ -107,3 +107,18 @@ def test_a_rule_that_is_off_checks_nothing_and_is_validated_all_the_same():
 
 def test_a_rule_of_texts_alone_checks_nothing():
     assert limits.compile_rules({"parameters": {"p": {"unit": "V", "guidance": "wait"}}}) == {}
+
+
+@pytest.mark.parametrize(
+    ("masks", "path"),
+    [
+        ({"p": "p"}, "p"),
+        ({"p": "q", "q": "p"}, "p"),
+        ({"p": "q", "q": "r", "r": "q"}, "q"),
+        ({"p": "q", "q": "r"}, None),
+    ],
+)
+def test_parameters_that_mask_one_another_are_refused(masks, path):
+    document = {"parameters": {name: BAND | {"maskedBy": other} for name, other in masks.items()} | {"other": BAND}}
+    found = [detail.path for detail in rule_document.faults(document)]
+    assert found == ([f"parameters.{path}.maskedBy"] if path else [])

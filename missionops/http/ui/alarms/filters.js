@@ -80,9 +80,12 @@ export class Filters {
     const apply = () => {
       const text = input.value.trim();
       const found = text === "" ? null : time(text, now());
-      this.fault.textContent = typeof found === "string" ? found : "";
-      input.setAttribute("aria-invalid", String(typeof found === "string"));
-      if (typeof found !== "string" && text !== (this.query.get(name) ?? "")) change({ ...FIRST_PAGE, [name]: text });
+      const other = time(this.query.get(name === "from" ? "to" : "from") ?? "", now());
+      const isCrossed = typeof found === "number" && typeof other === "number" && (name === "from" ? found > other : found < other);
+      const fault = typeof found === "string" ? found : isCrossed ? "The time from which is after the time to which." : "";
+      this.fault.textContent = fault;
+      input.setAttribute("aria-invalid", String(fault !== ""));
+      if (!fault && text !== (this.query.get(name) ?? "")) change({ ...FIRST_PAGE, [name]: text });
     };
     const input = h("input", {
       class: "short",

@@ -15,11 +15,14 @@ export class HeldList {
     this.row = row;
     this.isBusy = isBusy;
     this.isPointedAt = false;
+    /** What is to be done whenever the rows were made anew. */
+    this.rendered = () => {};
     /** @type {Alarm[]} */
     this.shown = [];
     /** @type {Alarm[] | null} */
     this.waiting = null;
-    this.news = h("button", { type: "button", class: "news", hidden: true, click: () => this.release() });
+    this.news = h("button", { type: "button", hidden: true, click: () => this.release() });
+    this.place = h("div", { class: "news-place" }, this.news);
     body.addEventListener("pointerenter", () => {
       this.isPointedAt = true;
     });
@@ -80,6 +83,7 @@ export class HeldList {
 
   render() {
     keyed(this.body, this.shown, (alarm) => alarm.id, this.row);
+    this.rendered();
   }
 
   /** @param {string} id */

@@ -45,6 +45,7 @@ export function changed(document, [key, ...rest], value) {
  * @returns {Difference[]}
  */
 export function differences(before, after, keys = []) {
+  if (before === after) return []; // a change makes new objects only where it is
   if (!isObject(before) || !isObject(after)) return text(before) === text(after) ? [] : [{ keys, before, after }];
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])];
   return names.flatMap((name) => differences(own(before, name), own(after, name), [...keys, name]));

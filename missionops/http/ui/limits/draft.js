@@ -155,6 +155,15 @@ export class Draft {
     }));
   }
 
+  /** How many faults and warnings there are by parameter. */
+  faultCounts() {
+    /** @type {Map<string | number, number>} */
+    const found = new Map();
+    for (const { keys } of [...this.faults, ...this.warnings])
+      if (keys[0] === "parameters") found.set(keys[1], (found.get(keys[1]) ?? 0) + 1);
+    return found;
+  }
+
   /** The document as it is sent. */
   get text() {
     return this.broken ?? written(this.document);

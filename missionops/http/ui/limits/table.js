@@ -36,6 +36,7 @@ const COLUMNS = [
  */
 export function rows(draft, checked, seen, preview) {
   const { rules } = draft;
+  const faults = draft.faultCounts();
   const checks = new Map((checked?.rules ?? []).map((/** @type {any} */ each) => [each.parameter, each]));
   const unruled = new Set(checked?.unruled ?? seen);
   const changed = new Set(draft.differences().map((each) => (each.keys[0] === "parameters" ? each.keys[1] : undefined)));
@@ -66,7 +67,7 @@ export function rows(draft, checked, seen, preview) {
       observed: comparison?.observed && observed,
       comparison: sides,
       isChanged: changed.has(name),
-      faults: draft.faultsOf(name).length,
+      faults: faults.get(name) ?? 0,
     };
   });
 }

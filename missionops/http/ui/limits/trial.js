@@ -157,7 +157,9 @@ export class Trial {
     if (!preview) parts.push("Shows which alarms this draft would have found, beside those that were. Nothing is changed by it.");
     else {
       const { from, to } = preview.range;
-      parts.push(`${preview.snapshots.toLocaleString("en")} snapshots, ${utcOf(from)} to ${utcOf(to)} UTC`);
+      parts.push(
+        `${preview.snapshots.toLocaleString("en")} ${preview.snapshots === 1 ? "snapshot" : "snapshots"}, ${utcOf(from)} to ${utcOf(to)} UTC`,
+      );
       if (preview.running) parts.push(`${Math.floor(preview.progress * 100)} % is read`);
       else if (preview.failure) parts.push(`stopped: ${preview.failure.message}`);
       else if (!preview.isComplete) parts.push(`stopped at ${Math.floor(preview.progress * 100)} %: what is shown is of that part alone`);

@@ -61,6 +61,7 @@ export function alarms(route) {
     () => selection.chosen.size > 0 || bar.isBusy || dialog.isOpen,
   );
   const selection = new Selection(table, list, () => bar.show(selection.chosen.size));
+  list.rendered = () => selection.show();
   const shelves = new Shelves((said) => bar.say(said));
   const view = h(
     "div",
@@ -68,7 +69,7 @@ export function alarms(route) {
     h("div", { class: "bar" }, h("h1", {}, "Alarms"), tabs, handled),
     statistics.view,
     filters.view,
-    list.news,
+    list.place,
     table,
     shelves.table,
     note,
@@ -93,7 +94,6 @@ export function alarms(route) {
         : await get("/alarms/search", { ...standing, from, to, limit: PORTION }, signal);
     const items = tab === "active" ? data.items : data;
     list.show(items);
-    selection.show();
     table.hidden = list.shown.length === 0;
     tell(items.length, tab === "active" ? data.total : null, cursor);
     await tellHandled(handledAt, signal);

@@ -110,7 +110,7 @@ function nothing() {
   if (access()?.spacecraft) return ["Nothing was received yet of the spacecraft that your token is for."];
   return [
     "No spacecraft yet. Its first telemetry brings it here. Try: ",
-    h("code", {}, "missionops publish SC-001 temp=42"),
+    h("code", {}, "missionops publish SC-001 --param temp=42"),
     " or ",
     h("code", {}, "missionops demo"),
   ];

@@ -15,6 +15,8 @@ import { get, may } from "../session.js";
 const PORTION = 200;
 /** Milliseconds between two checks of what the rules in force do: it takes the service a while. */
 const CHECK = 60_000;
+/** Milliseconds after a change of the draft. */
+const SOON = 100;
 /** @type {[string, string][]} */
 const VIEWS = [
   ["", "Table"],
@@ -112,6 +114,7 @@ export function limits(route) {
   );
   const shownCount = () => Number(query.get("n")) || PORTION;
   let generation = -1;
+  let showing = 0;
 
   function again() {
     dispatchEvent(new HashChangeEvent("hashchange"));
@@ -272,7 +275,13 @@ export function limits(route) {
     show();
   }
 
-  draft.listeners.add(show);
+  /** Soon, and once for many keys: with thousands of parameters it takes a while. */
+  function showSoon() {
+    clearTimeout(showing);
+    showing = setTimeout(show, SOON);
+  }
+
+  draft.listeners.add(showSoon);
   return {
     title: `Limits of ${spacecraft}`,
     view,
@@ -285,7 +294,8 @@ export function limits(route) {
     },
     concerns: (/** @type {any} */ hint) => hint.configs || (trial.newest === null && hint.spacecraft?.includes(spacecraft)),
     leave() {
-      draft.listeners.delete(show);
+      draft.listeners.delete(showSoon);
+      clearTimeout(showing);
       trial.leave();
     },
   };

@@ -1,0 +1,74 @@
+"""When late telemetry is worked in, and what is left of what retention has removed."""
+
+import json
+from typing import Any
+
+import pytest
+
+from missionops.store import alarm_marks
+from missionops.store.checkpoint import Lease
+from tests.integration.alarms.test_any_order import until_settled
+from tests.integration.alarms.test_told import Alarms
+
+POSITION = bytes(16)
+
+
+@pytest.mark.parametrize(
+    ("ages", "is_due"),
+    [
+        ((0.5,), False),  # more may be on its way
+        ((1.5,), True),
+        ((4.0, 0.5), False),
+        ((5.5, 0.5), True),  # and that has lasted for 5 s
+    ],
+)
+async def test_late_telemetry_is_due_a_second_after_the_last_of_it_or_five_after_the_first(database, ages, is_due):
+    await database.execute('INSERT INTO app.checkpoint ("partition", epoch) VALUES (0, 7) ON CONFLICT DO NOTHING')
+    epoch = await database.fetchval('SELECT epoch FROM app.checkpoint WHERE "partition" = 0')
+    for age in ages:
+        await database.execute(
+            """
+            INSERT INTO app.alarm_mark (
+                spacecraft_id, parameter, "check", first_position, last_position, is_late, marked_at
+            ) VALUES ('SC-001', 'temp', 'LIMIT', $1, $1, true, clock_timestamp() - make_interval(secs => $2))
+            """,
+            POSITION,
+            age,
+        )
+    found = await alarm_marks.due(database, Lease(0, epoch), 10)
+    assert found == (["SC-001"] if is_due else [])
+
+
+@pytest.fixture
+def alarms(service, client) -> Alarms:
+    return Alarms(client)
+
+
+async def kept(database: Any) -> list[tuple[Any, ...]]:
+    rows = await database.fetch('SELECT start, "end", state, episode::text FROM app.alarm ORDER BY start')
+    return [(*row[:3], json.loads(row[3])["facts"]["samples"]) for row in rows]
+
+
+async def test_what_retention_has_removed_changes_nothing_and_its_alarms_stay_as_they_were(alarms, database):
+    await alarms.configure({"parameters": {"temp": {"warnHigh": 50, "raise": {"samples": 2}}}})
+    for second, value in ((1, 60), (2, 60), (3, 40), (10, 60), (20, 40)):
+        await alarms.report(second, temp=value)
+    await until_settled(database, 5)
+    before = await kept(database)
+    assert [one[-1] for one in before] == [2]
+    await database.execute("DELETE FROM app.snapshot WHERE \"timestamp\" < '2026-01-01T00:00:15Z'")
+    await alarms.report(12, temp=60)  # with the one at 10 it would raise an alarm
+    await until_settled(database, 2)
+    assert await kept(database) == before
+
+
+async def test_a_late_sample_of_an_alarm_that_is_partly_removed_is_counted_on_top(alarms, database):
+    await alarms.configure({"parameters": {"temp": {"warnHigh": 50}}})
+    for second in (1, 2, 3, 10, 20):
+        await alarms.report(second, temp=60)
+    await until_settled(database, 5)
+    await database.execute("DELETE FROM app.snapshot WHERE \"timestamp\" < '2026-01-01T00:00:09Z'")
+    await alarms.report(15, temp=90)
+    await until_settled(database, 3)
+    [(_, end, state, samples)] = await kept(database)
+    assert (end, state, samples) == (None, "ACTIVE_UNACKNOWLEDGED", 6)
