@@ -8,8 +8,8 @@ COPY missionops missionops
 COPY subscribers subscribers
 COPY publishers publishers
 COPY migrations migrations
-# The exact versions of requirements.lock, with `missionops[notify]` and without `missionops[embedded]`, because the servers run in other containers.
-# pip compiles the modules here, because nothing can be written when the container runs.
+# The exact versions of requirements.lock: with `missionops[notify]`, and without `missionops[embedded]`, because the
+# servers run in other containers. pip compiles the modules here, because nothing can be written when the container runs.
 RUN python -m venv --without-pip /opt/missionops \
     && pip --python /opt/missionops/bin/python install --no-cache-dir --require-hashes --requirement requirements.lock \
     && pip --python /opt/missionops/bin/python install --no-cache-dir --no-deps . \

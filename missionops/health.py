@@ -20,7 +20,7 @@ from missionops.errors import Unavailable
 from missionops.ingest.outgoing_stream import unbounded
 from missionops.ingest.status import IngestStatus, StreamEnd
 from missionops.notifications.status import NotificationStatus
-from missionops.operations.health import Health, Ingest, Notifications, OutgoingStream, RollUps
+from missionops.operations.health import AlarmFinding, Health, Ingest, Notifications, OutgoingStream, RollUps
 from missionops.store import locks
 from missionops.store.database import Database
 
@@ -30,6 +30,7 @@ _STALLED_AFTER = 5.0
 """Seconds for which a message may wait while nothing is handled, before this is reported."""
 _FULL = 0.95
 """The share of its max_bytes at which a stream counts as full: it refuses large messages first."""
+_MOST_NAMED = 10
 _TIMEOUT = 1.5
 _LOCKS_TIMEOUT = 0.5
 _KNOWS_LAG = ("owner", "standby")
@@ -81,7 +82,7 @@ class HealthReporter(Collector):
                     if holders := await locks.sentence(connection):
                         trouble = f"{trouble} {holders}"
         is_owner = status.role == "owner"
-        roll_ups = status.roll_ups
+        roll_ups, alarms = status.roll_ups, status.alarms
         outgoing = {name: stream for name, stream in sorted(status.outgoing.items()) if stream.max_bytes is not None}
         if status.role == "standby":
             outgoing = {}  # the owner reports these
@@ -104,6 +105,14 @@ class HealthReporter(Collector):
                 anomalies=dict(status.anomalies),
                 dead_letters=dict(status.dead_letters),
                 roll_ups=None if roll_ups.waiting is None else RollUps(roll_ups.waiting, round(roll_ups.lag, 3)),
+                alarms=None
+                if alarms.waiting is None
+                else AlarmFinding(
+                    "failing" if alarms.failing else "behind" if alarms.trouble else "up to date",
+                    alarms.waiting,
+                    round(alarms.lag, 3),
+                    [*alarms.failing[:_MOST_NAMED]],
+                ),
             ),
             {
                 name: OutgoingStream(
@@ -113,6 +122,7 @@ class HealthReporter(Collector):
             },
             [unbounded(name) for name, stream in outgoing.items() if not stream.max_bytes]
             + [stream.trouble for stream in outgoing.values() if stream.trouble]
+            + ([alarms.trouble] if alarms.trouble else [])
             + (notifications.troubles() if notifications else []),
             notifications,
         )

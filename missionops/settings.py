@@ -54,6 +54,12 @@ def _check_prefix(subject: str) -> str:
     return subject
 
 
+def _check_header(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}", name):
+        raise ValueError("it must be the name of a header, such as X-Forwarded-User")
+    return name
+
+
 def _empty_as_none(value: Any) -> Any:
     """An empty variable counts as not set, because compose.yaml passes on an empty one for each that is not set."""
     return None if value == "" else value
@@ -65,6 +71,7 @@ _Text = Annotated[str | None, _Optional]
 _Secret = Annotated[SecretStr | None, _Optional]
 _File = Annotated[Annotated[Path, AfterValidator(_check_readable)] | None, _Optional]
 _Prefix = Annotated[Annotated[str, AfterValidator(_check_prefix)] | None, _Optional]
+_Header = Annotated[Annotated[str, AfterValidator(_check_header)] | None, _Optional]
 _Seconds = Annotated[float, Field(gt=0, le=_CENTURY)]
 _Origins = Annotated[str, AfterValidator(_check_origins)]
 _Port = Annotated[int, Field(ge=0, le=65535)]
@@ -138,6 +145,10 @@ class Settings(NatsAccess):
         "off",
         description="off: no token, on loopback only; tokens: each request needs one; proxy: a proxy authenticates.",
     )
+    http_user_header: _Header = Field(
+        None,
+        description="The header in which the proxy names the user (with `proxy`); without it nobody knows who acts.",
+    )
     cors_origins: _Origins = Field(
         "", description="Origins of web pages that may use HTTP (CORS), separated by commas; * allows all."
     )
@@ -185,6 +196,14 @@ class Settings(NatsAccess):
     log_format: Literal["auto", "text", "json"] = Field(
         "auto", description="`text`, `json`, or `auto`: text on a terminal and JSON elsewhere."
     )
+
+    @model_validator(mode="after")
+    def _check_user_header(self) -> Self:
+        if self.http_user_header and self.http_auth != "proxy":
+            raise ValueError(
+                "MISSIONOPS_HTTP_USER_HEADER needs MISSIONOPS_HTTP_AUTH=proxy: anybody could set the header"
+            )
+        return self
 
     @property
     def allowed_origins(self) -> list[str]:

@@ -1,5 +1,6 @@
 """The command line: its commands, and the program. A command's module is imported when the command is run."""
 
+import os
 import sys
 from collections.abc import Mapping
 from importlib import import_module
@@ -132,6 +133,8 @@ app = typer.Typer(
 def main() -> None:
     """The `missionops` program: every expected error is one sentence and exit code 1."""
     terminal.prepare()
+    # We have no plugin of pydantic, and to look for some it reads what every installed distribution says of itself.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         app()
     except errors.MissionopsError as error:

@@ -47,7 +47,7 @@ def without_comments(module: bytes) -> bytes:
 
     They are a sixth of what is sent. A line within a text that looks like a comment would be lost: there is none.
     """
-    comments = rb"^[ \t]*(?:/\*\*.*?\*/[ \t]*|//[^\n]*)$"
+    comments = rb"^[ \t]*(?:/\*\*(?:(?!\*/).)*\*/[ \t]*|//[^\n]*)$"  # a line that goes on after its comment stays
     flags = re.MULTILINE | re.DOTALL
     return re.sub(comments, lambda found: b"\n" * found[0].count(b"\n"), module, flags=flags)
 

@@ -57,7 +57,8 @@ async def served(settings: Settings, context: Context, metrics: Metrics) -> Asyn
     host = settings.http_host
     listener = _bind(host, settings.http_port)
     connections = Connections()
-    authorization = Authorization(Tokens(context.database) if settings.http_auth == "tokens" else None)
+    tokens = Tokens(context.database) if settings.http_auth == "tokens" else None
+    authorization = Authorization(tokens, settings.http_user_header)
     feed = ChangeFeed(settings.database_url)
     server = _Server(
         uvicorn.Config(

@@ -30,7 +30,7 @@ class Access(msgspec.Struct):
     """Who asks, and what that one may do."""
 
     name: str | None
-    """Of the token; null where no token is needed."""
+    """Of the token, or of the user whom a proxy names; null where nobody is asked."""
     role: Role
     spacecraft: list[str] | None
     """The only ones that the caller may see and change; null: all."""
@@ -89,7 +89,7 @@ def routes(
         if isinstance(caller, HttpResponse):
             return caller
         visible = None if caller.spacecraft is None else sorted(caller.spacecraft)
-        name = None if authorization.is_open else caller.name
+        name = caller.name if caller.is_known else None
         found = Access(name, caller.role, visible, auth, __version__, datetime.now(UTC))
         return HttpResponse(msgspec.json.encode(found), headers={"Cache-Control": "no-store"})
 

@@ -1,5 +1,6 @@
 """Writes messages of what is due: each says of its alarms how they are then, and what it tells is noted with it."""
 
+import asyncio
 import logging
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -38,7 +39,9 @@ class _MessagePace:
 class Composer:
     """Writes one message for each delivery of which something is due."""
 
-    def __init__(self, deliveries: Collection[RouteTarget]) -> None:
+    def __init__(self, deliveries: Collection[RouteTarget], lock: asyncio.Lock) -> None:
+        """`lock` is held by whoever changes the progress in this process."""
+        self._lock = lock
         self._deliveries = {delivery.key: delivery for delivery in deliveries}
         self._paces: dict[Key, _MessagePace] = {key: _MessagePace() for key in self._deliveries}
 
@@ -48,7 +51,7 @@ class Composer:
             delivery, pace = self._deliveries[key], self._paces[key]
             if first + timedelta(seconds=delivery.route.group) > now or not pace.allows(now):
                 continue
-            async with connection.transaction():
+            async with self._lock, connection.transaction():
                 await notifications.lock(connection)
                 if key not in await notifications.first_due(connection, [key]):
                     continue  # another instance has written it meanwhile

@@ -1,9 +1,10 @@
 """Takes in what has happened to alarms: which targets are to be told of them, and when."""
 
-from collections.abc import Callable, Collection, Iterable
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
-from missionops.domain.alarm import AlarmMessage
+from missionops.domain.alarm import AlarmMessage, AlarmRecord
 from missionops.domain.notification import progress as progresses
 from missionops.domain.notification.progress import NotificationProgress
 from missionops.domain.notification.route import RouteTarget
@@ -13,7 +14,8 @@ from missionops.store.notifications import NotificationRow
 
 _PAGE = 200
 _MARGIN = timedelta(minutes=1)
-"""By how much what is noted as handled lies back: another instance may not be done with what came before."""
+"""By how much what is noted as handled lies back: another instance may not be done with what came before, and the clock
+of NATS may not be ours."""
 
 
 class Intake:
@@ -31,18 +33,22 @@ class Intake:
         self._deliveries = deliveries
         self._clock = clock
         self._wake = wake
+        self.lock = asyncio.Lock()
+        """Held by whoever changes the progress, in turn: the lock of the database goes to whoever asks at the right
+        moment, and while alarms flood in nobody else would get it."""
 
     async def handled_at(self) -> datetime:
         """Up to when the stream ALARMS was taken in, at least."""
         async with self._database.transaction() as connection:
-            return await notifications.handled_at(connection, self._clock())
+            return await notifications.handled_at(connection, self._clock() - _MARGIN)
 
     async def take(self, messages: Iterable[AlarmMessage], until: datetime) -> None:
         """Take in transitions as they were published, the last of them at that time of the stream."""
+        last = {message.alarm.id: message.alarm for message in messages}
         concerned = {
-            message.alarm.id
-            for message in messages
-            if any(delivery.route.match.concerns(message.alarm) for delivery in self._deliveries)
+            identifier: alarm
+            for identifier, alarm in last.items()
+            if any(delivery.route.match.concerns(alarm) for delivery in self._deliveries)
         }
         await self._take(concerned, until - _MARGIN)
 
@@ -54,19 +60,27 @@ class Intake:
                 found = await notifications.behind(connection, after, keys, _PAGE)
             if not found:
                 return
-            await self._take(found)
+            await self._take(dict.fromkeys(found))
             after = found[-1]
 
-    async def _take(self, alarm_ids: Collection[str], until: datetime | None = None) -> None:
-        """What happened is read from the history of the alarms, where nothing is missing or out of order."""
-        async with self._database.transaction() as connection:
+    async def _take(self, alarms: Mapping[str, AlarmRecord | None], until: datetime | None = None) -> None:
+        """Take in what has happened to alarms, by id, each with how it was told if that is known.
+
+        It is read from their history, where nothing is missing or out of order, from where it was not followed yet.
+        """
+        async with self.lock, self._database.transaction() as connection:
             await notifications.lock(connection)
-            before = await notifications.of(connection, alarm_ids)
+            before = await notifications.of(connection, alarms.keys())
             followed = {
                 identifier: min(
-                    (known.get(one.key, NotificationProgress()).revision for one in self._deliveries), default=0
+                    (
+                        before[identifier].get(one.key, NotificationProgress()).revision
+                        for one in self._deliveries
+                        if alarm is None or one.key in before[identifier] or one.route.match.concerns(alarm)
+                    ),
+                    default=0,
                 )
-                for identifier, known in before.items()
+                for identifier, alarm in alarms.items()
             }
             rows: list[NotificationRow] = []
             now = self._clock()

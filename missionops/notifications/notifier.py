@@ -8,6 +8,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from prometheus_client import CollectorRegistry
 
@@ -57,7 +58,7 @@ class Notifier:
         self._woken = asyncio.Event()
         self._is_stopping = False
         self.intake = Intake(pool, file.deliveries, clock, self._woken.set)
-        self._composer = Composer(file.deliveries)
+        self._composer = Composer(file.deliveries, self.intake.lock)
         self._sending: dict[str, asyncio.Task[None]] = {}
         self._done: list[tuple[Claimed, str | None]] = []
         self._heartbeats: dict[str, asyncio.Task[None]] = {}
@@ -65,7 +66,6 @@ class Notifier:
         self._repeats = RepeatFilter()
         self._failing: dict[str, str] = {}
         """By target that does not take messages: why."""
-        self._is_caught_up = False
 
     def now(self) -> datetime:
         """The time by the notifier's clock."""
@@ -73,28 +73,32 @@ class Notifier:
 
     async def run(self, is_handling: Callable[[], Awaitable[bool]]) -> None:
         """Work until stopped; `is_handling` says whether telemetry is handled, for the sign of life."""
-        self._is_caught_up = False
+        catching_up = asyncio.create_task(self._until_done(self.intake.catch_up))
+        await self._until_done(partial(self._work, is_handling))
+        catching_up.cancel()
+        await asyncio.wait([catching_up])
+
+    async def _until_done(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Work, again after each error; everything waits in the database for another attempt."""
         while not self._is_stopping:
             try:
-                await self._work(is_handling)
-            except Exception as error:  # everything waits in the database for another attempt
+                await work()
+            except Exception as error:
                 self.status.trouble = trouble = f"Nobody is notified now: {str(error) or type(error).__name__}"
                 is_expected = isinstance(error, MissionopsError) or database.is_outage(error)
                 if self._repeats.is_new(trouble):
                     log.log(logging.WARNING if is_expected else logging.ERROR, "%s", trouble,
                             exc_info=None if is_expected else error)  # fmt: skip
                 await asyncio.sleep(_LOOK)
+            else:
+                return
 
     async def _work(self, is_handling: Callable[[], Awaitable[bool]]) -> None:
         """Work on one connection, until stopped."""
-        if not self._is_caught_up:
-            await self.intake.catch_up()
         async with database.connected(self._pool.dsn, **_LIMITS) as connection:
-            if not self._is_caught_up:
-                for target, alarms in await notification_messages.forget(connection, list(self._file.targets)):
-                    log.warning("a message about %d alarms is dropped: the notify file has its target %s no more",
-                                alarms, target)  # fmt: skip
-                self._is_caught_up = True
+            for target, alarms in await notification_messages.forget(connection, list(self._file.targets)):
+                log.warning("a message about %d alarms is dropped: the notify file has its target %s no more",
+                            alarms, target)  # fmt: skip
             while not self._is_stopping:
                 self._woken.clear()
                 await self.turn(connection)

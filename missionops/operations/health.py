@@ -32,6 +32,19 @@ class RollUps(msgspec.Struct, rename="camel"):
     """For how long there has always been one."""
 
 
+class AlarmFinding(msgspec.Struct, rename="camel"):
+    """How far the finding of alarms is behind."""
+
+    state: Literal["up to date", "behind", "failing"]
+    """failing: those of some spacecraft could not be found and are tried again."""
+    waiting_spans: int
+    """Spans of telemetry in which alarms are still to be found, up to 10,000; late telemetry waits for a second."""
+    lag_seconds: float
+    """For how long the oldest of them has waited."""
+    failing: list[str]
+    """The spacecraft whose alarms could not be found, at most ten of them."""
+
+
 class Ingest(msgspec.Struct, rename="camel"):
     """The state of the ingest path in this instance."""
 
@@ -49,6 +62,8 @@ class Ingest(msgspec.Struct, rename="camel"):
     anomalies: dict[str, int]
     dead_letters: dict[str, int]
     roll_ups: RollUps | None
+    """Null until the owner has looked, and for a standby."""
+    alarms: AlarmFinding | None
     """Null until the owner has looked, and for a standby."""
 
 

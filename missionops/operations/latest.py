@@ -61,7 +61,7 @@ class LatestValue(msgspec.Struct, rename="camel"):
     `severity`, `limit`, `limits`, `version`: what judged it when it came. `unit`, `description`, `subsystem`: of the
     rule in force now. `previous`: the value before it. `every`: the median of its last 20 intervals, in seconds.
     `isStale`: whether it is older than the rule's `staleAfter`, else than three such intervals; null where nobody can
-    say.
+    say. `alarmId`: of its active alarm, the worst where there are several; with `at` of the one that was active then.
     """
 
     name: str
@@ -144,6 +144,8 @@ async def _shown(
     anomalies = {
         judged[index][0]: found for index, found in (await stored.anomalies(connection, spacecraft_id, keys)).items()
     }
+    at = moment.now if moment.as_of_then else None
+    alarms = await stored.alarms(connection, spacecraft_id, newest.keys(), at)
     now = timestamp.to_microseconds(moment.now)
     return [
         _value(
@@ -152,6 +154,7 @@ async def _shown(
             rules.get((found[0].version, name)),
             rules.get((config.version, name), {}),
             anomalies.get(name),
+            alarm_id=alarms.get(name),
             now=now,
             as_of_then=moment.as_of_then,
         )
@@ -166,6 +169,7 @@ def _value(
     in_force: Mapping[str, Any],
     anomaly: tuple[str, bytes] | None,
     *,
+    alarm_id: str | None,
     now: int,
     as_of_then: bool,
 ) -> LatestValue:
@@ -186,7 +190,7 @@ def _value(
         previous=_plain(found[1].value) if len(found) > 1 else None,
         every=reports.usual_interval(found),
         is_stale=reports.is_stale(found, in_force.get("staleAfter"), now, as_of_then=as_of_then),
-        alarm_id=None,
+        alarm_id=alarm_id,
     )
 
 

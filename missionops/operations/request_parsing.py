@@ -124,7 +124,7 @@ def by(caller: Caller, given: str | None) -> str:
     if given is None or given == caller.name:
         return caller.name
     if caller.is_known:
-        raise refused("by", f"must be {caller.name}, the name of the token, or not be given")
+        raise refused("by", f"must be {caller.name}, who asks, or not be given")
     return given
 
 

@@ -189,6 +189,30 @@ async def anomalies(
     return {index: found[key] for index, key in enumerate(wanted) if key in found}
 
 
+# One that stands, the worst; of equal ones that which began last.
+_ALARMS = """
+SELECT DISTINCT ON (parameter) parameter, id FROM app.alarm
+WHERE spacecraft_id = $1 AND parameter = ANY ($2) AND "end" IS NULL AND NOT is_retracted
+ORDER BY parameter, severity DESC, start DESC, id
+"""
+_ALARMS_AT = """
+SELECT DISTINCT ON (parameter) parameter, id FROM app.alarm
+WHERE spacecraft_id = $1 AND parameter = ANY ($2) AND start <= $3 AND ("end" IS NULL OR "end" > $3) AND NOT is_retracted
+ORDER BY parameter, severity DESC, start DESC, id
+"""
+
+
+async def alarms(
+    connection: Connection, spacecraft_id: str, parameters: Collection[str], at: datetime | None
+) -> dict[str, str]:
+    """The id of the active alarm of each of these parameters that has one, now or at a time."""
+    if at is None:
+        rows = await connection.fetch(_ALARMS, spacecraft_id, list(parameters))
+    else:
+        rows = await connection.fetch(_ALARMS_AT, spacecraft_id, list(parameters), at)
+    return {row[0]: row[1] for row in rows}
+
+
 class SettingsInForce(NamedTuple):
     """What the config in force says of all parameters."""
 

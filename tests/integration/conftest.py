@@ -1,6 +1,8 @@
 """Servers that a test may stop, starve and spoil, and the service as the process that it is."""
 
 import asyncio
+import contextlib
+import io
 import json
 import os
 import re
@@ -11,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import asyncpg
 import httpx
@@ -19,6 +22,7 @@ import psutil
 import pytest
 from nats.aio.client import Client
 
+from missionops import cli
 from missionops.embedded.nats import NatsServer
 from missionops.embedded.postgres import PostgresServer
 from missionops.store import migrate
@@ -161,6 +165,26 @@ async def serve(place: Place) -> AsyncIterator[Serve]:
     yield start
     for served in started:
         await served.close()
+
+
+@pytest.fixture
+def run(service, nats_url):
+    """Runs a command in this process; its code, what it printed, and what it said beside."""
+
+    def ran(words: tuple[str, ...]) -> tuple[int, str, str]:
+        out, err = io.StringIO(), io.StringIO()
+        line = ["missionops", *words, "--server", nats_url]
+        with patch("sys.argv", line), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                cli.main()
+            except SystemExit as ended:
+                return int(ended.code or 0), out.getvalue(), err.getvalue()
+        return 0, out.getvalue(), err.getvalue()
+
+    async def run(*words: str) -> tuple[int, str, str]:
+        return await asyncio.to_thread(ran, words)
+
+    return run
 
 
 class Mission:

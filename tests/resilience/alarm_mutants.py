@@ -68,7 +68,7 @@ ALARM_MUTANTS = (
     ),
     AlarmMutant(
         "does not mark what it failed to find",
-        Change(_ENGINE, "AlarmEngine.take", edits.calls("_mark"), _NOTHING),
+        Change(_ENGINE, "AlarmEngine.take", edits.all_of(edits.calls("_mark"), edits.lacks("pop")), _NOTHING),
         "after_a_failure",
     ),
     AlarmMutant(

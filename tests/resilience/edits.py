@@ -54,6 +54,11 @@ def uses(name: str) -> Matcher:
     )
 
 
+def lacks(name: str) -> Matcher:
+    """A statement in which nothing is named so."""
+    return lambda statement: not uses(name)(statement)
+
+
 def assigns(name: str) -> Matcher:
     """A statement that assigns to a variable of this name."""
     return lambda statement: (

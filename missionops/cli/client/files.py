@@ -4,7 +4,8 @@ import errno
 from pathlib import Path
 
 from missionops import errors
-from missionops.cli.client.snapshot_reader import STANDARD_INPUT
+
+STANDARD_INPUT = Path("-")
 
 
 def read(path: Path) -> bytes:

@@ -97,7 +97,7 @@ async def publish(
     """Publish a file and report what became of it; whether all was taken. InvalidRequest if it holds no snapshot."""
     tally = Tally()
     began = time.monotonic()
-    title = "standard input" if file == snapshot_reader.STANDARD_INPUT else terminal.printable(file.name)
+    title = "standard input" if file == files.STANDARD_INPUT else terminal.printable(file.name)
     with snapshot_reader.opened(file, time_column) as opened:
         async with service.connected() as client:
             try:

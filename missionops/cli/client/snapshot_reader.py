@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from missionops import errors
+from missionops.cli.client import files
 from missionops.domain import spacecraft
 from missionops.wire import array_items, decoder
 from missionops.wire.fault import Fault
@@ -24,7 +25,6 @@ from missionops.wire.snapshot_file import Piece, SnapshotFile
 CHUNK = 256 * 1024
 AHEAD = 4
 """How many batches may be read before they are needed."""
-STANDARD_INPUT = Path("-")
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _HEADER = 1024
@@ -130,7 +130,7 @@ class OpenedFile:
             reason = f"the compressed file is damaged from here on ({error})"
             yield SnapshotBatch([Refusal(place + 1, reason)], self._position)
         except OSError as error:
-            name = "Standard input" if self._path == STANDARD_INPUT else self._path
+            name = files.name(self._path)
             why = "it is closed" if error.errno == errno.EBADF else error.strerror
             raise errors.InvalidRequest(f"{name} cannot be read: {why}.") from None
 
@@ -147,7 +147,7 @@ def opened(path: Path, time_column: str | None = None) -> Iterator[OpenedFile]:
     """The snapshots in a file, or on standard input for `-`; with a time column the file is CSV."""
     try:
         # Unbuffered: a thread that waits here for input holds no lock of Python's.
-        file = FileIO(0, closefd=False) if path == STANDARD_INPUT else FileIO(path)
+        file = FileIO(0, closefd=False) if path == files.STANDARD_INPUT else FileIO(path)
     except OSError as error:
         raise errors.InvalidRequest(f"{path} cannot be read: {error.strerror}.") from None
     with file:

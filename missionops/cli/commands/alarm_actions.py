@@ -18,7 +18,9 @@ _Alarm = Annotated[str, typer.Argument(metavar="ALARM", help="Its id, or the beg
 _Alarms = Annotated[
     list[str] | None, typer.Argument(metavar="ALARM", help="Their ids, or the beginnings that `list-alarms` shows.")
 ]
-_All = Annotated[bool, typer.Option("--all", help="All of the spacecraft that wait; with --parameter, of that one.")]
+_All = Annotated[
+    bool, typer.Option("--all", help="All alarms of the spacecraft that wait; with --parameter only those of it.")
+]
 _Parameter = Annotated[
     str | None, typer.Option("--parameter", metavar="NAME", help="With --all: only alarms of this parameter.")
 ]

@@ -35,7 +35,7 @@ def shelve(
 ) -> None:
     """Put alarms aside for a while: nobody is notified.
 
-    They go on being found, and stand apart in lists. It ends by itself.
+    They are still found, and are listed apart. A shelf ends by itself, after the time that --for gives.
 
       missionops shelve SC-001 --parameter temp --for 8h --reason "Heater test"
 

@@ -31,7 +31,9 @@ _Search = Annotated[
 ]  # fmt: skip
 _Standing = Annotated[
     bool,
-    typer.Option("--standing", help="Those that stand now: one line for each check, the worst first, and counts."),
+    typer.Option(
+        "--standing", help="Those that are active or wait to be acknowledged: one for each check, the worst first."
+    ),
 ]
 _Subsystem = Annotated[
     str | None, typer.Option("--subsystem", metavar="NAME", help="With --standing: only those of this subsystem.")

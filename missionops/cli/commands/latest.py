@@ -12,9 +12,7 @@ from missionops.cli.commands import options, times
 from missionops.cli.commands.show import show
 from missionops.cli.output import latest, terminal
 
-_Parameters = Annotated[
-    list[str] | None, typer.Argument(metavar="[PARAMETER]...", help="Only these parameters; else all.")
-]
+_Parameters = Annotated[list[str] | None, typer.Argument(metavar="PARAMETER", help="Only these parameters; else all.")]
 _At = Annotated[
     str | None,
     typer.Option(

@@ -11,9 +11,7 @@ from missionops.cli.client import range_pages
 from missionops.cli.commands import options, times
 from missionops.cli.output import series, terminal
 
-_Parameters = Annotated[
-    list[str], typer.Argument(metavar="PARAMETER...", help="The names of the parameters, at most 20.")
-]
+_Parameters = Annotated[list[str], typer.Argument(metavar="PARAMETER", help="The names of the parameters, at most 20.")]
 _Points = Annotated[
     int,
     typer.Option(

@@ -4,14 +4,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from missionops.cli.output import terminal
-from missionops.store.migrate import Progress as MigrationProgress
+
+if TYPE_CHECKING:
+    from missionops.store.migrate import Progress as MigrationProgress  # which would import asyncpg
 
 PERCENT = 100
 STEP = 10
@@ -74,12 +76,12 @@ class Bar:
 
 
 @contextmanager
-def of_migrations() -> Iterator[Callable[[MigrationProgress], None]]:
+def of_migrations() -> Iterator[Callable[["MigrationProgress"], None]]:
     """What shows the progress of migrations that rewrite rows, for the time of a block; each has its own bar."""
     bar: Bar | None = None
     with ExitStack() as shown:
 
-        def show(progress: MigrationProgress) -> None:
+        def show(progress: "MigrationProgress") -> None:
             nonlocal bar
             bar = bar or shown.enter_context(Bar(progress.name, share_is_known=True, unit="rows"))
             share = progress.rows / max(1, progress.total)

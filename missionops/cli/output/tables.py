@@ -145,17 +145,32 @@ def health(found: Item) -> None:
         "role": text_of(ingest["role"]),
         "not handled yet": text_of(lag),
         "stored": text_of(f"{ingest['stored']:,} snapshots, {ingest['duplicates']:,} duplicates"),
+        "alarms": text_of(_alarm_finding(ingest["alarms"])),
         "anomalies": text_of(_counts(ingest["anomalies"])),
         "dead letters": text_of(_counts(ingest["deadLetters"])),
         "lost": Text(f"{ingest['lost']:,} messages", "red" if ingest["lost"] else ""),
     }
     if dropped := {name: stream["dropped"] for name, stream in found["streams"].items() if stream["dropped"]}:
         rows["dropped for size"] = Text(_counts(dropped), "yellow")
+    notifications = found.get("notifications")
+    if notifications is None:
+        rows["notifications"] = text_of("none: no notify file is set")
+    else:
+        sent = ", ".join(f"{target['sent']:,} to {name}" for name, target in notifications["targets"].items())
+        rows["notifications"] = text_of(f"sent: {sent}; {notifications['behind']:,} changes of alarms wait")
     if ingest["trouble"]:
         rows["trouble"] = Text(terminal.printable(ingest["trouble"]), "red")
     if found["warnings"]:
         rows["warnings"] = Text(terminal.printable(" ".join(found["warnings"])), "yellow")
     named(rows)
+
+
+def _alarm_finding(found: Item | None) -> str:
+    """How far the finding of alarms is behind."""
+    if found is None:
+        return "unknown here"
+    waiting = f", {found['waitingSpans']:,} spans of telemetry wait" if found["waitingSpans"] else ""
+    return f"{found['state']}{waiting}"
 
 
 def fleet(found: Item) -> None:

@@ -32,6 +32,8 @@ ReadRules = Callable[[Connection, Mapping[str, int]], AsyncIterator[tuple[str, R
 Fence = Callable[[Connection], Awaitable[None]]
 """Raises OwnershipLost if another instance has claimed the partition."""
 
+_MOST_NEW = 2_000
+"""Alarms that a batch raises at most; to keep and to tell one takes about a third of a millisecond."""
 _TRIES = 3
 _LONGEST = 2.0
 """Seconds for which batches wait at most."""
@@ -68,6 +70,11 @@ class AlarmEngine:
             for spacecraft_id, one in judged.items()
             if not in_order.is_quiet(self._known(spacecraft_id), one)
         }
+        if too_many := self._too_many(wanted):
+            # Their alarms take longer than a batch may: those of other spacecraft do not wait for them.
+            for spacecraft_id in too_many:
+                self._memory.forget(spacecraft_id)
+            await self._mark(connection, {name: wanted.pop(name) for name in too_many})
         if not wanted:
             return
         try:
@@ -82,16 +89,39 @@ class AlarmEngine:
                 self._memory.forget(spacecraft_id)
             await self._mark(connection, wanted)
 
+    def _too_many(self, judged: Mapping[str, JudgedEntries]) -> list[str]:
+        """The spacecraft with the most alarms to be raised, if those of all are too many for one transaction."""
+        new = {
+            spacecraft_id: len({*chain.from_iterable(one.anomalous.values())} - self._known(spacecraft_id).live.keys())
+            for spacecraft_id, one in judged.items()
+        }
+        total, found = sum(new.values()), []
+        for spacecraft_id in sorted(new, key=new.__getitem__, reverse=True):
+            if total <= _MOST_NEW:
+                break
+            total -= new[spacecraft_id]
+            found.append(spacecraft_id)
+        return found
+
     async def _mark(self, connection: Connection, judged: Mapping[str, JudgedEntries]) -> None:
         """Have the alarms in these snapshots found by the worker."""
         findings = Findings()
         for spacecraft_id, one in judged.items():
             snapshots = PlacedEntries(one)
             findings.misdated += [(spacecraft_id, position) for position in snapshots.misdated]
-            findings.marks.append(Mark(spacecraft_id, None, None, snapshots[0].position, snapshots[-1].position))
+            findings.unknown[spacecraft_id] = snapshots[0].position, snapshots[-1].position
+        await self._add_marks(connection, findings)
+
+    async def _add_marks(self, connection: Connection, findings: Findings) -> None:
+        """Keep what a batch has marked, and which of its snapshots are misdated."""
+        newest = await alarm_marks.newest_times(connection, findings.unknown) if findings.unknown else {}
         await alarm_marks.add_misdated(connection, findings.misdated)
+        for spacecraft_id, (first, last) in findings.unknown.items():
+            is_late = first[0] <= newest.get(spacecraft_id, first[0] - 1)
+            findings.marks.append(Mark(spacecraft_id, None, None, first, last, is_late=is_late))
         await alarm_marks.add(connection, findings.marks)
-        self.marked.set()
+        if findings.marks:
+            self.marked.set()
 
     async def _find(self, connection: Connection, judged: Mapping[str, JudgedEntries], read_rules: ReadRules) -> None:
         """Find the alarms in snapshots that may change some."""
@@ -106,14 +136,7 @@ class AlarmEngine:
         await alarms.hold(connection, {*findings.changed, *findings.updated})
         await writing.write(connection, self.partition, findings.new, findings.changed, self._texts)
         await alarms.change_episodes(connection, list(findings.updated.items()))
-        newest = await alarm_marks.newest_times(connection, findings.unknown) if findings.unknown else {}
-        await alarm_marks.add_misdated(connection, findings.misdated)
-        for spacecraft_id, (first, last) in findings.unknown.items():
-            is_late = first[0] <= newest.get(spacecraft_id, first[0] - 1)
-            findings.marks.append(Mark(spacecraft_id, None, None, first, last, is_late=is_late))
-        await alarm_marks.add(connection, findings.marks)
-        if findings.marks:
-            self.marked.set()
+        await self._add_marks(connection, findings)
 
     def _known(self, spacecraft_id: str) -> SpacecraftMemory:
         found = self._memory.get(spacecraft_id)

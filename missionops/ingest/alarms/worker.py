@@ -91,7 +91,7 @@ class AlarmWorker:
             now = time.monotonic()
             self._set_aside = {name: until for name, until in self._set_aside.items() if until > now}
             spacecraft_ids = await alarm_marks.due(connection, self._lease, _MOST, self._set_aside)
-            self._status.note_waiting(await alarm_marks.waiting(connection))
+            self._status.note_waiting(await alarm_marks.waiting(connection), self._set_aside)
             if not spacecraft_ids:
                 return
             for spacecraft_id in spacecraft_ids:

@@ -1,39 +1,19 @@
 """The commands about alarms, for people and for programs."""
 
 import asyncio
-import contextlib
-import io
 import json
-from unittest.mock import patch
 
 import pytest
 
-from missionops import cli
 from missionops.domain.severity import Severity
 from tests.stored_alarms import acknowledged, alarm
 
 RED, BLUE = f"al_aa{'1' * 30}", f"al_bb{'2' * 30}"
 
 
-@pytest.fixture
-def run(service, nats_url, monkeypatch):
-    """Runs a command; its code, what it printed, and what it said beside."""
+@pytest.fixture(autouse=True)
+def _alice(monkeypatch):
     monkeypatch.setenv("LOGNAME", "alice")
-
-    def ran(words: tuple[str, ...]) -> tuple[int, str, str]:
-        out, err = io.StringIO(), io.StringIO()
-        line = ["missionops", *words, "--server", nats_url]
-        with patch("sys.argv", line), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            try:
-                cli.main()
-            except SystemExit as ended:
-                return int(ended.code or 0), out.getvalue(), err.getvalue()
-        return 0, out.getvalue(), err.getvalue()
-
-    async def run(*words: str) -> tuple[int, str, str]:
-        return await asyncio.to_thread(ran, words)
-
-    return run
 
 
 @pytest.fixture

@@ -1,11 +1,18 @@
 """What a status and the fleet say of alarms that stand."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from missionops.domain.severity import Severity
+from missionops.ingest.alarms import draft
+from missionops.ingest.alarms.status import AlarmStatus
+from missionops.store.alarm_marks import WaitingMarks
+from tests.integration.alarms.test_told import Alarms
 from tests.stored_alarms import acknowledged, alarm
+from tests.wait import until_async
 
 NONE = {"LOW": 0, "MEDIUM": 0, "HIGH": 0, "CRITICAL": 0}
 
@@ -54,3 +61,48 @@ async def test_a_status_counts_the_alarms_that_stand_and_is_as_bad_as_they_are(a
 
 async def test_a_status_of_what_is_unknown_has_no_alarms(status):
     assert (await status("unknown"))["alarms"] == {"active": NONE, "unacknowledged": 0, "shelved": 0}
+
+
+async def test_health_says_how_far_the_finding_of_alarms_is_behind(service, client, database, monkeypatch):
+    async def health():
+        return json.loads((await client.request("missionops.health", timeout=6)).data)
+
+    async def is_known():
+        return (await health())["ingest"]["alarms"]
+
+    found = await until_async(is_known, "the first look of the owner")
+    assert found == {"state": "up to date", "waitingSpans": 0, "lagSeconds": 0, "failing": []}
+    monkeypatch.setattr(draft, "made", fail)
+    await Alarms(client).configure({"parameters": {"temp": {"warnHigh": 50}}})
+
+    async def is_failing():
+        found = await health()
+        return found if found["ingest"]["alarms"]["state"] == "failing" else None
+
+    found = await until_async(is_failing, "a failure")
+    assert found["ingest"]["alarms"]["failing"] == ["SC-001"]
+    assert found["ingest"]["alarms"]["waitingSpans"] == 1
+    assert found["status"] == "ready"  # telemetry is handled
+    assert "Alarms of SC-001 could not be found and are tried again: the log says why." in found["warnings"]
+
+
+async def fail(*_: object, **__: object) -> None:
+    raise LookupError("planted")
+
+
+@pytest.mark.parametrize(
+    ("waited", "failing", "sentence"),
+    [
+        (5, [], None),  # late telemetry may wait so long
+        (60, [], "Alarms are 60 s behind: they are still to be found in 3 spans of telemetry."),
+        (
+            0,
+            ["SC-2", "SC-1"],
+            "Alarms of SC-1 and 1 other spacecraft could not be found and are tried again: the log says why.",
+        ),
+    ],
+)
+def test_alarms_that_are_behind_are_told_in_a_sentence(waited, failing, sentence):
+    status = AlarmStatus(CollectorRegistry())
+    status.note_waiting(WaitingMarks(3, datetime.now(UTC) - timedelta(seconds=waited)), failing)
+    assert status.trouble == sentence

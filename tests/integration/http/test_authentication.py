@@ -146,6 +146,25 @@ async def asked_behind_a_proxy(settings: Settings) -> httpx.Response:
         return await http.get("/spacecraft", headers={"Host": "ops.example"})
 
 
+async def test_behind_a_proxy_a_trusted_header_says_who_acts(settings: Settings):
+    behind = settings.model_copy(update={"http_auth": "proxy", "http_user_header": "X-Forwarded-User"})
+    event = {"spacecraftId": "SC-001", "type": "INFO", "severity": "LOW", "message": "Hello"}
+    async with app.running(behind) as running, httpx.AsyncClient(base_url=running.http_url) as http:
+        named = {b"x-forwarded-user": "Jürgen@ops".encode()}
+        assert (await http.get("/access", headers=named)).json()["name"] == "Jürgen@ops"
+        assert (await http.post("/events", json=event, headers=named)).status_code == 200
+        shelf = {"spacecraftId": "SC-001", "seconds": 60, "reason": "Test"}
+        assert (await http.post("/alarms/shelve", json=shelf, headers=named)).json()["by"] == "Jürgen@ops"
+        other = await http.post("/alarms/shelve", json={**shelf, "by": "alice"}, headers=named)
+        assert (other.status_code, other.json()["error"]["details"][0]["path"]) == (400, "by")
+        for wrong in ([], [b""], [b"a", b"b"], [b"x" * 257], [b"a\tb"], [b"http"], [b"nats:alice"]):
+            headers = [(b"X-Forwarded-User", name) for name in wrong]
+            refused = await http.get("/spacecraft", headers=headers)
+            assert error(refused) == (401, "unauthenticated"), wrong
+            assert "X-Forwarded-User" in refused.json()["error"]["message"]
+        assert (await http.get("/health/live")).status_code == 200
+
+
 async def test_the_service_warns_while_nobody_has_a_token(settings: Settings, issue, caplog):
     async def warnings() -> list[str]:
         caplog.clear()

@@ -273,3 +273,70 @@ async def test_no_address_is_shown(hook, on, start, one, caplog):
         caplog.text + repr(notifier.status.waiting) + repr(vars(notifier)) + str(notifier.status.target_trouble("ops"))
     )
     assert SECRET not in shown
+
+
+async def test_what_goes_on_coming_is_told_in_ever_fewer_messages(hook, on, start, one, clock):
+    notifier = await start(one)
+    for number in range(40):
+        await on.raise_(parameter=f"p{number}")
+        await notifier.look()
+        clock.move(1)
+    clock.move(60)
+    await notifier.look()
+    assert len(hook.titles()) <= 8
+    assert hook.titles()[0] == "HIGH SC-001 p0 71.5 °C"
+    told = sum(int(title.split()[0]) if " alarms, " in title else 1 for title in hook.titles())
+    assert told == 40
+
+
+async def test_the_sign_of_life_stays_away_when_telemetry_or_alarms_are_not_handled(hook, on, start, one, clock):
+    notifier = await start(one.replace("[[", f'watchdog = "{hook.address("watchdog")}"\n[[')
+                           + '[heartbeat]\nto = "watchdog"\nevery = 60\n')  # fmt: skip
+    is_handling = True
+
+    async def handling() -> bool:
+        return is_handling
+
+    async def beats() -> int:
+        """How many there are after another minute."""
+        clock.move(60)
+        await notifier.look()
+        await notifier._beat(notifier.connection, handling)
+        if notifier._heartbeats:
+            await asyncio.wait(notifier._heartbeats.values())
+        return len(hook.to("watchdog"))
+
+    assert [await beats(), await beats()] == [1, 2]
+    is_handling = False
+    assert await beats() == 2
+    is_handling = True
+    hook.status["ops"] = 500
+    await on.raise_()
+    assert await beats() == 3  # the target has just begun to fail
+    assert [await beats() for _ in range(3)][-1] == await beats()
+    hook.status["ops"] = 200
+    clock.move(300)
+    await notifier.look()
+    count = len(hook.to("watchdog"))
+    assert await beats() == count + 1
+    notifier.status.note_behind(5, clock.now)
+    clock.move(121)
+    assert await beats() == count + 1
+    notifier.status.note_behind(0, clock.now)
+    assert await beats() == count + 2
+
+
+async def test_two_instances_send_one_sign_of_life(hook, start, clock):
+    content = f'[targets]\nops = "{hook.address("ops")}"\n[heartbeat]\nto = "ops"\nevery = 60\n'
+    instances = [await start(content), await start(content)]
+
+    async def handling() -> bool:
+        return True
+
+    for _ in range(3):
+        for one in instances:
+            await one._beat(one.connection, handling)
+            if one._heartbeats:
+                await asyncio.wait(one._heartbeats.values())
+        clock.move(60)
+    assert len(hook.titles()) == 3

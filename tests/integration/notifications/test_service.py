@@ -139,22 +139,10 @@ async def test_what_is_no_transition_costs_nobody_a_message(serve, hook, client,
     assert "a message on alarms.SC-001 is no transition of an alarm" in caplog.text
 
 
-async def test_the_sign_of_life_is_sent_and_stays_away_while_a_target_is_not_told(serve, hook, client, database):
+async def test_the_sign_of_life_is_sent_while_telemetry_is_handled(serve, hook):
     beat = '[heartbeat]\nto = "watchdog"\nevery = 1\n'
-    content = one(hook).replace("[[routes]]", f'watchdog = "{hook.address("watchdog")}"\n[[routes]]') + beat
-    async with serve(content):
+    async with serve(f'[targets]\nwatchdog = "{hook.address("watchdog")}"\n{beat}'):
         assert (await hook.until(2, "watchdog"))[0] == "missionops is alive"
-        # A message that waits since long ago, and whose time to be tried again is far.
-        await database.execute(
-            "INSERT INTO app.notification_message (route, target, title, body, level, alarms, written_at, "
-            "next_attempt_at) VALUES ('r', 'ops', 't', 'b', 1, 1, now() - interval '1 hour', now() + interval '1 hour')"
-        )
-        await asyncio.sleep(2.5)  # what was on its way has come
-        count = len(hook.to("watchdog"))
-        await asyncio.sleep(2.5)
-        assert len(hook.to("watchdog")) == count
-        await database.execute("DELETE FROM app.notification_message")
-        await hook.until(count + 1, "watchdog")
 
 
 async def test_a_file_with_a_fault_is_refused_before_anything_is_waited_for(settings, tmp_path):

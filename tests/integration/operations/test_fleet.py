@@ -1,38 +1,10 @@
 """`fleet.status`: all spacecraft, the worst first, each in the state that its own status says."""
 
-import asyncio
 import json
-from datetime import UTC, datetime
 
 import pytest
 
-from tests.wait import PATIENCE
-
 LIMITS = {"parameters": {"temp": {"warnHigh": 45, "critHigh": 70}}}
-
-
-@pytest.fixture
-def ask(service, client):
-    async def ask(subject: str, **request):
-        reply = await client.request(f"missionops.{subject}", json.dumps(request).encode(), timeout=6)
-        assert not (reply.headers or {}).get("Nats-Service-Error-Code"), reply.data
-        return json.loads(reply.data)
-
-    return ask
-
-
-@pytest.fixture
-def publish(service, client):
-    async def publish(spacecraft_id: str, **parameters) -> None:
-        """Publish a snapshot and wait until it is stored."""
-        body = {"timestamp": datetime.now(UTC).isoformat(), "parameters": parameters}
-        expected = service.ingest_status.stored + 1
-        await client.request(f"telemetry.{spacecraft_id}", json.dumps(body).encode())
-        async with asyncio.timeout(PATIENCE):
-            while service.ingest_status.stored < expected:
-                await service.ingest_status.until_moved()
-
-    return publish
 
 
 @pytest.fixture

@@ -21,54 +21,47 @@ def at(second: int) -> str:
 
 
 @pytest.fixture
-def ask(service, client):
-    async def ask(subject: str, **request):
-        reply = await client.request(f"missionops.{subject}", json.dumps(request).encode(), timeout=6)
-        return json.loads(reply.data), (reply.headers or {}).get("Missionops-Next-Cursor")
-
-    return ask
-
-
-@pytest.fixture
-async def stored(ask, client, service) -> None:
+async def stored(ask_page, client, service) -> None:
     """Ten anomalies of A and B each, at the same times, in turn MEDIUM and HIGH; one event of each, and of none."""
     for name in "AB":
-        await ask(f"config.set.{name}", **LIMITS)
+        await ask_page(f"config.set.{name}", **LIMITS)
         snapshots = [
             {"timestamp": at(second), "parameters": {"temp": 50 + 30 * (second % 2)}, "id": "s"} for second in range(9)
         ]
         snapshots.append({"timestamp": at(9), "parameters": {"volt": 1}, "id": "s"})
         await client.request(f"telemetry.{name}", json.dumps(snapshots).encode())
-        await ask(f"events.record.{name}", type="INFO", severity="LOW", message=f"Pass of {name} 100%", timestamp=at(1))
-        await ask(f"events.record.{name}", type="CONTACT_LOST", severity="HIGH", message="Lost", timestamp=at(2))
+        await ask_page(
+            f"events.record.{name}", type="INFO", severity="LOW", message=f"Pass of {name} 100%", timestamp=at(1)
+        )
+        await ask_page(f"events.record.{name}", type="CONTACT_LOST", severity="HIGH", message="Lost", timestamp=at(2))
 
     async def are_stored() -> bool:
-        found, _ = await ask("anomalies.search", limit=1000)
+        found, _ = await ask_page("anomalies.search", limit=1000)
         return len(found) == 20
 
     await until_async(are_stored, "the anomalies")
 
 
-async def pages(ask, subject: str, **request) -> list[Any]:
-    items, cursor = await ask(subject, **request)
+async def pages(ask_page, subject: str, **request) -> list[Any]:
+    items, cursor = await ask_page(subject, **request)
     while cursor:
-        more, cursor = await ask(subject, **request, cursor=cursor)
+        more, cursor = await ask_page(subject, **request, cursor=cursor)
         items += more
     return items
 
 
 @pytest.mark.usefixtures("stored")
-async def test_a_search_holds_each_anomaly_of_all_spacecraft_once_newest_first(ask):
-    whole, _ = await ask("anomalies.search", limit=1000)
+async def test_a_search_holds_each_anomaly_of_all_spacecraft_once_newest_first(ask_page):
+    whole, _ = await ask_page("anomalies.search", limit=1000)
     assert [(one["timestamp"], one["spacecraftId"]) for one in whole] == [
         (at(second), name) for second in reversed(range(10)) for name in "BA"
     ]
     for limit in (1, 3, 20):
-        assert await pages(ask, "anomalies.search", limit=limit) == whole
+        assert await pages(ask_page, "anomalies.search", limit=limit) == whole
 
 
 @pytest.mark.usefixtures("stored")
-async def test_each_filter_of_anomalies_has_to_hold(ask):
+async def test_each_filter_of_anomalies_has_to_hold(ask_page):
     def second(one: dict[str, Any]) -> int:
         return int((datetime.fromisoformat(one["timestamp"]) - START).total_seconds())
 
@@ -82,16 +75,16 @@ async def test_each_filter_of_anomalies_has_to_hold(ask):
         ({"to": at(1)}, {0, 1}),
         ({"from": at(2), "to": at(4), "minSeverity": "HIGH"}, {3}),
     ):
-        of_all = await pages(ask, "anomalies.search", limit=2, **request)
+        of_all = await pages(ask_page, "anomalies.search", limit=2, **request)
         assert {(one["spacecraftId"], second(one)) for one in of_all} == {(n, s) for n in "AB" for s in seconds}
-        of_one = await pages(ask, "anomalies.list.A", limit=2, **request)
+        of_one = await pages(ask_page, "anomalies.list.A", limit=2, **request)
         assert [one for one in of_all if one["spacecraftId"] == "A"] == of_one
-    refused, _ = await ask("anomalies.list.A", **{"from": at(2), "to": at(1)})
+    refused, _ = await ask_page("anomalies.list.A", **{"from": at(2), "to": at(1)})
     assert refused["error"]["details"][0]["path"] == "to"
 
 
 @pytest.mark.usefixtures("stored")
-async def test_each_filter_of_events_has_to_hold(ask):
+async def test_each_filter_of_events_has_to_hold(ask_page):
     configs = [("A", "CONFIG_CHANGED"), ("B", "CONFIG_CHANGED")]
     for request, expected in (
         ({"types": ["CONTACT_LOST"]}, [("A", "CONTACT_LOST"), ("B", "CONTACT_LOST")]),
@@ -102,9 +95,9 @@ async def test_each_filter_of_events_has_to_hold(ask):
         ({"q": "1_0"}, []),
         ({"from": "2026-01-01T00:00:00Z"}, configs),
     ):
-        found = await pages(ask, "events.search", limit=1, **request)
+        found = await pages(ask_page, "events.search", limit=1, **request)
         assert sorted((one["spacecraftId"], one["type"]) for one in found) == expected, request
-        of_one = await pages(ask, "events.list.B", limit=1, **request)
+        of_one = await pages(ask_page, "events.list.B", limit=1, **request)
         assert [one for one in found if one["spacecraftId"] == "B"] == of_one
 
 
@@ -116,8 +109,8 @@ class TestTokens:
         return settings.model_copy(update={"http_auth": "tokens"})
 
     @pytest.mark.usefixtures("stored")
-    async def test_a_search_finds_what_its_caller_may_see(self, ask, clients):
-        await ask("docs.create", title="All", body="All.")  # an event of no single spacecraft
+    async def test_a_search_finds_what_its_caller_may_see(self, ask_page, clients):
+        await ask_page("docs.create", title="All", body="All.")  # an event of no single spacecraft
         admin, limited = await clients.holding(Role.READER), await clients.holding(Role.READER, "B", "C")
         for path in ("/anomalies/search", "/events/search"):
             everything = (await admin.get(path, params={"limit": 100})).json()
@@ -127,7 +120,7 @@ class TestTokens:
         assert None in {one["spacecraftId"] for one in everything}
 
 
-async def test_a_list_of_types_stands_between_commas_over_http(ask, stored, service):
+async def test_a_list_of_types_stands_between_commas_over_http(ask_page, stored, service):
     async with httpx.AsyncClient(base_url=service.http_url) as http:
         found = await http.get("/events/search", params={"types": "CONTACT_LOST,INFO"})
         assert {one["type"] for one in found.json()} == {"CONTACT_LOST", "INFO"}

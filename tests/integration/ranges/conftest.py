@@ -1,19 +1,18 @@
 """Stored telemetry and who asks for it, for tests of series, states and latest values."""
 
 import asyncio
-import contextlib
-import io
 import itertools
 import json
 import math
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from unittest.mock import patch
 
 import pytest
+from hypothesis import HealthCheck, Phase, given
+from hypothesis import settings as profile
+from hypothesis.strategies import SearchStrategy
 
-from missionops import cli
 from missionops.store import database as databases
 from tests import stored_telemetry
 
@@ -127,24 +126,21 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-@pytest.fixture
-def run(service, nats_url):
-    """Runs a command; its code, what it printed, and what it said beside."""
+async def compare_examples(
+    examples: SearchStrategy[Any], compared: Callable[..., Coroutine[Any, Any, None]], count: int = 60
+) -> None:
+    """Compare random examples one after another, in the event loop of the test; the same ones in every run."""
+    loop = asyncio.get_running_loop()
 
-    def ran(words: tuple[str, ...]) -> tuple[int, str, str]:
-        out, err = io.StringIO(), io.StringIO()
-        line = ["missionops", *words, "--server", nats_url]
-        with patch("sys.argv", line), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            try:
-                cli.main()
-            except SystemExit as ended:
-                return int(ended.code or 0), out.getvalue(), err.getvalue()
-        return 0, out.getvalue(), err.getvalue()
+    @given(examples)
+    @profile(
+        max_examples=count, database=None, deadline=None, derandomize=True, phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    def compare(example: Any) -> None:
+        asyncio.run_coroutine_threadsafe(compared(*example), loop).result()
 
-    async def run(*words: str) -> tuple[int, str, str]:
-        return await asyncio.to_thread(ran, words)
-
-    return run
+    await asyncio.to_thread(compare)
 
 
 class Hurried:

@@ -1,20 +1,21 @@
 """Latest values: against a plain reference over random data, of rare parameters, and with clocks that are wrong."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from statistics import median
 from typing import Any
 
+import nats.errors
 import pytest
-from hypothesis import HealthCheck, Phase, given
-from hypothesis import settings as profile
 from hypothesis import strategies as st
 
+from missionops.domain.alarm import Alarm
+from missionops.domain.severity import Severity
 from missionops.operations import latest_reading
-from tests import stored_telemetry
-from tests.integration.ranges.conftest import NUMBERS, Snapshot, severity_of
+from tests import stored_alarms, stored_telemetry
+from tests.integration.ranges.conftest import NUMBERS, Snapshot, compare_examples, severity_of
+from tests.stored_alarms import alarm
 from tests.wait import until_async
 
 pytestmark = pytest.mark.shared_service
@@ -62,16 +63,6 @@ def histories(draw: Any) -> Any:
 
 
 async def test_it_is_what_a_plain_reading_finds(ask, store):
-    loop = asyncio.get_running_loop()
-
-    @given(histories())
-    @profile(
-        max_examples=80, database=None, deadline=None, derandomize=True, phases=[Phase.generate, Phase.shrink],
-        suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
-    def compare(example: Any) -> None:
-        asyncio.run_coroutine_threadsafe(compared(*example), loop).result()
-
     async def compared(history: Any, known: Any, at: datetime | None, versions: Any) -> None:
         spacecraft_id = await store(history, names=known, versions=versions, received_at=LATER)
         found = await latest(ask, spacecraft_id, **({"at": at} if at else {}))
@@ -80,7 +71,7 @@ async def test_it_is_what_a_plain_reading_finds(ask, store):
         for name, newest in reports.items():
             check(found[name], newest, versions, at)
 
-    await asyncio.to_thread(compare)
+    await compare_examples(histories(), compared, 80)
 
 
 def check(one: Any, newest: list[Any], versions: Sequence[int], at: datetime | None) -> None:
@@ -103,6 +94,23 @@ async def test_of_limits_it_says_what_judged_the_value(ask, store):
     assert found["a"]["limits"] == {"warnHigh": 5, "critHigh": 9}
     assert (found["a"]["severity"], found["b"]["severity"], found["a"]["version"]) == ("HIGH", None, 2)
     assert (found["b"]["limits"], found["c"]["limits"]) == ({"warnHigh": 5, "critHigh": 9}, None)
+
+
+async def test_it_names_the_alarm_that_is_active_or_was_then(ask, store, database_url):
+    spacecraft_id = await store([(START, {"a": 10, "b": 3}), (START + timedelta(minutes=2), {"a": 1, "b": 3})])
+
+    def of(parameter: str, **options: Any) -> Alarm:
+        return alarm(spacecraft_id, parameter, **options)
+
+    moments = [(START + timedelta(minutes=minute)).isoformat() for minute in range(4)]
+    over, other = of("a", start=moments[0], end=moments[1]), of("b", start=moments[0], check="STATE")
+    worst = of("b", start=moments[2], severity=Severity.CRITICAL)
+    retracted = of("a", start=moments[0], is_retracted=True)
+    await stored_alarms.store(database_url, over, other, worst, retracted)
+    now = await latest(ask, spacecraft_id)
+    assert (now["a"]["alarmId"], now["b"]["alarmId"]) == (None, worst.id)
+    then = await latest(ask, spacecraft_id, at=moments[0])
+    assert (then["a"]["alarmId"], then["b"]["alarmId"]) == (over.id, other.id)
 
 
 async def test_some_parameters_are_asked_for_by_name(ask, store):
@@ -174,7 +182,13 @@ async def test_ten_thousand_parameters_are_no_hindrance(ask, store, service):
     names = [f"p{number:04}" for number in range(10_000)]
     history = [(START + number * timedelta(seconds=1), dict.fromkeys(names, number)) for number in range(30)]
     spacecraft_id = await store(history)
-    found, _ = await ask.page("latest", spacecraft_id)
-    assert found["error"]["code"] == "too_large"
+
+    async def is_too_large() -> bool:
+        found, _ = await ask.page("latest", spacecraft_id)
+        assert found["error"]["code"] in {"too_large", "unavailable"}
+        return found["error"]["code"] == "too_large"
+
+    # It takes a second of CPU, so on a busy machine there may be no response within five.
+    await until_async(is_too_large, "the refusal", ignore=(nats.errors.TimeoutError,))
     found = await latest(ask, spacecraft_id, parameters=names[:1_000])
     assert {one["value"] for one in found.values()} == {29}

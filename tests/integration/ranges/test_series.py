@@ -1,6 +1,5 @@
 """Series: against a plain reference over random data, at their edges, in pages, and over millions of snapshots."""
 
-import asyncio
 import itertools
 import json
 import math
@@ -11,13 +10,20 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, Phase, given
-from hypothesis import settings as profile
 from hypothesis import strategies as st
 
 from missionops.domain import series
 from missionops.operations import series as operation
-from tests.integration.ranges.conftest import LIMITS, NUMBERS, Hurried, Snapshot, at, is_number, severity_of
+from tests.integration.ranges.conftest import (
+    LIMITS,
+    NUMBERS,
+    Hurried,
+    Snapshot,
+    at,
+    compare_examples,
+    is_number,
+    severity_of,
+)
 
 pytestmark = pytest.mark.shared_service
 
@@ -177,15 +183,6 @@ def histories(draw: Any) -> Any:
 async def test_it_is_what_a_plain_reading_finds(ask, store, monkeypatch, is_hurried):
     if is_hurried:
         monkeypatch.setattr(operation, "Pace", Hurried)
-    loop = asyncio.get_running_loop()
-
-    @given(histories())
-    @profile(
-        max_examples=60, database=None, deadline=None, derandomize=True, phases=[Phase.generate, Phase.shrink],
-        suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
-    def compare(example: Any) -> None:
-        asyncio.run_coroutine_threadsafe(compared(*example), loop).result()
 
     async def compared(*example: Any) -> None:
         history, known, start, end, points, versions = example
@@ -193,7 +190,7 @@ async def test_it_is_what_a_plain_reading_finds(ask, store, monkeypatch, is_hurr
         pages = await ask.pages("series", spacecraft_id, parameters=list(NUMBERS), start=start, end=end, points=points)
         check(pages, history, NUMBERS, points, versions)
 
-    await asyncio.to_thread(compare)
+    await compare_examples(histories(), compared)
 
 
 async def test_one_spike_among_many_is_there_at_every_number_of_points(ask, store):

@@ -1,18 +1,15 @@
 """States: against a plain reading over random data, in pages, and where values are long."""
 
-import asyncio
 import itertools
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given
-from hypothesis import settings as profile
 from hypothesis import strategies as st
 
 from missionops.operations import states as operation
-from tests.integration.ranges.conftest import NUMBERS, Hurried, Snapshot, is_number
+from tests.integration.ranges.conftest import NUMBERS, Hurried, Snapshot, compare_examples, is_number
 
 pytestmark = pytest.mark.shared_service
 
@@ -65,15 +62,6 @@ def histories(draw: Any) -> Any:
 async def test_it_is_what_a_plain_reading_finds(ask, store, monkeypatch, is_hurried):
     if is_hurried:
         monkeypatch.setattr(operation, "Pace", Hurried)
-    loop = asyncio.get_running_loop()
-
-    @given(histories())
-    @profile(
-        max_examples=60, database=None, deadline=None, derandomize=True, phases=[Phase.generate, Phase.shrink],
-        suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
-    def compare(example: Any) -> None:
-        asyncio.run_coroutine_threadsafe(compared(*example), loop).result()
 
     async def compared(history: Any, known: Any, start: datetime, end: datetime) -> None:
         spacecraft_id = await store(history, names=known)
@@ -82,7 +70,7 @@ async def test_it_is_what_a_plain_reading_finds(ask, store, monkeypatch, is_hurr
         for index, name in enumerate(NUMBERS):
             assert joined(pages, index) == expected(name, history, start, end)
 
-    await asyncio.to_thread(compare)
+    await compare_examples(histories(), compared)
 
 
 async def test_a_page_has_at_most_5000_spans(ask, store):

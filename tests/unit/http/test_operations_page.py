@@ -53,6 +53,7 @@ def test_comments_are_not_sent_and_lines_keep_their_numbers():
  */
 export const three = "// text"; // said
   /** Four. */
+  /** @type {number} */ (three);
 const five = 1 /* six */ * 2;
 """
     served = b"""
@@ -61,6 +62,17 @@ const five = 1 /* six */ * 2;
 
 export const three = "// text"; // said
 
+  /** @type {number} */ (three);
 const five = 1 /* six */ * 2;
 """
     assert operations_page.without_comments(module) == served
+
+
+def test_nothing_but_comments_is_left_out():
+    for file in FILES:
+        if file.suffix == ".js":
+            lines = file.read_text().split("\n")
+            served = operations_page.without_comments(file.read_bytes()).decode().split("\n")
+            assert len(served) == len(lines)
+            gone = [line.strip() for line, sent in zip(lines, served, strict=True) if line != sent]
+            assert [line for line in gone if not line.startswith(("/**", "*", "//"))] == []

@@ -5,10 +5,25 @@ import { h, keyed } from "../dom.js";
 import { field, search } from "../page.js";
 import { change, link } from "../route.js";
 import { access, get } from "../session.js";
-import { STATES, stateMark } from "../state.js";
+import { alarmMark, STATES, stateMark } from "../state.js";
 
+const SEVERITIES = /** @type {const} */ (["CRITICAL", "HIGH", "MEDIUM", "LOW"]);
 const PORTION = 200;
 const MOST = 1000;
+
+/** The heading of each column, and what its numbers count. */
+const COLUMNS = [
+  ["State"],
+  ["Spacecraft"],
+  ["Mission"],
+  ["Last received"],
+  ["Active alarms"],
+  ["To acknowledge", "Alarms that nobody has taken note of, also such as are over"],
+  ["Shelved", "Active alarms that an operator has put aside for a while"],
+  ["Anomalies 1 h", "Samples beyond a limit in the last hour"],
+  ["Anomalies 24 h", "Samples beyond a limit in the last 24 hours"],
+  ["Limits"],
+];
 
 /** @param {import("../route.js").Route} route */
 export function fleet(route) {
@@ -22,21 +37,7 @@ export function fleet(route) {
     h(
       "thead",
       {},
-      h(
-        "tr",
-        {},
-        ...["State", "Spacecraft", "Name", "Mission", "Last received", "1 h", "24 h", "Limits"].map((text, index) =>
-          h(
-            "th",
-            {
-              scope: "col",
-              class: index === 5 || index === 6 ? "number" : null,
-              title: index === 5 || index === 6 ? `Anomalies in ${text}` : null,
-            },
-            index === 5 || index === 6 ? `Anomalies ${text}` : text,
-          ),
-        ),
-      ),
+      h("tr", {}, ...COLUMNS.map(([text, meaning]) => h("th", { scope: "col", class: meaning ? "number" : null, title: meaning }, text))),
     ),
     body,
   );
@@ -116,6 +117,29 @@ function nothing() {
   ];
 }
 
+/**
+ * A count; what is not zero stands out.
+ * @param {number} count
+ */
+const number = (count) => h("td", { class: count ? "number" : "number none" }, count.toLocaleString("en"));
+
+/**
+ * How many alarms are active, by severity, the worst first.
+ * @param {any} item
+ */
+function active(item) {
+  return SEVERITIES.filter((severity) => item.alarms.active[severity]).map((severity) =>
+    h(
+      "a",
+      {
+        href: link(["alarms"], { sc: item.spacecraftId, severity }),
+        "aria-label": `${item.alarms.active[severity]} active alarms ${severity} of ${item.spacecraftId}`,
+      },
+      alarmMark(severity, "", item.alarms.active[severity].toLocaleString("en")),
+    ),
+  );
+}
+
 /** @param {any} item */
 function row(item) {
   const id = item.spacecraftId;
@@ -124,11 +148,13 @@ function row(item) {
     {},
     h("td", {}, stateMark(item.state)),
     h("th", { scope: "row" }, h("a", { href: link(["sc", id]) }, id)),
-    h("td", { class: "clip" }, item.name ?? ""),
-    h("td", { class: "clip" }, item.missionType ?? ""),
+    h("td", { class: "clip" }, [item.name, item.missionType].filter(Boolean).join(" · ")),
     h("td", {}, age(item.lastReceivedAt)),
-    h("td", { class: "number" }, item.anomalies.last1h.toLocaleString("en")),
-    h("td", { class: "number" }, item.anomalies.last24h.toLocaleString("en")),
+    h("td", { class: "alarm-counts" }, ...active(item)),
+    number(item.alarms.unacknowledged),
+    number(item.alarms.shelved),
+    number(item.anomalies.last1h),
+    number(item.anomalies.last24h),
     h(
       "td",
       {},

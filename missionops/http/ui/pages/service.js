@@ -76,5 +76,27 @@ function told(health) {
     ["Dead letters since its start", counts(ingest.deadLetters)],
     ["Lost", `${count(ingest.lost)} messages`],
     ...streams,
+    ...notified(health.notifications),
+  ];
+}
+
+/**
+ * Whether people are told.
+ * @param {any} notifications
+ * @returns {[string, string][]}
+ */
+function notified(notifications) {
+  if (notifications === null) return [["Notifications", "nobody is told: MISSIONOPS_NOTIFY_FILE is not set"]];
+  const count = (/** @type {number} */ value) => value.toLocaleString("en");
+  const targets = Object.entries(notifications.targets).map(
+    ([name, target]) =>
+      /** @type {[string, string]} */ ([
+        `Notifications to ${name}`,
+        `${count(target.sent)} sent, ${count(target.failed)} failed${target.waiting ? `, ${count(target.waiting)} wait` : ""}`,
+      ]),
+  );
+  return [
+    ["Notifications", notifications.trouble ?? `work, ${count(notifications.behind)} changes of alarms wait to be taken in`],
+    ...targets,
   ];
 }
