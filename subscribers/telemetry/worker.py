@@ -194,7 +194,7 @@ class PartitionWorker:
         self._status.role = "starting"
         self._status.count_interruption()
         cause = error
-        while isinstance(cause, asyncpg.InterfaceError) and cause.__context__ is not None:
+        while isinstance(cause, (asyncpg.InterfaceError, asyncpg.InternalClientError)) and cause.__context__:
             cause = cause.__context__  # asyncpg complains that a transaction cannot be ended, and hides why
         reason = str(cause) or type(cause).__name__
         if not isinstance(cause, OwnershipLost):
