@@ -152,6 +152,12 @@ def health(found: Item) -> None:
     }
     if dropped := {name: stream["dropped"] for name, stream in found["streams"].items() if stream["dropped"]}:
         rows["dropped for size"] = Text(_counts(dropped), "yellow")
+    notifications = found.get("notifications")
+    if notifications is None:
+        rows["notifications"] = text_of("none: no notify file is set")
+    else:
+        sent = ", ".join(f"{target['sent']:,} to {name}" for name, target in notifications["targets"].items())
+        rows["notifications"] = text_of(f"sent: {sent}; {notifications['behind']:,} changes of alarms wait")
     if ingest["trouble"]:
         rows["trouble"] = Text(terminal.printable(ingest["trouble"]), "red")
     if found["warnings"]:

@@ -1,6 +1,7 @@
 // What alarms are called.
 
 import { h } from "../dom.js";
+import { iso } from "../range.js";
 import { link } from "../route.js";
 import { listed, plain } from "../values.js";
 
@@ -69,19 +70,28 @@ export function limitText({ check, limit }) {
 
 /** Milliseconds around an alarm that its plot shows, at least. */
 const AROUND = 600_000;
+/** Of an alarm that goes on for long its first day is shown. */
+const LONGEST = 86_400_000;
 
 /**
- * The plot of its parameter around its time.
+ * The time of an alarm, and some before and after it.
  * @param {Alarm} alarm
  * @param {number} now
  */
-export function plotLink(alarm, now) {
+export function around(alarm, now) {
   const start = Date.parse(alarm.start);
-  const end = Math.max(start, alarm.end === null ? Math.min(now, start + 86_400_000) : Date.parse(alarm.end));
+  const end = Math.max(start, alarm.end === null ? Math.min(now, start + LONGEST) : Date.parse(alarm.end));
   const margin = Math.max(AROUND, (end - start) / 4);
-  const at = (/** @type {number} */ time) => new Date(time).toISOString();
-  return link(["sc", alarm.spacecraftId, "plot"], { p: listed([alarm.parameter ?? ""]), from: at(start - margin), to: at(end + margin) });
+  return { from: start - margin, to: end + margin };
 }
+
+/**
+ * The plot of its parameter.
+ * @param {Alarm} alarm
+ * @param {{from: number, to: number}} range
+ */
+export const plotLink = (alarm, { from, to }) =>
+  link(["sc", alarm.spacecraftId, "plot"], { p: listed([alarm.parameter ?? ""]), from: iso(from), to: iso(to) });
 
 /** @param {Alarm} alarm */
 export const parameterText = (alarm) => h("span", { class: "name-text" }, alarm.parameter ?? "no telemetry");

@@ -154,7 +154,7 @@ export class Trial {
   say() {
     const { preview } = this;
     const parts = [];
-    if (!preview) parts.push("Shows which alarms this draft would have found, beside those that were. Nothing is changed by it.");
+    if (!preview) parts.push("Shows which alarms this draft would have found, beside those that were. Nothing is changed by it");
     else {
       const { from, to } = preview.range;
       parts.push(

@@ -2,9 +2,10 @@
 
 import { ShelfDialog } from "../alarms/shelf_dialog.js";
 import { Documents } from "../alarms/documents.js";
+import { AlarmPlot } from "../alarms/plot.js";
 import { acknowledge, addComment, unshelve } from "../alarms/operator.js";
-import { CHECK_WORDS, isOver, limitText, nameOf, plotLink, STATE_WORDS, valueText, waits, word } from "../alarms/words.js";
-import { age, duration, now, utc } from "../clock.js";
+import { CHECK_WORDS, isOver, limitText, nameOf, STATE_WORDS, valueText, waits, word } from "../alarms/words.js";
+import { age, duration, utc } from "../clock.js";
 import { h } from "../dom.js";
 import { link } from "../route.js";
 import { get, may } from "../session.js";
@@ -21,7 +22,7 @@ export function alarm(route) {
   const head = h("div", { class: "bar" });
   const facts = h("dl", { class: "facts" });
   const guidance = h("div", { class: "text guidance" });
-  const plot = h("p", {});
+  const plot = new AlarmPlot();
   const history = h("ol", { class: "history" });
   const said = h("ul", { class: "said", role: "status", "aria-label": "What was done" });
   const comment = h("input", { class: "long", maxlength: 4096, autocomplete: "off", "aria-label": "Comment", placeholder: "Comment" });
@@ -84,9 +85,9 @@ export function alarm(route) {
         isOperator && actions,
         said,
         facts,
-        plot,
         h("h2", {}, "What to do"),
         guidance,
+        plot.view,
         h("h2", {}, "What happened to it"),
         history,
       ),
@@ -136,12 +137,9 @@ export function alarm(route) {
     take.disabled = !waits(found);
     takeBack.hidden = !found.shelved;
     facts.replaceChildren(...told(found).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
-    plot.replaceChildren(
-      found.parameter === null ? "" : h("a", { href: plotLink(found, now()) }, `Plot of ${found.parameter} around its time`),
-    );
     guidance.textContent = found.guidance ?? "Its rule gives no guidance.";
     history.replaceChildren(...(found.history ?? []).map(entry), cursor ? h("li", { class: "note" }, "There is more than is shown.") : "");
-    await documents.ask(found, signal);
+    await Promise.all([documents.ask(found, signal), plot.ask(found, signal)]);
   }
 
   return {
@@ -176,7 +174,7 @@ function told(found) {
   /** @type {[string, any][]} */
   const rows = [
     ["What", found.description],
-    ["Spacecraft", h("a", { href: link(["alarms"], { sc: found.spacecraftId }) }, found.spacecraftId)],
+    ["Spacecraft", h("a", { href: link(["sc", found.spacecraftId]) }, found.spacecraftId)],
     ["Parameter", found.parameter ?? "none: nothing was received"],
     ["Check", `${CHECK_WORDS[found.check]}: ${limitText(found)}, config version ${found.configVersion}`],
     ["Since", h("span", {}, `${utc(found.start)} UTC, `, age(found.start))],

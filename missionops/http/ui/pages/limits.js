@@ -231,7 +231,7 @@ export function limits(route) {
     tableView.hidden = chosen !== "";
     json.view.hidden = chosen !== "json";
     history.view.hidden = chosen !== "versions";
-    trial.view.hidden = chosen === "versions";
+    trial.view.hidden = chosen === "versions" || (trial.newest === null && trial.preview === null); // there is nothing to try on
     showDraft();
     trial.say();
     if (chosen === "") showTable();
