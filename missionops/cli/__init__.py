@@ -17,7 +17,7 @@ from missionops.cli.output import terminal
 _COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "Start here": {
         "demo": ("demo:demo", "See it all work on ESA's own telemetry, in a minute."),
-        "up": ("service:up", "Start NATS, PostgreSQL and the service on this machine, and stay up until Ctrl-C."),
+        "up": ("up:up", "Start NATS, PostgreSQL and the service on this machine, and stay up until Ctrl-C."),
     },
     "Telemetry": {
         "publish": ("publish:publish", "Publish telemetry: one snapshot, or a file of them."),
@@ -84,8 +84,8 @@ _COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "simulate": ("simulate:simulate", "Simulate missions live, until Ctrl-C."),
     },
     "Operate": {
-        "serve": ("service:serve", "Run the service against the NATS and the PostgreSQL that settings name."),
-        "migrate": ("service:migrate", "Bring the schema of the database up to date."),
+        "serve": ("serve:serve", "Run the service against the NATS and the PostgreSQL that settings name."),
+        "migrate": ("migrate:migrate", "Bring the schema of the database up to date."),
         "health": ("health:health", "Show whether the service handles telemetry, and if not, why."),
         "dead-letters": ("dead_letters:app", "List, show and replay telemetry that could not be stored."),
         "tokens": (

@@ -1,17 +1,15 @@
-"""`missionops up`, `serve` and `migrate`: the service, staying up."""
+"""`missionops up`: NATS, PostgreSQL and the service on this machine."""
 
-import re
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from missionops import app, errors, local, logs, settings
+from missionops import errors, local, logs, settings
 from missionops.cli.client import loop
 from missionops.cli.demo import run
 from missionops.cli.output import progress_bar, terminal
-from missionops.store import migrate as migrations
 
 _DATA = Path(".missionops")
 
@@ -92,40 +90,3 @@ def up(
                     raise errors.SetupError(await running.failed())
 
     loop.run_until_stopped(stay_up())
-
-
-def serve() -> None:
-    """Run the service against the NATS and the PostgreSQL that settings name.
-
-    Settings are environment variables (MISSIONOPS_NATS_URL, MISSIONOPS_DATABASE_URL, ...); the README lists them.
-
-    Example:
-      MISSIONOPS_NATS_URL=nats://nats:4222 MISSIONOPS_DATABASE_URL=postgresql://app@db/missionops missionops serve
-    """
-    given = settings.read()
-    logs.configure(given)
-
-    async def stay_up() -> None:
-        async with app.running(given) as service:
-            await service.until_ready()
-            nats = re.sub("//[^@/,]*@", "//", given.nats_url)  # without a password
-            terminal.note(f"missionops serves {nats}, HTTP on {service.http_url}. Ctrl-C stops it.")
-            raise errors.SetupError(await service.failed())
-
-    loop.run_until_stopped(stay_up())
-
-
-def migrate() -> None:
-    """Bring the schema of the database up to date.
-
-    Each migration is applied once, and several processes may run this at the same time: a lock makes them wait. One
-    that rewrites rows shows how far it is; if it was interrupted, the next run continues it.
-
-    Example:
-      MISSIONOPS_DATABASE_URL=postgresql://owner@db/missionops missionops migrate
-    """
-    with progress_bar.of_migrations() as report:
-        done = loop.run(migrations.apply(settings.read().database_url, report=report)) or ()
-    for applied in done:
-        terminal.note(f"applied {applied.name}")
-    terminal.note("the schema is up to date")
