@@ -31,6 +31,8 @@ export function plots(route) {
   /** @type {Map<string, string> | null} */
   let units = null;
   let isNew = true;
+  /** Whether something came in, or may have, that the picture does not show yet. */
+  let isOld = false;
   /** @type {import("../plots/drawing.js").Picture | null} */
   let picture = null;
   const pace = new Pace();
@@ -91,6 +93,7 @@ export function plots(route) {
   /** @param {AbortSignal} signal */
   async function ask(signal) {
     const about = units ? null : unitsOf(id, known, signal);
+    about?.catch(() => {}); // whoever waits for it below is told; nobody does where the question has changed meanwhile
     nothing.hidden = names.length > 0;
     for (const part of [view.element, readout.element, facts]) part.hidden = names.length === 0;
     if (names.length === 0) {
@@ -261,7 +264,7 @@ export function plots(route) {
   const ticking = setInterval(() => {
     if (!page.isConnected) return clearInterval(ticking);
     view.tick();
-    if (range.last === null || !picture?.data.isComplete || isNew || document.body.classList.contains("lost")) return undefined;
+    if (range.last === null || !picture?.data.isComplete || isNew || isOld || document.body.classList.contains("lost")) return undefined;
     const now = clock.now();
     picture = { ...picture, now, range: { from: now - range.last, to: now } };
     return show();
@@ -296,7 +299,11 @@ export function plots(route) {
     view: page,
     keys: keys.LISTED,
     /** @param {AbortSignal} signal */
-    ask: (signal) => pace.ask(signal, () => ask(signal)),
+    async ask(signal) {
+      isOld = true;
+      await pace.ask(signal, () => ask(signal));
+      isOld = false;
+    },
     /** @param {import("../route.js").Route} following */
     show(following) {
       query = following.query;
