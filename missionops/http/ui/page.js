@@ -46,6 +46,7 @@ export class Asking {
   async run() {
     const own = new AbortController();
     this.running = own;
+    const begun = performance.now();
     /** @type {RequestError | null} */
     let failure = null;
     try {
@@ -60,7 +61,8 @@ export class Asking {
     this.ended(failure);
     if (this.isWanted) {
       this.isWanted = false;
-      setTimeout(() => this.again(), 250);
+      // A service that takes long to answer has as long without a question of this page.
+      setTimeout(() => this.again(), Math.max(250, performance.now() - begun));
     }
   }
 }
