@@ -178,6 +178,20 @@ async def test_the_second_of_two_admins_is_told_with_both_diffs(page: Page, clie
     assert (await in_force(client))["config"] == LIMITS
 
 
+async def test_a_spacecraft_with_5_000_parameters_is_found_through(page: Page, client):
+    await publish(client, [{f"p{number:04}": number for number in range(5_000)}])
+    await configure(client, {"parameters": {f"p{number:04}": {"warnHigh": 1} for number in range(0, 5_000, 2)}})
+    await page.goto(ADDRESS)
+    await expect(page.get_by_role("link", name="All 5,000")).to_be_visible()
+    await expect(page.locator("table.limits tbody tr")).to_have_count(200)
+    await expect(page.get_by_text("4,800 of 5,000 parameters are not shown.")).to_be_visible()
+    await page.get_by_placeholder("name, subsystem or unit").fill("p4998")
+    await expect(page.locator("table.limits tbody tr")).to_have_count(1)
+    await page.get_by_role("button", name="Edit").click()
+    await page.get_by_label("Warning high").fill("5000")
+    await expect(page.get_by_role("status").filter(has_text="Draft: 1 change")).to_be_visible()
+
+
 @pytest.mark.usefixtures("told")
 async def test_leaving_with_a_draft_asks_first(page: Page):
     await page.goto(ADDRESS)
