@@ -198,6 +198,6 @@ async def _await_database(dsn: str) -> None:
         else:
             return
         if not is_logged:
-            log.warning("%s WaitingMessages for it.", reason)
+            log.warning("%s Waiting for it.", reason)
         is_logged = True
         await asyncio.sleep(_PAUSE)
