@@ -11,9 +11,15 @@ import { RequestError } from "./session.js";
  *            keys?: import("./keys.js").PageKey[]}} Page `leave`: another page takes its place
  */
 
+/** Milliseconds between an answer and the next question, unless something else is asked for. */
+const LEAST = 1000;
+/** Of the time that a question took: so a page asks for a third of the time at most. */
+const REST = 2;
+
 export class Asking {
   /**
-   * Asks what `ask` asks: never twice at the same time, and once more where something was changed meanwhile.
+   * Asks what `ask` asks: never twice at the same time, once a second at most, and once more where something was
+   * changed meanwhile.
    * @param {(signal: AbortSignal) => Promise<void>} ask
    * @param {(error: RequestError | null) => void} ended
    */
@@ -23,11 +29,19 @@ export class Asking {
     /** @type {AbortController | null} */
     this.running = null;
     this.isWanted = false;
+    this.readyAt = 0;
+    this.timer = 0;
   }
 
   /** Something was changed. */
   again() {
-    if (this.running) this.isWanted = true;
+    if (this.running) {
+      this.isWanted = true;
+      return;
+    }
+    clearTimeout(this.timer);
+    const pause = this.readyAt - performance.now();
+    if (pause > 0) this.timer = setTimeout(() => void this.run(), pause);
     else void this.run();
   }
 
@@ -38,6 +52,7 @@ export class Asking {
   }
 
   stop() {
+    clearTimeout(this.timer);
     this.running?.abort();
     this.running = null;
     this.isWanted = false;
@@ -58,11 +73,12 @@ export class Asking {
     }
     if (own.signal.aborted) return;
     this.running = null;
+    const ended = performance.now();
+    this.readyAt = ended + Math.max(LEAST, REST * (ended - begun));
     this.ended(failure);
     if (this.isWanted) {
       this.isWanted = false;
-      // A service that takes long to answer has as long without a question of this page.
-      setTimeout(() => this.again(), Math.max(250, performance.now() - begun));
+      this.again();
     }
   }
 }

@@ -2,7 +2,6 @@
 
 import * as clock from "../clock.js";
 import { h } from "../dom.js";
-import { Pace } from "../pace.js";
 import { field } from "../page.js";
 import { csv, png, save } from "../plots/export.js";
 import * as keys from "../plots/keys.js";
@@ -35,7 +34,6 @@ export function plots(route) {
   let isOld = false;
   /** @type {import("../plots/drawing.js").Picture | null} */
   let picture = null;
-  const pace = new Pace();
   let telling = 0;
 
   const view = new PlotView({ moved, chosen: (found) => go({ ...found, last: null }) });
@@ -301,7 +299,7 @@ export function plots(route) {
     /** @param {AbortSignal} signal */
     async ask(signal) {
       isOld = true;
-      await pace.ask(signal, () => ask(signal));
+      await ask(signal);
       isOld = false;
     },
     /** @param {import("../route.js").Route} following */
@@ -314,7 +312,6 @@ export function plots(route) {
       takeCursor();
       showNames();
       form.show(range);
-      pace.skip();
     },
     concerns: (/** @type {any} */ hint) => (!hint.spacecraft || hint.spacecraft.includes(id)) && range.to > clock.now() - 60_000,
   };

@@ -2,7 +2,6 @@
 
 import * as clock from "../clock.js";
 import { h, keyed } from "../dom.js";
-import { Pace } from "../pace.js";
 import { field, search } from "../page.js";
 import { isStale, ParameterRow } from "../parameter_row.js";
 import { iso, time } from "../range.js";
@@ -24,7 +23,6 @@ const CLOCK_OFF = 5;
 export function spacecraft(route) {
   const id = route.path[1];
   let query = route.query;
-  const pace = new Pace();
   /** @type {Latest[]} */
   let latest = [];
   /** @type {Record<string, any>} */
@@ -242,8 +240,7 @@ export function spacecraft(route) {
   return {
     title: id,
     view,
-    /** @param {AbortSignal} signal */
-    ask: (signal) => pace.ask(signal, () => ask(signal)),
+    ask,
     /** @param {import("../route.js").Route} next */
     show(next) {
       if (next.query.get("at") !== query.get("at")) stale.rest = true;
@@ -251,7 +248,6 @@ export function spacecraft(route) {
       if (document.activeElement !== input) input.value = query.get("q") ?? "";
       abnormal.checked = query.has("abnormal");
       freezing.show(query.get("at"));
-      pace.skip();
       fill();
     },
     concerns(/** @type {any} */ hint) {
