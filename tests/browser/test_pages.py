@@ -34,6 +34,9 @@ async def test_an_empty_fleet_says_what_to_do_and_fills_without_reload(page: Pag
     await publish(client, "SC-001", 99)
     await expect(row).to_contain_text("Critical")
     await expect(page).to_have_title("(1▼) Fleet · missionops")
+    await row.get_by_role("link", name="SC-001, active alarms: 1 HIGH").click()
+    await expect(page.get_by_role("row", name="SC-001")).to_contain_text("above critHigh 70")
+    assert page.url.endswith("#/alarms?sc=SC-001&severity=HIGH")
 
 
 async def test_the_state_of_the_fleet_is_in_the_link(page: Page, client):

@@ -133,7 +133,7 @@ function active(item) {
       "a",
       {
         href: link(["alarms"], { sc: item.spacecraftId, severity }),
-        "aria-label": `${item.alarms.active[severity]} active alarms ${severity} of ${item.spacecraftId}`,
+        "aria-label": `${item.spacecraftId}, active alarms: ${item.alarms.active[severity]} ${severity}`,
       },
       alarmMark(severity, "", item.alarms.active[severity].toLocaleString("en")),
     ),
