@@ -126,12 +126,6 @@ def _apprise() -> tuple[ModuleType, _Reasons]:
     """Apprise, imported when it is needed, and what it says."""
     global _found  # noqa: PLW0603 - imported once in a process
     if _found is None:
-        reasons = _Reasons()
-        logger = logging.getLogger("apprise")
-        logger.handlers, logger.propagate = [reasons], False
-        logger.setLevel(logging.WARNING)
-        for name in _TALKATIVE:
-            logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
             import apprise  # noqa: PLC0415 - an extra, which takes a fifth of a second to import
         except ImportError:
@@ -139,5 +133,11 @@ def _apprise() -> tuple[ModuleType, _Reasons]:
                 "A notify file is named, and Apprise, which sends notifications, is not installed: install "
                 "missionops[notify]."
             ) from None
+        reasons = _Reasons()
+        logger = logging.getLogger("apprise")
+        logger.handlers, logger.propagate = [reasons], False
+        logger.setLevel(logging.WARNING)
+        for name in _TALKATIVE:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         _found = apprise, reasons
     return _found

@@ -61,5 +61,6 @@ async def page(browser: Browser, service: Service) -> AsyncIterator[Page]:
         lambda sent: None if sent.url.startswith((service.http_url, "data:")) else complaints.append(sent.url),
     )
     yield opened
+    await opened.unroute_all(behavior="ignoreErrors")  # what a test answers itself may still be on its way
     await context.close()
     assert complaints == []
