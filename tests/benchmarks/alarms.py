@@ -1,4 +1,4 @@
-"""What alarms cost: the same load without them, in order, out of order, and as a dump that comes a week late."""
+"""What alarms and roll-ups cost: the same load without them; and what comes out of order, or a week late."""
 
 import asyncio
 import dataclasses
@@ -13,15 +13,15 @@ from tests.benchmarks.path import Figures
 from tests.benchmarks.stage import Stage
 from tests.benchmarks.workload import Workload
 
-_WITHOUT = (sys.executable, "-m", "tests.benchmarks.without_alarms")
+_WITHOUT = (sys.executable, "-m", "tests.benchmarks.without")
 _POLL = 0.02
 _WEEK = timedelta(days=7)
 _IS_MARKED = "SELECT EXISTS (SELECT FROM app.alarm_mark)"
 
 
-async def compared(stage: Stage, workload: Workload) -> Figures:
-    """The load with alarms, beside the same without."""
-    async with stage.database() as dsn, stage.service(dsn, _WITHOUT) as service:
+async def compared(stage: Stage, workload: Workload, part: str = "alarms") -> Figures:
+    """The load, beside the same without a part of the service."""
+    async with stage.database() as dsn, stage.service(dsn, (*_WITHOUT, part)) as service:
         await stage.configure(workload)
         without = await path.measured(stage, service, workload)
     own = await path.whole(stage, workload)

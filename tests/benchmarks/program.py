@@ -116,6 +116,13 @@ class Program:
                 ratio = figures["snapshots/s"] / ordered["snapshots/s"]
                 self.results.add("late telemetry", name, figures | {"÷ in order": ratio})
 
+    async def roll_ups(self) -> None:
+        """What roll-ups cost while telemetry is taken in."""
+        for run in range(1, self.plan.runs + 1):
+            self.say(f"run {run}: roll-ups")
+            measure = functools.partial(alarms.compared, self.stage, _cases(self.plan.messages)[BASE], "roll-ups")
+            self.results.add("roll-ups", BASE, await self._quietly(measure))
+
     async def latency(self) -> None:
         """Alone in the night, at a good pace, and at half of what is possible."""
         for run in range(1, self.plan.runs + 1):
@@ -170,6 +177,7 @@ class Program:
 PARTS: Mapping[str, Callable[[Program], Awaitable[None]]] = {
     "path": Program.path,
     "alarms": Program.alarms,
+    "roll-ups": Program.roll_ups,
     "latency": Program.latency,
     "drain": Program.drain,
     "growth": Program.growth,
