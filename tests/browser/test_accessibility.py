@@ -6,17 +6,10 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
+from tests.browser.addresses import PAGES
 from tests.browser.alarming import Craft
 
 _RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
-PAGES = {
-    "Fleet": "/#/",
-    "Alarms": "/#/alarms",
-    "Events": "/#/events",
-    "Documents": "/#/docs",
-    "Service": "/#/service",
-    "Limits of SC-001": "/#/sc/SC-001/limits",
-}
 
 
 @pytest.fixture

@@ -8,17 +8,9 @@ import pytest
 from playwright.async_api import Page, Response, expect
 
 from tests import wait
+from tests.browser import addresses
 
-PAGES = {
-    "Fleet": "/#/",
-    "Alarms": "/#/alarms",
-    "Events": "/#/events",
-    "Documents": "/#/docs",
-    "Service": "/#/service",
-    "Limits of SC-001": "/#/sc/SC-001/limits",
-    "SC-001": "/#/sc/SC-001",
-    "SC-001 plot": "/#/sc/SC-001/plot?p=temperature",
-}
+PAGES = {**addresses.PAGES, "SC-001": "/#/sc/SC-001", "SC-001 plot": "/#/sc/SC-001/plot?p=temperature"}
 HOSTILE = (
     "<img src=x onerror=alert(1)><script>alert(2)</script>"
     "\u202eevil\u202c \U0001f6f0 {{7*7}} javascript:alert(3) &lt;b&gt;"
