@@ -5,8 +5,9 @@ Those whose clock cannot have been right stand at their reception: app.misdated_
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import NamedTuple
 
+import asyncpg
 import msgspec
 
 from missionops.domain import parameter_set, timestamp
@@ -18,6 +19,10 @@ from missionops.store.parameter_sets import ParameterNames
 
 _NEAR = timedelta(days=1)
 """How far is looked at first: mostly that is enough, and then no more than two partitions are opened."""
+
+_FIRST_PAGE, _LARGEST_PAGE = 8, 4_096
+"""Snapshots that are asked for at once, more each time. Without a limit PostgreSQL plans for all of a spacecraft's
+snapshots, and sorts them on disk, though one is read."""
 
 _COLUMNS = 'stored."timestamp", stored.id, config_version, parameter_set_id, numbers, others'
 _IS_DATED = """
@@ -31,14 +36,14 @@ _AFTER = f"""
 SELECT stored."timestamp", {_COLUMNS} FROM app.snapshot AS stored
 WHERE spacecraft_id = $1 AND "timestamp" BETWEEN $2 AND $5 AND ("timestamp", "timestamp", id) > ($2, $3, $4)
     AND {_IS_DATED}
-ORDER BY "timestamp", id
+ORDER BY "timestamp", id LIMIT $6
 """  # noqa: S608 - of our own texts
 
 _BEFORE = f"""
 SELECT stored."timestamp", {_COLUMNS} FROM app.snapshot AS stored
 WHERE spacecraft_id = $1 AND "timestamp" BETWEEN $5 AND $2 AND ("timestamp", "timestamp", id) < ($2, $3, $4)
     AND {_IS_DATED}
-ORDER BY "timestamp" DESC, id DESC
+ORDER BY "timestamp" DESC, id DESC LIMIT $6
 """  # noqa: S608 - of our own texts
 
 _MISDATED_AFTER = f"""
@@ -46,7 +51,7 @@ SELECT misdated.received_at, {_COLUMNS}
 FROM app.misdated_snapshot AS misdated JOIN app.snapshot AS stored USING (spacecraft_id, "timestamp", id)
 WHERE spacecraft_id = $1 AND misdated.received_at >= $2
     AND (misdated.received_at, misdated."timestamp", misdated.id) > ($2, $3, $4)
-ORDER BY misdated.received_at, stored."timestamp", stored.id
+ORDER BY misdated.received_at, stored."timestamp", stored.id LIMIT $5
 """  # noqa: S608 - of our own texts
 
 _MISDATED_BEFORE = f"""
@@ -54,10 +59,18 @@ SELECT misdated.received_at, {_COLUMNS}
 FROM app.misdated_snapshot AS misdated JOIN app.snapshot AS stored USING (spacecraft_id, "timestamp", id)
 WHERE spacecraft_id = $1 AND misdated.received_at <= $2
     AND (misdated.received_at, misdated."timestamp", misdated.id) < ($2, $3, $4)
-ORDER BY misdated.received_at DESC, stored."timestamp" DESC, stored.id DESC
+ORDER BY misdated.received_at DESC, stored."timestamp" DESC, stored.id DESC LIMIT $5
 """  # noqa: S608 - of our own texts
 
 _HAS_MISDATED = "SELECT EXISTS (SELECT FROM app.misdated_snapshot WHERE spacecraft_id = $1)"
+
+
+class _Query(NamedTuple):
+    """A query, the position after or before which it reads ($2 to $4), and further arguments."""
+
+    text: str
+    position: tuple[datetime, datetime, str]
+    others: tuple[datetime, ...] = ()
 
 
 class JudgedSnapshots:
@@ -77,32 +90,28 @@ class JudgedSnapshots:
 
     async def after(self, position: Position) -> AsyncIterator[JudgedSnapshot]:
         """Those after a position, in order."""
-        time, near = _moment(position[0]), min(_moment(position[0]) + _NEAR, timestamp.LATEST)
-        arguments = time, _moment(position[1]), position[2]
-        dated = [(_AFTER, (*arguments, near))]
+        given = _moment(position[0]), _moment(position[1]), position[2]
+        near = min(given[0] + _NEAR, timestamp.LATEST)
+        dated = [_Query(_AFTER, given, (near,))]
         if near < timestamp.LATEST:
             next_day = near + timedelta(microseconds=1)
-            dated.append((_AFTER, (next_day, timestamp.EARLIEST, "", timestamp.LATEST)))
-        async for one in self._merged(dated, (_MISDATED_AFTER, arguments), is_ascending=True):
+            dated.append(_Query(_AFTER, (next_day, timestamp.EARLIEST, ""), (timestamp.LATEST,)))
+        async for one in self._merged(dated, _Query(_MISDATED_AFTER, given), is_ascending=True):
             yield one
 
     async def before(self, position: Position) -> AsyncIterator[JudgedSnapshot]:
         """Those before a position, the newest first."""
-        time, near = _moment(position[0]), max(_moment(position[0]) - _NEAR, timestamp.EARLIEST)
-        arguments = time, _moment(position[1]), position[2]
-        dated = [(_BEFORE, (*arguments, near))]
+        given = _moment(position[0]), _moment(position[1]), position[2]
+        near = max(given[0] - _NEAR, timestamp.EARLIEST)
+        dated = [_Query(_BEFORE, given, (near,))]
         if near > timestamp.EARLIEST:
             day_before = near - timedelta(microseconds=1)
-            dated.append((_BEFORE, (day_before, timestamp.LATEST, "", timestamp.EARLIEST)))
-        async for one in self._merged(dated, (_MISDATED_BEFORE, arguments), is_ascending=False):
+            dated.append(_Query(_BEFORE, (day_before, timestamp.LATEST, ""), (timestamp.EARLIEST,)))
+        async for one in self._merged(dated, _Query(_MISDATED_BEFORE, given), is_ascending=False):
             yield one
 
     async def _merged(
-        self,
-        dated: Sequence[tuple[str, Sequence[Any]]],
-        misdated: tuple[str, Sequence[Any]],
-        *,
-        is_ascending: bool,
+        self, dated: Sequence[_Query], misdated: _Query, *, is_ascending: bool
     ) -> AsyncIterator[JudgedSnapshot]:
         others = self._read([misdated]) if await self.has_misdated() else None
         other = await anext(others, None) if others else None
@@ -115,14 +124,25 @@ class JudgedSnapshots:
             yield other
             other = await anext(others, None)
 
-    async def _read(self, queries: Sequence[tuple[str, Sequence[Any]]]) -> AsyncIterator[JudgedSnapshot]:
-        for query, arguments in queries:
-            async for row in rows.rows(self._connection, query, self._spacecraft_id, *arguments):
-                time, stamp, identifier, version, set_id, numbers, others = row
-                of_numbers = await self._names.of(self._connection, set_id)
-                values = parameter_set.joined(of_numbers, numbers or (), msgspec.json.decode(others) if others else {})
-                position = timestamp.to_microseconds(time), timestamp.to_microseconds(stamp), identifier
-                yield JudgedSnapshot(position, values, version)
+    async def _read(self, queries: Sequence[_Query]) -> AsyncIterator[JudgedSnapshot]:
+        page = _FIRST_PAGE
+        for query, position, others in queries:
+            is_full = True
+            while is_full:
+                found = 0
+                arguments = self._spacecraft_id, *position, *others, page
+                async for row in rows.rows(self._connection, query, *arguments):
+                    found += 1
+                    position = row[:3]  # noqa: PLW2901 - where the next page goes on
+                    yield await self._snapshot(row)
+                is_full, page = found == page, min(4 * page, _LARGEST_PAGE)
+
+    async def _snapshot(self, row: asyncpg.Record) -> JudgedSnapshot:
+        time, stamp, identifier, version, set_id, numbers, others = row
+        of_numbers = await self._names.of(self._connection, set_id)
+        values = parameter_set.joined(of_numbers, numbers or (), msgspec.json.decode(others) if others else {})
+        position = timestamp.to_microseconds(time), timestamp.to_microseconds(stamp), identifier
+        return JudgedSnapshot(position, values, version)
 
 
 def _moment(microseconds: int) -> datetime:

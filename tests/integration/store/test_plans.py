@@ -1,5 +1,6 @@
 """The plans of what is asked often, on a database with 100 months: few partitions are opened, and each by an index."""
 
+import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
@@ -8,6 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from missionops.domain import timestamp
+from missionops.domain.episodes import episode
 from missionops.domain.roll_up import DAY, HOUR
 from missionops.domain.snapshot import SnapshotKey
 from missionops.ingest import roll_up
@@ -25,6 +27,7 @@ from missionops.store import (
 )
 from missionops.store import database as databases
 from missionops.store.anomaly_search import AnomalyFilter, AnomalySearchCursor
+from missionops.store.judged_snapshots import JudgedSnapshots
 from missionops.store.parameter_sets import ParameterNames
 from missionops.store.roll_ups import StaleHours
 from missionops.store.samples import Wanted
@@ -203,6 +206,14 @@ async def rolling_up(plans: Plans, at: datetime) -> object:
     return True
 
 
+async def judged(plans: Plans, at: datetime, *, is_ascending: bool = False) -> object:
+    """As the worker of alarms does, which takes the next few and knows enough."""
+    snapshots = JudgedSnapshots(plans.connection, "SC-1", plans.names)
+    position = episode.end_of(timestamp.to_microseconds(at))
+    async with contextlib.aclosing((snapshots.after if is_ascending else snapshots.before)(position)) as found:
+        return [await anext(found) for _ in range(20)]
+
+
 SAMPLES = "SELECT count(*), max(number) FROM app.samples('SC-1', 'temp', '{}', '{}')"
 
 CASES: dict[str, tuple[Callable[[Plans], Awaitable[object]], int, int]] = {
@@ -231,6 +242,9 @@ CASES: dict[str, tuple[Callable[[Plans], Awaitable[object]], int, int]] = {
     "telemetry.latest": (lambda plans: newest_values(plans, (EVER[0], NOW)), 27, 4),
     "telemetry.latest at a time long ago": (lambda plans: newest_values(plans, (EVER[0], OLD[1])), 100, 10),
     "telemetry.latest, one parameter": (lambda plans: of_parameter(plans, LATELY), 100, 2),
+    "alarms, the newest snapshots": (lambda plans: judged(plans, timestamp.LATEST), 100, 4),
+    "alarms, what came before a late one": (lambda plans: judged(plans, OLD[1]), 102, 4),
+    "alarms, what came after a late one": (lambda plans: judged(plans, OLD[1], is_ascending=True), 102, 4),
     "app.samples": (lambda plans: plans.connection.fetch(SAMPLES.format(*LATELY)), 2, 2),
     "app.samples of long ago": (lambda plans: plans.connection.fetch(SAMPLES.format(*OLD)), 2, 2),
 }
