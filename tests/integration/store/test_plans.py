@@ -98,12 +98,13 @@ class Plans:
                 assert await ask(self)
             found, self._found[:] = self._found[:], ()
         scans = [node for plan in found for node in nodes(plan) if is_partition(node)]
-        return Scans(scans, [node for node in scans if node["Actual Loops"]])
+        return Scans(found, scans, [node for node in scans if node["Actual Loops"]])
 
 
 class Scans(NamedTuple):
     """Scans of partitions."""
 
+    plans: list[dict[str, Any]]
     planned: list[dict[str, Any]]
     opened: list[dict[str, Any]]
 
@@ -261,6 +262,15 @@ async def test_few_partitions_are_opened_and_each_by_an_index(plans, name):
     for node in scans.opened:
         condition = node.get("Index Cond") or node.get("Recheck Cond") or ""
         assert "spacecraft_id" in condition or "timestamp" in condition, node
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name.startswith("alarms")])
+async def test_the_worker_of_alarms_asks_for_a_few_snapshots_at_a_time(plans, name):
+    """Else the plan is for all of them: with 200,000 of a spacecraft they are sorted on disk before the first is read."""
+    scans = await plans.of(CASES[name][0])
+    read = [plan for plan in scans.plans if any(map(is_partition, nodes(plan)))]
+    assert read
+    assert {plan["Node Type"] for plan in read} == {"Limit"}
 
 
 async def test_app_samples_is_a_part_of_the_query_that_uses_it(plans):
