@@ -126,6 +126,31 @@ async def test_a_service_that_dies_or_stands_still_is_noticed_and_the_page_heals
     await expect(page).to_have_title("(2▼) Alarms · missionops")
 
 
+async def test_a_draft_of_limits_outlives_an_outage_and_is_checked_after_it(page: Page, process: Process):
+    await page.goto("/#/sc/SC-001/limits")
+    await page.get_by_role("row", name="temp").get_by_role("button", name="Edit").click()
+    await page.get_by_label("Warning high", exact=True).fill("50")
+    await expect(page.get_by_text("Draft: 1 change, no fault.")).to_be_visible()
+    await page.get_by_role("button", name="Put version 2 in force …").click()
+    await page.get_by_label("Why").fill("Warmer")
+    await process.kill()
+    await expect(page.locator("#banner")).to_contain_text("LINK LOST", timeout=LOST)
+    await page.get_by_label("Why").press("Enter")
+    await expect(page.get_by_text("The link to the service is lost, and what is shown is old")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await page.get_by_label("Critical high", exact=True).fill("80")
+    await expect(page.get_by_text("not checked: The service cannot be reached.")).to_be_visible()
+    await expect(page.get_by_role("button", name="Put version 2 in force …")).to_be_disabled()
+    await page.get_by_role("button", name="Try on stored telemetry").click()
+    await expect(page.get_by_role("region", name="Try")).to_contain_text("stopped: The service cannot be reached.")
+    await process.start()
+    await expect(page.get_by_text("Draft: 2 changes, no fault.")).to_be_visible(timeout=BACK)
+    await page.get_by_role("button", name="Put version 2 in force …").click()
+    await page.get_by_label("Why").fill("Warmer")
+    await page.get_by_label("Why").press("Enter")
+    await expect(page.get_by_text("Version 2 is in force.").first).to_be_visible()
+
+
 @pytest.fixture
 async def postgres() -> AsyncIterator[PostgresServer]:
     """A PostgreSQL of the test's own, in a place that is open to the account that runs it, with a short path."""
