@@ -11,6 +11,9 @@ from missionops.domain.parameter_set import Value
 KINDS = tuple(checks.KINDS)
 """The names of the kinds of checks, in the order of a rule's checks."""
 
+PLACES = {name: place for place, name in enumerate(KINDS)}
+"""The place of each kind of check in KINDS."""
+
 
 class RuleInContext(NamedTuple):
     """What one parameter is checked for in one context: a check of each kind, None where there is none."""

@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 import msgspec
 
+from missionops.domain import rule
 from missionops.domain.alarm import Alarm
 from missionops.ingest.alarms import late, marked_spans
 from missionops.ingest.alarms.known_alarms import KnownAlarms
 from missionops.ingest.alarms.late import History, MarkedSpan, Refold
-from missionops.ingest.alarms.marked_spans import KINDS, StoredHistory
+from missionops.ingest.alarms.marked_spans import StoredHistory
 from missionops.ingest.alarms.memory import Key, LiveFold, SpacecraftMemory
 from missionops.ingest.alarms.rule_versions import RuleVersions
 from missionops.store import alarm_marks, alarms, configs
@@ -74,7 +75,7 @@ async def _fold(
     since = min((span.first for of_key in spans.values() for span in of_key), default=late.END)
     if len(spans) > _FEW_KEYS:  # one query for all instead of one for each
         for one in await alarms.all_from(connection, spacecraft_id, since, _MOST_PRELOADED):
-            preloaded.setdefault((one.parameter, KINDS[one.check]), []).append(one)
+            preloaded.setdefault((one.parameter, rule.PLACES[one.check]), []).append(one)
     is_whole = len(spans) > _FEW_KEYS and sum(map(len, preloaded.values())) < _MOST_PRELOADED
     found = []
     for number, (key, of_key) in enumerate(spans.items()):

@@ -10,11 +10,11 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from itertools import chain
 
+from missionops.domain import rule
 from missionops.domain.limits import Rules
 from missionops.ingest.alarms import draft, in_order, writing
 from missionops.ingest.alarms.draft import Draft
 from missionops.ingest.alarms.in_order import Findings, InOrder, JudgedEntries, PlacedEntries
-from missionops.ingest.alarms.marked_spans import KINDS
 from missionops.ingest.alarms.memory import AlarmMemory, Key, SpacecraftMemory
 from missionops.ingest.alarms.rule_texts import RuleTexts
 from missionops.ingest.alarms.silence import Silence
@@ -178,7 +178,7 @@ class AlarmEngine:
         folding.take(snapshots)
         if folding.late:
             old = await alarms.keys_from(connection, spacecraft_id, folding.late[0].position)
-            keys = {(parameter, KINDS[check]) for parameter, check in old}
+            keys = {(parameter, rule.PLACES[check]) for parameter, check in old}
             keys |= await self._with_memory(connection, spacecraft_id, memory)
             findings.marks += in_order.marks_of(spacecraft_id, folding.late, memory, keys)
 
@@ -189,7 +189,7 @@ class AlarmEngine:
         version, keys = memory.with_memory
         if version != memory.version:
             found = await alarms.keys_with_memory(connection, spacecraft_id)
-            keys = frozenset((parameter, KINDS[check]) for parameter, check in found)
+            keys = frozenset((parameter, rule.PLACES[check]) for parameter, check in found)
             memory.with_memory = memory.version, keys
         return keys
 

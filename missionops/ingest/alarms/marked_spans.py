@@ -14,9 +14,6 @@ from missionops.store import alarm_marks, alarms
 from missionops.store.alarm_marks import Marked
 from missionops.store.database import Connection
 
-KINDS = {name: place for place, name in enumerate(rule.KINDS)}
-"""The place of each kind of check in rule.KINDS."""
-
 
 class StoredHistory(NamedTuple):
     """What is stored of a spacecraft: its snapshots, and the config versions that judged them."""
@@ -39,7 +36,7 @@ async def chosen(
         if mark.parameter is None or mark.check is None:
             everything.append(MarkedSpan(mark.first, late.END, mark.is_late))
         else:
-            key = mark.parameter, KINDS[mark.check]
+            key = mark.parameter, rule.PLACES[mark.check]
             spans.setdefault(key, []).append(MarkedSpan(mark.first, mark.last, mark.is_late))
     if not everything and memory.is_known:
         return spans
@@ -62,7 +59,7 @@ async def _keys(stored: StoredHistory, first: Position) -> set[Key]:
     found = await alarms.keys_from(stored.connection, stored.spacecraft_id, first)
     found |= await alarms.keys_with_memory(stored.connection, stored.spacecraft_id)
     found |= await alarms.keys_with_persistence(stored.connection, stored.spacecraft_id)
-    keys = {(name, KINDS[check]) for name, check in found}
+    keys = {(name, rule.PLACES[check]) for name, check in found}
     async for snapshot in stored.history.after(episodes.beginning_of(first[0])):
         keys.update((await stored.versions.of(snapshot.version)).violated(snapshot.values))
     return keys

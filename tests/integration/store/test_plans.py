@@ -266,7 +266,7 @@ async def test_few_partitions_are_opened_and_each_by_an_index(plans, name):
 
 @pytest.mark.parametrize("name", [name for name in CASES if name.startswith("alarms")])
 async def test_the_worker_of_alarms_asks_for_a_few_snapshots_at_a_time(plans, name):
-    """Else the plan is for all of them: with 200,000 of a spacecraft they are sorted on disk before the first is read."""
+    """Else the plan is for all of them: 200,000 of a spacecraft are sorted on disk before the first is read."""
     scans = await plans.of(CASES[name][0])
     read = [plan for plan in scans.plans if any(map(is_partition, nodes(plan)))]
     assert read
