@@ -150,7 +150,18 @@ def response(
 
 def refused(start: datetime, end: datetime, faults: Sequence[Detail]) -> PreviewResponse:
     """What is wrong with a config that cannot be tried."""
-    return PreviewResponse(start, end, start, False, 0.0, 0, [], [], [], [ConfigWarning(*one) for one in faults])
+    return PreviewResponse(
+        start,
+        end,
+        start,
+        complete=False,
+        progress=0.0,
+        snapshots=0,
+        parameters=[],
+        restarted=[],
+        warnings=[],
+        faults=[ConfigWarning(*one) for one in faults],
+    )
 
 
 def _comparison(one: ParameterPreview) -> ParameterComparison:

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import itertools
 import json
 import re
 
@@ -52,7 +53,7 @@ async def test_the_frame_is_one_line_whatever_waits(page: Page, craft: Craft, wi
         "(all) => all.map((each) => each.getBoundingClientRect()).map(({ left, right }) => [left, right])"
     )
     seen = [span for span in spans if span[1] > span[0]]
-    assert all(one[1] <= other[0] + 1 for one, other in zip(seen, seen[1:], strict=False)), seen
+    assert all(one[1] <= other[0] + 1 for one, other in itertools.pairwise(seen)), seen
     assert seen[-1][1] <= width
 
 

@@ -40,6 +40,8 @@ export class ParameterRow {
   constructor(spacecraft, name) {
     this.spacecraft = spacecraft;
     this.text = "";
+    /** @type {any[]} */
+    this.given = [];
     this.link = h("a", {}, h("bdi", {}, name));
     this.about = h("span", { class: "note" });
     this.value = h("bdi");
@@ -74,6 +76,9 @@ export class ParameterRow {
    * @param {any} [alarm] the worst that is active of it
    */
   update(item, rule, stale, at, alarm) {
+    const given = [item, rule, stale, at, alarm];
+    if (given.every((each, index) => each === this.given[index])) return; // thousands of rows are looked at every second
+    this.given = given;
     const found = item.severity === null && alarm ? { severity: alarm.severity, description: alarm.description } : null;
     const text = JSON.stringify([item, rule, stale, at, found], (_, value) => (typeof value === "bigint" ? `${value}n` : value));
     if (text === this.text) return;

@@ -71,11 +71,12 @@ export function severityMark(severity) {
   return h("span", { class: `mark ${fill}` }, SYMBOLS[found.symbol](), found.word);
 }
 
+/** @type {Record<string, [string, string]>} */
 const ALARMS = { CRITICAL: ["severe", "Critical"], HIGH: ["critical", "High"], MEDIUM: ["warning", "Medium"], LOW: ["low", "Low"] };
 
 /**
  * The severity of an alarm: each has a shape of its own. What is over, or taken note of, has no fill.
- * @param {"LOW" | "MEDIUM" | "HIGH" | "CRITICAL"} severity
+ * @param {string} severity LOW, MEDIUM, HIGH or CRITICAL
  * @param {string} [manner] `flash` where it waits for an operator, `quiet` where it is over
  * @param {string} [text] in place of its word
  */

@@ -1,7 +1,7 @@
 // A spacecraft: the newest value of each parameter, with what is wrong with it, now or as of a time.
 
 import * as clock from "../clock.js";
-import { h, keyed } from "../dom.js";
+import { h, keyed, painted } from "../dom.js";
 import { field, search } from "../page.js";
 import { isStale, ParameterRow } from "../parameter_row.js";
 import { iso, time } from "../range.js";
@@ -12,6 +12,9 @@ import { plain } from "../values.js";
 
 const HEADS = ["Parameter", "Value", "State", "Limits", "Age", "Time (UTC)"];
 const PORTION = 250;
+const MOST = 2000;
+/** Rows that are made at once: more of them would hold up the page. */
+const SLICE = 80;
 const FEW = 5;
 /** Active alarms that are listed, and those that are asked for: a row says so, too. */
 const ALARMS = 8;
@@ -92,7 +95,9 @@ export function spacecraft(route) {
       ),
     ),
   );
-  const shown = () => Math.max(PORTION, Number(query.get("n")) || 0);
+  const shown = () => Math.min(MOST, Math.max(PORTION, Number(query.get("n")) || 0));
+  let drawn = SLICE;
+  let drawing = false;
 
   /** @param {AbortSignal} signal */
   async function ask(signal) {
@@ -194,7 +199,8 @@ export function spacecraft(route) {
         (text === "" || [item.name, item.description, item.subsystem].some((each) => each?.toLowerCase().includes(text))),
     );
     const groups = grouped(fitting.map(({ item }) => item));
-    const ordered = fitting.sort((one, other) => order(groups, one.item) - order(groups, other.item)).slice(0, shown());
+    const wanted = fitting.sort((one, other) => order(groups, one.item) - order(groups, other.item)).slice(0, shown());
+    const ordered = wanted.slice(0, drawn);
     const sections = [...Map.groupBy(ordered, ({ item }) => groups.of(item))];
     const names = sections.map(([name]) => name);
     for (const [name, body] of bodies) if (!names.includes(name)) body.remove();
@@ -211,9 +217,19 @@ export function spacecraft(route) {
       rows.delete(name);
     }
     table.hidden = ordered.length === 0;
-    more.hidden = ordered.length === fitting.length;
-    const said = told(latest.length, fitting.length, ordered.length, at);
+    more.hidden = wanted.length === fitting.length || wanted.length >= MOST;
+    const said = told(latest.length, fitting.length, wanted.length, at);
     if (note.textContent !== said) note.textContent = said;
+    if (ordered.length < wanted.length && !drawing) void drawMore();
+  }
+
+  /** The next slice of the rows, once these are to be seen. */
+  async function drawMore() {
+    drawing = true;
+    await painted();
+    drawing = false;
+    drawn += SLICE;
+    if (view.isConnected) fill();
   }
 
   /**
@@ -358,6 +374,7 @@ function told(total, fitting, shown, at) {
   const count = (/** @type {number} */ value) => value.toLocaleString("en");
   if (total === 0) return at === null ? "No parameter was received yet." : "Nothing had been received at this time.";
   const hidden = total - fitting ? `${count(total - fitting)} hidden. ` : "";
-  const cut = fitting > shown ? `${count(shown)} of ${count(fitting)} parameters are shown.` : "";
+  const cut =
+    fitting > shown ? `${count(shown)} of ${count(fitting)} parameters are shown.${shown >= MOST ? " Search shows the others." : ""}` : "";
   return `${hidden}${fitting === 0 ? "No parameter fits what is asked for." : cut}`.trim();
 }
