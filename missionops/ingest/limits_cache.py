@@ -72,8 +72,9 @@ class LimitsCache:
         self._compiling = asyncio.Lock()
 
     def forget(self) -> None:
-        """Forget all of them: the database may be another one from now on, such as a restored backup."""
-        self._young, self._old = _Generation(), _Generation()
+        """Forget what each version is: the database may be another one from now on, such as a restored backup."""
+        self._young.by_version.clear()
+        self._old.by_version.clear()
 
     async def in_force(self, connection: Connection, spacecraft_ids: AbstractSet[str]) -> dict[str, IngestConfig]:
         """The config in force now for each of `spacecraft_ids`: its version, and how far the clock may be ahead.
@@ -108,6 +109,15 @@ class LimitsCache:
         """The rules of each spacecraft that has a config, likewise."""
         async for spacecraft_id, config in self.read(connection, versions):
             yield spacecraft_id, config.rules
+
+    async def rules_of(self, connection: Connection, spacecraft_id: str, version: int) -> Rules:
+        """The rules of one version that there is; none of version 0."""
+        if not version:
+            return Rules({})
+        if found := self._find(spacecraft_id, version):
+            return found.rules
+        document = await configs.document(connection, spacecraft_id, version)
+        return (await self._compile(spacecraft_id, version, document or b"{}")).rules
 
     async def current(self, database: Database, spacecraft_id: str) -> CompiledConfig | None:
         """What is in force for one spacecraft now, on a connection of its own; None where it has no config."""

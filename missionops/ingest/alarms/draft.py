@@ -6,18 +6,15 @@ from typing import NamedTuple
 
 import msgspec
 
+from missionops.domain import rule
 from missionops.domain.alarm import Alarm
 from missionops.ingest.alarms import late, marked_spans
 from missionops.ingest.alarms.known_alarms import KnownAlarms
-from missionops.ingest.alarms.late import History, MarkedSpan, Refold
-from missionops.ingest.alarms.marked_spans import KINDS, StoredHistory
+from missionops.ingest.alarms.late import MarkedSpan, Refold
+from missionops.ingest.alarms.marked_spans import StoredHistory
 from missionops.ingest.alarms.memory import Key, LiveFold, SpacecraftMemory
-from missionops.ingest.alarms.rule_versions import RuleVersions
 from missionops.store import alarm_marks, alarms, configs
 from missionops.store.alarm_marks import Marked
-from missionops.store.database import Connection
-from missionops.store.judged_snapshots import JudgedSnapshots
-from missionops.store.parameter_sets import ParameterNames
 
 _FEW_KEYS = 20
 _MOST_PRELOADED = 5_000
@@ -43,22 +40,14 @@ class Draft(NamedTuple):
 
 
 async def made(
-    connection: Connection,
-    spacecraft_id: str,
-    names: ParameterNames,
-    base: SpacecraftMemory,
-    *,
-    changes: int,
-    memory: SpacecraftMemory,
+    stored: StoredHistory, base: SpacecraftMemory, *, changes: int, memory: SpacecraftMemory
 ) -> Draft | None:
     """What is marked of a spacecraft, folded again; `memory` is a copy of `base`. None if nothing is marked."""
     was_known = memory.is_known
-    marked = await alarm_marks.of(connection, spacecraft_id)
+    marked = await alarm_marks.of(stored.connection, stored.spacecraft_id)
     if not marked.marks:
         return None
-    history = History(JudgedSnapshots(connection, spacecraft_id, names))
-    stored = StoredHistory(connection, spacecraft_id, history, RuleVersions(connection, spacecraft_id))
-    began = await marked_spans.config_starts(connection, spacecraft_id, history)
+    began = await marked_spans.config_starts(stored)
     await stored.versions.load(began)
     found = await _fold(stored, memory, await marked_spans.chosen(stored, memory, marked, began))
     await _settle(stored, memory)
@@ -74,7 +63,7 @@ async def _fold(
     since = min((span.first for of_key in spans.values() for span in of_key), default=late.END)
     if len(spans) > _FEW_KEYS:  # one query for all instead of one for each
         for one in await alarms.all_from(connection, spacecraft_id, since, _MOST_PRELOADED):
-            preloaded.setdefault((one.parameter, KINDS[one.check]), []).append(one)
+            preloaded.setdefault((one.parameter, rule.PLACES[one.check]), []).append(one)
     is_whole = len(spans) > _FEW_KEYS and sum(map(len, preloaded.values())) < _MOST_PRELOADED
     found = []
     for number, (key, of_key) in enumerate(spans.items()):
@@ -108,10 +97,10 @@ async def _settle(stored: StoredHistory, memory: SpacecraftMemory) -> None:
     memory.version = max(memory.version, version)
     newest = max((position[0] for position in memory.newest.values()), default=None)
     memory.coming = [one for one in versions.starts if newest is None or one[0] > newest]
-    in_force = tuple((await versions.of(version)).checks)
-    memory.ended = frozenset(
-        [key for _, other in memory.coming if other != version for key in in_force if await versions.lacks(other, key)]
-    )
+    memory.ended = frozenset()
+    if others := [other for _, other in memory.coming if other != version]:
+        in_force = tuple((await versions.of(version)).checks)
+        memory.ended = frozenset([key for key in in_force for other in others if await versions.lacks(other, key)])
     closed = await alarms.newest_closed(connection, [spacecraft_id])
     if spacecraft_id in closed:
         memory.close(closed[spacecraft_id])

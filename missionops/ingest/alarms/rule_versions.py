@@ -2,31 +2,28 @@
 
 from collections.abc import AsyncIterator, Mapping
 
-import msgspec
-
-from missionops.domain import limits
+from missionops.domain import rule
 from missionops.domain.episodes import episode as episodes
 from missionops.domain.episodes.episode import Position, Reading
 from missionops.domain.history import JudgedSnapshot
 from missionops.domain.limits import Rules
 from missionops.ingest.alarms.memory import Key
-from missionops.store import alarm_marks, configs
+from missionops.ingest.limits_cache import LimitsCache
+from missionops.store import alarm_marks, config_checks
 from missionops.store.database import Connection
-
-_MOST_RULES = 40_000
-"""Compiled rules that are kept at a time, of some 700 bytes each."""
-_MOST_VERSIONS = 16
-"""Versions of which it is kept what they check."""
 
 
 class RuleVersions:
     """The versions of one spacecraft's rules, read when they are needed."""
 
-    def __init__(self, connection: Connection, spacecraft_id: str) -> None:
+    def __init__(self, connection: Connection, spacecraft_id: str, limits: LimitsCache) -> None:
         self._connection = connection
         self._spacecraft_id = spacecraft_id
-        self._kept: dict[int, Rules] = {0: Rules({})}
-        self._checks: dict[int, frozenset[Key]] = {}
+        self._limits = limits
+        self._last: tuple[int, Rules] = (0, Rules({}))
+        """The version that was asked for last: neighbours were judged by one mostly."""
+        self._spans: dict[Key, list[tuple[int, int | None]]] | None = None
+        """By check the versions that have it: the first of each row, and the first that does not."""
         self.starts: list[tuple[int, int]] = []
         """From when on each version ends what it does not check, in order."""
 
@@ -37,18 +34,14 @@ class RuleVersions:
 
     async def of(self, version: int) -> Rules:
         """The rules of a version."""
-        if (found := self._kept.get(version)) is None:
-            document = await configs.document(self._connection, self._spacecraft_id, version)
-            found = limits.compile_valid(msgspec.json.decode(document or b"{}"))
-            if sum(map(len, self._kept.values())) > _MOST_RULES:
-                self._kept = {0: Rules({})}
-            self._kept[version] = found
-        return found
+        if version != self._last[0]:
+            self._last = version, await self._limits.rules_of(self._connection, self._spacecraft_id, version)
+        return self._last[1]
 
     async def reading(self, snapshot: JudgedSnapshot, key: Key) -> Reading:
         """What a snapshot means for one parameter and kind of check."""
         name, kind = key
-        rules = self._kept.get(snapshot.version) or await self.of(snapshot.version)
+        rules = await self.of(snapshot.version)
         value = snapshot.values.get(name)
         if (ruled := rules.get(name)) is None:
             return Reading(snapshot.position, value, None, snapshot.version)
@@ -58,11 +51,11 @@ class RuleVersions:
 
     async def lacks(self, version: int, key: Key) -> bool:
         """Whether a version does not have a parameter's check."""
-        if (has := self._checks.get(version)) is None:
-            if len(self._checks) >= _MOST_VERSIONS:
-                self._checks.clear()
-            has = self._checks[version] = frozenset((await self.of(version)).checks)
-        return key not in has
+        if self._spans is None:
+            self._spans = {}
+            for name, kind, first, end in await config_checks.spans(self._connection, self._spacecraft_id):
+                self._spans.setdefault((name, rule.PLACES[kind]), []).append((first, end))
+        return not any(first <= version and (end is None or version < end) for first, end in self._spans.get(key, ()))
 
     async def ends_before(self, key: Key, position: Position) -> AsyncIterator[Reading]:
         """Where versions end a check because they have it no more: those before a position, the newest first."""
