@@ -110,15 +110,6 @@ class LimitsCache:
         async for spacecraft_id, config in self.read(connection, versions):
             yield spacecraft_id, config.rules
 
-    async def rules_of(self, connection: Connection, spacecraft_id: str, version: int) -> Rules:
-        """The rules of one version that there is; none of version 0."""
-        if not version:
-            return Rules({})
-        if found := self._find(spacecraft_id, version):
-            return found.rules
-        document = await configs.document(connection, spacecraft_id, version)
-        return (await self._compile(spacecraft_id, version, document or b"{}")).rules
-
     async def current(self, database: Database, spacecraft_id: str) -> CompiledConfig | None:
         """What is in force for one spacecraft now, on a connection of its own; None where it has no config."""
         async with database.transaction() as connection:

@@ -17,6 +17,8 @@ from missionops.store import alarm_marks, alarms, configs
 from missionops.store.alarm_marks import Marked
 
 _FEW_KEYS = 20
+_KEYS_AT_ONCE = 50
+"""Of so many the rules are read and compiled together; other tasks run in between."""
 _MOST_PRELOADED = 5_000
 """Alarms that are read at once, of some kB each."""
 
@@ -65,8 +67,11 @@ async def _fold(
         for one in await alarms.all_from(connection, spacecraft_id, since, _MOST_PRELOADED):
             preloaded.setdefault((one.parameter, rule.PLACES[one.check]), []).append(one)
     is_whole = len(spans) > _FEW_KEYS and sum(map(len, preloaded.values())) < _MOST_PRELOADED
-    found = []
+    found, keys = [], [*spans]
     for number, (key, of_key) in enumerate(spans.items()):
+        if number % _KEYS_AT_ONCE == 0:
+            versions.prepare([*{name for name, _ in keys[number : number + _KEYS_AT_ONCE]}])
+            await asyncio.sleep(0)
         known = KnownAlarms(connection, spacecraft_id, key)
         if is_whole:
             known.preload(preloaded.get(key, ()), since, late.END)
@@ -81,8 +86,6 @@ async def _fold(
                     msgspec.structs.replace(memory.live[key].fold, episode=opened.now), opened.id
                 )
         found.append(known)
-        if number % _FEW_KEYS == 0:
-            await asyncio.sleep(0)
     return found
 
 
@@ -99,7 +102,7 @@ async def _settle(stored: StoredHistory, memory: SpacecraftMemory) -> None:
     memory.coming = [one for one in versions.starts if newest is None or one[0] > newest]
     memory.ended = frozenset()
     if others := [other for _, other in memory.coming if other != version]:
-        in_force = tuple((await versions.of(version)).checks)
+        in_force = await versions.in_force()
         memory.ended = frozenset([key for key in in_force for other in others if await versions.lacks(other, key)])
     closed = await alarms.newest_closed(connection, [spacecraft_id])
     if spacecraft_id in closed:

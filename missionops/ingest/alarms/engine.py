@@ -218,7 +218,7 @@ class AlarmEngine:
         self, connection: Connection, spacecraft_id: str, base: SpacecraftMemory, changes: int, memory: SpacecraftMemory
     ) -> Draft | None:
         history = History(JudgedSnapshots(connection, spacecraft_id, self._names))
-        versions = RuleVersions(connection, spacecraft_id, self._limits)
+        versions = RuleVersions(connection, spacecraft_id)
         stored = StoredHistory(connection, spacecraft_id, history, versions)
         return await draft.made(stored, base, changes=changes, memory=memory)
 
