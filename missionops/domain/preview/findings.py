@@ -91,7 +91,7 @@ def worst(differences: Iterable[Difference]) -> list[Difference]:
 def _badness(one: Difference) -> tuple[float, ...]:
     found = [each for each in (one.now, one.then) if each]
     length = max(float("inf") if each.end is None else each.end - each.start for each in found)
-    return -max(each.severity for each in found), -length, found[-1].start, rule.KINDS.index(one.check)
+    return -max(each.severity for each in found), -length, found[-1].start, rule.PLACES[one.check]
 
 
 def _found(one: Episode) -> FoundAlarm:

@@ -14,7 +14,7 @@ from missionops.domain.preview import hits
 from missionops.domain.preview.portion import Column, SnapshotPortion
 from missionops.domain.rule import Rule
 
-LIMIT, STATE, CHANGE, STALE = (rule.KINDS.index(name) for name in ("LIMIT", "STATE", "CHANGE", "STALE"))
+LIMIT, STATE, CHANGE, STALE = (rule.PLACES[name] for name in ("LIMIT", "STATE", "CHANGE", "STALE"))
 
 
 class RuledColumn(NamedTuple):

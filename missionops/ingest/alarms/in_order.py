@@ -42,7 +42,7 @@ class JudgedEntries(NamedTuple):
 @lru_cache(10_000)
 def key_of(parameter: str, kind: str) -> Key:
     """The parameter and kind of check that an anomaly of some kind, WARN_HIGH or STATE, is of."""
-    return parameter, rule.KINDS.index("STATE" if kind == "STATE" else "LIMIT")
+    return parameter, rule.PLACES["STATE" if kind == "STATE" else "LIMIT"]
 
 
 class Findings:

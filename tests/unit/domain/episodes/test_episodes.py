@@ -169,7 +169,7 @@ def test_a_snapshot_that_does_not_carry_the_parameter_ends_nothing():
 @pytest.mark.parametrize("kind", ["LIMIT", "STATE", "CHANGE", "STALE"])
 def test_setting_a_version_without_the_check_ends_the_episode_at_that_time(kind):
     rule = {"warnHigh": 1, "states": {"A": "LOW"}, "change": {"per": "sample", "warn": 1}, "staleAfter": 1}
-    check = limits.compile_rules({"parameters": {"p": rule}})["p"].own.checks[rule_module.KINDS.index(kind)]
+    check = limits.compile_rules({"parameters": {"p": rule}})["p"].own.checks[rule_module.PLACES[kind]]
     values: dict[str, list[Any]] = {"LIMIT": [5, 5], "STATE": ["A", "A"], "CHANGE": [0, 9], "STALE": [None, None, None]}
     fold = checks.KINDS[kind].fold()
     for index, value in enumerate(values[kind]):
