@@ -193,5 +193,6 @@ async def put(connection: Connection, new: NewConfig, rules: Rules) -> ConfigVer
         for name, kind in rules.checks
     ]
     await config_checks.note(connection, spacecraft_id, version, checks)
-    await alarm_marks.add_config(connection, spacecraft_id)
+    if version > 1:  # the first version ends nothing: nothing was checked before it
+        await alarm_marks.add_config(connection, spacecraft_id)
     return ConfigVersion(*row)
