@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 from playwright.async_api import Browser, Page, expect
@@ -180,6 +181,17 @@ async def test_a_database_that_is_away_is_not_the_same_as_no_data(
         await expect(page.get_by_text("live", exact=True)).to_be_visible(timeout=BACK)
         await process.report(temp=99, volt=99)
         await expect(page.locator("tr.alarm")).to_have_count(2)
+        await allow_connections(postgres, allowed=False)  # those that are open already stay
+        await expect(page.locator(".link")).to_contain_text("database away", timeout=BACK)
+        await allow_connections(postgres, allowed=True)
+        await expect(page.get_by_text("live", exact=True)).to_be_visible(timeout=BACK)
+
+
+async def allow_connections(postgres: PostgresServer, *, allowed: bool) -> None:
+    """What an administrator does for maintenance."""
+    connection = await asyncpg.connect(postgres.dsn("postgres"))
+    await connection.execute(f"ALTER DATABASE mission ALLOW_CONNECTIONS {allowed}")
+    await connection.close()
 
 
 async def test_ten_open_pages_do_not_hold_up_a_service_that_stops(browser: Browser, page: Page, process: Process):
