@@ -100,6 +100,20 @@ def if_is(value: bool) -> Edit:  # noqa: FBT001 - it is the condition
     return edit
 
 
+def without_condition(name: str) -> Edit:
+    """Let a condition that all of several things must hold ask for one less: that in which something is named so."""
+
+    def edit(statement: ast.stmt) -> Sequence[ast.stmt]:
+        assert isinstance(statement, ast.If)
+        assert isinstance(statement.test, ast.BoolOp)
+        conditions = [[_last_name(node) for node in ast.walk(one)] for one in statement.test.values]
+        pairs = zip(conditions, statement.test.values, strict=True)
+        statement.test.values = [one for names, one in pairs if name not in names]
+        return [statement]
+
+    return edit
+
+
 def without_last_argument(name: str) -> Edit:
     """Call a function without its last argument."""
 

@@ -1,5 +1,6 @@
 """What alarms say of each kind of check, and of rules that mask one another: sections 1 and 3 of alarms.md."""
 
+import json
 from typing import Any
 
 import pytest
@@ -85,3 +86,60 @@ async def test_a_clock_that_jumps_with_every_message_leaves_the_alarms_that_the_
         await alarms.report_at(f"{year}-01-01T00:00:{number:02}Z", temp=60 if number % 4 else 40)
     await until_settled(database, 30)
     assert await found(database, alarms.name) == await by_reference(database, alarms.name)
+
+
+async def test_each_band_and_state_is_an_anomaly_and_an_alarm_of_its_severity(alarms, client):
+    bands = dict(
+        zip(("severeLow", "critLow", "warnLow", "watchLow", "watchHigh", "warnHigh", "critHigh", "severeHigh"),
+            range(-4, 4), strict=True)
+    )  # fmt: skip
+    severities = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "LOW", "MEDIUM", "HIGH", "CRITICAL")
+    words = ("SEVERE_LOW", "CRIT_LOW", "WARN_LOW", "WATCH_LOW", "WATCH_HIGH", "WARN_HIGH", "CRIT_HIGH", "SEVERE_HIGH")
+    rules: dict[str, Any] = dict.fromkeys(bands, bands)
+    values: dict[str, Any] = {name: at + (0.5 if at > -1 else -0.5) for name, at in bands.items()}
+    expected = {
+        name: (word, severity, f"Parameter {name} {'below' if name.endswith('Low') else 'above'} {name} {bands[name]}",
+               {"name": name, "value": bands[name]}, values[name])
+        for name, word, severity in zip(bands, words, severities, strict=True)
+    }  # fmt: skip
+    for name, value, text, rule in (
+        ("mode", "SAFE", "SAFE", {"states": {"SAFE": "LOW"}}),
+        ("heater", True, "true", {"states": {"true": "CRITICAL"}}),
+        ("count", 2**60 + 1, str(2**60 + 1), {"states": {str(2**60 + 1): "HIGH"}}),
+    ):
+        rules[name], values[name] = rule, value
+        expected[name] = (
+            "STATE", rule["states"][text], f"Parameter {name} is {text}", {"name": "states", "value": text}, value,
+        )  # fmt: skip
+    await alarms.configure({"parameters": rules})
+    await alarms.report(1, **values)
+    told = await alarms.until_told(*["RAISED"] * len(expected))
+    stream = client.jetstream()
+    found = [json.loads((await stream.get_msg("ANOMALIES", at)).data) for at in range(1, len(expected) + 1)]
+    assert [one["parameter"] for one in found] == sorted(expected)
+    for one in found:
+        facts = one["id"].rpartition(":")[2], one["severity"], one["description"], one["limit"], one["value"]
+        assert facts == expected[one["parameter"]]
+    for message in told:
+        alarm = message["alarm"]
+        check = "STATE" if alarm["limit"]["name"] == "states" else "LIMIT"
+        shown = alarm["severity"], alarm["description"], alarm["limit"], alarm["last"]["value"]
+        assert (alarm["check"], alarm["level"], shown) == (check, alarm["severity"], expected[alarm["parameter"]][1:])
+
+
+async def test_a_context_changes_what_is_checked_and_ends_what_it_does_not_check(alarms):
+    rule = {
+        "warnHigh": 50,
+        "when": [{"if": {"mode": "SAFE"}, "warnHigh": None}, {"if": {"mode": "ECO"}, "warnHigh": 30}],
+    }
+    await alarms.configure({"parameters": {"temp": rule}})
+    await alarms.report(1, temp=40, mode="ON")
+    await alarms.report(2, temp=40, mode="ECO")
+    [raised] = await alarms.until_told("RAISED")
+    assert raised["alarm"]["limit"] == {"name": "warnHigh", "value": 30}
+    await alarms.report(3, temp=60)  # the mode of an earlier snapshot does not count
+    await alarms.report(4, temp=60, mode="SAFE")
+    _, returned = await alarms.until_told("RAISED", "RETURNED")
+    assert (returned["alarm"]["end"], returned["alarm"]["reason"], returned["alarm"]["samples"]) == (
+        "2026-01-01T00:00:04Z", "unmonitored", 2,
+    )  # fmt: skip

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,12 @@ import msgspec
 import pytest
 from aiosmtpd.smtp import SMTP
 
+from missionops import app
+from missionops.app import Service
 from missionops.domain.alarm import Alarm, AlarmMessage, Shelf, Told, Transition
 from missionops.notifications import file as notify_file
 from missionops.notifications.notifier import Notifier
+from missionops.settings import Settings
 from missionops.store import alarm_shelves, alarms
 from missionops.store import database as databases
 from missionops.store.alarm_shelves import ShelfKey
@@ -158,6 +162,11 @@ class AlarmLife:
         found.shelf = None
         await self._do(found, lambda: [found.tell(Transition.UNSHELVED, self.clock.now)])
 
+    async def progress(self) -> int:
+        """Of how many alarms it is noted how far somebody was told."""
+        async with self._database.transaction() as connection:
+            return int(await connection.fetchval("SELECT count(*) FROM app.notification"))
+
     async def _do(self, found: Alarm, how: Callable[[], Any], *, is_new: bool = False) -> None:
         async with self._database.transaction() as connection:
             told: list[Told] = list(how())
@@ -219,3 +228,21 @@ async def start(pool: Database, clock: Clock, tmp_path: Path) -> AsyncIterator[S
     yield start
     for connection in opened:
         await connection.close()
+
+
+Serve = Callable[[str], AbstractAsyncContextManager[Service]]
+
+
+@pytest.fixture
+def serve(settings: Settings, tmp_path: Path) -> Serve:
+    """Runs the service with this notify file."""
+
+    @asynccontextmanager
+    async def serve(content: str) -> AsyncIterator[Service]:
+        path = tmp_path / "notify.toml"
+        path.write_text(content)
+        async with app.running(settings.model_copy(update={"notify_file": path})) as running:
+            await running.until_ready()
+            yield running
+
+    return serve

@@ -4,38 +4,16 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
 
 import httpx
 import pytest
 from nats.aio.client import Client
 
 from missionops import app
-from missionops.app import Service
 from missionops.errors import SetupError
-from missionops.settings import Settings
 from subscribers import alarms as alarm_subscriber
 from tests.integration.notifications.conftest import SECRET
 from tests.wait import until_async
-
-Serve = Callable[[str], AbstractAsyncContextManager[Service]]
-
-
-@pytest.fixture
-def serve(settings: Settings, tmp_path: Path) -> Serve:
-    """Runs the service with this notify file."""
-
-    @asynccontextmanager
-    async def serve(content: str) -> AsyncIterator[Service]:
-        path = tmp_path / "notify.toml"
-        path.write_text(content)
-        async with app.running(settings.model_copy(update={"notify_file": path})) as running:
-            await running.until_ready()
-            yield running
-
-    return serve
 
 
 def one(hook, more: str = "") -> str:
