@@ -62,13 +62,6 @@ class Rules(dict[str, Rule]):
         """The parameters, each with a kind of check (its place in KINDS), that every snapshot matters to."""
         return tuple((name, kind) for name, one in self.items() for kind in _WITH_MEMORY if one.has(kind))
 
-    def violated(self, values: Mapping[str, Value]) -> Iterator[tuple[str, int]]:
-        """The parameters of a snapshot, each with the kind of check, for which its value is an anomaly."""
-        for name in self.keys() & values.keys():
-            for kind, check in enumerate(self[name].in_context(values).checks):
-                if check and kind not in _WITH_MEMORY and (found := check.judge(values[name])) and found.level:
-                    yield name, kind
-
     @property
     def checks(self) -> Iterator[tuple[str, int]]:
         """Every parameter with each kind of check (its place in KINDS) that it has."""

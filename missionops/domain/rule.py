@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 from missionops.domain import checks, rule_document, when
 from missionops.domain.checks.limit import LimitCheck
 from missionops.domain.checks.state import StateCheck
+from missionops.domain.episodes.persistence import Persistence
 from missionops.domain.parameter_set import Value
 
 KINDS = tuple(checks.KINDS)
 """The names of the kinds of checks, in the order of a rule's checks."""
-
 PLACES = {name: place for place, name in enumerate(KINDS)}
-"""The place of each kind of check in KINDS."""
+"""The place of each kind of check in that order."""
 
 
 class RuleInContext(NamedTuple):
@@ -66,6 +66,11 @@ class Rule(NamedTuple):
     def has(self, kind: int) -> bool:
         """Whether it has a check of a kind (its place in KINDS), in some context at least."""
         return any(one.checks[kind] is not None for one in self._contexts)
+
+    def has_persistence(self, kind: int) -> bool:
+        """Whether several samples may have to lie outside before its check of a kind raises an alarm."""
+        checks = [one.checks[kind] for one in self._contexts]
+        return any(check and check.persistences.to_raise != Persistence() for check in checks)
 
 
 def compiled(given: Mapping[str, Any]) -> Rule:

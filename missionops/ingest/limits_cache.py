@@ -72,8 +72,9 @@ class LimitsCache:
         self._compiling = asyncio.Lock()
 
     def forget(self) -> None:
-        """Forget all of them: the database may be another one from now on, such as a restored backup."""
-        self._young, self._old = _Generation(), _Generation()
+        """Forget what each version is: the database may be another one from now on, such as a restored backup."""
+        self._young.by_version.clear()
+        self._old.by_version.clear()
 
     async def in_force(self, connection: Connection, spacecraft_ids: AbstractSet[str]) -> dict[str, IngestConfig]:
         """The config in force now for each of `spacecraft_ids`: its version, and how far the clock may be ahead.

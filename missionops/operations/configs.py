@@ -171,7 +171,7 @@ async def put(context: Context, request: Request) -> Response:
     warnings = await config_check.warnings(context.database, context.parameter_names, request.spacecraft_id, config)
     new = NewConfig(request.spacecraft_id, config.body, request.source, request.caller.name, reason)
     async with context.database.transaction() as connection:
-        stored = await configs.put(connection, new)
+        stored = await configs.put(connection, new, config.rules)
         before = stored.version - 1  # versions have no gaps
         if if_version not in {None, before}:
             in_force = f"Config version {before} is in force" if before else "No config is in force"

@@ -103,36 +103,6 @@ async def keys_from(connection: Connection, spacecraft_id: str, position: Positi
     return {(row[0], row[1]) for row in rows}
 
 
-# A rule names the key, perhaps in a `when` or in a text: one check too many is folded again in vain, and no more.
-_KEYS_WITH_MEMORY = """
-SELECT DISTINCT key, "check"
-FROM app.config CROSS JOIN json_each(document -> 'parameters')
-    JOIN (VALUES ('CHANGE', '%"change"%'), ('STALE', '%"staleAfter"%')) AS kind ("check", pattern)
-        ON value::text LIKE pattern
-WHERE spacecraft_id = $1
-"""
-
-
-async def keys_with_memory(connection: Connection, spacecraft_id: str) -> set[tuple[str, str]]:
-    """The parameters and checks of any config of a spacecraft that every snapshot matters to, whoever judged it."""
-    rows = await connection.fetch(_KEYS_WITH_MEMORY, spacecraft_id)
-    return {(row[0], row[1]) for row in rows}
-
-
-_KEYS_WITH_PERSISTENCE = """
-SELECT DISTINCT key, "check"
-FROM app.config CROSS JOIN json_each(document -> 'parameters')
-    CROSS JOIN (VALUES ('LIMIT'), ('STATE')) AS kind ("check")
-WHERE spacecraft_id = $1 AND value::text LIKE '%"raise"%'
-"""
-
-
-async def keys_with_persistence(connection: Connection, spacecraft_id: str) -> set[tuple[str, str]]:
-    """The parameters and checks of any config of a spacecraft that may have counted samples and raised nothing."""
-    rows = await connection.fetch(_KEYS_WITH_PERSISTENCE, spacecraft_id)
-    return {(row[0], row[1]) for row in rows}
-
-
 _NEWEST_CLOSED = """
 SELECT spacecraft_id, max(closed_position) FROM app.alarm
 WHERE spacecraft_id = ANY ($1::text[]) AND NOT is_retracted AND "check" <> 'SILENT'

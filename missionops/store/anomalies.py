@@ -157,6 +157,31 @@ async def count(
     return CountedAnomalies(*row) if row else CountedAnomalies(0, has_first=False)
 
 
+_KINDS = """
+SELECT DISTINCT parameter, kind FROM app.anomaly WHERE spacecraft_id = $1 AND "timestamp" BETWEEN $2 AND $3
+"""
+
+_KINDS_OF_MISDATED = """
+SELECT DISTINCT parameter, kind FROM app.misdated_snapshot AS misdated JOIN app.anomaly
+    ON (anomaly.spacecraft_id, anomaly."timestamp", snapshot_id) = (misdated.spacecraft_id, misdated."timestamp", id)
+WHERE misdated.spacecraft_id = $1 AND received_at BETWEEN $2 AND $3
+"""
+
+
+async def kinds(
+    connection: Connection, spacecraft_id: str, between: tuple[Position, Position], *, has_misdated: bool
+) -> set[tuple[str, str]]:
+    """The parameters, each with the kind, of the anomalies in the snapshots from one position to another.
+
+    There may be some of snapshots that are stamped so and stand elsewhere. `has_misdated`: whether there are such.
+    """
+    moments = [timestamp.from_microseconds(position[0]) for position in between]
+    found = await connection.fetch(_KINDS, spacecraft_id, *moments)
+    if has_misdated:
+        found += await connection.fetch(_KINDS_OF_MISDATED, spacecraft_id, *moments)
+    return {(row[0], row[1]) for row in found}
+
+
 class ListedAnomaly(NamedTuple):
     """A stored anomaly in a listing."""
 

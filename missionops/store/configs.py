@@ -4,7 +4,10 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from missionops.store import alarm_marks, rows
+from missionops.domain import rule
+from missionops.domain.limits import Rules
+from missionops.store import alarm_marks, config_checks, rows
+from missionops.store.config_checks import ConfigCheck
 from missionops.store.database import Connection
 
 
@@ -175,12 +178,21 @@ class NewConfig(NamedTuple):
     reason: str | None
 
 
-async def put(connection: Connection, new: NewConfig) -> ConfigVersion:
-    """Put a new version of a valid document in force, registering the spacecraft if need be."""
+async def put(connection: Connection, new: NewConfig, rules: Rules) -> ConfigVersion:
+    """Put a new version of a valid document, of which `rules` were compiled, in force.
+
+    The spacecraft is registered if need be.
+    """
     spacecraft_id, *values = new
     version = await connection.fetchval(_RAISE_VERSION, spacecraft_id, new.document)
     row = await connection.fetchrow(_ADD, spacecraft_id, version, *values)
     if row is None:
         raise AssertionError("INSERT … RETURNING returns")
-    await alarm_marks.add_config(connection, spacecraft_id)
+    checks = [
+        ConfigCheck(name, rule.KINDS[kind], has_persistence=rules[name].has_persistence(kind))
+        for name, kind in rules.checks
+    ]
+    await config_checks.note(connection, spacecraft_id, version, checks)
+    if version > 1:  # the first version ends nothing: nothing was checked before it
+        await alarm_marks.add_config(connection, spacecraft_id)
     return ConfigVersion(*row)

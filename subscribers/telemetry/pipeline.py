@@ -268,7 +268,7 @@ class Pipeline:
                 await current.wait_for(Turn.COMMIT)
                 # What alarms are found in comes in order, and nothing is found meanwhile in what came late.
                 await until_committed.enter_async_context(self._alarms.lock)
-                await self._alarms.take(connection, recorded.judged, recorded.receptions, self._limits.rules)
+                await self._alarms.take(connection, recorded.judged, recorded.receptions)
                 if unmarked := self.marked_hours.unmarked(recorded.hours, current.done[Turn.COMMIT]):
                     await roll_ups.mark(connection, unmarked)
                 if batch.last_received:

@@ -92,7 +92,7 @@ class Session:
             OutboxPublisher(outbox, database_url, lease, publisher(stream=stream), self._provide_streams, room=room)
             for stream, outbox in ((EVENTS, EventOutbox()), (ALARMS, AlarmOutbox()))
         ]
-        self._alarm_engine = AlarmEngine(lease.partition)
+        self._alarm_engine = AlarmEngine(lease.partition, limits)
         self._alarm_worker = AlarmWorker(database_url, lease, self._alarm_engine, status.alarms, self._handled_at)
         limits.forget()  # a session may follow upon a restored backup, in which a version is another one
         self._consumer = Consumer(client, f"missionops-{lease.partition}", settings.pull_bytes)

@@ -10,6 +10,7 @@ from missionops.domain.checks.kind import Kind, no_contradictions
 from missionops.domain.episodes import fold
 from missionops.domain.episodes.episode import Episode, Facts, Reading, Rise, beginning_of
 from missionops.domain.episodes.fold import BackwardSearch, Known
+from missionops.domain.episodes.persistence import AT_ONCE, Persistences
 from missionops.domain.parameter_set import Value
 from missionops.domain.severity import Severity
 
@@ -31,6 +32,11 @@ class StaleCheck(NamedTuple):
     def takes(value: Value) -> bool:
         """Whether it is about such a value."""
         return value is not None
+
+    @property
+    def persistences(self) -> Persistences:
+        """It is about time alone."""
+        return AT_ONCE
 
 
 def compiled(rule: Mapping[str, Any]) -> StaleCheck | None:

@@ -10,17 +10,15 @@ from missionops.domain import rule
 from missionops.domain.alarm import Alarm
 from missionops.ingest.alarms import late, marked_spans
 from missionops.ingest.alarms.known_alarms import KnownAlarms
-from missionops.ingest.alarms.late import History, MarkedSpan, Refold
+from missionops.ingest.alarms.late import MarkedSpan, Refold
 from missionops.ingest.alarms.marked_spans import StoredHistory
 from missionops.ingest.alarms.memory import Key, LiveFold, SpacecraftMemory
-from missionops.ingest.alarms.rule_versions import RuleVersions
 from missionops.store import alarm_marks, alarms, configs
 from missionops.store.alarm_marks import Marked
-from missionops.store.database import Connection
-from missionops.store.judged_snapshots import JudgedSnapshots
-from missionops.store.parameter_sets import ParameterNames
 
 _FEW_KEYS = 20
+_KEYS_AT_ONCE = 50
+"""Of so many the rules are read and compiled together; other tasks run in between."""
 _MOST_PRELOADED = 5_000
 """Alarms that are read at once, of some kB each."""
 
@@ -44,22 +42,14 @@ class Draft(NamedTuple):
 
 
 async def made(
-    connection: Connection,
-    spacecraft_id: str,
-    names: ParameterNames,
-    base: SpacecraftMemory,
-    *,
-    changes: int,
-    memory: SpacecraftMemory,
+    stored: StoredHistory, base: SpacecraftMemory, *, changes: int, memory: SpacecraftMemory
 ) -> Draft | None:
     """What is marked of a spacecraft, folded again; `memory` is a copy of `base`. None if nothing is marked."""
     was_known = memory.is_known
-    marked = await alarm_marks.of(connection, spacecraft_id)
+    marked = await alarm_marks.of(stored.connection, stored.spacecraft_id)
     if not marked.marks:
         return None
-    history = History(JudgedSnapshots(connection, spacecraft_id, names))
-    stored = StoredHistory(connection, spacecraft_id, history, RuleVersions(connection, spacecraft_id))
-    began = await marked_spans.config_starts(connection, spacecraft_id, history)
+    began = await marked_spans.config_starts(stored)
     await stored.versions.load(began)
     found = await _fold(stored, memory, await marked_spans.chosen(stored, memory, marked, began))
     await _settle(stored, memory)
@@ -77,8 +67,11 @@ async def _fold(
         for one in await alarms.all_from(connection, spacecraft_id, since, _MOST_PRELOADED):
             preloaded.setdefault((one.parameter, rule.PLACES[one.check]), []).append(one)
     is_whole = len(spans) > _FEW_KEYS and sum(map(len, preloaded.values())) < _MOST_PRELOADED
-    found = []
+    found, keys = [], [*spans]
     for number, (key, of_key) in enumerate(spans.items()):
+        if number % _KEYS_AT_ONCE == 0:
+            versions.prepare([*{name for name, _ in keys[number : number + _KEYS_AT_ONCE]}])
+            await asyncio.sleep(0)
         known = KnownAlarms(connection, spacecraft_id, key)
         if is_whole:
             known.preload(preloaded.get(key, ()), since, late.END)
@@ -93,8 +86,6 @@ async def _fold(
                     msgspec.structs.replace(memory.live[key].fold, episode=opened.now), opened.id
                 )
         found.append(known)
-        if number % _FEW_KEYS == 0:
-            await asyncio.sleep(0)
     return found
 
 
@@ -109,10 +100,10 @@ async def _settle(stored: StoredHistory, memory: SpacecraftMemory) -> None:
     memory.version = max(memory.version, version)
     newest = max((position[0] for position in memory.newest.values()), default=None)
     memory.coming = [one for one in versions.starts if newest is None or one[0] > newest]
-    in_force = tuple((await versions.of(version)).checks)
-    memory.ended = frozenset(
-        [key for _, other in memory.coming if other != version for key in in_force if await versions.lacks(other, key)]
-    )
+    memory.ended = frozenset()
+    if others := [other for _, other in memory.coming if other != version]:
+        in_force = await versions.in_force()
+        memory.ended = frozenset([key for key in in_force for other in others if await versions.lacks(other, key)])
     closed = await alarms.newest_closed(connection, [spacecraft_id])
     if spacecraft_id in closed:
         memory.close(closed[spacecraft_id])

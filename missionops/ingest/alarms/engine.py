@@ -7,7 +7,7 @@ the last transaction that was committed.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from itertools import chain
 
 from missionops.domain import rule
@@ -15,19 +15,21 @@ from missionops.domain.limits import Rules
 from missionops.ingest.alarms import draft, in_order, writing
 from missionops.ingest.alarms.draft import Draft
 from missionops.ingest.alarms.in_order import Findings, InOrder, JudgedEntries, PlacedEntries
+from missionops.ingest.alarms.late import History
+from missionops.ingest.alarms.marked_spans import StoredHistory
 from missionops.ingest.alarms.memory import AlarmMemory, Key, SpacecraftMemory
 from missionops.ingest.alarms.rule_texts import RuleTexts
+from missionops.ingest.alarms.rule_versions import RuleVersions
 from missionops.ingest.alarms.silence import Silence
-from missionops.store import alarm_marks, alarms, database
+from missionops.ingest.limits_cache import LimitsCache
+from missionops.store import alarm_marks, alarms, config_checks, database
 from missionops.store.alarm_marks import Mark
 from missionops.store.database import Connection
+from missionops.store.judged_snapshots import JudgedSnapshots
 from missionops.store.parameter_sets import ParameterNames
 from missionops.store.reception import Reception
 
 log = logging.getLogger(__name__)
-
-ReadRules = Callable[[Connection, Mapping[str, int]], AsyncIterator[tuple[str, Rules]]]
-"""The rules of these versions by spacecraft; none of version 0."""
 
 Fence = Callable[[Connection], Awaitable[None]]
 """Raises OwnershipLost if another instance has claimed the partition."""
@@ -42,8 +44,9 @@ _LONGEST = 2.0
 class AlarmEngine:
     """Finds the alarms of one partition, for as long as its owner keeps it."""
 
-    def __init__(self, partition: int) -> None:
+    def __init__(self, partition: int, limits: LimitsCache) -> None:
         self.partition = partition
+        self._limits = limits
         self._memory = AlarmMemory()
         self._names = ParameterNames()
         self._texts = RuleTexts()
@@ -53,11 +56,7 @@ class AlarmEngine:
         """Set when something was marked."""
 
     async def take(
-        self,
-        connection: Connection,
-        judged: Mapping[str, JudgedEntries],
-        received: Iterable[Reception],
-        read_rules: ReadRules,
+        self, connection: Connection, judged: Mapping[str, JudgedEntries], received: Iterable[Reception]
     ) -> None:
         """Find the alarms in what a batch stores, in its transaction; the caller holds the lock until its commit."""
         await self.silence.end(connection, received)
@@ -79,7 +78,7 @@ class AlarmEngine:
             return
         try:
             async with connection.transaction():
-                await self._find(connection, wanted, read_rules)
+                await self._find(connection, wanted)
         except Exception as error:
             if connection.is_closed() or database.is_outage(error):
                 raise
@@ -123,14 +122,14 @@ class AlarmEngine:
         if findings.marks:
             self.marked.set()
 
-    async def _find(self, connection: Connection, judged: Mapping[str, JudgedEntries], read_rules: ReadRules) -> None:
+    async def _find(self, connection: Connection, judged: Mapping[str, JudgedEntries]) -> None:
         """Find the alarms in snapshots that may change some."""
         findings = Findings()
         for spacecraft_id, one in judged.items():
             if not one.version:
                 await self._take(connection, spacecraft_id, one, Rules({}), findings)
         versions = {spacecraft_id: one.version for spacecraft_id, one in judged.items()}
-        async for spacecraft_id, rules in read_rules(connection, versions):
+        async for spacecraft_id, rules in self._limits.rules(connection, versions):
             await self._take(connection, spacecraft_id, judged[spacecraft_id], rules, findings)
         # All at once, in one order: an operator's action locks several, too.
         await alarms.hold(connection, {*findings.changed, *findings.updated})
@@ -188,7 +187,7 @@ class AlarmEngine:
         """The checks of any config that every snapshot matters to, also one that a version without them judged."""
         version, keys = memory.with_memory
         if version != memory.version:
-            found = await alarms.keys_with_memory(connection, spacecraft_id)
+            found = await config_checks.with_memory(connection, spacecraft_id)
             keys = frozenset((parameter, rule.PLACES[check]) for parameter, check in found)
             memory.with_memory = memory.version, keys
         return keys
@@ -204,16 +203,24 @@ class AlarmEngine:
                 base = self._base(spacecraft_id)
                 changes, memory = base.changes, base.copy()
             async with contextlib.AsyncExitStack() as until_committed, connection.transaction():
-                found = await draft.made(connection, spacecraft_id, self._names, base, changes=changes, memory=memory)
+                found = await self._draft(connection, spacecraft_id, base, changes, memory)
                 await until_committed.enter_async_context(self.lock)
                 if found is None or await self._finish(connection, found, fence):
                     return
         async with self.lock, asyncio.timeout(_LONGEST), connection.transaction():
             base = self._base(spacecraft_id)
             memory = base.copy()
-            found = await draft.made(connection, spacecraft_id, self._names, base, changes=base.changes, memory=memory)
+            found = await self._draft(connection, spacecraft_id, base, base.changes, memory)
             if found:
                 await self._finish(connection, found, fence)
+
+    async def _draft(
+        self, connection: Connection, spacecraft_id: str, base: SpacecraftMemory, changes: int, memory: SpacecraftMemory
+    ) -> Draft | None:
+        history = History(JudgedSnapshots(connection, spacecraft_id, self._names))
+        versions = RuleVersions(connection, spacecraft_id)
+        stored = StoredHistory(connection, spacecraft_id, history, versions)
+        return await draft.made(stored, base, changes=changes, memory=memory)
 
     def _base(self, spacecraft_id: str) -> SpacecraftMemory:
         return self._memory.get(spacecraft_id) or self._memory.begin(spacecraft_id, is_known=False)

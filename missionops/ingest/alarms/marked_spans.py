@@ -6,11 +6,11 @@ from typing import NamedTuple
 from missionops.domain import rule
 from missionops.domain.episodes import episode as episodes
 from missionops.domain.episodes.episode import Position
-from missionops.ingest.alarms import late
+from missionops.ingest.alarms import in_order, late
 from missionops.ingest.alarms.late import History, MarkedSpan
 from missionops.ingest.alarms.memory import Key, SpacecraftMemory
 from missionops.ingest.alarms.rule_versions import RuleVersions
-from missionops.store import alarm_marks, alarms
+from missionops.store import alarm_marks, alarms, anomalies, config_checks
 from missionops.store.alarm_marks import Marked
 from missionops.store.database import Connection
 
@@ -29,15 +29,17 @@ async def chosen(
 ) -> dict[Key, list[MarkedSpan]]:
     """What is to be folded again, by parameter and check; `began` says from when on new configs end checks."""
     spans = dict[Key, list[MarkedSpan]]()
-    everything = [MarkedSpan(episodes.end_of(time), late.END, is_late=False) for time in began.values()]
+    whole: list[MarkedSpan] = []
     for mark in marked.marks:
         if mark.first is None or mark.last is None:
             continue
         if mark.parameter is None or mark.check is None:
-            everything.append(MarkedSpan(mark.first, late.END, mark.is_late))
+            whole.append(MarkedSpan(mark.first, mark.last, mark.is_late))
         else:
             key = mark.parameter, rule.PLACES[mark.check]
             spans.setdefault(key, []).append(MarkedSpan(mark.first, mark.last, mark.is_late))
+    everything = [one._replace(last=late.END) for one in whole]
+    everything += [MarkedSpan(episodes.end_of(time), late.END, is_late=False) for time in began.values()]
     if not everything and memory.is_known:
         return spans
     if not everything:  # this owner has not met it yet: where its folds stand is found as well
@@ -46,31 +48,34 @@ async def chosen(
             break
         else:
             return spans
-    for key in await _keys(stored, min(one.first for one in everything)):
-        spans.setdefault(key, []).extend(everything)
-    for key in memory.live:
+    for key in {*memory.live, *await _not_quiet(stored, min(one.first for one in everything), whole)}:
         spans.setdefault(key, []).extend(everything)
     memory.live = {}
     return spans
 
 
-async def _keys(stored: StoredHistory, first: Position) -> set[Key]:
-    """The checks that may not be quiet after a position, and whatever may still raise an alarm there."""
-    found = await alarms.keys_from(stored.connection, stored.spacecraft_id, first)
-    found |= await alarms.keys_with_memory(stored.connection, stored.spacecraft_id)
-    found |= await alarms.keys_with_persistence(stored.connection, stored.spacecraft_id)
+async def _not_quiet(stored: StoredHistory, first: Position, marked: Iterable[MarkedSpan]) -> set[Key]:
+    """The checks that may have more than nothing to tell after a position.
+
+    They have an alarm there, or may raise one by more than the next snapshot, or have an anomaly in a marked one.
+    """
+    connection, spacecraft_id, history, _ = stored
+    found = await alarms.keys_from(connection, spacecraft_id, first)
+    found |= await config_checks.beyond_one_snapshot(connection, spacecraft_id)
     keys = {(name, rule.PLACES[check]) for name, check in found}
-    async for snapshot in stored.history.after(episodes.beginning_of(first[0])):
-        keys.update((await stored.versions.of(snapshot.version)).violated(snapshot.values))
+    has_misdated = await history.has_misdated()
+    for span in merged(marked):
+        kinds = await anomalies.kinds(connection, spacecraft_id, (span.first, span.last), has_misdated=has_misdated)
+        keys |= {in_order.key_of(parameter, kind) for parameter, kind in kinds}
     return keys
 
 
-async def config_starts(connection: Connection, spacecraft_id: str, history: History) -> dict[int, int]:
+async def config_starts(stored: StoredHistory) -> dict[int, int]:
     """From when on configs that were set since end what they do not check, by version."""
     began = {}
-    for version, updated_at in await alarm_marks.new_configs(connection, spacecraft_id):
+    for version, updated_at in await alarm_marks.new_configs(stored.connection, stored.spacecraft_id):
         began[version] = updated_at
-        async for snapshot in history.before(late.END):
+        async for snapshot in stored.history.before(late.END):
             if snapshot.version < version:
                 began[version] = max(updated_at, snapshot.position[0])
                 break

@@ -91,7 +91,7 @@ async def more_while_marks_are_worked_off(bench: Bench) -> None:
         if found and next(attempts, False):
             await bench.alarms.report(30, temp=40)
             query = "SELECT count(*) = 4 FROM app.snapshot"
-            await until_async(lambda: given[0].fetchval(query), "the sample that came meanwhile")
+            await until_async(lambda: given[0].connection.fetchval(query), "the sample that came meanwhile")
         return found
 
     bench.patch.setattr(draft, "made", made_slowly)

@@ -1,6 +1,5 @@
 """The plans of what is asked often, on a database with 100 months: few partitions are opened, and each by an index."""
 
-import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
@@ -211,8 +210,8 @@ async def judged(plans: Plans, at: datetime, *, is_ascending: bool = False) -> o
     """As the worker of alarms does, which takes the next few and knows enough."""
     snapshots = JudgedSnapshots(plans.connection, "SC-1", plans.names)
     position = episode.end_of(timestamp.to_microseconds(at))
-    async with contextlib.aclosing((snapshots.after if is_ascending else snapshots.before)(position)) as found:
-        return [await anext(found) for _ in range(20)]
+    found = (snapshots.after if is_ascending else snapshots.before)(position)
+    return [await anext(found) for _ in range(20)]
 
 
 SAMPLES = "SELECT count(*), max(number) FROM app.samples('SC-1', 'temp', '{}', '{}')"
@@ -266,7 +265,7 @@ async def test_few_partitions_are_opened_and_each_by_an_index(plans, name):
 
 @pytest.mark.parametrize("name", [name for name in CASES if name.startswith("alarms")])
 async def test_the_worker_of_alarms_asks_for_a_few_snapshots_at_a_time(plans, name):
-    """Else the plan is for all of them: 200,000 of a spacecraft are sorted on disk before the first is read."""
+    """Else the plan is for all of a spacecraft: 200,000 are sorted on disk before the first is read."""
     scans = await plans.of(CASES[name][0])
     read = [plan for plan in scans.plans if any(map(is_partition, nodes(plan)))]
     assert read

@@ -126,6 +126,10 @@ ROWS: dict[str, dict[str, str]] = {
     },
     "alarm_mark": {"spacecraft_id": "'SC-1'", "is_late": "true"},
     "config_start": {"spacecraft_id": "'SC-1'", "version": "1", "time": T},
+    "config_check": {
+        "spacecraft_id": "'SC-1'", "parameter": "'temp'", "check": "'LIMIT'", "has_persistence": "false",
+        "first_version": "1",
+    },
     "misdated_snapshot": {"spacecraft_id": "'SC-1'", "timestamp": T, "id": "'a'", "received_at": T},
     "alarm_shelf": {
         "spacecraft_id": "'SC-1'", "is_whole": "true", "by": "'alice'", "until": "'2199-01-01Z'", "reason": "'Test'",
@@ -205,6 +209,9 @@ REFUSED: dict[str, tuple[str, str, list[str]]] = {
     "alarm_transition_transition_check": ("alarm_transition", "transition", ["''", "'raised'", "'OTHER'"]),
     "alarm_mark_check": ("alarm_mark", "parameter", ["'temp'"]),
     "alarm_mark_check1": ("alarm_mark", "first_position", [r"'\x00'"]),
+    "config_check_check_check": ("config_check", "check", ["'SILENT'", "'limit'"]),
+    "config_check_first_version_check": ("config_check", "first_version", ["0"]),
+    "config_check_check": ("config_check", "end_version", ["1"]),
     "alarm_shelf_reason_check": ("alarm_shelf", "reason", ["''", "repeat('a', 4097)"]),
     "alarm_shelf_check": ("alarm_shelf", "until", ["'1900-01-01Z'"]),
     "notification_revision_check": ("notification", "revision", ["0"]),

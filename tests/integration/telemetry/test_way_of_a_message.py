@@ -13,6 +13,7 @@ from nats.aio.client import Client
 
 from missionops.broker import options, streams
 from missionops.broker.client import GuardedClient
+from missionops.domain import limits
 from missionops.ingest.limits_cache import LimitsCache
 from missionops.ingest.status import IngestStatus
 from missionops.settings import Settings
@@ -90,7 +91,9 @@ async def test_a_message_crosses_few_of_our_files(settings: Settings, client) ->
     await streams.provision(own, settings)
     async with database.connected(settings.database_url) as connection:
         async with connection.transaction():
-            await configs.put(connection, NewConfig("SC-001", LIMITS, "test", "test", None))
+            await configs.put(
+                connection, NewConfig("SC-001", LIMITS, "test", "test", None), limits.compile_rules(json.loads(LIMITS))
+            )
         claimed = await checkpoint.claim(connection, 0, "test", 60)
         assert claimed
         session = Session(
