@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import asyncpg
 import httpx
+import hypothesis
 import nats
 import pytest
 from nats.aio.client import Client
@@ -38,6 +39,11 @@ PASSWORD = "secret"  # noqa: S105 - of every role of PostgreSQL and every user o
 # Each worker would compile all tests anew, and each command that a test starts all of its modules: half of its time.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+# A time limit for each example would be an assertion about the machine.
+hypothesis.settings.register_profile("missionops", deadline=None)
+hypothesis.settings.load_profile("missionops")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -2,7 +2,8 @@
 
 The owner writes a byte to the supervisor's standard input to stop the server. The end of the input means that the owner
 has ended, by whatever signal: then the server is stopped too, and the owner's temporary directories are removed.
-The supervisor writes the server's process id to standard output, and exits when the server exits, with its code.
+The supervisor writes the server's process id to standard output, and exits when the server and all processes that the
+server started have ended, with the server's code.
 """
 
 import argparse
@@ -19,6 +20,8 @@ import time
 from pathlib import Path
 
 REMOVAL_TRIES = 10
+CHILDREN_SECONDS = 5.0
+"""How long the children of a server that has ended are waited for."""
 LOG_BYTES = 16 << 20
 LOG_SECONDS = 10.0
 
@@ -32,17 +35,20 @@ def main() -> int:
     for directory in arguments.remove:  # a shared lock on each shows that this process uses it
         shares.append(os.open(directory, os.O_RDONLY))
         fcntl.flock(shares[-1], fcntl.LOCK_SH)
+    # The server's children inherit one end of a pipe from it: its other end reports a hang-up when the last has ended.
+    children, inherited = os.pipe()
     # The working directory is entered before the user changes, because that user may not be able to reach it by name.
     server = subprocess.Popen(  # noqa: S603 - the command is our owner's
         arguments.command,
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr.fileno(),
         cwd=arguments.cwd,
-        pass_fds=arguments.inherit,
+        pass_fds=(*arguments.inherit, inherited),
         user=arguments.user,
         group=arguments.group,
         extra_groups=None if arguments.user is None else [],
     )
+    os.close(inherited)
     with contextlib.suppress(BrokenPipeError):  # The owner has ended; standard input shows it too.
         os.write(sys.stdout.fileno(), b"%d" % server.pid)
     threading.Thread(target=_stop_on_request, args=(server, arguments.grace), daemon=True).start()
@@ -50,6 +56,8 @@ def main() -> int:
         log = arguments.log, arguments.log_bytes, arguments.log_seconds
         threading.Thread(target=_rotate_log, args=log, daemon=True).start()
     code = server.wait()
+    # Those of a server that was killed still run for a moment: PostgreSQL's write to its data until they notice.
+    select.select([children], [], [], CHILDREN_SECONDS)
     owner = select.poll()
     owner.register(sys.stdin.fileno(), 0)  # a hang-up is reported without being requested
     if owner.poll(0):

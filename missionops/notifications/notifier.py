@@ -126,7 +126,7 @@ class Notifier:
             if target in self._sending:
                 continue
             now = self._clock()
-            if claimed := await notification_messages.claim(connection, target, now, now + _CLAIM):
+            if claimed := await notification_messages.claim(connection, target, now, now + _CLAIM, _LONGEST_PAUSE):
                 self._sending[target] = asyncio.create_task(self._send(target, claimed))
         self.status.note_waiting(await notification_messages.waiting(connection), self._clock())
 
@@ -156,9 +156,12 @@ class Notifier:
     async def _beat(self, connection: Connection, is_handling: Callable[[], Awaitable[bool]]) -> None:
         """Send the sign of life, if it is time, and if telemetry is handled and alarms are told."""
         heartbeat, now = self._file.heartbeat, self._clock()
-        if heartbeat is None or now < self._next_heartbeat:
+        if heartbeat is None:
             return
-        self._next_heartbeat = now + min(_HEARTBEAT_LOOK, timedelta(seconds=heartbeat.every))
+        pause = min(_HEARTBEAT_LOOK, timedelta(seconds=heartbeat.every))
+        if self._next_heartbeat - pause <= now < self._next_heartbeat:
+            return
+        self._next_heartbeat = now + pause
         if not self.status.is_telling(now) or not await is_handling():
             return
         if not await notification_messages.take_heartbeat(connection, now, heartbeat.every):

@@ -78,6 +78,11 @@ async def connected_as(
         async with asyncio.timeout(2 * CONNECT_SECONDS + 1):
             await client.connect(name="missionops", connect_timeout=CONNECT_SECONDS, error_cb=note_error, **given)
     except (nats.errors.Error, OSError, TimeoutError, ValueError) as error:
+        if access.nats_tls_first and any("WRONG_VERSION_NUMBER" in str(failure) for failure in failures):
+            raise errors.SetupError(
+                "NATS speaks first and TLS comes later, while MISSIONOPS_NATS_TLS_FIRST is true: set it to false, or "
+                "raise handshake_first of the server if it waits for TLS and this connection is slow."
+            ) from None
         raise _unreachable(access.nats_url, [*failures, error]) from None
     # A user can mend an address at which no server is; a server that goes away later is waited for.
     client.options["max_reconnect_attempts"] = reconnect_tries

@@ -6,6 +6,7 @@ import gc
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,7 +24,6 @@ from missionops.cli.client import connection
 from missionops.embedded.nats import NatsServer
 from missionops.settings import read_access
 from tests.system import deployed
-from tests.system.deployed import Nats
 
 # nats-py leaves the socket of a connection open that was refused; it is collected in the test that had it refused.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
@@ -185,7 +185,11 @@ async def test_a_file_with_something_else_in_it_is_named(tmp_path: Path, name: s
 class Certificates(NamedTuple):
     """What a client needs to come to a server with TLS, and the same of somebody whom the server does not know."""
 
-    server: Nats
+    urls: dict[str, str]
+    """Of the server as it is deployed ("false"), and of one that waits long for clients that begin with TLS ("true").
+
+    As it is deployed it waits 300 ms, which is little on a busy machine, and then speaks without TLS.
+    """
     user: dict[str, str]
     files: dict[str, str]
     strangers: dict[str, str]
@@ -203,15 +207,27 @@ def encrypted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Certificates
     for pem in issued.cert_chain_pems:
         pem.write_to_path(root / "nats" / "tls" / "server.crt", append=True)
     files, strangers = (_client_files(root / name, by) for name, by in (("ours", authority), ("theirs", trustme.CA())))
-    with deployed.nats_server(root, change=_with_tls) as server:
+    patient_files = root / "patient" / "nats"
+    shutil.copytree(root / "nats", patient_files)
+    tls = (deployed.FILES / "nats-tls.conf").read_text().replace("/etc/nats", str(patient_files))
+    assert '"300ms"' in tls
+    (patient_files / "patient-tls.conf").write_text(tls.replace('"300ms"', '"60s"'))
+    with (
+        deployed.nats_server(root, change=_with_tls) as server,
+        deployed.nats_server(patient_files.parent, change=_with_patient_tls) as patient,
+    ):
         user = {name.removeprefix("MISSIONOPS_").lower(): value for name, value in server.user("operator").items()}
         user.pop("nats_url")
-        yield Certificates(server, user, files, strangers)
+        yield Certificates({"false": server.url, "true": patient.url}, user, files, strangers)
 
 
 def _with_tls(config: str) -> str:
     assert '\n# include "nats-tls.conf"' in config
     return config.replace('\n# include "nats-tls.conf"', '\ninclude "nats-tls.conf"')
+
+
+def _with_patient_tls(config: str) -> str:
+    return _with_tls(config).replace('include "nats-tls.conf"', 'include "patient-tls.conf"')
 
 
 def _client_files(directory: Path, authority: trustme.CA) -> dict[str, str]:
@@ -227,8 +243,7 @@ def _client_files(directory: Path, authority: trustme.CA) -> dict[str, str]:
 @pytest.mark.parametrize("first", ["false", "true"])
 @pytest.mark.parametrize("connected", CLIENTS)
 async def test_tls_with_certificates_on_both_sides(encrypted: Certificates, connected, first: str):
-    url = encrypted.server.url
-    async with connected(url, **encrypted.user, **encrypted.files, nats_tls_first=first) as client:
+    async with connected(encrypted.urls[first], **encrypted.user, **encrypted.files, nats_tls_first=first) as client:
         assert client._transport._io_writer.get_extra_info("ssl_object").version().startswith("TLSv1.")
         await client.flush()
 
@@ -238,8 +253,19 @@ async def test_tls_with_certificates_on_both_sides(encrypted: Certificates, conn
 async def test_a_server_of_an_unknown_authority_is_not_trusted(encrypted: Certificates, connected, first: str):
     for files in ({}, {"nats_ca_file": encrypted.strangers["nats_ca_file"]}):
         with pytest.raises(errors.SetupError, match=r"(?i)certificate.verify.failed"):
-            async with connected(encrypted.server.url, **encrypted.user, **files, nats_tls_first=first):
+            async with connected(encrypted.urls[first], **encrypted.user, **files, nats_tls_first=first):
                 pass
+
+
+async def test_a_server_that_speaks_before_tls_is_told_apart_from_one_that_is_not_trusted(tmp_path: Path):
+    server = NatsServer(tmp_path / "plain")
+    await server.start()
+    try:
+        with pytest.raises(errors.SetupError, match="MISSIONOPS_NATS_TLS_FIRST"):
+            async with as_command(server.url, nats_tls_first="true"):
+                pass
+    finally:
+        await server.stop()
 
 
 async def test_a_client_without_a_known_certificate_is_not_let_in(encrypted: Certificates):
@@ -247,5 +273,5 @@ async def test_a_client_without_a_known_certificate_is_not_let_in(encrypted: Cer
     theirs = {name: value for name, value in encrypted.strangers.items() if name != "nats_ca_file"}
     for files in (ours, ours | theirs):
         with pytest.raises(errors.MissionopsError):
-            async with as_command(encrypted.server.url, **encrypted.user, **files):
+            async with as_command(encrypted.urls["false"], **encrypted.user, **files):
                 pass

@@ -477,6 +477,15 @@ async def test_an_ephemeral_directory_is_private_and_gone_afterwards() -> None:
     assert not directory.path.exists()
 
 
+def test_a_server_has_ended_once_its_children_have(tmp_path: Path) -> None:
+    """As of PostgreSQL, when it is killed because its shutdown takes too long: they still write to its data."""
+    server = f"(sleep 0.3; touch {tmp_path}/written) & exit 3"
+    command = [sys.executable, "-I", "-S", supervisor.__file__, "--", "sh", "-c", server]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        assert process.wait() == 3
+        assert names_in(tmp_path) == ["written"]
+
+
 def test_a_log_that_grows_is_cut_and_the_part_before_is_kept(tmp_path: Path) -> None:
     """A server that says one line after the other, each with its number."""
     log = tmp_path / "server.log"

@@ -124,7 +124,6 @@ def fuzz(strategy: Any, checks: Any) -> None:
     @profile(
         max_examples=EXAMPLES,
         database=None,
-        deadline=None,
         derandomize=True,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),

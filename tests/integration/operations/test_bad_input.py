@@ -75,7 +75,7 @@ def each_of(strategy: st.SearchStrategy[Any], examples: int) -> Callable[[Callab
 
     def decorate(test: Callable[[Any], None]) -> Callable[[], None]:
         settings = profile(
-            max_examples=examples, database=None, deadline=None, derandomize=True, phases=[Phase.generate],
+            max_examples=examples, database=None, derandomize=True, phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         )  # fmt: skip
         return settings(given(strategy)(test))

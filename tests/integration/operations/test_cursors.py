@@ -67,9 +67,7 @@ async def http(service: Service, client: Client):
 
 
 @given(operation=st.sampled_from(LISTINGS), cursor=CURSORS)
-@settings(
-    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 async def test_a_forged_cursor_is_refused_or_a_place(
     http: httpx.AsyncClient, client: Client, operation: Operation, cursor: str
 ):

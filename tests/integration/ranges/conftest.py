@@ -134,7 +134,7 @@ async def compare_examples(
 
     @given(examples)
     @profile(
-        max_examples=count, database=None, deadline=None, derandomize=True, phases=[Phase.generate, Phase.shrink],
+        max_examples=count, database=None, derandomize=True, phases=[Phase.generate, Phase.shrink],
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     def compare(example: Any) -> None:

@@ -168,7 +168,6 @@ STEPS = st.lists(st.sampled_from(["add", "add", "add", "work", "wait", "kill", "
 
 @profile(
     max_examples=EXAMPLES,
-    deadline=None,
     phases=(Phase.explicit, Phase.generate),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )

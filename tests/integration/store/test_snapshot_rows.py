@@ -127,7 +127,7 @@ BATCHES = st.lists(
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches=BATCHES, packed=st.booleans(), is_new_session=st.booleans())
 async def test_what_is_read_back_is_what_was_reported(store, batches, packed, is_new_session):
     """The examples follow upon each other in one database, so that sets grow as they do in time."""

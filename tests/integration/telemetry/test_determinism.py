@@ -38,7 +38,7 @@ LIVES = st.lists(st.tuples(st.integers(0, 20), st.booleans()), max_size=2)
 
 @given(messages=MESSAGES, weight=st.integers(1, 400), lives=LIVES, workers=st.integers(1, 3))
 @profile(
-    max_examples=5, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    max_examples=5, phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 async def test_the_same_messages_give_the_same_anomalies(

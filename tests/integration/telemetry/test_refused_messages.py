@@ -132,7 +132,6 @@ numbers = itertools.count()
 @given(messages=st.lists(st.tuples(BODIES, HEADERS), min_size=1, max_size=20))
 @profile(
     max_examples=60,
-    deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )

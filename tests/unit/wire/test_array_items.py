@@ -125,7 +125,7 @@ def test_good_neighbours_survive_a_bad_messagepack_item(name):
     st.lists(st.sampled_from([*GOOD, *BAD.values()]), max_size=20),
     st.lists(st.sampled_from([b"", b" ", b"\r\n\t "]), min_size=4, max_size=4),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_every_item_is_judged_as_if_it_came_alone(parts, spaces):
     before, after, start, end = spaces
     body = start + b"[" + before + (after + b"," + before).join(parts) + after + b"]" + end
@@ -133,7 +133,7 @@ def test_every_item_is_judged_as_if_it_came_alone(parts, spaces):
 
 
 @given(st.lists(st.sampled_from([*PACKED_GOOD, *PACKED_BAD.values()]), max_size=20))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_every_messagepack_item_is_judged_as_if_it_came_alone(parts):
     assert decode(array(parts), decoder.MSGPACK) == [
         expected(part, index, decoder.MSGPACK) for index, part in enumerate(parts)
@@ -149,7 +149,7 @@ PACKED_VALUES = st.recursive(
 
 
 @given(st.lists(PACKED_VALUES.map(msgspec.msgpack.encode), max_size=20))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_an_odd_messagepack_array_is_cut_where_its_items_end(parts):
     # 0xC1 alone sends the whole array to be cut by lengths.
     faults = decode(array([b"\xc1", *parts]), decoder.MSGPACK)

@@ -40,7 +40,7 @@ def one(decoder: wire_decoder.Decoder, parameters: dict[str, Any], spacecraft_id
 @given(PARAMETERS, st.sampled_from([wire_decoder.JSON, wire_decoder.MSGPACK]))
 @example({"a": "\0"}, wire_decoder.JSON)
 @example({"a": "\\u0000", 'q"': 1, "b": "null"}, wire_decoder.JSON)
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_a_decoder_that_knows_the_names_says_the_same(parameters, encoding):
     encode = msgspec.json.encode if encoding is wire_decoder.JSON else msgspec.msgpack.encode
     for value in parameters.values():
@@ -50,7 +50,6 @@ def test_a_decoder_that_knows_the_names_says_the_same(parameters, encoding):
 
 
 @given(st.lists(st.dictionaries(st.sampled_from("abcdef"), VALUES.filter(lambda value: value != "\0"), max_size=6)))
-@settings(deadline=None)
 def test_nor_does_it_matter_what_came_between(many):
     decoder = taught("a", "b", "c")
     bodies = [body(parameters) for parameters in many if _can_be_written(parameters)]
@@ -168,7 +167,6 @@ def test_spacecraft_without_end_do_not_fill_the_memory(monkeypatch):
     ),
     st.dictionaries(st.sampled_from("abce"), st.sampled_from([{"warnLow": -1}, {"critHigh": 1}, {"warnHigh": 0}])),
 )
-@settings(deadline=None)
 def test_values_by_position_meet_rules_when_nothing_is_found_in_them(parameters, config):
     rules = limits.compile_rules({"parameters": config})
     snapshot = one(KNOWS_ALL, parameters)

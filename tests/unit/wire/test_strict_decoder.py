@@ -100,7 +100,6 @@ def expected(pairs: list[tuple[str, str]]) -> dict[str, object] | None:
     return kept
 
 
-@settings(deadline=None)
 @given(PAIRS, SPACES)
 @example([('"a"', "1"), ('"a"', "1.0")], "")
 @example([('"a"', "null"), ('"a"', "-0")], "")
@@ -126,7 +125,6 @@ PARAMETERS = st.dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(PARAMETERS, st.none() | TEXTS, st.sampled_from([None, "SC-1", "SC-2"]))
 def test_both_encodings_say_the_same_of_one_snapshot(parameters, given_id, spacecraft_id):
     body = {"timestamp": TIME, "parameters": parameters, "id": given_id, "spacecraftId": spacecraft_id}
@@ -140,7 +138,6 @@ def test_both_encodings_say_the_same_of_one_snapshot(parameters, given_id, space
         assert (plain.code, plain.reason) == (packed.code, packed.reason)
 
 
-@settings(deadline=None)
 @given(PARAMETERS)
 def test_the_derived_id_is_of_names_values_and_time_alone(parameters):
     bodies = [
@@ -209,14 +206,14 @@ def mutated(draw):
 
 
 @BOTH
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(body=st.binary(max_size=200))
 def test_no_bytes_make_it_raise(body, encoding):
     checked(body, encoding)
 
 
 @BOTH
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(body=mutated())
 def test_no_damage_makes_it_raise(body, encoding):
     checked(body, encoding)

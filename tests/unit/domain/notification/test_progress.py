@@ -300,7 +300,7 @@ def take(told: Told, step: str) -> None:
         getattr(on, step)()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(st.sampled_from(STEPS), max_size=25),
     st.sampled_from([0, 40]),

@@ -12,7 +12,7 @@ SHARES = (0, 0.01, 0.1, 0.5, 0.9, 0.99, 1)
 
 
 @given(st.integers(0, 2**32), st.integers(1, 20_000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_percentiles_are_nearly_those_of_all_numbers(seed: int, count: int) -> None:
     random = Random(seed)  # noqa: S311 - a seed that is known
     draw = random.choice((random.random, lambda: random.gauss(0, 1), lambda: random.paretovariate(1.5)))

@@ -113,7 +113,7 @@ def compared(now: list[Episode], then: list[Episode]) -> Iterator[Any]:
 
 
 @given(st.integers(0, 2**32), st.integers(1, 60))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_a_preview_in_any_parts_is_that_of_the_whole(seed: int, size: int) -> None:
     random = Random(seed)  # noqa: S311 - a seed that is known
     given_history = histories.history(random, size)
