@@ -1,10 +1,9 @@
 """A page that is open all day: it holds no more for the hints that came and the pages that were seen."""
 
-import json
-from datetime import UTC, datetime
-
 import pytest
 from playwright.async_api import CDPSession, Page, expect
+
+from tests.browser.alarming import Craft
 
 pytestmark = pytest.mark.shared_service
 
@@ -49,20 +48,21 @@ async def held(session: CDPSession) -> dict[str, float]:
     return {name: metrics[name] for name in ("JSHeapUsedSize", "JSEventListeners", "Nodes")}
 
 
-async def test_hours_of_hints_and_hundreds_of_pages_leave_nothing_behind(page: Page, client):
-    limits = {"parameters": {"temp": {"critHigh": 70}}}
-    await client.request("missionops.config.set.HELD", json.dumps(limits).encode(), timeout=5)
-    for value in (20, 99, 98):
-        body = {"timestamp": datetime.now(UTC).isoformat(), "parameters": {"temp": value}}
-        await client.request("telemetry.HELD", json.dumps(body).encode(), timeout=5)
-    await page.add_init_script(HINTS)
-    await page.goto("/#/alarms?sc=HELD")
+async def test_hours_of_hints_and_hundreds_of_pages_leave_nothing_behind(page: Page, client, service):
+    craft = Craft(client, service)
+    await craft.configure()
+    for temp in (20, 99, 98):
+        await craft.report(temp=temp)
+    await craft.standing(1)
+    pages = [each.replace("HELD", craft.id) for each in PAGES]
+    await page.add_init_script(HINTS.replace("HELD", craft.id))
+    await page.goto(f"/{pages[1]}")
     await expect(page.locator("tr.alarm")).to_have_count(1)
     session = await page.context.new_cdp_session(page)
     await session.send("Performance.enable")
-    await page.evaluate(ROUNDS, [PAGES, 1])  # what is kept for good is there now
+    await page.evaluate(ROUNDS, [pages, 2])  # what is kept for good is there now
     before = await held(session)
-    await page.evaluate(ROUNDS, [PAGES, 6])
+    await page.evaluate(ROUNDS, [pages, 6])
     after = await held(session)
     assert after["JSEventListeners"] <= before["JSEventListeners"] * 1.1
     assert after["Nodes"] <= before["Nodes"] * 1.1
