@@ -13,6 +13,8 @@ from missionops.store.database import Database
 from missionops.store.notifications import NotificationRow
 
 _PAGE = 200
+_LONGEST = 1.0
+"""Seconds for which histories are followed in one transaction: one that takes too long is undone."""
 _MARGIN = timedelta(minutes=1)
 """By how much what is noted as handled lies back: another instance may not be done with what came before, and the clock
 of NATS may not be ours."""
@@ -65,9 +67,15 @@ class Intake:
             after = found[-1]
 
     async def _take(self, alarms: Mapping[str, AlarmRecord | None], until: datetime | None = None) -> None:
-        """Take in what has happened to alarms, by id, each with how it was told if that is known.
+        """Take in what has happened to alarms, by id, each with how it was told if that is known."""
+        while not await self._follow(alarms, until):
+            pass
+        self._wake()
 
-        It is read from their history, where nothing is missing or out of order, from where it was not followed yet.
+    async def _follow(self, alarms: Mapping[str, AlarmRecord | None], until: datetime | None) -> bool:
+        """Follow the history of alarms for a time that one transaction may take; whether that was all of it.
+
+        In the history nothing is missing or out of order; it is read from where it was not followed yet.
         """
         async with self.lock, self._database.transaction() as connection:
             await notifications.lock(connection)
@@ -85,20 +93,26 @@ class Intake:
             }
             last: dict[str, AlarmRecord] = {}
             reached = {identifier: {**found} for identifier, found in before.items()}
+            unfinished: str | None = None
+            end = asyncio.get_running_loop().time() + _LONGEST
             async for message in notifications.transitions(connection, followed):
                 alarm = last[message.alarm.id] = message.alarm
                 for delivery in self._deliveries:
                     progress = reached[alarm.id].get(delivery.key, NotificationProgress())
                     if alarm.revision > progress.revision:
                         reached[alarm.id][delivery.key] = progresses.follow(delivery.route, progress, message)
+                if asyncio.get_running_loop().time() > end:
+                    unfinished = alarm.id
+                    break
             rows, now = list[NotificationRow](), self._clock()
             for identifier, alarm in last.items():
                 for delivery in self._deliveries:
-                    if delivery.key in before[identifier] or delivery.route.match.concerns(alarm):
-                        progress = reached[identifier][delivery.key]
+                    is_kept = delivery.key in before[identifier] or identifier == unfinished
+                    if is_kept or delivery.route.match.concerns(alarm):
+                        progress = progresses.happened_by(reached[identifier][delivery.key], now)
                         due = progresses.due(delivery.route, progress, alarm, now)
                         rows.append(NotificationRow(identifier, delivery.key, progress, due.at if due else None))
             await notifications.put(connection, rows)
-            if until is not None:
+            if until is not None and unfinished is None:
                 await notifications.note_handled(connection, until)
-        self._wake()
+        return unfinished is None
