@@ -134,7 +134,7 @@ _WAYS = ("nats_user", "nats_token", "nats_nkey_file", "nats_credentials_file")
 
 
 class Settings(NatsAccess):
-    """All settings of the service; the README has them in a table."""
+    """All settings of the service; docs/running.md has them in a table."""
 
     database_url: _DatabaseUrl = Field(
         "postgresql://127.0.0.1:5432/missionops", description="The address of PostgreSQL."

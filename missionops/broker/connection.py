@@ -101,7 +101,7 @@ async def connect(broker: Broker, closed: "asyncio.Future[str]") -> Client:
     finally:
         connecting.cancel()
     if closed.done():
-        raise SetupError(f"NATS refuses us ({closed.result()}): see the settings MISSIONOPS_NATS_… in the README.")
+        raise SetupError(f"NATS refuses us ({closed.result()}): see the settings MISSIONOPS_NATS_… in docs/running.md.")
     try:
         return connecting.result()
     except Exception as error:

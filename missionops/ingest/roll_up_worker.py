@@ -31,7 +31,7 @@ _SHORT, _LONG = 0.2, 1.0
 _MOST_HOURS = 512
 _IDLE = 2.0
 """Seconds between two looks for hours that are due."""
-_LONGEST = "600s"
+_SETTINGS = {"transaction_timeout": "600s", "application_name": "missionops roll-ups"}
 _SET_ASIDE = 300.0
 """Seconds for which a spacecraft that could not be rolled up is passed over."""
 
@@ -96,7 +96,7 @@ class RollUpWorker:
         try:
             while True:
                 try:
-                    async with database.connected(self._database_url, transaction_timeout=_LONGEST) as connection:
+                    async with database.connected(self._database_url, **_SETTINGS) as connection:
                         while not connection.is_closed():
                             await self.roll_up_due(connection)
                             await asyncio.sleep(_IDLE)

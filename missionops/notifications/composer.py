@@ -16,6 +16,8 @@ from missionops.store.notifications import Key, NotificationRow
 log = logging.getLogger(__name__)
 
 _PAGE = 500
+_LONGEST = 20.0
+"""Seconds for which alarms are gathered for one message; of a flood the rest is told in the next one."""
 _LEAST_PAUSE = timedelta(seconds=1)
 _MOST_PAUSE = timedelta(seconds=60)
 
@@ -62,6 +64,7 @@ class Composer:
     async def _take(self, connection: Connection, delivery: RouteTarget, now: datetime) -> NotificationDigest:
         """What is due, noted as told."""
         digest, after = NotificationDigest(), ""
+        until = asyncio.get_running_loop().time() + _LONGEST
         while page := await notifications.due(connection, delivery.key, now, after, _PAGE):
             rows = []
             for found, progress in page:
@@ -77,4 +80,6 @@ class Composer:
                 rows.append(NotificationRow(found.id, delivery.key, next_progress, due.at if due else None))
             await notifications.put(connection, rows)
             after = page[-1][0].id
+            if asyncio.get_running_loop().time() > until:
+                break
         return digest

@@ -91,12 +91,17 @@ class NotifyFile(NamedTuple):
 def read(path: Path) -> NotifyFile:
     """The file, checked; SetupError in one sentence that names the file, the path in it and the fault."""
     try:
-        found = tomllib.loads(path.read_text("utf-8"))
+        found = tomllib.loads(path.read_text("utf-8-sig"))  # some editors begin a file with a mark
     except OSError as error:
         raise SetupError(f"The notify file {path} cannot be read ({error.strerror}): see {SETTING}.") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        reason = error if isinstance(error, tomllib.TOMLDecodeError) else "it is not UTF-8"
-        raise SetupError(f"The notify file {path} is not TOML: {reason}.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SetupError(f"The notify file {path} is not TOML: {error}.") from None
+    except UnicodeDecodeError:
+        raise SetupError(f"The notify file {path} is not TOML: it is not UTF-8.") from None
+    except (ValueError, RecursionError):  # what tomllib does not refuse by itself
+        raise SetupError(
+            f"The notify file {path} cannot be used: a number in it is too long, or something is nested too deeply."
+        ) from None
     return _Reader(path).read(found)
 
 

@@ -39,8 +39,9 @@ class Intake:
 
     async def handled_at(self) -> datetime:
         """Up to when the stream ALARMS was taken in, at least."""
+        latest = self._clock() - _MARGIN
         async with self._database.transaction() as connection:
-            return await notifications.handled_at(connection, self._clock() - _MARGIN)
+            return min(await notifications.handled_at(connection, latest), latest)  # a clock may have been ahead
 
     async def take(self, messages: Iterable[AlarmMessage], until: datetime) -> None:
         """Take in transitions as they were published, the last of them at that time of the stream."""
@@ -82,20 +83,21 @@ class Intake:
                 )
                 for identifier, alarm in alarms.items()
             }
-            rows: list[NotificationRow] = []
-            now = self._clock()
-            for identifier, messages in (await notifications.transitions(connection, followed)).items():
-                alarm = messages[-1].alarm
+            last: dict[str, AlarmRecord] = {}
+            reached = {identifier: {**found} for identifier, found in before.items()}
+            async for message in notifications.transitions(connection, followed):
+                alarm = last[message.alarm.id] = message.alarm
                 for delivery in self._deliveries:
-                    progress = before[identifier].get(delivery.key)
-                    if progress is None and not delivery.route.match.concerns(alarm):
-                        continue
-                    progress = progress or NotificationProgress()
-                    for message in messages:
-                        if message.alarm.revision > progress.revision:
-                            progress = progresses.follow(delivery.route, progress, message)
-                    due = progresses.due(delivery.route, progress, alarm, now)
-                    rows.append(NotificationRow(identifier, delivery.key, progress, due.at if due else None))
+                    progress = reached[alarm.id].get(delivery.key, NotificationProgress())
+                    if alarm.revision > progress.revision:
+                        reached[alarm.id][delivery.key] = progresses.follow(delivery.route, progress, message)
+            rows, now = list[NotificationRow](), self._clock()
+            for identifier, alarm in last.items():
+                for delivery in self._deliveries:
+                    if delivery.key in before[identifier] or delivery.route.match.concerns(alarm):
+                        progress = reached[identifier][delivery.key]
+                        due = progresses.due(delivery.route, progress, alarm, now)
+                        rows.append(NotificationRow(identifier, delivery.key, progress, due.at if due else None))
             await notifications.put(connection, rows)
             if until is not None:
                 await notifications.note_handled(connection, until)

@@ -73,6 +73,8 @@ class Notifier:
 
     async def run(self, is_handling: Callable[[], Awaitable[bool]]) -> None:
         """Work until stopped; `is_handling` says whether telemetry is handled, for the sign of life."""
+        if not self._file.routes:
+            log.warning("nobody is told of alarms: the notify file has no [[routes]]")
         catching_up = asyncio.create_task(self._until_done(self.intake.catch_up))
         await self._until_done(partial(self._work, is_handling))
         catching_up.cancel()
@@ -126,7 +128,7 @@ class Notifier:
             if target in self._sending:
                 continue
             now = self._clock()
-            if claimed := await notification_messages.claim(connection, target, now, now + _CLAIM):
+            if claimed := await notification_messages.claim(connection, target, now, now + _CLAIM, _LONGEST_PAUSE):
                 self._sending[target] = asyncio.create_task(self._send(target, claimed))
         self.status.note_waiting(await notification_messages.waiting(connection), self._clock())
 
@@ -156,9 +158,12 @@ class Notifier:
     async def _beat(self, connection: Connection, is_handling: Callable[[], Awaitable[bool]]) -> None:
         """Send the sign of life, if it is time, and if telemetry is handled and alarms are told."""
         heartbeat, now = self._file.heartbeat, self._clock()
-        if heartbeat is None or now < self._next_heartbeat:
+        if heartbeat is None:
             return
-        self._next_heartbeat = now + min(_HEARTBEAT_LOOK, timedelta(seconds=heartbeat.every))
+        pause = min(_HEARTBEAT_LOOK, timedelta(seconds=heartbeat.every))
+        if self._next_heartbeat - pause <= now < self._next_heartbeat:
+            return
+        self._next_heartbeat = now + pause
         if not self.status.is_telling(now) or not await is_handling():
             return
         if not await notification_messages.take_heartbeat(connection, now, heartbeat.every):

@@ -11,7 +11,7 @@ from missionops.domain import config_document as documents
 from missionops.domain import timestamp
 from missionops.domain.access import Role
 from missionops.domain.episodes.episode import beginning_of
-from missionops.errors import Detail
+from missionops.errors import Detail, InvalidRequest
 from missionops.operations import config_check, config_document, preview_cursor, preview_response, request_parsing
 from missionops.operations.config_document import ValidConfig
 from missionops.operations.configs import ConfigDocument
@@ -37,6 +37,8 @@ class PreviewRequest(msgspec.Struct, forbid_unknown_fields=True):
     )
     """Required; over HTTP it is the body."""
     cursor: str | None = None
+    faults: bool = False
+    """Whether a config that would be refused is answered with its faults, as a page asks while somebody writes it."""
 
 
 async def preview(context: Context, request: Request) -> Response:
@@ -45,7 +47,12 @@ async def preview(context: Context, request: Request) -> Response:
     if not bytes(wanted.config).strip():
         raise refused("config", "is required")
     between = request_parsing.between(wanted.start, wanted.end)
-    config = await config_document.read(bytes(wanted.config), request.spacecraft_id)
+    try:
+        config = await config_document.read(bytes(wanted.config), request.spacecraft_id)
+    except InvalidRequest as error:
+        if not wanted.faults:
+            raise
+        return Response(_encode(preview_response.refused(*between, error.details)))
     key = hashlib.blake2b(_encode((request.spacecraft_id, *between)) + config.body).digest()
     cursor = preview_cursor.read(wanted.cursor, key) if wanted.cursor is not None else None
     warnings: Sequence[Detail] = ()

@@ -126,6 +126,8 @@ class PreviewResponse(msgspec.Struct, rename="camel"):
     """Parameters that are read again from the beginning, for want of room: what earlier pages say of them is void."""
     warnings: list[ConfigWarning]
     """On the first page: what in the config checks nothing, and what of it a preview cannot show."""
+    faults: list[ConfigWarning] = []
+    """With `faults` in the request: why the config would be refused; nothing is read then."""
 
 
 def response(
@@ -143,6 +145,22 @@ def response(
         [_comparison(one) for one in reading.parameters[:count]],
         reading.restarted(count),
         [ConfigWarning(*one) for one in warnings],
+    )
+
+
+def refused(start: datetime, end: datetime, faults: Sequence[Detail]) -> PreviewResponse:
+    """What is wrong with a config that cannot be tried."""
+    return PreviewResponse(
+        start,
+        end,
+        start,
+        complete=False,
+        progress=0.0,
+        snapshots=0,
+        parameters=[],
+        restarted=[],
+        warnings=[],
+        faults=[ConfigWarning(*one) for one in faults],
     )
 
 

@@ -190,13 +190,13 @@ class Database:
             raise Unavailable("The database is away or too slow; try again later.") from error
 
     async def is_reachable(self) -> bool:
-        """Whether a query is answered within a second."""
+        """Whether a query is answered within a second, and the database takes new connections, too."""
+        accepts = "SELECT datallowconn FROM pg_database WHERE datname = current_database()"
         try:
             async with asyncio.timeout(1), self.transaction() as connection:
-                await connection.execute("SELECT 1")
+                return bool(await connection.fetchval(accepts))
         except (Unavailable, TimeoutError):
             return False
-        return True
 
 
 @asynccontextmanager

@@ -27,7 +27,8 @@ class Holder(NamedTuple):
         return f"{self.role} ({', '.join(known)})"
 
 
-# From our own waiting sessions along the sessions that block them, to those that nothing blocks.
+# From our own waiting sessions along the sessions that block them, to those that nothing blocks. Roll-ups have a name
+# of their own: nothing else waits for them.
 _HOLDERS = """
 WITH RECURSIVE chain (pid, depth) AS (
     SELECT pid, 0 FROM pg_stat_activity

@@ -30,20 +30,27 @@ class Claimed(NamedTuple):
 
 
 # Whoever claims a message puts off its next attempt, so nobody else claims it meanwhile; should the process end in
-# between, the message is sent again when that time has come.
+# between, the message is sent again when that time has come. A time that lies farther ahead than any attempt is put off
+# was noted by a clock that was ahead.
 _CLAIM = """
 UPDATE app.notification_message SET attempts = attempts + 1, next_attempt_at = $3
 WHERE (route, target) = (
-    SELECT route, target FROM app.notification_message WHERE target = $1 AND next_attempt_at <= $2
+    SELECT route, target FROM app.notification_message
+    WHERE target = $1 AND (next_attempt_at <= $2 OR next_attempt_at > $2::timestamptz + make_interval(secs => $4))
     ORDER BY written_at LIMIT 1 FOR UPDATE SKIP LOCKED
 )
 RETURNING route, target, title, body, level, alarms, attempts, written_at
 """
 
 
-async def claim(connection: Connection, target: str, now: datetime, until: datetime) -> Claimed | None:
-    """The oldest message for a target whose time has come, this instance's until then; None if there is none."""
-    row = await connection.fetchrow(_CLAIM, target, now, until)
+async def claim(
+    connection: Connection, target: str, now: datetime, until: datetime, longest_pause: float
+) -> Claimed | None:
+    """The oldest message for a target whose time has come, this instance's until then; None if there is none.
+
+    `longest_pause`: seconds by which an attempt is put off at most.
+    """
+    row = await connection.fetchrow(_CLAIM, target, now, until, longest_pause)
     return Claimed((row[0], row[1]), Notification(*row[2:6]), row[6], row[7]) if row else None
 
 
@@ -98,10 +105,15 @@ async def forget(connection: Connection, targets: Sequence[str]) -> list[tuple[s
 
 
 _TAKE_HEARTBEAT = """
-UPDATE app.notifier SET heartbeat_at = $1 WHERE heartbeat_at IS NULL OR heartbeat_at <= $2 RETURNING true
+UPDATE app.notifier SET heartbeat_at = $1
+WHERE heartbeat_at IS NULL OR heartbeat_at <= $2 OR heartbeat_at > $1::timestamptz + make_interval(secs => $3)
+RETURNING true
 """
 
 
 async def take_heartbeat(connection: Connection, now: datetime, every: float) -> bool:
-    """Whether it is this instance's turn to send a sign of life; the next one is `every` seconds later."""
-    return bool(await connection.fetchval(_TAKE_HEARTBEAT, now, now - timedelta(seconds=every)))
+    """Whether it is this instance's turn to send a sign of life; the next one is `every` seconds later.
+
+    One that lies farther ahead than that was sent by a clock that was ahead, and holds up none.
+    """
+    return bool(await connection.fetchval(_TAKE_HEARTBEAT, now, now - timedelta(seconds=every), every))

@@ -3,7 +3,7 @@
 Whoever changes it locks the row of `app.notifier` first, so that the instances do it one after the other.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ import msgspec
 
 from missionops.domain.alarm import Alarm, AlarmMessage
 from missionops.domain.notification.progress import NotificationProgress
-from missionops.store import alarms
+from missionops.store import alarms, rows
 from missionops.store.database import Connection
 
 Key = tuple[str, str]
@@ -67,13 +67,13 @@ ORDER BY t.alarm_id, t.revision
 """
 
 
-async def transitions(connection: Connection, after: Mapping[str, int]) -> dict[str, list[AlarmMessage]]:
-    """By alarm: what happened to it after a revision, in order."""
-    found: dict[str, list[AlarmMessage]] = {}
-    for row in await connection.fetch(_TRANSITIONS, list(after), list(after.values())):
-        message = _message(row[0])
-        found.setdefault(message.alarm.id, []).append(message)
-    return found
+async def transitions(connection: Connection, after: Mapping[str, int]) -> AsyncIterator[AlarmMessage]:
+    """What happened to each of these alarms after a revision, one alarm after the other, in order.
+
+    It is read in portions: an alarm may have thousands of transitions, of some 200 kB each.
+    """
+    async for row in rows.rows(connection, _TRANSITIONS, list(after), list(after.values())):
+        yield _message(row[0])
 
 
 class NotificationRow(NamedTuple):
@@ -100,10 +100,10 @@ ON CONFLICT (alarm_id, route, target) DO UPDATE SET
 """
 
 
-async def put(connection: Connection, rows: Sequence[NotificationRow]) -> None:
+async def put(connection: Connection, found: Sequence[NotificationRow]) -> None:
     """Keep these, in place of those before."""
-    if rows:
-        flat = [(row.alarm_id, *row.key, row.due, *row.progress) for row in rows]
+    if found:
+        flat = [(row.alarm_id, *row.key, row.due, *row.progress) for row in found]
         await connection.execute(_PUT, *map(list, zip(*flat, strict=True)))
 
 
@@ -135,8 +135,8 @@ WHERE NOT EXISTS (SELECT FROM app.notification_message AS m WHERE m.route = want
 async def first_due(connection: Connection, keys: Sequence[Key]) -> dict[Key, datetime]:
     """When the first is due, of those routes and targets for which no message waits already."""
     routes, targets = ([key[number] for key in keys] for number in range(2))
-    rows = await connection.fetch(_FIRST_DUE, routes, targets)
-    return {(row[0], row[1]): row[2] for row in rows if row[2] is not None}
+    found = await connection.fetch(_FIRST_DUE, routes, targets)
+    return {(row[0], row[1]): row[2] for row in found if row[2] is not None}
 
 
 _DUE = f"""
@@ -155,7 +155,7 @@ async def due(
     connection: Connection, key: Key, now: datetime, after: str, count: int
 ) -> list[tuple[Alarm, NotificationProgress]]:
     """The alarms that are due for a route and a target, after an id, as they are now."""
-    rows = await connection.fetch(_DUE, *key, now, after, count)
-    found = [(alarms.read(row), NotificationProgress(*tuple(row)[-7:])) for row in rows]
+    fetched = await connection.fetch(_DUE, *key, now, after, count)
+    found = [(alarms.read(row), NotificationProgress(*tuple(row)[-7:])) for row in fetched]
     await alarms.place(connection, [one for one, _ in found], now)
     return found

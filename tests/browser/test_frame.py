@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import itertools
 import json
 import re
 
@@ -35,6 +36,25 @@ async def test_the_frame_counts_what_waits_and_the_title_and_the_icon_say_so(pag
     await craft.request("alarms.shelve", {"seconds": 60, "reason": "Test"})
     await expect(counts).to_contain_text("3 shelved")
     await expect(page).to_have_title("Alarms · missionops")
+
+
+@pytest.mark.parametrize("width", [1280, 1440, 1920])
+async def test_the_frame_is_one_line_whatever_waits(page: Page, craft: Craft, width: int):
+    await page.set_viewport_size({"width": width, "height": 720})
+    await craft.report(temp=99, volt=3, mode="SAFE", rate=1)
+    await craft.report(temp=99, volt=3.45, mode="SAFE", rate=100)
+    await craft.request("alarms.shelve", {"parameter": "temp", "seconds": 60, "reason": "Test"})
+    await page.goto(f"/#/sc/{craft.id}")
+    counts = page.get_by_role("group", name="What needs attention")
+    await expect(counts).to_contain_text("1 shelved")
+    await expect(page.locator(".link")).to_contain_text("live")
+    parts = page.locator("#frame").locator(".name, .craft, nav a, .counts > *, .right > *")
+    spans = await parts.evaluate_all(
+        "(all) => all.map((each) => each.getBoundingClientRect()).map(({ left, right }) => [left, right])"
+    )
+    seen = [span for span in spans if span[1] > span[0]]
+    assert all(one[1] <= other[0] + 1 for one, other in itertools.pairwise(seen)), seen
+    assert seen[-1][1] <= width
 
 
 async def test_a_new_alarm_is_said_once_and_sounds_where_sound_is_on(page: Page, craft: Craft):

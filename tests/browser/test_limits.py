@@ -83,6 +83,8 @@ async def test_limits_begin_from_what_was_seen(page: Page, client):
 
 @pytest.mark.usefixtures("told")
 async def test_the_form_and_the_json_are_one_draft_and_faults_stand_at_their_number(page: Page, client):
+    refused: list[str] = []
+    page.on("response", lambda answer: refused.append(answer.url) if answer.status == 400 else None)
     await page.goto(ADDRESS)
     await page.get_by_role("row", name="temp").get_by_role("button", name="Edit").click()
     await page.get_by_label("Critical high").fill("40")
@@ -105,6 +107,60 @@ async def test_the_form_and_the_json_are_one_draft_and_faults_stand_at_their_num
     await expect(page.get_by_label("Raise after samples")).to_have_value("3")
     await expect(page.get_by_label("SAFE", exact=False).first).to_have_value("MEDIUM")
     assert (await in_force(client))["version"] == 1
+    assert refused == []  # the browser would say so in its console
+
+
+@pytest.mark.usefixtures("told")
+async def test_limits_in_a_context_are_a_form(page: Page, client):
+    await page.goto(ADDRESS)
+    await page.get_by_role("row", name="temp").get_by_role("button", name="Edit").click()
+    form = page.get_by_role("form", name="Rule of temp")
+    await form.get_by_role("button", name="Add a context").click()
+    await expect(form.get_by_text("if must be an object that is not empty")).to_be_visible()
+    await form.get_by_label("Parameter that is compared").fill("mode")
+    await form.get_by_label("Value", exact=True).fill("SAFE")
+    await form.get_by_label("Warning high in context 1").fill("80")
+    await expect(form.locator(".context .fault")).to_contain_text("critHigh 70 is below warnHigh 80")
+    await form.get_by_label("Critical high in context 1").fill("none")
+    await form.get_by_role("button", name="Add a condition").click()
+    await form.get_by_label("Parameter that is compared").last.fill("volt")
+    await form.get_by_label("How it is compared").last.select_option("is between")
+    await form.get_by_label("Lower end").fill("1")
+    await form.get_by_label("Upper end").fill("3.5")
+    await expect(page.get_by_role("status").filter(has_text="no fault")).to_be_visible()
+    await page.get_by_role("link", name="JSON").click()
+    shown = json.loads(await page.get_by_label("Limits as JSON").input_value())
+    context = {"if": {"mode": "SAFE", "volt": {"above": 1, "below": 3.5}}, "warnHigh": 80, "critHigh": None}
+    assert shown["parameters"]["temp"]["when"] == [context]
+    context["if"] = {"mode": True, "count": {"below": 9007199254740993}}
+    shown["parameters"]["temp"]["when"] = [context, {**context, "states": {"A": "LOW"}}]
+    await page.get_by_label("Limits as JSON").fill(json.dumps(shown))
+    await page.get_by_role("link", name="Table", exact=True).click()
+    await expect(form.get_by_label("How it is compared")).to_have_count(4)
+    await expect(form.get_by_label("How it is compared").first).to_have_value("true")
+    await expect(form.get_by_label("Value", exact=True).first).to_have_value("9007199254740993")
+    await expect(form.get_by_text("Also other here: states.")).to_be_visible()
+    await form.get_by_role("button", name="Remove this context").first.click()
+    await form.get_by_role("button", name="Remove this context").click()
+    await expect(page.get_by_role("row", name="temp Edit")).not_to_contain_text("when")
+
+
+@pytest.mark.usefixtures("told")
+async def test_a_range_is_typed_as_people_write_times(page: Page):
+    await page.goto(ADDRESS)
+    await stored(page)
+    trial = page.get_by_role("region", name="Try")
+    await trial.get_by_label("Of telemetry").select_option("from … to …")
+    await trial.get_by_label("From, UTC").fill("2025-001T00:10")
+    await trial.get_by_label("To, UTC").fill("2025-01-01 00:19:00")
+    await trial.get_by_label("To, UTC").press("Enter")
+    await expect(trial).to_contain_text("10 snapshots, 2025-01-01 00:10:00 to 2025-01-01 00:19:00 UTC")
+    await trial.get_by_label("From, UTC").fill("-2hours")
+    await trial.get_by_label("From, UTC").press("Enter")
+    await expect(trial).to_contain_text("is no length of time: type 90s, 30m, 2h, 7d, 2w or 1y.")
+    await trial.get_by_label("Of telemetry").select_option("all of it")
+    await trial.get_by_role("button", name="Try on stored telemetry").click()
+    await stored(page)
 
 
 @pytest.mark.usefixtures("told")

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 from playwright.async_api import Browser, Page, expect
@@ -126,6 +127,31 @@ async def test_a_service_that_dies_or_stands_still_is_noticed_and_the_page_heals
     await expect(page).to_have_title("(2▼) Alarms · missionops")
 
 
+async def test_a_draft_of_limits_outlives_an_outage_and_is_checked_after_it(page: Page, process: Process):
+    await page.goto("/#/sc/SC-001/limits")
+    await page.get_by_role("row", name="temp").get_by_role("button", name="Edit").click()
+    await page.get_by_label("Warning high", exact=True).fill("50")
+    await expect(page.get_by_text("Draft: 1 change, no fault.")).to_be_visible()
+    await page.get_by_role("button", name="Put version 2 in force …").click()
+    await page.get_by_label("Why").fill("Warmer")
+    await process.kill()
+    await expect(page.locator("#banner")).to_contain_text("LINK LOST", timeout=LOST)
+    await page.get_by_label("Why").press("Enter")
+    await expect(page.get_by_text("The link to the service is lost, and what is shown is old")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await page.get_by_label("Critical high", exact=True).fill("80")
+    await expect(page.get_by_text("not checked: The service cannot be reached.")).to_be_visible()
+    await expect(page.get_by_role("button", name="Put version 2 in force …")).to_be_disabled()
+    await page.get_by_role("button", name="Try on stored telemetry").click()
+    await expect(page.get_by_role("region", name="Try")).to_contain_text("stopped: The service cannot be reached.")
+    await process.start()
+    await expect(page.get_by_text("Draft: 2 changes, no fault.")).to_be_visible(timeout=BACK)
+    await page.get_by_role("button", name="Put version 2 in force …").click()
+    await page.get_by_label("Why").fill("Warmer")
+    await page.get_by_label("Why").press("Enter")
+    await expect(page.get_by_text("Version 2 is in force.").first).to_be_visible()
+
+
 @pytest.fixture
 async def postgres() -> AsyncIterator[PostgresServer]:
     """A PostgreSQL of the test's own, in a place that is open to the account that runs it, with a short path."""
@@ -155,6 +181,17 @@ async def test_a_database_that_is_away_is_not_the_same_as_no_data(
         await expect(page.get_by_text("live", exact=True)).to_be_visible(timeout=BACK)
         await process.report(temp=99, volt=99)
         await expect(page.locator("tr.alarm")).to_have_count(2)
+        await allow_connections(postgres, allowed=False)  # those that are open already stay
+        await expect(page.locator(".link")).to_contain_text("database away", timeout=BACK)
+        await allow_connections(postgres, allowed=True)
+        await expect(page.get_by_text("live", exact=True)).to_be_visible(timeout=BACK)
+
+
+async def allow_connections(postgres: PostgresServer, *, allowed: bool) -> None:
+    """What an administrator does for maintenance."""
+    connection = await asyncpg.connect(postgres.dsn("postgres"))
+    await connection.execute(f"ALTER DATABASE mission ALLOW_CONNECTIONS {allowed}")
+    await connection.close()
 
 
 async def test_ten_open_pages_do_not_hold_up_a_service_that_stops(browser: Browser, page: Page, process: Process):

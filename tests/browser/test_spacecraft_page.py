@@ -52,6 +52,25 @@ async def test_values_are_exact(page: Page, client):
     assert "NaN" not in await page.locator("main").inner_text()
 
 
+async def test_alarms_of_a_text_or_of_a_change_stand_in_the_row(page: Page, client):
+    rules = {"mode": {"states": {"SAFE": "CRITICAL", "IDLE": "LOW"}}, "rate": {"change": {"per": "second", "warn": 5}}}
+    await configure(client, "TEXTS", rules)
+    now = datetime.now(UTC)
+    await publish(client, "TEXTS", {"mode": "IDLE", "rate": 0}, now - timedelta(seconds=2))
+    await page.goto("/#/sc/TEXTS")
+    await expect(row(page, "mode")).to_contain_text("Low states IDLE")
+    await expect(row(page, "rate")).to_contain_text("Nominal")
+    await publish(client, "TEXTS", {"mode": "SAFE", "rate": 100}, now)
+    await expect(row(page, "mode")).to_contain_text("Critical states SAFE")
+    await expect(row(page, "rate")).to_contain_text("Medium alarm: changed by more than change.warn 5")
+    await page.get_by_label("only abnormal").check()
+    await expect(row(page, "rate")).to_be_visible()
+    await row(page, "mode").get_by_role("link", name="mode").click()
+    readout = page.locator(".readout")
+    await expect(readout).to_contain_text("SAFE")
+    await expect(readout).to_contain_text("Critical")
+
+
 async def test_what_is_abnormal_has_a_symbol_a_word_and_its_limit(page: Page, client):
     await configure(client, "JUDGED", {"temp": {"critLow": 0, "warnHigh": 45, "critHigh": 70, "unit": "°C"}})
     await publish(client, "JUDGED", {"temp": 99, "free": 1, "other": 2})

@@ -23,7 +23,7 @@ _A_WHILE = 1.5
 _EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
 _WAITING_FOR_LOCK = """
 SELECT FROM pg_stat_activity
-WHERE application_name = 'missionops' AND datname = current_database() AND wait_event_type = 'Lock'
+WHERE application_name LIKE 'missionops%' AND datname = current_database() AND wait_event_type = 'Lock'
 """
 _CLAIMS = "SELECT epoch FROM app.checkpoint"
 _CONFIGS = "SELECT count(*) FROM app.config"

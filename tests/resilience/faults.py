@@ -20,9 +20,9 @@ from tests.resilience.service import Service
 Fault: TypeAlias = Callable[[Environment, Random], Awaitable[None]]
 
 _ATTEMPTS = 10
-_BACKENDS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'missionops'"
+_BACKENDS = "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'missionops%'"
 _TERMINATE = (
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'missionops' AND random() < $1"
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'missionops%' AND random() < $1"
 )
 
 

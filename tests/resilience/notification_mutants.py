@@ -66,7 +66,8 @@ NOTIFICATION_MUTANTS = (
             edits.assigns("row"),
             edits.instead(
                 "row = await connection.fetchrow("
-                "_CLAIM.replace('next_attempt_at <= $2', '$2::timestamptz IS NOT NULL'), target, now, until)"
+                "_CLAIM.replace('next_attempt_at <= $2', '$2::timestamptz IS NOT NULL'), "
+                "target, now, until, longest_pause)"
             ),
         ),
         "two_instances",

@@ -1,4 +1,4 @@
-"""The README's commands for a backup and its restoration, as they stand there."""
+"""The commands of docs/running.md for a backup and its restoration, as they stand there."""
 
 import re
 import subprocess
@@ -9,7 +9,7 @@ import asyncpg
 from tests.system import deployed
 from tests.system.installed import Place, Up
 
-SECTION = (deployed.CHECKOUT / "README.md").read_text().partition("### Back up, restore, upgrade")[2]
+SECTION = (deployed.CHECKOUT / "docs" / "running.md").read_text().partition("## Back up, restore, upgrade")[2]
 
 
 def commands() -> Iterator[str]:

@@ -120,10 +120,9 @@ async def test_a_plain_client_asks(up: Up) -> None:
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
 def test_the_examples_for_curl_work_as_written(place: Place) -> None:
-    """Those that the README gives for what can be asked, but for the port; on a service of their own."""
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    section = readme.partition("## All operations")[2].partition("\n## ")[0]
-    examples = re.findall(r"^curl .*$", section, re.MULTILINE)
+    """Those of docs/operations.md, but for the port; on a service of their own."""
+    text = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    examples = re.findall(r"^curl .*$", text, re.MULTILINE)
     assert len(examples) == 5
     address = place.up("--ephemeral").http.removeprefix("http://")
     show = "-s -w '\\n%{http_code}'"

@@ -19,7 +19,7 @@ from tests.system.installed import Place, Up
 from tests.wait import until_async
 
 LIMITS = b'{"parameters":{"t":{"critHigh":1}}}'
-README = deployed.CHECKOUT / "README.md"
+RUNNING = deployed.CHECKOUT / "docs" / "running.md"
 
 
 class Mission(NamedTuple):
@@ -192,8 +192,8 @@ async def test_a_detached_month_costs_no_telemetry_and_one_interruption(mission:
 
 
 def attaching(month: str) -> str:
-    """How README says that a detached month is attached again."""
-    found = re.search(r"```sql\n(BEGIN;\n.*?)```", README.read_text(), re.DOTALL)
+    """How docs/running.md says that a detached month is attached again."""
+    found = re.search(r"```sql\n(BEGIN;\n.*?)```", RUNNING.read_text(), re.DOTALL)
     assert found
     assert f"snapshot_{month}_2" in found[1]
     return found[1]

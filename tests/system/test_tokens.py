@@ -1,4 +1,4 @@
-"""The README's commands for tokens, as they stand there."""
+"""The commands for tokens in docs/running.md, as they stand there."""
 
 import re
 import shutil
@@ -10,18 +10,18 @@ import pytest
 from tests.system import installed
 from tests.system.installed import Place
 
-README = Path(__file__).parents[2] / "README.md"
+RUNNING = Path(__file__).parents[2] / "docs" / "running.md"
 
 
 def commands() -> str:
-    section = README.read_text().partition("### Who may do what over HTTP")[2]
+    section = RUNNING.read_text().partition("## Who may do what over HTTP")[2]
     found = re.search(r"```sh\n(.*?)```", section, re.DOTALL)
     assert found
     return found[1]
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="the README asks with curl")
-def test_the_commands_of_the_readme(place: Place) -> None:
+@pytest.mark.skipif(shutil.which("curl") is None, reason="they ask with curl")
+def test_the_commands_for_tokens(place: Place) -> None:
     up = place.up("--ephemeral", MISSIONOPS_HTTP_AUTH="tokens")
     assert commands().count("localhost:8000") == 2
     script = commands().replace("localhost:8000", up.http).replace("curl ", "curl --fail -sS -w '\\n' ")

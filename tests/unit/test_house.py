@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("missionops", "subscribers", "publishers")
 TREES = {file: ast.parse(file.read_text()) for package in PACKAGES for file in sorted((ROOT / package).rglob("*.py"))}
-README = (ROOT / "README.md").read_text()
+DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 MOST_LOOSE_MODULES = 10
 MOST_REPEATED_TYPES = 8
@@ -70,16 +72,15 @@ def test_few_private_helpers_are_used_once() -> None:
     assert share <= MOST_HELPERS_USED_ONCE, f"{len(once)} of {total} functions ({share:.1%}):\n" + "\n".join(once)
 
 
-def test_each_file_that_the_readme_links_to_is_there() -> None:
-    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", README)
-    files = [link for link in links if not re.match(r"[a-z]+:", link)]
-    assert files
-    assert [file for file in files if not (ROOT / file).exists()] == []
+@pytest.mark.parametrize("file", DOCS, ids=lambda file: file.name)
+def test_each_file_that_a_document_links_to_is_there(file: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", file.read_text())
+    assert [link for link in links if not re.match(r"[a-z]+:", link) and not (file.parent / link).exists()] == []
 
 
 def test_each_test_that_is_named_is_there() -> None:
-    """In the README, in the product and in the configuration."""
-    texts = {ROOT / name: (ROOT / name).read_text() for name in ("README.md", "pyproject.toml")}
+    """In the documents, in the product and in the configuration."""
+    texts = {file: file.read_text() for file in (*DOCS, ROOT / "pyproject.toml")}
     texts |= {file: file.read_text() for file in TREES}
     missing = [
         f"{place(file)}: {name}"

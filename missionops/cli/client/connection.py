@@ -150,7 +150,7 @@ def _unreachable(servers: str, failures: list[Exception]) -> errors.MissionopsEr
     if "authorization" in reasons or "authentication" in reasons:
         return errors.SetupError(
             f"NATS at {address} refuses this user: set MISSIONOPS_NATS_USER and MISSIONOPS_NATS_PASSWORD, or another "
-            "way to log in; the README names them all."
+            "way to log in; docs/running.md names them all."
         )
     if "invalid connect url" in reasons or "port could not be cast" in reasons or "out of range" in reasons:
         return errors.SetupError(f"{address!r} is no NATS URL such as {DEFAULT_URL}: give one with --server.")

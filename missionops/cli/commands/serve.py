@@ -10,7 +10,7 @@ from missionops.cli.output import terminal
 def serve() -> None:
     """Run the service against the NATS and the PostgreSQL that settings name.
 
-    Settings are environment variables (MISSIONOPS_NATS_URL, MISSIONOPS_DATABASE_URL, ...); the README lists them.
+    Settings are environment variables (MISSIONOPS_NATS_URL, MISSIONOPS_DATABASE_URL, ...); docs/running.md lists them.
 
     Example:
       MISSIONOPS_NATS_URL=nats://nats:4222 MISSIONOPS_DATABASE_URL=postgresql://app@db/missionops missionops serve

@@ -1,10 +1,13 @@
 // What calls for attention: new HIGH and CRITICAL alarms, by a sentence for screen readers, and by sound where that is on.
 
-import { h } from "./dom.js";
+import { h, svg } from "./dom.js";
 
 /** Milliseconds between two sentences. */
 const APART = 1000;
 const MOST = 5_000;
+const SPEAKER = "M1.5 6h3l4-3.5v11l-4-3.5h-3z";
+const WAVES = "M10.7 5.5a3.5 3.5 0 0 1 0 5M12.6 3.6a6.2 6.2 0 0 1 0 8.8";
+const CROSS = "M11 6l4 4M15 6l-4 4";
 const WORDS = { HIGH: "High", CRITICAL: "Critical" };
 
 /** Two tones, no file: none is loaded and none can be missing. */
@@ -12,17 +15,17 @@ class Sound {
   constructor() {
     /** @type {AudioContext | null} */
     this.context = null;
-    this.button = h(
-      "button",
-      {
-        type: "button",
-        class: "sound",
-        "aria-pressed": "false",
-        title: "A sound for each new High or Critical alarm",
-        click: () => this.toggle(),
-      },
-      "Sound off",
-    );
+    this.button = h("button", { type: "button", class: "sound", click: () => this.toggle() });
+    this.show();
+  }
+
+  /** Whether it is on, as a word and as a picture. */
+  show() {
+    const isOn = this.context !== null;
+    this.button.setAttribute("aria-pressed", String(isOn));
+    this.button.setAttribute("aria-label", isOn ? "Sound on" : "Sound off");
+    this.button.title = `Sound ${isOn ? "on" : "off"}: for each new High or Critical alarm`;
+    this.button.replaceChildren(svg("speaker", ["path", { d: SPEAKER, class: "filled" }], ["path", { d: isOn ? WAVES : CROSS }]));
   }
 
   toggle() {
@@ -33,8 +36,7 @@ class Sound {
       this.context = new AudioContext();
       this.play(false);
     }
-    this.button.setAttribute("aria-pressed", String(this.context !== null));
-    this.button.textContent = this.context ? "Sound on" : "Sound off";
+    this.show();
   }
 
   /** @param {boolean} isCritical */

@@ -86,6 +86,38 @@ export function keyed(parent, items, key, create) {
   }
 }
 
+/** Rows that are made at once: more of them would hold up the page. */
+const FIRST = 60;
+const SLICE = 120;
+
+/**
+ * As `keyed`, for many items: those that are to be seen at once come first, the others in slices, with time for the
+ * browser in between.
+ * @template T
+ * @param {Element} parent
+ * @param {T[]} items
+ * @param {(item: T) => string} key
+ * @param {(item: T) => HTMLElement} create
+ * @param {AbortSignal} signal
+ */
+export async function keyedInSlices(parent, items, key, create, signal) {
+  for (let count = Math.max(FIRST, parent.childElementCount); !signal.aborted; count += SLICE) {
+    keyed(parent, items.slice(0, count), key, create);
+    if (count >= items.length) return;
+    await painted();
+  }
+}
+
+/** Once the browser has painted, or after a while where nobody looks. */
+export const painted = () =>
+  new Promise((done) => {
+    const timer = setTimeout(done, 100);
+    requestAnimationFrame(() => {
+      clearTimeout(timer);
+      setTimeout(done);
+    });
+  });
+
 /**
  * Make the children of an element those of another one of the same kind. Elements stay, with their focus, whether they
  * are open, and what was typed into them.

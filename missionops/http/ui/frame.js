@@ -40,37 +40,31 @@ export class Frame {
     this.counts = h("div", { class: "counts", role: "group", "aria-label": "What needs attention" });
     this.linkWord = h("span");
     this.linkAge = h("span", { class: "number" });
-    this.link = h("span", { class: "link" }, this.linkWord, " ", this.linkAge);
+    this.link = h("span", { class: "link two" }, this.linkWord, " ", this.linkAge);
     this.craft = h("button", { type: "button", class: "craft", title: "Go to a spacecraft (/)", click: () => goTo() });
-    this.time = h("button", {
-      type: "button",
-      class: "clock",
-      title: "Date or day of the year",
-      click: () => {
-        localStorage.setItem(CLOCK, localStorage.getItem(CLOCK) === "day" ? "date" : "day");
-        this.tick();
-      },
-    });
+    this.day = h("span");
+    this.time = h("span");
+    const dayForm = () => {
+      localStorage.setItem(CLOCK, localStorage.getItem(CLOCK) === "day" ? "date" : "day");
+      this.tick();
+    };
+    const time = h(
+      "button",
+      { type: "button", class: "clock two", title: "Date or day of the year", click: dayForm },
+      this.day,
+      " ",
+      this.time,
+    );
     this.nav = h("nav", { "aria-label": "Pages" });
     const limited = access.spacecraft ? `, ${access.spacecraft.length} spacecraft` : "";
-    const who = access.name === null ? "no token needed" : `${access.name} (${access.role}${limited})`;
-    const leave =
-      access.auth === "tokens" &&
-      h(
-        "button",
-        {
-          type: "button",
-          click: () => {
-            setToken(null);
-            location.reload();
-          },
-        },
-        "Sign out",
-      );
+    const signOut = () => {
+      setToken(null);
+      location.reload();
+    };
     document
       .getElementById("frame")
       ?.replaceChildren(
-        h("a", { class: "name", href: link([]) }, "missionops"),
+        h("a", { class: "name", href: link([]), "aria-label": "missionops" }, h("span", {}, "missionops")),
         this.craft,
         this.nav,
         this.counts,
@@ -78,9 +72,17 @@ export class Frame {
           "div",
           { class: "right" },
           this.link,
-          this.time,
-          h("span", { class: "who" }, who),
-          leave,
+          time,
+          access.name === null
+            ? h("span", { class: "who two" }, h("span", {}, "no token"), " ", h("span", {}, "needed"))
+            : h(
+                "span",
+                { class: "who two", title: `${access.name} (${access.role}${limited})` },
+                h("span", {}, access.name),
+                " ",
+                h("span", {}, `(${access.role}${limited})`),
+              ),
+          access.auth === "tokens" && h("button", { type: "button", click: signOut }, "Sign out"),
           this.attention.sound.button,
           h("button", { type: "button", "aria-label": "Keys", title: "Keys (?)", click: help }, "?"),
         ),
@@ -112,6 +114,7 @@ export class Frame {
     const { unacknowledged, shelved } = alarms.data.counts;
     const marks = SEVERITIES.filter((severity) => unacknowledged[severity]).map((severity) => {
       const count = unacknowledged[severity].toLocaleString("en");
+      const short = unacknowledged[severity].toLocaleString("en", { notation: "compact" });
       return h(
         "a",
         {
@@ -119,14 +122,20 @@ export class Frame {
           "aria-label": `${count} ${severity} to acknowledge`,
           title: `${severity}: ${count} to acknowledge`,
         },
-        alarmMark(severity, "", count),
+        alarmMark(severity, "", short),
       );
     });
     this.counts.replaceChildren(
       worst ? h("a", { href: link([], { state: worst }), title: `The worst state, of ${states[worst]} spacecraft` }, stateMark(worst)) : "",
       marks.length ? h("span", { class: "label" }, "To acknowledge") : "",
       ...marks,
-      shelved ? h("a", { class: "shelved", href: link(["alarms"], { tab: "shelved" }) }, `${shelved.toLocaleString("en")} shelved`) : "",
+      shelved
+        ? h(
+            "a",
+            { class: "shelved", href: link(["alarms"], { tab: "shelved" }) },
+            h("span", { class: "two" }, h("span", {}, shelved.toLocaleString("en")), " ", h("span", {}, "shelved")),
+          )
+        : "",
     );
     const high = unacknowledged.HIGH + unacknowledged.CRITICAL;
     this.prefix = high ? `(${high}▼) ` : unacknowledged.MEDIUM ? `(${unacknowledged.MEDIUM}◆) ` : "";
@@ -155,14 +164,16 @@ export class Frame {
   /** Once a second: the time, the link, and the age of everything. */
   tick() {
     const now = clock.now();
-    this.time.textContent = localStorage.getItem(CLOCK) === "day" ? `${clock.dayOfYear(now)} UTC` : `${clock.utc(now)} UTC`;
+    const [day, time] = (localStorage.getItem(CLOCK) === "day" ? clock.dayOfYear(now) : clock.utc(now)).split(" ");
+    if (this.day.textContent !== day) this.day.textContent = day;
+    this.time.textContent = `${time} UTC`;
     clock.tick();
     if (performance.now() - this.healthAt > HEALTH && !document.hidden) void this.askHealth();
     const { state, silence } = this.live;
     const isLost = state === "lost";
     this.linkWord.textContent = isLost ? "LINK LOST" : this.health || (state === "live" ? "live" : "connecting …");
     this.linkAge.textContent = isLost ? clock.duration(silence) : state === "live" && !this.health ? `${silence.toFixed(1)} s` : "";
-    this.link.className = `link ${this.health && !isLost ? "trouble" : state}`;
+    this.link.className = `link two ${this.health && !isLost ? "trouble" : state}`;
     document.body.classList.toggle("lost", isLost);
     const text = isLost
       ? "LINK LOST: the service does not answer. What is shown is old. The page goes on by itself when the service is back."

@@ -5,7 +5,7 @@ import * as clock from "./clock.js";
 import { h } from "./dom.js";
 import { iso } from "./range.js";
 import { link } from "./route.js";
-import { mark, severityMark } from "./state.js";
+import { alarmMark, mark } from "./state.js";
 import { arrow, given, listed, plain } from "./values.js";
 
 /** Seconds by which reception and spacecraft time may differ before both are shown. */
@@ -40,6 +40,8 @@ export class ParameterRow {
   constructor(spacecraft, name) {
     this.spacecraft = spacecraft;
     this.text = "";
+    /** @type {any[]} */
+    this.given = [];
     this.link = h("a", {}, h("bdi", {}, name));
     this.about = h("span", { class: "note" });
     this.value = h("bdi");
@@ -71,9 +73,14 @@ export class ParameterRow {
    * @param {any} rule the parameter's rule in force
    * @param {boolean} stale
    * @param {string | null} at
+   * @param {any} [alarm] the worst that is active of it
    */
-  update(item, rule, stale, at) {
-    const text = JSON.stringify([item, rule, stale, at], (_, value) => (typeof value === "bigint" ? `${value}n` : value));
+  update(item, rule, stale, at, alarm) {
+    const given = [item, rule, stale, at, alarm];
+    if (given.every((each, index) => each === this.given[index])) return; // thousands of rows are looked at every second
+    this.given = given;
+    const found = item.severity === null && alarm ? { severity: alarm.severity, description: alarm.description } : null;
+    const text = JSON.stringify([item, rule, stale, at, found], (_, value) => (typeof value === "bigint" ? `${value}n` : value));
     if (text === this.text) return;
     this.text = text;
     this.link.href = plotOf(this.spacecraft, item);
@@ -84,12 +91,13 @@ export class ParameterRow {
     const broken = item.limit && `${arrow(item.limit)} ${item.limit.name} ${plain(item.limit.value)}`;
     this.state.replaceChildren(
       ...[
-        item.severity !== null
-          ? severityMark(item.severity)
+        item.severity !== null || found
+          ? alarmMark(found?.severity ?? item.severity)
           : item.limits || (rule && rule.off === undefined)
             ? mark("nominal", "Nominal")
             : mark("unconfigured", "Not checked", rule?.off ?? "no limits are for this parameter"),
         broken && h("span", { class: "broken" }, ` ${broken}`),
+        found && h("span", { class: "broken" }, ` alarm: ${found.description.replace(`Parameter ${item.name} `, "")}`),
         stale && " ",
         stale && mark("silent", "Stale", "older than it should be"),
       ].filter((part) => part !== null && part !== false),

@@ -6,6 +6,8 @@
 const UNITS = { ms: 1, s: 1000, m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000, y: 31_536_000_000 };
 const EARLIEST = Date.UTC(1900, 0, 1);
 const LATEST = Date.UTC(2199, 11, 31, 23, 59, 59);
+/** All that can be stored. */
+export const EVER = { from: EARLIEST, to: LATEST };
 const FORM = "Type a time as 2026-11-25T10:00:00Z, 2026-329T10:00:00Z, -2h or now.";
 
 /**

@@ -24,6 +24,16 @@ export class RequestError extends Error {
   }
 }
 
+/** Refuses to act on what is old. */
+export function assertLinked() {
+  if (document.body.classList.contains("lost")) {
+    throw new RequestError(
+      0,
+      "The link to the service is lost, and what is shown is old: nothing was done. Do it again when the page is live.",
+    );
+  }
+}
+
 /** @type {Access | null} */
 let known = null;
 

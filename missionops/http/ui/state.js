@@ -41,7 +41,7 @@ export const STATES = {
 
 /** @type {Record<string, {symbol: string, word: string}>} */
 const SEVERITIES = {
-  CRITICAL: { symbol: "critical", word: "Critical" },
+  CRITICAL: { symbol: "severe", word: "Critical" },
   HIGH: { symbol: "critical", word: "High" },
   MEDIUM: { symbol: "warning", word: "Medium" },
   LOW: { symbol: "nominal", word: "Low" },
@@ -61,17 +61,22 @@ export function stateMark(state) {
   return h("span", { class: `mark ${found.symbol}`, title: found.meaning }, SYMBOLS[found.symbol](), found.word);
 }
 
-/** @param {string} severity */
+/**
+ * The severity of an event: those that are low tell of nothing wrong, and are grey.
+ * @param {string} severity
+ */
 export function severityMark(severity) {
   const found = SEVERITIES[severity] ?? { symbol: "unknown", word: severity };
-  return h("span", { class: `mark ${found.symbol}` }, SYMBOLS[found.symbol](), found.word);
+  const fill = found.symbol === "severe" ? "critical severe" : found.symbol;
+  return h("span", { class: `mark ${fill}` }, SYMBOLS[found.symbol](), found.word);
 }
 
+/** @type {Record<string, [string, string]>} */
 const ALARMS = { CRITICAL: ["severe", "Critical"], HIGH: ["critical", "High"], MEDIUM: ["warning", "Medium"], LOW: ["low", "Low"] };
 
 /**
  * The severity of an alarm: each has a shape of its own. What is over, or taken note of, has no fill.
- * @param {"LOW" | "MEDIUM" | "HIGH" | "CRITICAL"} severity
+ * @param {string} severity LOW, MEDIUM, HIGH or CRITICAL
  * @param {string} [manner] `flash` where it waits for an operator, `quiet` where it is over
  * @param {string} [text] in place of its word
  */

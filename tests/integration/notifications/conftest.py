@@ -162,10 +162,10 @@ class AlarmLife:
         found.shelf = None
         await self._do(found, lambda: [found.tell(Transition.UNSHELVED, self.clock.now)])
 
-    async def progress(self) -> int:
-        """Of how many alarms it is noted how far somebody was told."""
+    async def followed(self) -> list[int]:
+        """The revisions up to which alarms were followed, by each target that may be told of one."""
         async with self._database.transaction() as connection:
-            return int(await connection.fetchval("SELECT count(*) FROM app.notification"))
+            return [row[0] for row in await connection.fetch("SELECT revision FROM app.notification")]
 
     async def _do(self, found: Alarm, how: Callable[[], Any], *, is_new: bool = False) -> None:
         async with self._database.transaction() as connection:

@@ -168,7 +168,7 @@ async def database_away_for_a_moment(
             return bool(failed) and found.ack_floor.stream_seq == 1
 
         await until_async(is_taken_in, "the acknowledgement of the transition")
-        assert await bench.on.progress() == 1
+        assert await bench.on.followed() == [1]
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from missionops.domain.severity import Severity
+from missionops.notifications import composer
 from missionops.notifications import target as targets
 from tests.integration.notifications.conftest import SECRET
 from tests.wait import until_async
@@ -340,3 +341,76 @@ async def test_two_instances_send_one_sign_of_life(hook, start, clock):
                 await asyncio.wait(one._heartbeats.values())
         clock.move(60)
     assert len(hook.titles()) == 3
+
+
+async def test_a_clock_that_was_ahead_and_went_back_holds_up_no_message_and_no_sign_of_life(hook, start, on, clock):
+    notifier = await start(
+        f'[targets]\nops = "{hook.address("ops")}"\nwatchdog = "{hook.address("watchdog")}"\n'
+        '[[routes]]\nto = "ops"\ngroup = 0\n[heartbeat]\nto = "watchdog"\nevery = 60\n'
+    )
+
+    async def handling() -> bool:
+        return True
+
+    async def beats() -> int:
+        await notifier._beat(notifier.connection, handling)
+        if notifier._heartbeats:
+            await asyncio.wait(notifier._heartbeats.values())
+        return len(hook.to("watchdog"))
+
+    hook.status["ops"] = 503
+    await on.raise_()
+    clock.move(86_400)
+    await notifier.look()
+    assert await beats() == 1
+    hook.status["ops"] = 200
+    clock.move(-86_400)
+    await notifier.look()
+    assert hook.titles() == ["HIGH SC-001 temp 71.5 °C"]
+    assert await beats() == 2
+    clock.move(59)
+    assert await beats() == 2
+
+
+async def test_a_flood_is_told_in_several_messages_where_one_would_take_too_long(hook, start, on, one, monkeypatch):
+    monkeypatch.setattr(composer, "_PAGE", 10)
+    monkeypatch.setattr(composer, "_LONGEST", 0)
+    for number in range(25):
+        await on.raise_(parameter=f"p{number:02}")
+    notifier = await start(one)
+    for _ in range(3):
+        await notifier.look()
+        on.clock.move(60)
+    assert [title.partition(",")[0] for title in hook.titles()] == ["10 alarms", "10 alarms", "5 alarms"]
+
+
+async def test_a_route_that_comes_back_after_it_was_gone_goes_on_where_it_was(hook, start, on, one, pool):
+    named = one + 'name = "all"\n'
+    notifier = await start(named)
+    told, risen = await on.raise_(parameter="a"), await on.raise_(parameter="b")
+    await notifier.look()
+    without = await start(f'[targets]\nops = "{hook.address("ops")}"\n')
+    on.clock.move(60)
+    await on.raise_(parameter="c")
+    await on.retract(risen)
+    await without.look()
+    assert len(hook.titles()) == 1
+    on.clock.move(60)
+    again = await start(named)
+    await again.look()
+    assert hook.titles()[1:] == ["HIGH SC-001 c 71.5 °C"]  # what was told before is not told again
+    await on.retract(told)
+    async with pool.transaction() as connection:
+        await again.hear(connection)  # all that the stream holds from when the route was gone
+    on.clock.move(60)
+    await again.look()
+    assert hook.titles()[2].startswith("2 alarms, first: RETRACTED SC-001 ")
+
+
+async def test_an_alarm_with_thousands_of_transitions_is_followed_to_the_last(hook, start, on, one):
+    alarm = await on.raise_()
+    await on.change(alarm, lambda: [alarm.add_comment("alice", on.clock.now, "x" * 2_000) for _ in range(2_000)])
+    notifier = await start(one)
+    await notifier.look()
+    assert hook.titles() == ["HIGH SC-001 temp 71.5 °C"]
+    assert await on.followed() == [alarm.revision] == [2_001]

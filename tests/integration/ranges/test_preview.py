@@ -142,6 +142,7 @@ async def test_a_part_says_all_that_is_asked(previewer, store):
     assert found == {
         "from": "2025-03-01T00:00:00Z", "to": "2025-03-02T00:00:00Z", "until": "2025-03-02T00:00:00Z",
         "complete": True, "progress": 1.0, "snapshots": 7, "restarted": [], "warnings": [],
+        "faults": [],
     }  # fmt: skip
     observed = one.pop("observed")
     assert (observed["min"], observed["max"], observed["p01"]) == (20, 71, 20)
@@ -223,6 +224,16 @@ async def test_over_http_the_body_is_the_document(service, previewer, store):
 async def test_bad_input_is_refused_with_its_path(previewer, config, more, path):
     found, _ = await previewer.page("NEW", config, **more)
     assert found["error"]["details"][0]["path"] == path
+
+
+async def test_faults_are_an_answer_where_they_are_asked_for(previewer, store):
+    config = {"parameters": {"a": {"warnHigh": 5, "critHigh": 4}}}
+    found, cursor = await previewer.page("NEW", config, faults=True)
+    assert ([one["path"] for one in found["faults"]], found["complete"], cursor) == (
+        ["parameters.a.critHigh"], False, None,
+    )  # fmt: skip
+    [found] = await previewer.pages(await store(snapshots(5)), DRAFT, faults=True)
+    assert (found["faults"], found["snapshots"]) == ([], 5)
 
 
 async def test_a_cursor_continues_its_own_preview_alone(previewer, store, monkeypatch):

@@ -168,10 +168,10 @@ def test_every_part_of_a_dashboard_names_the_data_source_that_is_provisioned():
     assert f'"/d/{DASHBOARDS["spacecraft"]["uid"]}?var-spacecraft=' in json.dumps(DASHBOARDS["fleet"])
 
 
-def test_grafana_reads_the_dashboards_where_the_readme_mounts_them():
+def test_grafana_reads_the_dashboards_where_the_docs_mount_them():
     [provider] = yaml.safe_load((FOLDER / "dashboards" / "missionops.yaml").read_text())["providers"]
     assert provider["options"]["path"] == "/etc/grafana/provisioning/dashboards"
-    readme = (Path(__file__).parents[3] / "README.md").read_text()
+    text = (Path(__file__).parents[3] / "docs" / "running.md").read_text()
     for kind in ("datasources", "dashboards"):
-        assert f"missionops/deploy/grafana/{kind}:/etc/grafana/provisioning/{kind}:ro" in readme
+        assert f"missionops/deploy/grafana/{kind}:/etc/grafana/provisioning/{kind}:ro" in text
     assert len({dashboard["uid"] for dashboard in DASHBOARDS.values()}) == len(DASHBOARDS) == 2

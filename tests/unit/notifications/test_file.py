@@ -116,6 +116,16 @@ def test_what_is_no_toml_is_refused(written, content):
     assert "secret" not in str(refusal.value)
 
 
+@pytest.mark.parametrize("value", ["[" * 2_000 + "]" * 2_000, "9" * 5_000])
+def test_what_no_reader_of_toml_can_hold_is_refused_in_a_sentence(written, value):
+    with pytest.raises(SetupError, match="a number in it is too long, or something is nested too deeply"):
+        notify_file.read(written(f"[targets]\nops = {value}\n"))
+
+
+def test_a_mark_at_the_beginning_is_passed_over(written):
+    assert notify_file.read(written('\ufeff[targets]\nops = "json://localhost/x"\n')).targets.keys() == {"ops"}
+
+
 def test_a_file_that_is_gone_is_refused(tmp_path):
     with pytest.raises(SetupError, match=r"cannot be read .No such file or directory.: see MISSIONOPS_NOTIFY_FILE"):
         notify_file.read(tmp_path / "nowhere.toml")

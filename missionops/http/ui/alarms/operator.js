@@ -1,6 +1,6 @@
 // What an operator does to alarms, as requests: each says in words what was not done, and why.
 
-import { access, get, post, RequestError } from "../session.js";
+import { access, assertLinked, get, post } from "../session.js";
 import { nameOf, STATE_WORDS, word } from "./words.js";
 
 /** @typedef {import("./words.js").Alarm} Alarm */
@@ -23,16 +23,6 @@ export function by() {
 }
 
 const me = () => access()?.name ?? (ownName() || "http");
-
-/** Refuses to act on what is old. */
-export function assertLinked() {
-  if (document.body.classList.contains("lost")) {
-    throw new RequestError(
-      0,
-      "The link to the service is lost, and what is shown is old: nothing was done. Do it again when the page is live.",
-    );
-  }
-}
 
 /**
  * Acknowledge alarms as they were seen.

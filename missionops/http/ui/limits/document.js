@@ -91,6 +91,20 @@ export function followed(document, path) {
   return { keys, rest };
 }
 
+/**
+ * A number as it is typed; what is none stays a text, for the service to refuse.
+ * @param {string} text
+ */
+export function number(text) {
+  const given = text.trim();
+  if (given === "") return undefined;
+  if (/^-?\d+$/.test(given)) return Number.isSafeInteger(Number(given)) ? Number(given) : BigInt(given);
+  return Number.isFinite(Number(given)) ? Number(given) : given;
+}
+
+/** @param {any} value */
+export const shown = (value) => (value === undefined ? "" : typeof value === "object" ? JSON.stringify(value) : String(value));
+
 const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g;
 
 /**

@@ -9,7 +9,7 @@ import { at, changed, differences, followed, rebased } from "./document.js";
 
 const PAUSE = 400;
 /** A range in which no telemetry can be: the service then only checks the document. */
-const NOTHING = "from=1900-01-01T00:00:00Z&to=1900-01-01T00:00:00Z";
+const NOTHING = "from=1900-01-01T00:00:00Z&to=1900-01-01T00:00:00Z&faults=true";
 
 /** @type {Map<string, Draft>} */
 const drafts = new Map();
@@ -35,6 +35,8 @@ export class Draft {
     this.document = {};
     /** @type {string | null} what is typed as JSON, where it is none */
     this.broken = null;
+    /** Why it is none. */
+    this.why = "";
     /** @type {Fault[]} */
     this.faults = [];
     /** @type {Fault[]} */
@@ -114,8 +116,9 @@ export class Draft {
       if (typeof document !== "object" || document === null || Array.isArray(document)) throw new SyntaxError("not an object");
       this.document = document;
       this.broken = null;
-    } catch {
+    } catch (error) {
       this.broken = text;
+      this.why = /** @type {Error} */ (error).message;
     }
     this.generation += 1;
     this.touched();
@@ -180,8 +183,16 @@ export class Draft {
     this.checked = this.isChanged ? "under way" : "no";
     this.faults = this.isChanged ? this.faults.map((fault) => this.placed(fault)) : [];
     this.warnings = this.isChanged ? this.warnings : [];
-    if (this.isChanged) this.timer = setTimeout(() => void this.check(), PAUSE);
+    if (this.broken !== null) {
+      this.checked = "done";
+      this.faults = [{ path: "body", message: `is no JSON object: ${this.why}`, keys: [], rest: "" }];
+    } else if (this.isChanged) this.timer = setTimeout(() => void this.check(), PAUSE);
     this.tell();
+  }
+
+  /** The service answers again: what could not be checked meanwhile is checked now. */
+  checkAgain() {
+    if (this.isChanged && !["no", "under way", "done"].includes(this.checked)) this.touched();
   }
 
   tell() {
@@ -195,7 +206,7 @@ export class Draft {
     try {
       const path = `/spacecraft/${encodeURIComponent(this.spacecraft)}/config/preview?${NOTHING}`;
       const { data } = await send("POST", path, this.text, { signal: own.signal });
-      this.faults = [];
+      this.faults = data.faults.map((/** @type {any} */ each) => this.placed(each));
       this.warnings = data.warnings.map((/** @type {any} */ each) => this.placed(each));
       this.checked = "done";
     } catch (error) {

@@ -27,6 +27,8 @@ export class Preview {
     this.snapshots = 0;
     this.progress = 0;
     this.isComplete = false;
+    /** Up to which time it is read. */
+    this.until = range.from;
     /** @type {{path: string, message: string}[]} */
     this.warnings = [];
     /** @type {RequestError | null} */
@@ -77,6 +79,7 @@ export class Preview {
     }
     this.snapshots += page.snapshots;
     this.progress = page.progress;
+    this.until = page.until;
     this.isComplete = page.complete;
     this.warnings = [...this.warnings, ...page.warnings];
   }

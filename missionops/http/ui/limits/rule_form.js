@@ -1,6 +1,8 @@
 // The rule of one parameter as a form: each field writes its key of the draft, and shows what the service says of it.
 
 import { h } from "../dom.js";
+import { number, shown } from "./document.js";
+import { isShown, whenForm } from "./when_form.js";
 
 /** @typedef {import("./draft.js").Draft} Draft */
 /** @typedef {import("./document.js").Keys} Keys */
@@ -35,20 +37,6 @@ export class Field {
     this.draft.set(this.keys, value);
   }
 }
-
-/**
- * A number as it is typed; what is none stays a text, for the service to refuse.
- * @param {string} text
- */
-function number(text) {
-  const given = text.trim();
-  if (given === "") return undefined;
-  if (/^-?\d+$/.test(given)) return Number.isSafeInteger(Number(given)) ? Number(given) : BigInt(given);
-  return Number.isFinite(Number(given)) ? Number(given) : given;
-}
-
-/** @param {any} value */
-export const shown = (value) => (value === undefined ? "" : typeof value === "object" ? JSON.stringify(value) : String(value));
 
 /** @param {Field} field */
 export function numeric(field) {
@@ -188,9 +176,9 @@ const GROUPS = [
 /**
  * @param {Draft} draft
  * @param {string} parameter
- * @param {{close: () => void, asJson: () => void}} actions
+ * @param {{close: () => void, asJson: () => void, names: () => Iterable<string>}} actions names: of all parameters
  */
-export function ruleForm(draft, parameter, { close, asJson }) {
+export function ruleForm(draft, parameter, { close, asJson, names }) {
   const rule = ["parameters", parameter];
   /** @type {Map<string, {input: HTMLElement, said: HTMLElement}>} */
   const fields = new Map();
@@ -202,7 +190,7 @@ export function ruleForm(draft, parameter, { close, asJson }) {
     return h("label", { class: "field" }, h("span", {}, label), made, said);
   };
   const others = h("ul", { class: "faults", role: "status" });
-  const when = draft.at([...rule, "when"]);
+  const contexts = isShown(draft.at([...rule, "when"])) ? whenForm(draft, rule, names, asJson) : null;
   const states = stateFields(draft, rule);
   const form = h(
     "form",
@@ -216,11 +204,11 @@ export function ruleForm(draft, parameter, { close, asJson }) {
     ...GROUPS.slice(0, 2).map(([name, rows]) => group(name, rows.map(row))),
     states.view,
     ...GROUPS.slice(2).map(([name, rows]) => group(name, rows.map(row))),
-    when &&
+    contexts?.view ??
       h(
         "p",
         { class: "note" },
-        `This rule has ${when.length} when: other keys hold while other parameters have certain values. `,
+        "The when of this rule is of no shape that this form can show. ",
         h("button", { type: "button", click: asJson }, "Show as JSON"),
       ),
     h(
@@ -248,7 +236,8 @@ export function ruleForm(draft, parameter, { close, asJson }) {
         input.setAttribute("aria-describedby", said.id);
       }
     }
-    const left = own.filter((each) => !fields.has(each.inner));
+    const unknown = own.filter((each) => !fields.has(each.inner));
+    const left = contexts ? contexts.say(unknown) : unknown;
     others.replaceChildren(...left.map((each) => h("li", {}, each.inner ? `${each.inner}: ${each.message}` : each.message)));
   }
   say();

@@ -1,7 +1,8 @@
 // The table of parameters, seen or ruled: their limits, what was observed, and whether the rule does anything.
 
 import { h, keyed } from "../dom.js";
-import { ruleForm, shown } from "./rule_form.js";
+import { shown } from "./document.js";
+import { ruleForm } from "./rule_form.js";
 
 /** @typedef {import("./draft.js").Draft} Draft */
 /** @typedef {{name: string, rule: any, why: string, kind: Kind, observed: any, comparison: any, isChanged: boolean, faults: number}} Row */
@@ -85,6 +86,8 @@ export class LimitsTable {
     this.body = h("tbody");
     /** @type {Row[]} */
     this.rows = [];
+    /** @type {string[]} every parameter, also those that are not shown */
+    this.names = [];
     this.view = h(
       "div",
       { class: "scroll", tabindex: "0", role: "group", "aria-label": "Limits, in a table that scrolls sideways" },
@@ -141,7 +144,7 @@ export class LimitsTable {
 
   /** @param {string} name */
   form(name) {
-    const { view, say } = ruleForm(this.draft, name, { close: () => this.edit(name), asJson: this.asJson });
+    const { view, say } = ruleForm(this.draft, name, { close: () => this.edit(name), asJson: this.asJson, names: () => this.names });
     this.open.set(name, say);
     return h("tr", { class: "editing" }, h("td", { colspan: COLUMNS.length }, view));
   }

@@ -1,10 +1,11 @@
 // Trying a draft on stored telemetry: the range, how far it came, and which alarms would be gained, lost or changed.
 
-import { duration, utc } from "../clock.js";
+import { duration, now, utc } from "../clock.js";
 import { h, keyed } from "../dom.js";
 import { field, select } from "../page.js";
+import { EVER, iso, time } from "../range.js";
 import { link } from "../route.js";
-import { severityMark } from "../state.js";
+import { alarmMark } from "../state.js";
 import { KINDS, Preview } from "./preview.js";
 import { between, minutes } from "./table.js";
 
@@ -17,6 +18,7 @@ const SPANS = /** @type {[string, string][]} */ ([
   ["604800", "the last 7 days"],
   ["2592000", "the last 30 days"],
   ["31622400", "the last year"],
+  ["all", "all of it"],
   ["", "from … to …"],
 ]);
 /** Milliseconds on either side of an alarm in its plot. */
@@ -35,15 +37,21 @@ export class Trial {
     /** @type {Preview | null} */
     this.preview = null;
     this.tried = "";
+    /** Whether all that is stored is tried. */
+    this.isWhole = false;
     this.isOfInForce = true;
     /** @type {string | null} time of the newest telemetry */
     this.newest = null;
-    this.from = h("input", { class: "at", "aria-label": "From, UTC", autocomplete: "off" });
-    this.to = h("input", { class: "at", "aria-label": "To, UTC", autocomplete: "off" });
-    this.ends = h("span", { class: "field", hidden: true }, this.from, "to", this.to);
+    const typed = (/** @type {string} */ label) =>
+      h("input", { class: "at", "aria-label": label, "aria-describedby": "trial-fault", autocomplete: "off", spellcheck: "false" });
+    this.from = typed("From, UTC");
+    this.to = typed("To, UTC");
+    this.fault = h("span", { id: "trial-fault", class: "time-fault", role: "alert", hidden: true });
+    this.ends = h("span", { class: "field", hidden: true }, "from", this.from, "to", this.to, this.fault);
     this.span = select("86400", SPANS, (value) => {
+      const range = this.range();
       this.ends.hidden = value !== "";
-      if (value === "") [this.from.value, this.to.value] = [this.range().from, this.range().to];
+      if (value === "" && range && !this.from.value) [this.from.value, this.to.value] = [range.from, range.to];
     });
     this.button = h("button", { type: "submit" }, "Try on stored telemetry");
     this.stop = h("button", { type: "button", hidden: true, click: () => this.preview?.stop() }, "Stop");
@@ -83,21 +91,38 @@ export class Trial {
     this.show();
   }
 
-  /** The range that is chosen: back from the newest telemetry, which may be of years ago. */
+  /** The range that is chosen: back from the newest telemetry, which may be of years ago; null where it is none. */
   range() {
-    if (this.span.value === "" && this.from.value) return { from: time(this.from.value), to: time(this.to.value) };
-    const end = this.newest ? Date.parse(this.newest) + 1000 : Date.now();
-    const seconds = Number(this.span.value || 86_400);
-    return { from: new Date(end - seconds * 1000).toISOString(), to: new Date(end).toISOString() };
+    if (this.span.value === "" && this.from.value) return this.typed();
+    const end = this.newest ? Date.parse(this.newest) + 1000 : now();
+    if (this.span.value === "all") return { from: iso(EVER.from), to: iso(end) };
+    return { from: iso(end - Number(this.span.value || 86_400) * 1000), to: iso(end) };
+  }
+
+  /** The range that was typed; what is wrong with it stands beside it. */
+  typed() {
+    const [from, to] = [time(this.from.value, now()), time(this.to.value || "now", now())];
+    const fault =
+      typeof from === "string" ? `From: ${from}` : typeof to === "string" ? `To: ${to}` : from > to ? "From has to lie before To." : "";
+    this.fault.textContent = fault;
+    this.fault.hidden = !fault;
+    for (const [input, read] of /** @type {[HTMLElement, any][]} */ ([
+      [this.from, from],
+      [this.to, to],
+    ]))
+      input.setAttribute("aria-invalid", String(typeof read === "string"));
+    return typeof from === "string" || typeof to === "string" || fault ? null : { from: iso(from), to: iso(to) };
   }
 
   /** Try the draft as it is now. */
   async run() {
     const isSame = this.preview && !this.preview.isComplete && this.tried === this.draft.text && !this.preview.running;
     const range = this.range();
+    if (!range) return undefined;
     if (isSame && this.preview && this.preview.range.from === range.from && this.preview.range.to === range.to) return this.preview.run();
     this.preview?.stop();
     this.tried = this.draft.text;
+    this.isWhole = this.span.value === "all";
     this.isOfInForce = !this.draft.isChanged;
     const observed = Object.fromEntries([...this.unruled()].map((name) => [name, { off: "observed only" }]));
     const document = { ...this.draft.document, parameters: { ...observed, ...this.draft.rules } };
@@ -117,7 +142,9 @@ export class Trial {
     const isRunning = Boolean(preview?.running);
     this.stop.hidden = !isRunning;
     this.bar.hidden = !preview || (!isRunning && preview.isComplete);
-    this.bar.value = preview?.progress ?? 0;
+    if (this.isWhole && isRunning)
+      this.bar.removeAttribute("value"); // nobody knows yet when it begins
+    else this.bar.value = preview?.progress ?? 0;
     this.button.textContent =
       preview && !preview.isComplete && !isRunning && this.tried === this.draft.text ? "Go on" : "Try on stored telemetry";
     this.say();
@@ -157,28 +184,21 @@ export class Trial {
     if (!preview) parts.push("Shows which alarms this draft would have found, beside those that were. Nothing is changed by it");
     else {
       const { from, to } = preview.range;
+      const percent = Math.floor(preview.progress * 100);
       parts.push(
-        `${preview.snapshots.toLocaleString("en")} ${preview.snapshots === 1 ? "snapshot" : "snapshots"}, ${utcOf(from)} to ${utcOf(to)} UTC`,
+        `${preview.snapshots.toLocaleString("en")} ${preview.snapshots === 1 ? "snapshot" : "snapshots"}, ${this.isWhole ? "all up" : utcOf(from)} to ${utcOf(to)} UTC`,
       );
-      if (preview.running) parts.push(`${Math.floor(preview.progress * 100)} % is read`);
+      const isPart = preview.until > preview.range.from;
+      if (preview.running) parts.push(this.isWhole && isPart ? `read up to ${utcOf(preview.until)} UTC` : `${percent} % is read`);
       else if (preview.failure) parts.push(`stopped: ${preview.failure.message}`);
-      else if (!preview.isComplete) parts.push(`stopped at ${Math.floor(preview.progress * 100)} %: what is shown is of that part alone`);
+      else if (!preview.isComplete)
+        parts.push(`stopped ${this.isWhole ? `at ${utcOf(preview.until)} UTC` : `at ${percent} %`}: what is shown is of that part alone`);
       if (this.tried !== this.draft.text) parts.push("of an earlier draft: try again");
       for (const each of preview.warnings) if (!each.path.startsWith("parameters.")) parts.push(`${each.path} ${each.message}`);
     }
     const text = `${parts.join("; ")}.`;
     if (this.said.textContent !== text) this.said.textContent = text;
   }
-}
-
-/**
- * A time as it is typed: in UTC where it says nothing else. What is none is for the service to refuse.
- * @param {string} text
- */
-function time(text) {
-  const given = text.trim().replace(" ", "T");
-  if (/^\d{4}-\d{2}-\d{2}$/.test(given)) return `${given}T00:00:00Z`;
-  return /T[\d:.]+$/.test(given) ? `${given}Z` : given;
 }
 
 /** @param {string} text */
@@ -223,8 +243,8 @@ function exampleRow({ kind, parameter, alarm, spacecraft }) {
   const [start, end] = [Date.parse(side.start), side.end ? Date.parse(side.end) : Date.parse(side.start)];
   const severity =
     alarm.then && alarm.now.severity !== alarm.then.severity
-      ? [severityMark(alarm.now.severity), " → ", severityMark(alarm.then.severity)]
-      : [severityMark(side.severity)];
+      ? [alarmMark(alarm.now.severity), " → ", alarmMark(alarm.then.severity)]
+      : [alarmMark(side.severity)];
   const query = { p: parameter, from: new Date(start - AROUND).toISOString(), to: new Date(end + AROUND).toISOString() };
   return h(
     "tr",

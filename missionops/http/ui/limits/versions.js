@@ -3,7 +3,7 @@
 import { utc } from "../clock.js";
 import { h, keyed } from "../dom.js";
 import { field } from "../page.js";
-import { get, may, RequestError, send } from "../session.js";
+import { assertLinked, get, may, RequestError, send } from "../session.js";
 import { differences } from "./document.js";
 
 /** @typedef {import("./draft.js").Draft} Draft */
@@ -82,6 +82,7 @@ export function putDialog(draft, reason, { done, overtaken }) {
           event.preventDefault();
           button.disabled = true;
           try {
+            assertLinked();
             const headers = { "If-Match": `"${version}"`, "Missionops-Reason": input.value.trim() };
             const { data } = await send("PUT", path(draft.spacecraft), draft.text, { headers });
             dialog.close();
@@ -93,7 +94,7 @@ export function putDialog(draft, reason, { done, overtaken }) {
               overtaken();
               return;
             }
-            draft.refuse(error);
+            if (error.status === 400) draft.refuse(error);
             draft.tell();
             answer.textContent = error.message;
             answer.hidden = false;

@@ -1,7 +1,7 @@
 // Fleet: every spacecraft, the worst first.
 
 import { age } from "../clock.js";
-import { h, keyed } from "../dom.js";
+import { h, keyed, keyedInSlices } from "../dom.js";
 import { field, search } from "../page.js";
 import { change, link } from "../route.js";
 import { access, get } from "../session.js";
@@ -63,8 +63,8 @@ export function fleet(route) {
       ([each]) => each,
       ([each, count]) => chip(each, count, each === (state ?? "")),
     );
-    keyed(body, data.items, (item) => item.spacecraftId, row);
     table.hidden = data.items.length === 0;
+    await keyedInSlices(body, data.items, (/** @type {any} */ item) => item.spacecraftId, row, signal);
     more.hidden = cursor === null || shown() >= MOST;
     note.replaceChildren(...said(total, data.items.length, cursor !== null));
   }

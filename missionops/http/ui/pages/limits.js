@@ -208,6 +208,7 @@ export function limits(route) {
       ...counted.filter(({ key, count }) => count > 0 || key === chosen).map(({ key, word, count }) => chip(key, word, count)),
     );
     const part = fitting.slice(0, shownCount());
+    table.names = all.map((row) => row.name);
     table.fill(part);
     more.hidden = part.length === fitting.length;
     const hidden = all.length - part.length;
@@ -256,6 +257,7 @@ export function limits(route) {
     }
     const isFirst = trial.preview === null;
     draft.follow(inForce);
+    draft.checkAgain();
     if (draft.isChanged && draft.base && draft.base.version !== inForce.version && overtakenBy !== inForce.version) {
       const [version] = (await get(`${address}/config/versions`, { limit: 1 }, signal)).data;
       conflict.replaceChildren(overtaken(draft, inForce, version, rebased));

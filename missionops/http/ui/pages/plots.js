@@ -136,7 +136,8 @@ export function plots(route) {
     const versions = [
       ...new Set(data.traces.flatMap((trace) => trace.limits.flatMap((each) => each.spans.map((span) => span.version)))),
     ].sort((one, other) => one - other);
-    const limits = versions.length === 0 ? "no limits" : `limits ${versions.map((version) => `v${version}`).join(" → ")}`;
+    const none = data.traces.some((trace) => trace.violations.length > 0) ? "limits of states" : "no limits";
+    const limits = versions.length === 0 ? none : `limits ${versions.map((version) => `v${version}`).join(" → ")}`;
     const step = data.traces.every((trace) => trace.isSamples)
       ? "every sample"
       : `step ${durationText(data.step * 1000).replace(/(\d)([a-z])/, "$1 $2")}`;

@@ -1,19 +1,24 @@
 // A spacecraft: the newest value of each parameter, with what is wrong with it, now or as of a time.
 
 import * as clock from "../clock.js";
-import { h, keyed } from "../dom.js";
+import { h, keyed, painted } from "../dom.js";
 import { field, search } from "../page.js";
 import { isStale, ParameterRow } from "../parameter_row.js";
 import { iso, time } from "../range.js";
 import { change, link } from "../route.js";
 import { get } from "../session.js";
-import { severityMark, stateMark } from "../state.js";
+import { alarmMark, severityMark, stateMark } from "../state.js";
 import { plain } from "../values.js";
 
 const HEADS = ["Parameter", "Value", "State", "Limits", "Age", "Time (UTC)"];
 const PORTION = 250;
+const MOST = 2000;
+/** Rows that are made at once: more of them would hold up the page. */
+const SLICE = 80;
 const FEW = 5;
+/** Active alarms that are listed, and those that are asked for: a row says so, too. */
 const ALARMS = 8;
+const MARKED = 500;
 /** Beyond this a spacecraft's clock is worth a word. */
 const CLOCK_OFF = 5;
 
@@ -27,6 +32,8 @@ export function spacecraft(route) {
   let latest = [];
   /** @type {Record<string, any>} */
   let rules = {};
+  /** @type {Map<string, any>} the worst active alarm of each parameter */
+  let worst = new Map();
   const stale = { rest: true, configs: true };
   /** @type {Map<string, ParameterRow>} */
   const rows = new Map();
@@ -88,7 +95,9 @@ export function spacecraft(route) {
       ),
     ),
   );
-  const shown = () => Math.max(PORTION, Number(query.get("n")) || 0);
+  const shown = () => Math.min(MOST, Math.max(PORTION, Number(query.get("n")) || 0));
+  let drawn = SLICE;
+  let drawing = false;
 
   /** @param {AbortSignal} signal */
   async function ask(signal) {
@@ -98,7 +107,7 @@ export function spacecraft(route) {
       get("/telemetry/latest", { spacecraftId: id, at }, signal),
       get(`/spacecraft/${id}/status`, {}, signal),
       at === null
-        ? get("/alarms/active", { spacecraftId: id, state: "ACTIVE", limit: ALARMS }, signal)
+        ? get("/alarms/active", { spacecraftId: id, state: "ACTIVE", limit: MARKED }, signal)
         : get("/alarms", { spacecraftId: id, limit: 1000, from: at, to: at }, signal),
       asked.rest ? get("/events", { spacecraftId: id, limit: FEW, ...(at && { to: at }) }, signal) : null,
       asked.rest ? get("/docs/search", { spacecraftId: id, limit: FEW }, signal) : null,
@@ -111,7 +120,9 @@ export function spacecraft(route) {
     latest = values.data.parameters;
     for (const part of /** @type {("rest" | "configs")[]} */ (["rest", "configs"])) if (asked[part]) stale[part] = false;
     describe(found.data, at);
-    listAlarms(at === null ? standing.data.items : worstFirst(standing.data), standing.data.total ?? standing.data.length, at);
+    const active = at === null ? standing.data.items : worstFirst(standing.data);
+    worst = new Map(active.toReversed().map((/** @type {any} */ each) => [each.parameter, each]));
+    listAlarms(active, standing.data.total ?? active.length, at);
     if (log) keyed(events, log.data, (each) => each.id, event);
     if (log?.data.length === 0) events.replaceChildren(h("li", { class: "note" }, "No event yet."));
     if (docs)
@@ -166,7 +177,7 @@ export function spacecraft(route) {
     return h(
       "li",
       {},
-      severityMark(found.severity),
+      alarmMark(found.severity),
       " ",
       h("a", { href: link(["alarms"], { sc: id, q: found.parameter }) }, h("bdi", {}, found.parameter ?? "nothing received")),
       ` ${found.description.replace(`Parameter ${found.parameter} `, "")}`,
@@ -184,11 +195,12 @@ export function spacecraft(route) {
     const marked = latest.map((item) => ({ item, stale: isStale(item, rules[item.name]?.staleAfter, at) }));
     const fitting = marked.filter(
       ({ item, stale }) =>
-        (!query.has("abnormal") || stale || item.severity !== null) &&
+        (!query.has("abnormal") || stale || item.severity !== null || worst.has(item.name)) &&
         (text === "" || [item.name, item.description, item.subsystem].some((each) => each?.toLowerCase().includes(text))),
     );
     const groups = grouped(fitting.map(({ item }) => item));
-    const ordered = fitting.sort((one, other) => order(groups, one.item) - order(groups, other.item)).slice(0, shown());
+    const wanted = fitting.sort((one, other) => order(groups, one.item) - order(groups, other.item)).slice(0, shown());
+    const ordered = wanted.slice(0, drawn);
     const sections = [...Map.groupBy(ordered, ({ item }) => groups.of(item))];
     const names = sections.map(([name]) => name);
     for (const [name, body] of bodies) if (!names.includes(name)) body.remove();
@@ -205,9 +217,19 @@ export function spacecraft(route) {
       rows.delete(name);
     }
     table.hidden = ordered.length === 0;
-    more.hidden = ordered.length === fitting.length;
-    const said = told(latest.length, fitting.length, ordered.length, at);
+    more.hidden = wanted.length === fitting.length || wanted.length >= MOST;
+    const said = told(latest.length, fitting.length, wanted.length, at);
     if (note.textContent !== said) note.textContent = said;
+    if (ordered.length < wanted.length && !drawing) void drawMore();
+  }
+
+  /** The next slice of the rows, once these are to be seen. */
+  async function drawMore() {
+    drawing = true;
+    await painted();
+    drawing = false;
+    drawn += SLICE;
+    if (view.isConnected) fill();
   }
 
   /**
@@ -224,7 +246,7 @@ export function spacecraft(route) {
     for (const { item, stale } of items) {
       const row = rows.get(item.name) ?? new ParameterRow(id, item.name);
       rows.set(item.name, row);
-      row.update(item, rules[item.name], stale, at);
+      row.update(item, rules[item.name], stale, at, worst.get(item.name));
       const wanted = before === null ? body.firstElementChild : before.nextElementSibling;
       if (row.element !== wanted) body.insertBefore(row.element, wanted);
       before = row.element;
@@ -352,6 +374,7 @@ function told(total, fitting, shown, at) {
   const count = (/** @type {number} */ value) => value.toLocaleString("en");
   if (total === 0) return at === null ? "No parameter was received yet." : "Nothing had been received at this time.";
   const hidden = total - fitting ? `${count(total - fitting)} hidden. ` : "";
-  const cut = fitting > shown ? `${count(shown)} of ${count(fitting)} parameters are shown.` : "";
+  const cut =
+    fitting > shown ? `${count(shown)} of ${count(fitting)} parameters are shown.${shown >= MOST ? " Search shows the others." : ""}` : "";
   return `${hidden}${fitting === 0 ? "No parameter fits what is asked for." : cut}`.trim();
 }

@@ -1,13 +1,13 @@
 // A strip of all that was ever received of a parameter, with the range that the plot shows: drag over it to choose another.
 
 import { h } from "../dom.js";
+import { EVER } from "../range.js";
 import { timeTicks } from "./axes.js";
 import { load } from "./loading.js";
 import { theme } from "./theme.js";
 
 const HEIGHT = 54;
 const POINTS = 4000;
-const EVER = { from: Date.UTC(1900, 0, 1), to: Date.UTC(2199, 11, 31) };
 const DRAG = 4;
 /** Times that it looks closer at where the data lie. */
 const TURNS = 4;

@@ -1,7 +1,7 @@
 // The numbers at the cursor: a table that is always there, and the plot for whoever cannot see it.
 
 import { h } from "../dom.js";
-import { severityMark } from "../state.js";
+import { alarmMark } from "../state.js";
 import { given, plain } from "../values.js";
 import { text } from "./axes.js";
 import { isBroken, limitsAt } from "./layout.js";
@@ -159,6 +159,6 @@ function marks(beyond) {
   return h(
     "span",
     { class: "chips" },
-    ...[...counts].map(([severity, count]) => h("span", {}, severityMark(severity), count > 1 ? ` × ${count.toLocaleString("en")}` : "")),
+    ...[...counts].map(([severity, count]) => h("span", {}, alarmMark(severity), count > 1 ? ` × ${count.toLocaleString("en")}` : "")),
   );
 }

@@ -1,4 +1,4 @@
-"""What the README says of operations is what there is."""
+"""What README and docs say of operations is what there is."""
 
 import inspect
 import re
@@ -13,7 +13,7 @@ from missionops.operations import intake
 from missionops.operations.registry import OPERATIONS
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
+TABLE = (ROOT / "docs" / "operations.md").read_text()
 ROW = re.compile(
     r"^\| `([a-zA-Z.]+)` \| `([^`]+)`(?: \(stream\))? \| `([A-Z]+ [^`]+)` \| `([a-z -]+)` \|$", re.MULTILINE
 )
@@ -24,7 +24,7 @@ OTHERWISE = {"health": ["GET /health/ready"], "alarms.statisticsOf": ["GET /alar
 
 
 def test_each_operation_has_its_row():
-    rows = {name: (subject, route) for name, subject, route, _ in ROW.findall(README)}
+    rows = {name: (subject, route) for name, subject, route, _ in ROW.findall(TABLE)}
     expected = {
         one.name: (one.subject.replace("*", "<id>"), [f"{route.method} {route.path}" for route in one.routes])
         for one in OPERATIONS
@@ -39,7 +39,7 @@ def test_each_operation_has_its_row():
         assert rows[name] == (subject, *shown)
 
 
-@pytest.mark.parametrize("command", sorted({command for *_, command in ROW.findall(README)}))
+@pytest.mark.parametrize("command", sorted({command for *_, command in ROW.findall(TABLE)}))
 def test_each_command_in_it_is_one(command: str):
     shown = CliRunner().invoke(cli.app, [*command.split(), "--help"])
     assert (shown.exit_code, f"missionops {command}" in shown.output) == (0, True), shown.output
