@@ -73,6 +73,8 @@ class Notifier:
 
     async def run(self, is_handling: Callable[[], Awaitable[bool]]) -> None:
         """Work until stopped; `is_handling` says whether telemetry is handled, for the sign of life."""
+        if not self._file.routes:
+            log.warning("nobody is told of alarms: the notify file has no [[routes]]")
         catching_up = asyncio.create_task(self._until_done(self.intake.catch_up))
         await self._until_done(partial(self._work, is_handling))
         catching_up.cancel()

@@ -21,6 +21,7 @@ from missionops.store.alarm_marks import Mark
 
 _GAP = 3_600_000_000
 """Microseconds: late snapshots that are farther apart are folded again in spans of their own."""
+_STALE = rule.PLACES["STALE"]
 
 
 class JudgedEntries(NamedTuple):
@@ -267,11 +268,16 @@ def _going_on(live: LiveFold, episode: Episode) -> GoesOn:
 def marks_of(
     spacecraft_id: str, late: Sequence[PlacedEntry], memory: SpacecraftMemory, others: Iterable[Key]
 ) -> Iterator[Mark]:
-    """The marks of snapshots that came late: for checks that they do not meet, that are not quiet, and others."""
+    """The marks of snapshots that came late: for checks that they do not meet, that are not quiet, and others.
+
+    A snapshot that does not carry a parameter means something for STALE alone.
+    """
     wanted: dict[Key, list[Position]] = {}
     always = {*memory.live, *others}
     for one in late:
-        for key in always.union(one.keys):
+        values = one.entry.snapshot.parameters if always else {}
+        carried = {key for key in always if key[1] == _STALE or values.get(key[0]) is not None}
+        for key in carried.union(one.keys):
             wanted.setdefault(key, []).append(one.position)
     for (name, kind), positions in wanted.items():
         for first, last in _spans(positions):

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from missionops.ingest.alarms import in_order
 from missionops.store import alarm_marks
 from missionops.store.checkpoint import Lease
-from tests.integration.alarms.test_any_order import until_settled
+from tests.integration.alarms.test_any_order import by_reference, found, until_settled
 from tests.integration.alarms.test_told import Alarms
 
 POSITION = bytes(16)
@@ -72,3 +73,35 @@ async def test_a_late_sample_of_an_alarm_that_is_partly_removed_is_counted_on_to
     await until_settled(database, 3)
     [(_, end, state, samples)] = await kept(database)
     assert (end, state, samples) == (None, "ACTIVE_UNACKNOWLEDGED", 6)
+
+
+async def test_late_telemetry_without_a_parameter_is_folded_again_for_its_staleness_alone(
+    alarms, database, monkeypatch
+):
+    """An alarm of CHANGE that stands for months is counted anew where its own parameter came late, and only then."""
+    marked = list[tuple[str | None, str | None]]()
+    marks_of = in_order.marks_of
+
+    def noted(*given: Any) -> Any:
+        marks = [*marks_of(*given)]
+        marked.extend((one.parameter, one.check) for one in marks)
+        return iter(marks)
+
+    monkeypatch.setattr(in_order, "marks_of", noted)
+    rules = {"a": {"change": {"per": "sample", "warn": 1}}, "b": {"warnHigh": 50}, "c": {"staleAfter": 4}}
+    await alarms.configure({"parameters": rules})
+    for second, value in ((10, 0), (20, 5), (30, 0)):
+        await alarms.report(second, a=value, b=60)
+    await until_settled(database, 3)
+    cases: list[tuple[dict[str, Any], set[tuple[str, str]]]] = [
+        ({"b": 60}, {("b", "LIMIT"), ("c", "STALE")}),
+        ({"a": 3}, {("a", "CHANGE"), ("c", "STALE")}),
+        ({"a": None, "c": 1}, {("c", "STALE")}),
+        ({}, {("c", "STALE")}),
+    ]
+    for number, (values, expected) in enumerate(cases):
+        marked.clear()
+        await alarms.report(22 + number, **values)
+        await until_settled(database, 4 + number)
+        assert {*marked} == expected, values
+    assert await found(database, alarms.name) == await by_reference(database, alarms.name)
