@@ -4,6 +4,7 @@ FastStream serves the requests, and the counts are those of its middlewares. `na
 itself, and would count as errors only those that a handler raised. The messages have the types of `nats.micro`.
 """
 
+import functools
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -37,19 +38,6 @@ class DiscoveryRouter(NatsRouter):
         self._statistics = statistics
         self._identity: Mapping[str, Any] = {"id": uuid.uuid4().hex, "name": _NAME, "version": __version__}
         self._started = datetime.now(UTC)
-        self._endpoints = [
-            EndpointInfo(
-                _endpoint_name(operation),
-                operation.subject,
-                QUEUE,
-                {  # what `nats service info` shows
-                    "summary": operation.summary,
-                    "request": msgspec.json.encode(msgspec.json.schema(operation.request or dict)).decode(),
-                    "reply": msgspec.json.encode(msgspec.json.schema(operation.reply)).decode(),
-                },
-            )
-            for operation in OPERATIONS
-        ]
         for verb, describe in (("PING", self.ping), ("INFO", self.info), ("STATS", self.stats)):
             for suffix in ("", f".{_NAME}", f".{_NAME}.{self._identity['id']}"):
                 self.subscriber(f"$SRV.{verb}{suffix}", title=f"{verb}{suffix}", include_in_schema=False)(describe)
@@ -60,7 +48,7 @@ class DiscoveryRouter(NatsRouter):
 
     async def info(self, _: NatsMessage) -> NatsResponse:
         """The operations, with their schemas."""
-        return _response(ServiceInfo(**self._identity, description=_DESCRIPTION, endpoints=self._endpoints))
+        return _response(ServiceInfo(**self._identity, description=_DESCRIPTION, endpoints=_endpoints()))
 
     async def stats(self, _: NatsMessage) -> NatsResponse:
         """How many requests this instance has answered, and how many with an error."""
@@ -82,6 +70,23 @@ class DiscoveryRouter(NatsRouter):
                 )
             )
         return _response(ServiceStats(**self._identity, started=self._started, endpoints=endpoints))
+
+
+@functools.cache  # made when somebody asks: it takes longer than all else that a service does when it starts
+def _endpoints() -> list[EndpointInfo]:
+    return [
+        EndpointInfo(
+            _endpoint_name(operation),
+            operation.subject,
+            QUEUE,
+            {  # what `nats service info` shows
+                "summary": operation.summary,
+                "request": msgspec.json.encode(msgspec.json.schema(operation.request or dict)).decode(),
+                "reply": msgspec.json.encode(msgspec.json.schema(operation.reply)).decode(),
+            },
+        )
+        for operation in OPERATIONS
+    ]
 
 
 def _endpoint_name(operation: Operation) -> str:

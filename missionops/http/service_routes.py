@@ -16,14 +16,13 @@ from missionops.domain.timestamp import Timestamp
 from missionops.http import change_stream, operations_page, pages, response
 from missionops.http.authorization import Authorization
 from missionops.http.change_stream import ChangeStream
-from missionops.http.docs import asyncapi, asyncapi_page, openapi
+from missionops.http.docs import documents
 from missionops.http.docs.openapi import ServiceRoute
 from missionops.http.response import HttpResponse
 from missionops.http.routes import OFFERED
 from missionops.operations.changes import ChangeFeed, Changes
 from missionops.operations.health import Health, Live, Readiness
 from missionops.operations.operation import Context
-from missionops.operations.registry import OPERATIONS
 
 
 class Access(msgspec.Struct):
@@ -105,9 +104,5 @@ def routes(
     yield change_stream.PATH, "GET", ChangeStream(feed, authorization)
     yield "/metrics", "GET", request_response(metrics)
     yield "/docs", "GET", request_response(operations)
-    openapi_document = openapi.document(OFFERED, PAGES, is_open=authorization.is_open)
-    asyncapi_document = asyncapi.document(OPERATIONS)
-    yield "/openapi.json", "GET", HttpResponse(msgspec.json.encode(openapi_document))
-    yield "/asyncapi.json", "GET", HttpResponse(msgspec.json.encode(asyncapi_document))
-    yield "/asyncapi", "GET", pages.response(asyncapi_page.html(asyncapi_document))
+    yield from documents.routes(PAGES, is_open=authorization.is_open)
     yield from operations_page.routes()
