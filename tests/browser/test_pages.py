@@ -39,6 +39,19 @@ async def test_an_empty_fleet_says_what_to_do_and_fills_without_reload(page: Pag
     assert page.url.endswith("#/alarms?sc=SC-001&severity=HIGH")
 
 
+async def test_rows_that_are_made_in_slices_are_all_there_in_their_order(page: Page, client):
+    names = [f"SC-{number:03}" for number in range(150)]
+    for name in names:
+        await publish(client, name, 20)
+    await page.goto("/#/")
+    rows = page.locator("main tbody th")
+    await expect(rows).to_have_count(150)
+    assert await rows.all_text_contents() == names
+    await publish(client, "SC-0005", 20)
+    await expect(rows).to_have_count(151)
+    assert await rows.all_text_contents() == sorted([*names, "SC-0005"])
+
+
 async def test_the_state_of_the_fleet_is_in_the_link(page: Page, client):
     for name, temp in (("CRIT", 99), ("WARN", 50), ("OK", 20)):
         await configure(client, name)
