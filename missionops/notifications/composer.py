@@ -16,7 +16,7 @@ from missionops.store.notifications import Key, NotificationRow
 log = logging.getLogger(__name__)
 
 _PAGE = 500
-_LONGEST = 20.0
+_LONGEST = 3.0
 """Seconds for which alarms are gathered for one message; of a flood the rest is told in the next one."""
 _LEAST_PAUSE = timedelta(seconds=1)
 _MOST_PAUSE = timedelta(seconds=60)

@@ -13,6 +13,8 @@ from missionops.store.database import Database
 from missionops.store.notifications import NotificationRow
 
 _PAGE = 200
+_LONGEST = 1.0
+"""Seconds for which histories are followed in one transaction: one that takes too long is undone."""
 _MARGIN = timedelta(minutes=1)
 """By how much what is noted as handled lies back: another instance may not be done with what came before, and the clock
 of NATS may not be ours."""
@@ -67,38 +69,47 @@ class Intake:
     async def _take(self, alarms: Mapping[str, AlarmRecord | None], until: datetime | None = None) -> None:
         """Take in what has happened to alarms, by id, each with how it was told if that is known.
 
-        It is read from their history, where nothing is missing or out of order, from where it was not followed yet.
+        It is read from their history, where nothing is missing or out of order, from where it was not followed yet; in
+        as many transactions as that takes.
         """
-        async with self.lock, self._database.transaction() as connection:
-            await notifications.lock(connection)
-            before = await notifications.of(connection, alarms.keys())
-            followed = {
-                identifier: min(
-                    (
-                        before[identifier].get(one.key, NotificationProgress()).revision
-                        for one in self._deliveries
-                        if alarm is None or one.key in before[identifier] or one.route.match.concerns(alarm)
-                    ),
-                    default=0,
-                )
-                for identifier, alarm in alarms.items()
-            }
-            last: dict[str, AlarmRecord] = {}
-            reached = {identifier: {**found} for identifier, found in before.items()}
-            async for message in notifications.transitions(connection, followed):
-                alarm = last[message.alarm.id] = message.alarm
-                for delivery in self._deliveries:
-                    progress = reached[alarm.id].get(delivery.key, NotificationProgress())
-                    if alarm.revision > progress.revision:
-                        reached[alarm.id][delivery.key] = progresses.follow(delivery.route, progress, message)
-            rows, now = list[NotificationRow](), self._clock()
-            for identifier, alarm in last.items():
-                for delivery in self._deliveries:
-                    if delivery.key in before[identifier] or delivery.route.match.concerns(alarm):
-                        progress = reached[identifier][delivery.key]
-                        due = progresses.due(delivery.route, progress, alarm, now)
-                        rows.append(NotificationRow(identifier, delivery.key, progress, due.at if due else None))
-            await notifications.put(connection, rows)
-            if until is not None:
-                await notifications.note_handled(connection, until)
+        unfinished: str | None = ""
+        while unfinished is not None:
+            async with self.lock, self._database.transaction() as connection:
+                await notifications.lock(connection)
+                before = await notifications.of(connection, alarms.keys())
+                followed = {
+                    identifier: min(
+                        (
+                            before[identifier].get(one.key, NotificationProgress()).revision
+                            for one in self._deliveries
+                            if alarm is None or one.key in before[identifier] or one.route.match.concerns(alarm)
+                        ),
+                        default=0,
+                    )
+                    for identifier, alarm in alarms.items()
+                }
+                last: dict[str, AlarmRecord] = {}
+                reached = {identifier: {**found} for identifier, found in before.items()}
+                unfinished = None
+                end = asyncio.get_running_loop().time() + _LONGEST
+                async for message in notifications.transitions(connection, followed):
+                    alarm = last[message.alarm.id] = message.alarm
+                    for delivery in self._deliveries:
+                        progress = reached[alarm.id].get(delivery.key, NotificationProgress())
+                        if alarm.revision > progress.revision:
+                            reached[alarm.id][delivery.key] = progresses.follow(delivery.route, progress, message)
+                    if asyncio.get_running_loop().time() > end:
+                        unfinished = alarm.id
+                        break
+                rows, now = list[NotificationRow](), self._clock()
+                for identifier, alarm in last.items():
+                    for delivery in self._deliveries:
+                        is_kept = delivery.key in before[identifier] or identifier == unfinished
+                        if is_kept or delivery.route.match.concerns(alarm):
+                            progress = progresses.happened_by(reached[identifier][delivery.key], now)
+                            due = progresses.due(delivery.route, progress, alarm, now)
+                            rows.append(NotificationRow(identifier, delivery.key, progress, due.at if due else None))
+                await notifications.put(connection, rows)
+                if until is not None and unfinished is None:
+                    await notifications.note_handled(connection, until)
         self._wake()

@@ -75,6 +75,12 @@ def follow(route: NotifyRoute, progress: NotificationProgress, message: AlarmMes
     return progress._replace(news_at=(progress.news_at or message.at) if has_news else None)
 
 
+def happened_by(progress: NotificationProgress, now: datetime) -> NotificationProgress:
+    """The progress where a clock that is ahead has said when things happened: they count from now on."""
+    since, news_at = (None if moment is None else min(moment, now) for moment in (progress.since, progress.news_at))
+    return progress._replace(since=since, news_at=news_at)
+
+
 def news(route: NotifyRoute, progress: NotificationProgress, alarm: AlarmRecord) -> News | None:
     """What is to be told of an alarm, now or later; None: nothing."""
     is_over = alarm.end is not None

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from missionops.domain.severity import Severity
-from missionops.notifications import composer
+from missionops.notifications import composer, intake
 from missionops.notifications import target as targets
 from tests.integration.notifications.conftest import SECRET
 from tests.wait import until_async
@@ -407,10 +407,30 @@ async def test_a_route_that_comes_back_after_it_was_gone_goes_on_where_it_was(ho
     assert hook.titles()[2].startswith("2 alarms, first: RETRACTED SC-001 ")
 
 
-async def test_an_alarm_with_thousands_of_transitions_is_followed_to_the_last(hook, start, on, one):
-    alarm = await on.raise_()
-    await on.change(alarm, lambda: [alarm.add_comment("alice", on.clock.now, "x" * 2_000) for _ in range(2_000)])
-    notifier = await start(one)
+async def test_long_histories_are_followed_in_several_transactions(hook, start, on, one, monkeypatch):
+    monkeypatch.setattr(intake, "_LONGEST", 0)
+    alarm, other = await on.raise_(parameter="a"), await on.raise_(parameter="b")
+    await on.change(alarm, lambda: [alarm.add_comment("alice", on.clock.now, "Seen.") for _ in range(30)])
+    await on.acknowledge(other)
+    notifier = await start(one + 'match = {subsystem = "none"}\n[[routes]]\nto = "ops"\ngroup = 0\n')
+    await notifier.look()
+    assert hook.titles() == ["HIGH SC-001 a 71.5 °C"]
+    assert {*await on.followed()} == {alarm.revision, other.revision} == {31, 2}
+
+
+async def test_what_a_clock_that_was_ahead_has_raised_is_told_at_once_and_escalated_in_time(hook, start, on, clock):
+    notifier = await start(
+        f'[targets]\nops = "{hook.address("ops")}"\nboss = "{hook.address("boss")}"\n'
+        '[[routes]]\nto = "ops"\ngroup = 0\n[[routes]]\nto = "boss"\nafter = 300\ngroup = 0\n'
+    )
+    clock.move(3_600)
+    await on.raise_()
+    clock.move(-3_600)
     await notifier.look()
     assert hook.titles() == ["HIGH SC-001 temp 71.5 °C"]
-    assert await on.followed() == [alarm.revision] == [2_001]
+    clock.move(299)
+    await notifier.look()
+    assert hook.titles("boss") == []
+    clock.move(1)
+    await notifier.look()
+    assert hook.titles("boss") == ["HIGH SC-001 temp 71.5 °C"]

@@ -147,7 +147,10 @@ export function alarm(route) {
     view,
     ask,
     concerns: (/** @type {import("../live.js").Hint} */ hint) => hint.alarms || hint.events,
-    leave: () => dialog.dialog.remove(),
+    leave() {
+      dialog.dialog.remove();
+      plot.plot.stop();
+    },
     keys: isOperator
       ? [
           { key: "a", text: "acknowledge it", run: () => void accept() },

@@ -261,14 +261,14 @@ export function plots(route) {
   }
 
   const ticking = setInterval(() => {
-    if (!page.isConnected) return clearInterval(ticking);
     view.tick();
+    form.showMode(range);
     if (range.last === null || !picture?.data.isComplete || isNew || isOld || document.body.classList.contains("lost")) return undefined;
     const now = clock.now();
     picture = { ...picture, now, range: { from: now - range.last, to: now } };
     return show();
   }, 1000);
-  keys.listen(view.element, {
+  keys.listen(view.element, view.left.signal, {
     ArrowLeft: () => next(-1, false),
     ArrowRight: () => next(1, false),
     "Shift ArrowLeft": () => move(-0.5),
@@ -315,6 +315,10 @@ export function plots(route) {
       form.show(range);
     },
     concerns: (/** @type {any} */ hint) => (!hint.spacecraft || hint.spacecraft.includes(id)) && range.to > clock.now() - 60_000,
+    leave() {
+      clearInterval(ticking);
+      view.stop();
+    },
   };
 }
 

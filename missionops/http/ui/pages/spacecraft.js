@@ -253,10 +253,7 @@ export function spacecraft(route) {
     }
   }
 
-  const ticking = setInterval(() => {
-    if (!view.isConnected) clearInterval(ticking);
-    else if (latest.length > 0) fill();
-  }, 1000);
+  const ticking = setInterval(() => latest.length > 0 && fill(), 1000);
 
   freezing.show(query.get("at"));
   return {
@@ -278,6 +275,7 @@ export function spacecraft(route) {
       stale.configs ||= hint.configs !== false;
       return true;
     },
+    leave: () => clearInterval(ticking),
   };
 }
 

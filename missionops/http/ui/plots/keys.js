@@ -15,20 +15,16 @@ export const LISTED = [
 ].map(([key, text]) => ({ key, text }));
 
 /**
- * Listens for as long as the plot is on the page.
+ * Listens until the plot is shown no more.
  * @param {HTMLElement} plot
+ * @param {AbortSignal} left
  * @param {Record<string, () => void>} acts by key; `t c` and the like are two keys
  */
-export function listen(plot, acts) {
-  const ended = new AbortController();
+export function listen(plot, left, acts) {
   let before = "";
   addEventListener(
     "keydown",
     (event) => {
-      if (!plot.isConnected) {
-        ended.abort();
-        return;
-      }
       const target = /** @type {HTMLElement} */ (event.target);
       if (
         event.ctrlKey ||
@@ -48,6 +44,6 @@ export function listen(plot, acts) {
       event.preventDefault();
       act();
     },
-    { signal: ended.signal },
+    { signal: left },
   );
 }

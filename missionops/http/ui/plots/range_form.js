@@ -83,12 +83,24 @@ export class RangeForm {
     this.chosen({ from: first, to: last, last: follows ? last - first : null });
   }
 
+  /**
+   * Whether the plot follows the present: it cannot while the link is lost.
+   * @param {Range} range
+   */
+  showMode(range) {
+    const isLive = range.last !== null;
+    const isLost = document.body.classList.contains("lost");
+    const text = isLive ? (isLost ? "OLD" : "LIVE") : "PAUSED";
+    if (this.mode.textContent === text) return;
+    this.mode.textContent = text;
+    this.mode.title = isLive && !isLost ? "The plot follows the present." : "The plot does not show what comes in now.";
+    this.mode.classList.toggle("paused", !isLive || isLost);
+  }
+
   /** @param {Range} range */
   show(range) {
     const isLive = range.last !== null;
-    this.mode.textContent = isLive ? "LIVE" : "PAUSED";
-    this.mode.title = isLive ? "The plot follows the present." : "The plot does not show what comes in now.";
-    this.mode.classList.toggle("paused", !isLive);
+    this.showMode(range);
     this.live.textContent = isLive ? "Pause" : "Back to live";
     for (const span of this.spans) span.setAttribute("aria-pressed", String(isLive && duration(span.textContent) === range.last));
     const isEdited = document.activeElement === this.from || document.activeElement === this.to;

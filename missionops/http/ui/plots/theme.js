@@ -23,7 +23,7 @@ export function theme(probe) {
 const COLOURS = { CRITICAL: "critical", HIGH: "critical", MEDIUM: "warning", LOW: "low" };
 
 /**
- * The symbol of a severity: ▼, ◆ or ■, told apart without any colour.
+ * The symbol of a severity: ▼ with two edges, ▼, ◆ or ■, told apart without any colour.
  * @param {CanvasRenderingContext2D} context
  * @param {Theme} colours
  * @param {string} severity
@@ -51,6 +51,15 @@ export function symbol(context, colours, severity, x, y) {
   context.fill();
   context.strokeStyle = kind === "warning" ? colours.warningEdge : colours.raised;
   context.lineWidth = 1;
+  context.stroke();
+  if (severity !== "CRITICAL") return;
+  context.beginPath(); // a second edge, as its symbol has elsewhere
+  context.moveTo(x - size - 5, y - size - 2.5);
+  context.lineTo(x + size + 5, y - size - 2.5);
+  context.lineTo(x, y + size + 5);
+  context.closePath();
+  context.strokeStyle = colours.critical;
+  context.lineWidth = 1.2;
   context.stroke();
 }
 

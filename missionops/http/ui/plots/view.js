@@ -18,6 +18,7 @@ export class PlotView {
    */
   constructor(told) {
     this.told = told;
+    this.left = new AbortController();
     /** @type {Picture | null} */
     this.picture = null;
     /** @type {import("./layout.js").Layout | null} */
@@ -51,7 +52,12 @@ export class PlotView {
       this.probe,
     );
     new ResizeObserver(() => this.width !== this.layout?.width && this.redraw()).observe(this.element);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.redraw());
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.redraw(), { signal: this.left.signal });
+  }
+
+  /** It is shown no more: nothing of it stays behind. */
+  stop() {
+    this.left.abort();
   }
 
   get width() {
