@@ -22,11 +22,22 @@ _Version = Annotated[
     int | None, typer.Option("--version", min=1, metavar="N", help="This version; the one in force if not given.")
 ]
 _OldVersion = Annotated[
-    int | None, typer.Option("--version", min=1, metavar="N", help="In place of a file: an earlier version, again.")
+    int | None,
+    typer.Option(
+        "--version",
+        min=1,
+        metavar="N",
+        help="Put an earlier version in force again, in place of --file; list-configs shows them.",
+    ),
 ]
 _IfVersion = Annotated[
     int | None,
-    typer.Option("--if-version", min=0, metavar="N", help="Only if version N is in force; 0 means: no config yet."),
+    typer.Option(
+        "--if-version",
+        min=0,
+        metavar="N",
+        help="Do so only if version N is in force now; 0: only if there is no config yet.",
+    ),
 ]
 _Reason = Annotated[
     str | None, typer.Option("--reason", metavar="TEXT", help="Why, kept with the version: list-configs shows it.")
@@ -36,7 +47,7 @@ _Preview = Annotated[
     typer.Option(
         "--preview",
         metavar="SPAN",
-        help="Show first what it would have found since then: 30d, 12h or any time; and ask.",
+        help="First show what the limits would have found since then (30d, 12h, 2025-01-01T00:00:00Z), and ask.",
     ),
 ]
 _Yes = Annotated[bool, typer.Option("--yes", help="Do not ask, even if it leaves the spacecraft without limits.")]
@@ -72,9 +83,12 @@ def set_config(
 ) -> None:
     """Put limits in force for a spacecraft, in place of all that it had.
 
-    They count for everything that is published afterwards. Each fault of the file is shown with its path, and so is
-    what in it checks nothing. What `get-config --json` prints can be put back as it is. With --preview the effect on
-    stored telemetry is shown first; where there is no terminal to ask on, --yes puts it in force after that.
+    The new limits judge everything that is published afterwards. A file with a fault changes nothing: each fault is
+    shown with its path. A rule that can check nothing, such as one for a parameter that was never seen, is put in force
+    with a warning. The output of `get-config --json` can be put back as it is.
+
+    With --preview the effect on stored telemetry is shown first, and you are asked. Without a terminal to ask on, add
+    --yes: the limits are then put in force once the effect is shown.
 
       missionops set-config SC-001 --file limits.json --reason "Heater test"
 
@@ -130,7 +144,8 @@ def check_config(
 ) -> None:
     """Show which limits judge telemetry, and why the others do not.
 
-    "met" counts the newest 1,000 snapshots that the rule judged. Reported parameters without a rule are listed, too.
+    "met" says how many of the newest 1,000 snapshots a rule judged; where it judged none, the reason is shown.
+    Reported parameters without a rule are listed, too.
 
       missionops check-config SC-001
     """

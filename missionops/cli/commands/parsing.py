@@ -1,5 +1,7 @@
 """How commands take their arguments. Imported for every command and each help, so it imports little."""
 
+import inspect
+import re
 from typing import Annotated, Any
 
 import typer
@@ -7,6 +9,15 @@ from typer.core import TyperCommand, TyperGroup
 
 _SPACECRAFT = "spacecraft_id"
 SPACECRAFT_OPTION = "--spacecraft-id"
+
+_WORDS = (
+    ("^Value error, ", ""),
+    ("^Input should be greater than or equal to (.*)$", r"Give \1 or more."),
+    ("^Input should be less than or equal to (.*)$", r"Give \1 or less."),
+    ("^Input should be a valid integer.*$", "Give a whole number."),
+    ("^Input should be a valid number.*$", "Give a number."),
+)
+"""What pydantic, with which Typer checks arguments, says of a wrong one; and what a person is told."""
 
 _same_option = typer.Typer(add_completion=False)
 
@@ -39,6 +50,8 @@ class Command(_PlainFlags, TyperCommand):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if self.help:  # Typer keeps the line breaks of the source; examples are indented, and keep their lines
+            self.help = re.sub(r"(?<=\S)\n(?=\S)", " ", inspect.cleandoc(self.help))
         arguments = [each for each in self.params if each.param_type_name == "argument"]
         self._takes_spacecraft = bool(arguments) and arguments[0].name == _SPACECRAFT
         if self._takes_spacecraft:
@@ -46,6 +59,14 @@ class Command(_PlainFlags, TyperCommand):
             [option] = typer.main.get_command(_same_option).params
             option.expose_value = False
             self.params.append(option)
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().make_context(*args, **kwargs)
+        except typer.BadParameter as error:
+            for theirs, ours in _WORDS:
+                error.message = re.sub(theirs, ours, error.message)
+            raise
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if not self._takes_spacecraft:

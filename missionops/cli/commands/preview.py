@@ -17,7 +17,10 @@ _File = Annotated[
     Path | None, typer.Option("--file", "-f", metavar="PATH", help="The config as a JSON object; - is standard input.")
 ]
 _Version = Annotated[
-    int | None, typer.Option("--version", min=1, metavar="N", help="In place of a file: an earlier version.")
+    int | None,
+    typer.Option(
+        "--version", min=1, metavar="N", help="Preview an earlier version, in place of --file; list-configs shows them."
+    ),
 ]
 _DAYS = "-30d"
 
@@ -34,10 +37,10 @@ def preview_config(
 ) -> None:
     """Show what limits would have found in stored telemetry, beside what was found.
 
-    Nothing is changed.
+    Nothing is changed. The telemetry of the last 30 days is read, unless --from and --to say otherwise.
 
-    Of the last 30 days, unless --from and --to say otherwise. Each alarm that would be gained, lost or changed counts;
-    the percentiles p01 and p99 show where the values lie.
+    Shown are the alarms that the limits would add, remove or change, and for each parameter the percentiles p01 and
+    p99: 1 % of its values lie below p01, and 1 % above p99.
 
       missionops preview-config SC-001 --file draft.json --from 2025-01-01 --to 2025-01-31
 

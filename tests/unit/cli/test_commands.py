@@ -104,6 +104,24 @@ def test_wrong_usage_is_refused(capsys: pytest.CaptureFixture[str], monkeypatch:
     assert (done.code, done.out) == (2, "")
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("list-events --limit 0", "'--limit' / '-l': Give 1 or more."),
+        ("list-events --limit many", "'--limit' / '-l': Give a whole number."),
+        (
+            "list-events --min-severity BAD",
+            "'--min-severity': 'BAD' is not one of 'low', 'medium', 'high', 'critical'.",
+        ),
+        ("seed-demo-data --interval-seconds 1", "No such option: --interval-seconds"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_to_give(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, line: str, words: str
+) -> None:
+    assert words in run(capsys, monkeypatch, line).err
+
+
 def test_all_faults_are_listed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     done = run(capsys, monkeypatch, "simulate --list-faults")
     assert done.code == 0
