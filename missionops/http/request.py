@@ -39,7 +39,10 @@ def parse(operation: Operation, route: Route, request: HttpRequest, body: bytes,
         for name in fields:
             raise refused(name, "is no field of this request: it takes none in its query")
         if is_named and spacecraft_id is None:
-            spacecraft_id, body = _without_spacecraft_id(body)
+            spacecraft_id = request_parsing.from_body(body, _Addressed).spacecraft_id
+            rest = _object(body)
+            rest.pop("spacecraftId", None)
+            body = msgspec.json.encode(rest)  # over NATS the id is in the subject, and the body has none
         body = _with_fields(body, path)
         wanted = request_parsing.from_body(body, operation.request) if operation.request else body
     if is_named and spacecraft_id is None:
@@ -69,14 +72,6 @@ def _headers(request: HttpRequest) -> dict[str, str]:
 
 class _Addressed(msgspec.Struct, rename="camel"):
     spacecraft_id: str | None = None
-
-
-def _without_spacecraft_id(body: bytes) -> tuple[str | None, bytes]:
-    """The `spacecraftId` of a body, and the body without it: over NATS it is in the subject."""
-    spacecraft_id = request_parsing.from_body(body, _Addressed).spacecraft_id
-    rest = _object(body)
-    rest.pop("spacecraftId", None)
-    return spacecraft_id, msgspec.json.encode(rest)
 
 
 def _with_fields(body: bytes, path: Mapping[str, str]) -> bytes:

@@ -137,6 +137,12 @@ def health(found: Item) -> None:
     ingest = found["ingest"]
     colour = "green" if found["status"] == "ready" else "red"
     lag = "unknown here" if ingest["lag"] is None else f"{ingest['lag']:,} messages"
+    alarms = ingest["alarms"]
+    if alarms is None:
+        finding = "unknown here"
+    else:
+        waiting = f", {alarms['waitingSpans']:,} spans of telemetry wait" if alarms["waitingSpans"] else ""
+        finding = f"{alarms['state']}{waiting}"
     rows = {
         "status": Text(found["status"], colour),
         "version": text_of(found["version"]),
@@ -145,7 +151,7 @@ def health(found: Item) -> None:
         "role": text_of(ingest["role"]),
         "not handled yet": text_of(lag),
         "stored": text_of(f"{ingest['stored']:,} snapshots, {ingest['duplicates']:,} duplicates"),
-        "alarms": text_of(_alarm_finding(ingest["alarms"])),
+        "alarms": text_of(finding),
         "anomalies": text_of(_counts(ingest["anomalies"])),
         "dead letters": text_of(_counts(ingest["deadLetters"])),
         "lost": Text(f"{ingest['lost']:,} messages", "red" if ingest["lost"] else ""),
@@ -163,14 +169,6 @@ def health(found: Item) -> None:
     if found["warnings"]:
         rows["warnings"] = Text(terminal.printable(" ".join(found["warnings"])), "yellow")
     named(rows)
-
-
-def _alarm_finding(found: Item | None) -> str:
-    """How far the finding of alarms is behind."""
-    if found is None:
-        return "unknown here"
-    waiting = f", {found['waitingSpans']:,} spans of telemetry wait" if found["waitingSpans"] else ""
-    return f"{found['state']}{waiting}"
 
 
 def fleet(found: Item) -> None:
