@@ -76,17 +76,20 @@ async def between(
     return [read(row) for row in await connection.fetch(_BETWEEN, spacecraft_id, *key, *between)]
 
 
-_ALL_FROM = f"""
-SELECT {_COLUMNS} FROM app.alarm
-WHERE spacecraft_id = $1 AND NOT is_retracted AND "check" <> 'SILENT'
-    AND (closed_position IS NULL OR closed_position >= $2)
-ORDER BY raised_position LIMIT $3
+_OF_KEYS = f"""
+SELECT {_COLUMNS} FROM app.alarm JOIN unnest($2::text[], $3::text[]) AS wanted (parameter, "check")
+    USING (parameter, "check")
+WHERE spacecraft_id = $1 AND NOT is_retracted AND (closed_position IS NULL OR closed_position >= $4)
+ORDER BY raised_position LIMIT $5
 """  # noqa: S608 - of our own columns
 
 
-async def all_from(connection: Connection, spacecraft_id: str, first: Position, most: int) -> list[Alarm]:
-    """The alarms of a spacecraft, of any check, that were open at a position or later, in order, at most so many."""
-    rows = await connection.fetch(_ALL_FROM, spacecraft_id, positions.written(first), most)
+async def of_keys(
+    connection: Connection, spacecraft_id: str, keys: Iterable[tuple[str, str]], first: Position, most: int
+) -> list[Alarm]:
+    """The alarms of these parameters and checks that were open at a position or later, in order, at most so many."""
+    names, checks = map(list, zip(*keys, strict=True))
+    rows = await connection.fetch(_OF_KEYS, spacecraft_id, names, checks, positions.written(first), most)
     return [read(row) for row in rows]
 
 

@@ -1,6 +1,5 @@
 """Drafts: what is marked of one spacecraft, folded again from what is stored, before it is kept."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -8,6 +7,7 @@ import msgspec
 
 from missionops.domain import rule
 from missionops.domain.alarm import Alarm
+from missionops.domain.episodes.episode import Position
 from missionops.ingest.alarms import late, marked_spans
 from missionops.ingest.alarms.known_alarms import KnownAlarms
 from missionops.ingest.alarms.late import MarkedSpan, Refold
@@ -16,10 +16,9 @@ from missionops.ingest.alarms.memory import Key, LiveFold, SpacecraftMemory
 from missionops.store import alarm_marks, alarms, configs
 from missionops.store.alarm_marks import Marked
 
-_FEW_KEYS = 20
 _KEYS_AT_ONCE = 50
-"""Of so many the rules are read and compiled together; other tasks run in between."""
-_MOST_PRELOADED = 5_000
+"""Checks of which rules and alarms are read together."""
+_MOST_PRELOADED = 2_000
 """Alarms that are read at once, of some kB each."""
 
 
@@ -61,19 +60,15 @@ async def _fold(
 ) -> list[KnownAlarms]:
     """Fold spans again, and remember where the folds stand; returns what became of alarms."""
     connection, spacecraft_id, history, versions = stored
-    preloaded: dict[Key, list[Alarm]] = {}
     since = min((span.first for of_key in spans.values() for span in of_key), default=late.END)
-    if len(spans) > _FEW_KEYS:  # one query for all instead of one for each
-        for one in await alarms.all_from(connection, spacecraft_id, since, _MOST_PRELOADED):
-            preloaded.setdefault((one.parameter, rule.PLACES[one.check]), []).append(one)
-    is_whole = len(spans) > _FEW_KEYS and sum(map(len, preloaded.values())) < _MOST_PRELOADED
     found, keys = [], [*spans]
     for number, (key, of_key) in enumerate(spans.items()):
         if number % _KEYS_AT_ONCE == 0:
-            versions.prepare([*{name for name, _ in keys[number : number + _KEYS_AT_ONCE]}])
-            await asyncio.sleep(0)
+            next_keys = keys[number : number + _KEYS_AT_ONCE]
+            history.prepare([*{name for name, _ in next_keys}])
+            preloaded = await _preloaded(stored, next_keys, since)
         known = KnownAlarms(connection, spacecraft_id, key)
-        if is_whole:
+        if preloaded is not None:
             known.preload(preloaded.get(key, ()), since, late.END)
         refold = Refold(history, versions, key, known)
         for span in marked_spans.merged(of_key):
@@ -85,7 +80,22 @@ async def _fold(
                 memory.live[key] = LiveFold(
                     msgspec.structs.replace(memory.live[key].fold, episode=opened.now), opened.id
                 )
-        found.append(known)
+        if known.has_changed:
+            found.append(known)
+    return found
+
+
+async def _preloaded(
+    stored: StoredHistory, keys: Sequence[Key], since: Position
+) -> Mapping[Key, Sequence[Alarm]] | None:
+    """The alarms of these checks since a position, by one query for all; None where they are too many."""
+    wanted = [(name, rule.KINDS[kind]) for name, kind in keys]
+    alarms_found = await alarms.of_keys(stored.connection, stored.spacecraft_id, wanted, since, _MOST_PRELOADED)
+    if len(alarms_found) >= _MOST_PRELOADED:
+        return None
+    found = dict[Key, list[Alarm]]()
+    for one in alarms_found:
+        found.setdefault((one.parameter, rule.PLACES[one.check]), []).append(one)
     return found
 
 

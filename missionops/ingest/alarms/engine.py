@@ -5,7 +5,6 @@ the last transaction that was committed.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from itertools import chain
@@ -36,6 +35,8 @@ Fence = Callable[[Connection], Awaitable[None]]
 
 _MOST_NEW = 2_000
 """Alarms that a batch raises at most; to keep and to tell one takes about a third of a millisecond."""
+_DRAFTING = "SET LOCAL transaction_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = '30s'"
+"""To fold years again may take minutes; nothing is locked meanwhile."""
 _TRIES = 3
 _LONGEST = 2.0
 """Seconds for which batches wait at most."""
@@ -193,7 +194,7 @@ class AlarmEngine:
         return keys
 
     async def work_off(self, connection: Connection, spacecraft_id: str, fence: Fence) -> None:
-        """Fold again what is marked of a spacecraft, in a transaction of its own that ends with `fence`.
+        """Fold again what is marked of a spacecraft, and keep the result in a transaction that ends with `fence`.
 
         Batches go on meanwhile. Only where one brings more of this spacecraft each time, and has it folded at once,
         they have to wait in the end, for a bounded time: TimeoutError if that is not enough.
@@ -202,10 +203,13 @@ class AlarmEngine:
             async with self.lock:  # no batch is between its finding and its commit
                 base = self._base(spacecraft_id)
                 changes, memory = base.changes, base.copy()
-            async with contextlib.AsyncExitStack() as until_committed, connection.transaction():
+            async with connection.transaction(readonly=True):
+                await connection.execute(_DRAFTING)
                 found = await self._draft(connection, spacecraft_id, base, changes, memory)
-                await until_committed.enter_async_context(self.lock)
-                if found is None or await self._finish(connection, found, fence):
+            if found is None:
+                return
+            async with self.lock, connection.transaction():
+                if await self._finish(connection, found, fence):
                     return
         async with self.lock, asyncio.timeout(_LONGEST), connection.transaction():
             base = self._base(spacecraft_id)
@@ -217,8 +221,8 @@ class AlarmEngine:
     async def _draft(
         self, connection: Connection, spacecraft_id: str, base: SpacecraftMemory, changes: int, memory: SpacecraftMemory
     ) -> Draft | None:
-        history = History(JudgedSnapshots(connection, spacecraft_id, self._names))
         versions = RuleVersions(connection, spacecraft_id)
+        history = History(JudgedSnapshots(connection, spacecraft_id, self._names), versions)
         stored = StoredHistory(connection, spacecraft_id, history, versions)
         return await draft.made(stored, base, changes=changes, memory=memory)
 

@@ -129,6 +129,11 @@ class KnownAlarms:
         """The one that is open."""
         return next((one for one in reversed(self._there) if one.now.end is None), None)
 
+    @property
+    def has_changed(self) -> bool:
+        """Whether there is anything to write."""
+        return any(True for _ in self.new()) or any(True for _ in self.changed())
+
     def new(self) -> Iterator[New]:
         """Those that are to be raised."""
         for one in (*self._left, *self._there):

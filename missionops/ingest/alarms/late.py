@@ -27,6 +27,8 @@ BEGINNING: Position = episodes.beginning_of(_EARLIEST)
 END: Position = episodes.end_of(timestamp.to_microseconds(timestamp.LATEST))
 _MOST_KEPT = 2_000
 """Snapshots that are kept for the next parameter to be folded."""
+_LARGE = 200
+"""Values in a snapshot above which those are left out that nobody needs."""
 _PAUSE = 500
 """Readings after which other tasks run."""
 
@@ -41,12 +43,25 @@ class MarkedSpan(NamedTuple):
 
 
 class History:
-    """The snapshots of one spacecraft in both directions; what was read for one parameter is kept for the next."""
+    """The snapshots of one spacecraft in both directions; what was read for one parameter is kept for the next.
 
-    def __init__(self, snapshots: JudgedSnapshots) -> None:
+    Of large snapshots only the values are kept that the prepared parameters need.
+    """
+
+    def __init__(self, snapshots: JudgedSnapshots, versions: RuleVersions) -> None:
         self._snapshots = snapshots
+        self._versions = versions
+        self._is_narrowed = False
         self._kept: dict[tuple[bool, Position], list[JudgedSnapshot]] = {}
         self._sources: dict[tuple[bool, Position], AsyncIterator[JudgedSnapshot] | None] = {}
+
+    def prepare(self, parameters: Sequence[str]) -> None:
+        """What is asked for next is about these parameters."""
+        self._versions.prepare(parameters)
+        if self._is_narrowed:
+            self._kept.clear()
+            self._sources.clear()
+            self._is_narrowed = False
 
     async def has_misdated(self) -> bool:
         """Whether any of them stands elsewhere than at its timestamp."""
@@ -72,6 +87,10 @@ class History:
         if rest is None:
             return
         async for one in rest:
+            if len(one.values) > _LARGE:
+                self._is_narrowed = True
+                used = await self._versions.used(one.version)
+                one = one._replace(values={name: one.values[name] for name in used & one.values.keys()})  # noqa: PLW2901
             if len(kept) < _MOST_KEPT:
                 kept.append(one)
             yield one

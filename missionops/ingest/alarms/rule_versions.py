@@ -25,6 +25,7 @@ class RuleVersions:
         self._spacecraft_id = spacecraft_id
         self._parameters: Sequence[str] = ()
         self._kept: dict[int, Rules] = {}
+        self._used: dict[int, frozenset[str]] = {}
         self._spans: dict[Key, list[tuple[int, int | None]]] | None = None
         """By check the versions that have it: the first of each row, and the first that does not."""
         self.starts: list[tuple[int, int]] = []
@@ -39,6 +40,7 @@ class RuleVersions:
         """What is asked for next is about these: of a document of 10,000 rules no others are compiled."""
         self._parameters = parameters
         self._kept.clear()
+        self._used.clear()
 
     async def reading(self, snapshot: JudgedSnapshot, key: Key) -> Reading:
         """What a snapshot means for one of the prepared parameters and a kind of check."""
@@ -52,8 +54,20 @@ class RuleVersions:
         check = in_context.checks[kind]
         return Reading(snapshot.position, value, check, snapshot.version, in_context.acknowledge)
 
+    async def used(self, version: int) -> frozenset[str]:
+        """The parameters whose values the readings of the prepared ones need: their own, and those of conditions."""
+        if (found := self._used.get(version)) is None:
+            if (rules := self._kept.get(version)) is None:
+                rules = await self._compiled(version)
+            contexts = [context for one in rules.values() for context, _ in one.when]
+            conditions = frozenset(condition.parameter for context in contexts for condition in context)
+            found = self._used[version] = conditions.union(self._parameters)
+        return found
+
     async def _compiled(self, version: int) -> Rules:
-        found = await configs.rules(self._connection, self._spacecraft_id, [version], self._parameters)
+        found = {}
+        if self._parameters:
+            found = await configs.rules(self._connection, self._spacecraft_id, [version], self._parameters)
         document = {name: msgspec.json.decode(given) for (_, name), given in found.items()}
         if (len(self._kept) + 1) * len(self._parameters) > _MOST_RULES:
             self._kept.clear()

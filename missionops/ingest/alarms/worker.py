@@ -1,6 +1,7 @@
 """The alarm worker of a session: folds again what batches have marked, one spacecraft after another.
 
-It never waits for long: of telemetry that comes late it takes together what came within a second.
+It never waits for long: of telemetry that comes late it takes together what came within a second, and a spacecraft with
+very much to fold again goes on beside the others.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
+from typing import NamedTuple
 
 import asyncpg
 
@@ -28,6 +30,8 @@ _LOOK = 1.0
 """Seconds between two looks for what is due."""
 _PAUSE = 1.0
 """Seconds before another attempt to reach a database that is away."""
+_LONG = 5.0
+"""Seconds after which other spacecraft no longer wait for one."""
 _MOST = 100
 """Spacecraft that are looked up at a time."""
 _SET_ASIDE = 30.0
@@ -37,6 +41,14 @@ _LIMITS = {"transaction_timeout": "30s", "lock_timeout": "5s"}
 """An owner that was stopped would hold its locks against its successor."""
 
 _EXPECTED = (MissionopsError, asyncpg.LockNotAvailableError)
+
+
+class _Drafting(NamedTuple):
+    """A spacecraft whose marks are worked off."""
+
+    spacecraft_id: str
+    task: asyncio.Task[None]
+    connection: Connection
 
 
 class AlarmWorker:
@@ -59,23 +71,28 @@ class AlarmWorker:
         self._set_aside: dict[str, float] = {}
         """By spacecraft: until when."""
         self._repeats = RepeatFilter()
+        self._idle: list[Connection] = []
+        """At least one: the others are waited for."""
+        self._long: _Drafting | None = None
 
     async def run(self) -> None:
-        """Work, on a connection of its own."""
+        """Work, on connections of its own."""
         try:
             while True:
                 try:
-                    async with database.connected(self._database_url, **_LIMITS) as connection:
-                        await connection.add_listener(alarm_marks.CHANNEL, lambda *_: self._engine.marked.set())
-                        while not connection.is_closed():
-                            self._engine.marked.clear()
-                            await self.work_off_due(connection)
-                            await self._find_silent(connection)
-                            while await self._end_shelves(connection) == shelving.ENDED_AT_ONCE:
-                                pass
-                            with contextlib.suppress(TimeoutError):
-                                async with asyncio.timeout(_LOOK):
-                                    await self._engine.marked.wait()
+                    async with (
+                        database.connected(self._database_url, **_LIMITS) as one,
+                        database.connected(self._database_url, **_LIMITS) as other,
+                    ):
+                        await one.add_listener(alarm_marks.CHANNEL, lambda *_: self._engine.marked.set())
+                        self._idle = [other, one]
+                        try:
+                            while not one.is_closed() and not other.is_closed():
+                                await self._work()
+                        finally:
+                            ended, self._long = self._long, None
+                            if ended:
+                                await _ended(ended.task)
                 except OwnershipLost:
                     raise
                 except (*database.AWAY, MissionopsError) as error:
@@ -84,27 +101,72 @@ class AlarmWorker:
         finally:
             self._status.forget()
 
-    async def work_off_due(self, connection: Connection) -> None:
+    async def _work(self) -> None:
+        """Do what is due, and wait until there may be more."""
+        self._engine.marked.clear()
+        await self._work_off_due()
+        await self._find_silent(self._idle[-1])
+        while await self._end_shelves(self._idle[-1]) == shelving.ENDED_AT_ONCE:
+            pass
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK):
+                await self._engine.marked.wait()
+
+    async def _work_off_due(self) -> None:
         """Work until nothing is due."""
-        fence = partial(alarm_marks.fence, lease=self._lease)
         while True:
+            if self._long and self._long.task.done():
+                ended, self._long = self._long, None
+                self._idle.append(ended.connection)
+                self._take(ended)
             now = time.monotonic()
             self._set_aside = {name: until for name, until in self._set_aside.items() if until > now}
-            spacecraft_ids = await alarm_marks.due(connection, self._lease, _MOST, self._set_aside)
+            busy = {*self._set_aside, *([self._long.spacecraft_id] if self._long else ())}
+            connection = self._idle[-1]
+            spacecraft_ids = await alarm_marks.due(connection, self._lease, _MOST, busy)
             self._status.note_waiting(await alarm_marks.waiting(connection), self._set_aside)
             if not spacecraft_ids:
                 return
             for spacecraft_id in spacecraft_ids:
-                try:
-                    await self._engine.work_off(connection, spacecraft_id, fence)
-                except OwnershipLost:
-                    raise
-                except Exception as error:
-                    self._engine.forget(spacecraft_id)
-                    is_too_much = isinstance(error, TimeoutError)  # for the time that batches may wait
-                    if connection.is_closed() or (database.is_outage(error) and not is_too_much):
-                        raise
-                    self._pass_over(spacecraft_id, error)
+                await self._work_off(spacecraft_id)
+
+    async def _work_off(self, spacecraft_id: str) -> None:
+        """Work off the marks of one spacecraft; if that takes long, one of them at a time goes on beside the others."""
+        connection, fence = self._idle.pop(), partial(alarm_marks.fence, lease=self._lease)
+        task = asyncio.create_task(self._engine.work_off(connection, spacecraft_id, fence))
+        current = _Drafting(spacecraft_id, task, connection)
+        try:
+            await asyncio.wait({task}, timeout=_LONG)
+            if not task.done() and self._long is None:
+                self._long = current
+                return
+        finally:
+            if self._long is not current:
+                self._idle.append(connection)
+                await _ended(task)
+        self._take(current)
+
+    def _take(self, ended: "_Drafting") -> None:
+        """Go on with others if it failed: it is tried again in a while."""
+        spacecraft_id, task, connection = ended
+        if task.cancelled():
+            error: BaseException | None = TimeoutError("those of another spacecraft take long, too, and come first")
+        else:
+            error = task.exception()
+        if error is None:
+            return
+        self._engine.forget(spacecraft_id)
+        is_outage = connection.is_closed() or database.is_outage(error)
+        if isinstance(error, OwnershipLost) or (is_outage and not isinstance(error, TimeoutError)):
+            raise error
+        self._set_aside[spacecraft_id] = time.monotonic() + _SET_ASIDE
+        self._status.count_failure()
+        if self._repeats.is_new(f"{type(error).__name__} {error}"):
+            is_expected = isinstance(error, (*_EXPECTED, TimeoutError))
+            reason = str(error) or "to find them takes longer than batches may wait"
+            log.log(logging.WARNING if is_expected else logging.ERROR, "alarms of %s are not up to date: %s",
+                    spacecraft_id, reason, exc_info=None if is_expected else error,
+                    extra={"spacecraft": spacecraft_id})  # fmt: skip
 
     async def _find_silent(self, connection: Connection) -> None:
         """Whoever has not been heard for long is an alarm; not while what was received is still to be handled."""
@@ -120,13 +182,8 @@ class AlarmWorker:
             await alarm_marks.fence(connection, self._lease)
         return ended
 
-    def _pass_over(self, spacecraft_id: str, error: Exception) -> None:
-        """Go on with other spacecraft; this one is tried again in a while."""
-        self._set_aside[spacecraft_id] = time.monotonic() + _SET_ASIDE
-        self._status.count_failure()
-        if self._repeats.is_new(f"{type(error).__name__} {error}"):
-            is_expected = isinstance(error, (*_EXPECTED, TimeoutError))
-            reason = str(error) or "to find them takes longer than batches may wait"
-            log.log(logging.WARNING if is_expected else logging.ERROR, "alarms of %s are not up to date: %s",
-                    spacecraft_id, reason, exc_info=None if is_expected else error,
-                    extra={"spacecraft": spacecraft_id})  # fmt: skip
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """Stop a task, unless it has ended, and wait until its transaction is rolled back."""
+    task.cancel()
+    await asyncio.wait({task})
