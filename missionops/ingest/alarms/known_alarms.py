@@ -53,22 +53,26 @@ class KnownAlarms:
         self._by_id = {one.id: one for one in self._there}
 
     async def cover(self, first: Position, last: Position) -> None:
-        """Have all that were open between these positions."""
+        """Have all that were open between these positions; of what is near, only what was not read before is read."""
+        known = {one.id: one for one in (*self._left, *self._there)}
+        missing = [(first, last)]
         if self._first is not None and self._last is not None:
             if self._first <= first and last <= self._last:
                 return
-            is_near = first[0] <= self._last[0] + DAY and last[0] >= self._first[0] - DAY
-            if is_near:
+            if first[0] <= self._last[0] + DAY and last[0] >= self._first[0] - DAY:
+                missing = [(first, self._first)] if first < self._first else []
+                missing += [(self._last, last)] if last > self._last else []
                 first, last = min(first, self._first), max(last, self._last)
-        key = self._key[0], rule.KINDS[self._key[1]]
-        found = await alarms.between(self._connection, self._spacecraft_id, key, first, last)
+            else:
+                known = {name: one for name, one in known.items() if one.told is not one.now or one.is_retracted}
         self._first, self._last = first, last
-        changed = {one.id: one for one in (*self._left, *self._there) if one.told is not one.now or one.is_retracted}
-        there = [changed.pop(one.id, KnownAlarm(one.id, one.episode, one.episode)) for one in found]
-        self._left = [one for one in there if one.is_retracted]
-        self._there = [one for one in there if not one.is_retracted]
-        for one in changed.values():  # new, or moved out of what the database says lies between
-            (self._left if one.is_retracted or not self._lies_between(one.now) else self._there).append(one)
+        key = self._key[0], rule.KINDS[self._key[1]]
+        for part in missing:
+            for one in await alarms.between(self._connection, self._spacecraft_id, key, *part):
+                known.setdefault(one.id, KnownAlarm(one.id, one.episode, one.episode))
+        self._left, self._there = [], []
+        for each in known.values():  # some are new, or have moved
+            (self._left if each.is_retracted or not self._lies_between(each.now) else self._there).append(each)
         self._there.sort(key=lambda one: one.now.raised_at)
         self._by_id = {one.id: one for one in self._there}
 
