@@ -16,7 +16,7 @@ from tests.resilience.clients import Clients, Load
 from tests.resilience.environment import AWAY, SMALL_BATCHES, Environment, environment, postgres
 from tests.resilience.faults import FaultInjector
 from tests.resilience.latency import Disturbances, Latencies
-from tests.resilience.ledger import Ledger
+from tests.resilience.ledger import MARKS, Ledger
 from tests.resilience.memory import MemoryMonitor
 from tests.resilience.report import Report
 
@@ -156,9 +156,7 @@ async def _is_handled(found: Environment) -> bool:
 async def _is_published(found: Environment, ledger: Ledger) -> bool:
     """Whether as much is published as is stored, if not the same."""
     [stored] = await found.fetch("SELECT (SELECT count(*) FROM app.anomaly), (SELECT count(*) FROM app.event)")
-    query = (
-        "SELECT (SELECT count(*) FROM app.alarm_mark) + (SELECT count(*) FROM app.alarm_transition WHERE is_waiting)"
-    )
+    query = f"SELECT ({MARKS}) + (SELECT count(*) FROM app.alarm_transition WHERE is_waiting)"  # noqa: S608 - our own
     [waiting] = await found.fetch(query)
     if waiting[0]:
         return False

@@ -25,8 +25,10 @@ _HOUR = 3_600_000_000
 _EARLIEST = timestamp.to_microseconds(timestamp.EARLIEST)
 BEGINNING: Position = episodes.beginning_of(_EARLIEST)
 END: Position = episodes.end_of(timestamp.to_microseconds(timestamp.LATEST))
-_MOST_KEPT = 2_000
-"""Snapshots that are kept for the next parameter to be folded."""
+_MOST_KEPT = 150_000
+"""Values of snapshots that are kept for the next parameter to be folded, of some 80 bytes each."""
+_OF_ITSELF = 5
+"""A snapshot takes as much memory as so many values, beside its own."""
 _LARGE = 200
 """Values in a snapshot above which those are left out that nobody needs."""
 _PAUSE = 500
@@ -52,6 +54,10 @@ class History:
         self._snapshots = snapshots
         self._versions = versions
         self._is_narrowed = False
+        self._count = 0
+        """How many values are kept."""
+        self._cut: set[tuple[bool, Position]] = set()
+        """Of these not all are kept that were read."""
         self._kept: dict[tuple[bool, Position], list[JudgedSnapshot]] = {}
         self._sources: dict[tuple[bool, Position], AsyncIterator[JudgedSnapshot] | None] = {}
 
@@ -61,7 +67,8 @@ class History:
         if self._is_narrowed:
             self._kept.clear()
             self._sources.clear()
-            self._is_narrowed = False
+            self._cut.clear()
+            self._is_narrowed, self._count = False, 0
 
     async def has_misdated(self) -> bool:
         """Whether any of them stands elsewhere than at its timestamp."""
@@ -76,14 +83,14 @@ class History:
         return self._read(position, is_ascending=False)
 
     async def _read(self, position: Position, *, is_ascending: bool) -> AsyncIterator[JudgedSnapshot]:
-        source = self._snapshots.after if is_ascending else self._snapshots.before
-        kept = self._kept.setdefault((is_ascending, position), [])
+        source, key = self._snapshots.after if is_ascending else self._snapshots.before, (is_ascending, position)
+        kept = self._kept.setdefault(key, [])
         for one in kept:
             yield one
-        if len(kept) < _MOST_KEPT:
-            rest = self._sources.setdefault((is_ascending, position), source(position))
+        if key in self._cut:
+            rest: AsyncIterator[JudgedSnapshot] | None = source(kept[-1].position if kept else position)
         else:
-            rest = source(kept[-1].position)
+            rest = self._sources.setdefault(key, source(position))
         if rest is None:
             return
         async for one in rest:
@@ -91,11 +98,14 @@ class History:
                 self._is_narrowed = True
                 used = await self._versions.used(one.version)
                 one = one._replace(values={name: one.values[name] for name in used & one.values.keys()})  # noqa: PLW2901
-            if len(kept) < _MOST_KEPT:
+            if self._count > _MOST_KEPT:
+                self._cut.add(key)
+            if key not in self._cut:
                 kept.append(one)
+                self._count += len(one.values) + _OF_ITSELF
             yield one
-        if len(kept) < _MOST_KEPT:
-            self._sources[is_ascending, position] = None
+        if key not in self._cut:
+            self._sources[key] = None
 
 
 class Refold:

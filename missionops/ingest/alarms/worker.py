@@ -187,3 +187,5 @@ async def _ended(task: asyncio.Task[None]) -> None:
     """Stop a task, unless it has ended, and wait until its transaction is rolled back."""
     task.cancel()
     await asyncio.wait({task})
+    if not task.cancelled():
+        task.exception()  # whoever waits for it asks again; of one that is given up nobody does
