@@ -20,6 +20,7 @@ from missionops.ingest.alarms.memory import AlarmMemory, Key, SpacecraftMemory
 from missionops.ingest.alarms.rule_texts import RuleTexts
 from missionops.ingest.alarms.rule_versions import RuleVersions
 from missionops.ingest.alarms.silence import Silence
+from missionops.ingest.alarms.writing import Beside
 from missionops.ingest.limits_cache import LimitsCache
 from missionops.store import alarm_marks, alarms, config_checks, database
 from missionops.store.alarm_marks import Mark
@@ -37,6 +38,8 @@ _MOST_NEW = 2_000
 """Alarms that a batch raises at most; to keep and to tell one takes about a third of a millisecond."""
 _DRAFTING = "SET LOCAL transaction_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = '30s'"
 """To fold years again may take minutes; nothing is locked meanwhile."""
+_PORTION = 200
+"""Checks of which the alarms are written together, of some 10 kB each while they are."""
 _TRIES = 3
 _LONGEST = 2.0
 """Seconds for which batches wait at most."""
@@ -238,9 +241,15 @@ class AlarmEngine:
             return False
         for version, time in found.began.items():
             await alarm_marks.begin_config(connection, spacecraft_id, version, time)
-        new = [one for known in found.found for one in known.new()]
-        changed = {name: becomes for known in found.found for name, becomes in known.changed()}
-        await writing.write(connection, self.partition, new, changed, self._texts)
+        beside = Beside(
+            {(spacecraft_id, known.key[0]) for known in found.found if known.open},
+            {name for known in found.found for name, _ in known.changed()},
+        )
+        parts = (found.found[start : start + _PORTION] for start in range(0, len(found.found), _PORTION))
+        for part in parts:  # what becomes of an alarm concerns others of its check alone
+            new = [one for known in part for one in known.new()]
+            changed = {name: becomes for known in part for name, becomes in known.changed()}
+            await writing.write(connection, self.partition, new, changed, self._texts, beside=beside)
         await alarm_marks.remove(connection, found.marked)
         await fence(connection)
         # Before the commit: if that fails, the caller has it forgotten.

@@ -37,7 +37,7 @@ class KnownAlarms:
     def __init__(self, connection: Connection, spacecraft_id: str, key: Key) -> None:
         self._connection = connection
         self._spacecraft_id = spacecraft_id
-        self._key = key
+        self.key = key
         self._first: Position | None = None
         self._last: Position | None = None
         self._there: list[KnownAlarm] = []
@@ -66,7 +66,7 @@ class KnownAlarms:
             else:
                 known = {name: one for name, one in known.items() if one.told is not one.now or one.is_retracted}
         self._first, self._last = first, last
-        key = self._key[0], rule.KINDS[self._key[1]]
+        key = self.key[0], rule.KINDS[self.key[1]]
         for part in missing:
             for one in await alarms.between(self._connection, self._spacecraft_id, key, *part):
                 known.setdefault(one.id, KnownAlarm(one.id, one.episode, one.episode))
@@ -115,7 +115,7 @@ class KnownAlarms:
         It is given with those of the part that was folded again, and with the episodes before. None where all of it has
         to be read. No snapshot of the spacecraft may be misdated.
         """
-        parameter, check = self._key[0], rule.KINDS[self._key[1]]
+        parameter, check = self.key[0], rule.KINDS[self.key[1]]
         if check == "STALE":  # it has no samples
             return Facts(level=episode.severity)
         if check == "CHANGE" or (found := joined_facts.joined(episode, old)) is None:
@@ -142,7 +142,7 @@ class KnownAlarms:
         """Those that are to be raised."""
         for one in (*self._left, *self._there):
             if one.told is None and not one.is_retracted:
-                yield New(one.id, self._spacecraft_id, self._key, one.now, one.is_late)
+                yield New(one.id, self._spacecraft_id, self.key, one.now, one.is_late)
 
     def changed(self) -> Iterator[tuple[str, GoesOn | Retracted[str]]]:
         """What became of those that were told; of several steps, what they come to."""

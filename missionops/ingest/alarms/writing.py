@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -35,8 +36,26 @@ def new_id() -> str:
     return f"al_{secrets.token_hex(16)}"
 
 
+class Beside(NamedTuple):
+    """What else becomes of alarms in the same transaction."""
+
+    active: AbstractSet[tuple[str, str]] = frozenset()
+    """The parameters of spacecraft that have an active alarm by it."""
+    changed: AbstractSet[str] = frozenset()
+    """The ids of the alarms that change."""
+
+
+_ALONE = Beside()
+
+
 async def write(
-    connection: Connection, partition: int, new: Sequence[New], changed: Mapping[str, Becomes], texts: RuleTexts
+    connection: Connection,
+    partition: int,
+    new: Sequence[New],
+    changed: Mapping[str, Becomes],
+    texts: RuleTexts,
+    *,
+    beside: Beside = _ALONE,
 ) -> Sequence[Told]:
     """Keep new alarms and what became of others, given by id, and tell it in that order."""
     if not new and not changed:
@@ -59,9 +78,9 @@ async def write(
     found = [_alarm(one, rules, now) for one in new]
     for identifier, episode in risen.items():
         _explain(locked[identifier], episode, rules)
-    await alarms.place(
-        connection, [*found, *locked.values()], now, _active([*found, *locked.values()], changed), locked
-    )
+    all_of_them = [*found, *locked.values()]
+    active = _active(all_of_them, changed) | beside.active
+    await alarms.place(connection, all_of_them, now, active, locked.keys() | beside.changed)
 
     told: list[Told] = []
     for identifier, end in retracted.items():
