@@ -34,5 +34,6 @@ def shared_place() -> Iterator[Place]:
 def up(shared_place: Place) -> Up:
     """`missionops up --ephemeral`, for tests that leave it as it is; each uses a spacecraft of its own."""
     notify = shared_place.work / "notify.toml"  # for its metrics: nobody is told of anything
-    notify.write_text('[targets]\nnobody = "json://127.0.0.1:9"\n')
+    route = '[[routes]]\nto = ["nobody"]\nmatch = { spacecraft = "unheard" }\n'
+    notify.write_text(f'[targets]\nnobody = "json://127.0.0.1:9"\n{route}')
     return shared_place.up("--ephemeral", MISSIONOPS_NOTIFY_FILE=str(notify))
