@@ -70,10 +70,10 @@ async def after_a_failure(bench: Bench) -> None:
     await bench.report((10, 40))
     write, attempts = writing.write, iter((True,))
 
-    async def fail_once(*given: Any) -> Any:
+    async def fail_once(*given: Any, **named: Any) -> Any:
         if next(attempts, False):
             raise LookupError("planted")
-        return await write(*given)
+        return await write(*given, **named)
 
     bench.patch.setattr(writing, "write", fail_once)
     await bench.report((20, 60))
