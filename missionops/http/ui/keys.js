@@ -1,7 +1,7 @@
 // Keys, and the dialog that lists them. Single keys can be switched off: some people's hands or speech press them by chance.
 
 import { h } from "./dom.js";
-import { link } from "./route.js";
+import { current, link } from "./route.js";
 import { themeChoice } from "./theme.js";
 
 /**
@@ -53,6 +53,7 @@ export function listen(goTo) {
   });
   choice.checked = isOn;
   const own = h("div");
+  const wall = h("a", { click: () => dialog.close() }, "This page as a wall display");
   const dialog = h(
     "dialog",
     { "aria-labelledby": "keys" },
@@ -60,11 +61,14 @@ export function listen(goTo) {
     list(LISTED),
     own,
     h("p", {}, h("label", {}, choice, " Single keys are on"), " ", h("label", { class: "field theme" }, "Theme", themeChoice())),
+    h("p", {}, wall, ": without what is clicked, for a display that all look at"),
     h("p", {}, h("button", { type: "button", click: () => dialog.close() }, "Close")),
   );
   document.body.append(dialog);
   function help() {
     own.replaceChildren(...(ofPage.length ? [h("h3", {}, "On this page"), list(ofPage.map(({ key, text }) => [key, text]))] : []));
+    const { path, query } = current();
+    wall.href = link(path, { ...Object.fromEntries(query), kiosk: 1 });
     dialog.showModal();
   }
   addEventListener("keydown", (event) => {

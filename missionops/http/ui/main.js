@@ -16,7 +16,7 @@ import { limits } from "./pages/limits.js";
 import { plots } from "./pages/plots.js";
 import { service } from "./pages/service.js";
 import { spacecraft } from "./pages/spacecraft.js";
-import { current, link } from "./route.js";
+import { current, isKiosk, link } from "./route.js";
 import { access, get, setAccess, setToken } from "./session.js";
 import { restoreTheme } from "./theme.js";
 
@@ -160,7 +160,7 @@ function run() {
 
   function show() {
     const route = current();
-    document.documentElement.toggleAttribute("data-kiosk", route.query.has("kiosk"));
+    document.documentElement.toggleAttribute("data-kiosk", isKiosk());
     const next = route.path.join("/");
     if (page && next === key && page.show) {
       page.show(route);

@@ -86,10 +86,10 @@ export class Asking {
 /**
  * A field of a form with its label.
  * @param {string} label
- * @param {HTMLElement} input
+ * @param {...HTMLElement} parts the input, and what is said about it
  */
-export function field(label, input) {
-  return h("label", { class: "field" }, h("span", {}, label), input);
+export function field(label, ...parts) {
+  return h("label", { class: "field" }, h("span", {}, label), ...parts);
 }
 
 /**
@@ -115,7 +115,6 @@ export function search(value, hint, typed) {
     value,
     placeholder: hint,
     maxlength: 256,
-    "data-search": true,
     autocomplete: "off",
     input: () => {
       clearTimeout(timer);
@@ -125,5 +124,27 @@ export function search(value, hint, typed) {
   return input;
 }
 
-/** @param {string} text */
-export const empty = (text) => h("p", { class: "empty" }, text);
+/**
+ * The keys that move the focus from row to row; Enter opens what has it.
+ * @param {string} what a row is about
+ * @param {() => NodeListOf<HTMLElement>} links one of each row
+ * @returns {import("./keys.js").PageKey[]}
+ */
+export const rowKeys = (what, links) => [
+  { key: "j", text: `next ${what}`, run: () => moveFocus(links(), 1) },
+  { key: "k", text: `previous ${what}`, run: () => moveFocus(links(), -1) },
+  { key: "Enter", text: "open it" },
+];
+
+/**
+ * Move the focus by rows; the first or the last one gets it where none has it.
+ * @param {Iterable<HTMLElement>} links one of each row
+ * @param {number} by
+ */
+export function moveFocus(links, by) {
+  const all = [...links];
+  const index = all.findIndex((each) => (each.closest("tr, li") ?? each).contains(document.activeElement));
+  const next = all[index < 0 ? (by > 0 ? 0 : all.length - 1) : Math.max(0, Math.min(index + by, all.length - 1))];
+  next?.focus();
+  next?.scrollIntoView({ block: "nearest" });
+}

@@ -8,6 +8,9 @@ export function current() {
   return { path: path.split("/").filter(Boolean).map(decoded), query: new URLSearchParams(query) };
 }
 
+/** Whether this is a wall display: the address says so, before or within its fragment. */
+export const isKiosk = () => current().query.has("kiosk") || new URLSearchParams(location.search).has("kiosk");
+
 /** @param {string} text */
 function decoded(text) {
   try {
@@ -23,7 +26,7 @@ function decoded(text) {
  */
 export function link(path, query = {}) {
   const given = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== "");
-  const kept = current().query.has("kiosk") ? [["kiosk", "1"]] : [];
+  const kept = current().query.has("kiosk") && !query.kiosk ? [["kiosk", "1"]] : [];
   const text = new URLSearchParams([...given.map(([name, value]) => [name, String(value)]), ...kept]).toString();
   return `#/${path.map(encodeURIComponent).join("/")}${text ? `?${text}` : ""}`;
 }

@@ -1,5 +1,7 @@
 // Which alarms are chosen, and as what they were seen: what has changed since is not acknowledged unseen.
 
+import { moveFocus } from "../page.js";
+
 /** @typedef {import("./words.js").Alarm} Alarm */
 
 export class Selection {
@@ -83,11 +85,7 @@ export class Selection {
    * @param {number} by
    */
   move(by) {
-    const links = /** @type {HTMLElement[]} */ ([...this.table.querySelectorAll("a.open")]);
-    const index = links.findIndex((each) => each.closest("tr")?.contains(document.activeElement));
-    const next = links[index < 0 ? (by > 0 ? 0 : links.length - 1) : Math.max(0, Math.min(index + by, links.length - 1))];
-    next?.focus();
-    next?.scrollIntoView({ block: "nearest" });
+    moveFocus(/** @type {NodeListOf<HTMLElement>} */ (this.table.querySelectorAll("a.open")), by);
   }
 
   /** Choose the row that has the focus, or choose it no longer. */

@@ -55,7 +55,7 @@ export class Statistics {
         {},
         data.secondsToAcknowledge === null ? "none acknowledged" : `acknowledged after ${duration(data.secondsToAcknowledge)} on average`,
       ),
-      h("span", {}, `${data.standingLong.toLocaleString("en")} standing for more than 24 h`),
+      h("span", {}, `${data.standingLong.toLocaleString("en")} older than 24 h`),
     );
     this.more.replaceChildren(
       list("Most alarms", data.mostFrequent, ""),

@@ -1,8 +1,9 @@
 // Fleet: every spacecraft, the worst first.
 
+import { Statistics } from "../alarms/statistics.js";
 import { age } from "../clock.js";
-import { h, keyed, keyedInSlices } from "../dom.js";
-import { field, search } from "../page.js";
+import { h, keyed, keyedInSlices, svg } from "../dom.js";
+import { field, rowKeys, search } from "../page.js";
 import { change, link } from "../route.js";
 import { access, get } from "../session.js";
 import { alarmMark, STATES, stateMark } from "../state.js";
@@ -21,7 +22,7 @@ const COLUMNS = [
   ["To acknowledge", "Alarms that nobody has taken note of, also such as are over"],
   ["Shelved", "Active alarms that an operator has put aside for a while"],
   ["Anomalies 1 h", "Samples beyond a limit in the last hour"],
-  ["Anomalies 24 h", "Samples beyond a limit in the last 24 hours"],
+  ["24 h", "Samples beyond a limit in the last 24 hours; a quarter of the bar stands for ten times as many"],
   ["Limits"],
 ];
 
@@ -32,7 +33,7 @@ export function fleet(route) {
   const body = h("tbody");
   const table = h(
     "table",
-    { class: "wide" },
+    { class: "wide fleet" },
     h("caption", { class: "unseen" }, "Spacecraft, the worst first"),
     h(
       "thead",
@@ -44,12 +45,21 @@ export function fleet(route) {
   const note = h("p", { class: "note" });
   const more = h("button", { type: "button", click: () => change({ n: shown() + PORTION }) }, "Show more");
   const input = search(query.get("q") ?? "", "id or name", (q) => change({ q }));
-  const view = h("div", {}, h("div", { class: "bar" }, h("h1", {}, "Fleet"), chips, field("Search", input)), table, note, more);
-  const shown = () => Math.min(MOST, Number(query.get("n")) || PORTION);
+  const statistics = new Statistics();
+  const view = h(
+    "div",
+    {},
+    h("div", { class: "bar" }, h("h1", {}, "Fleet"), chips, field("Search", input)),
+    statistics.view,
+    table,
+    note,
+    more,
+  );
+  const shown = () => Math.max(PORTION, Math.min(MOST, Number(query.get("n")) || 0));
 
   /** @param {AbortSignal} signal */
   async function ask(signal) {
-    const state = query.get("state");
+    const state = Object.keys(STATES).find((each) => each === query.get("state")) ?? null; // an old link still opens
     const { data, cursor } = await get("/fleet", { limit: shown(), q: query.get("q"), state }, signal);
     const total = Object.values(data.counts).reduce((sum, count) => sum + count, 0);
     keyed(
@@ -67,6 +77,8 @@ export function fleet(route) {
     await keyedInSlices(body, data.items, (/** @type {any} */ item) => item.spacecraftId, row, signal);
     more.hidden = cursor === null || shown() >= MOST;
     note.replaceChildren(...said(total, data.items.length, cursor !== null));
+    statistics.view.hidden = total === 0;
+    void statistics.ask("", signal).catch(() => {}); // the figures are of a whole day: next time
   }
 
   /**
@@ -104,6 +116,7 @@ export function fleet(route) {
       query = next.query;
       if (document.activeElement !== input) input.value = query.get("q") ?? "";
     },
+    keys: rowKeys("spacecraft", () => body.querySelectorAll("th a")),
   };
 }
 
@@ -112,8 +125,8 @@ function nothing() {
   return [
     "No spacecraft yet. Its first telemetry brings it here. Try: ",
     h("code", {}, "missionops publish SC-001 --param temp=42"),
-    " or ",
-    h("code", {}, "missionops demo"),
+    ", or start the service with a mission's telemetry: ",
+    h("code", {}, "missionops up --demo"),
   ];
 }
 
@@ -140,21 +153,41 @@ function active(item) {
   );
 }
 
+/**
+ * The anomalies of a day as a bar, those of its last hour the darker part: grey, for only a state has a colour.
+ * @param {{last1h: number, last24h: number}} anomalies
+ */
+function bar({ last1h, last24h }) {
+  const length = (/** @type {number} */ count) => Math.min(1, Math.log10(1 + count) / 4) * 64;
+  const line = (/** @type {string} */ name, /** @type {number} */ to) =>
+    /** @type {[string, Record<string, string>]} */ (["path", { d: `M0 8h${to.toFixed(1)}`, class: name }]);
+  const found = svg("count-bar", line("room", 64), line("day", length(last24h)), line("hour", length(last1h)));
+  found.setAttribute("viewBox", "0 0 64 16");
+  return found;
+}
+
 /** @param {any} item */
 function row(item) {
   const id = item.spacecraftId;
+  // What is wrong with its telemetry does not say whether all of it is still heard and checked.
+  const isAlso = ["CRITICAL", "WARNING"].includes(item.state) && item.monitoring !== "ACTIVE";
   return h(
     "tr",
     {},
-    h("td", {}, stateMark(item.state)),
-    h("th", { scope: "row" }, h("a", { href: link(["sc", id]) }, id)),
+    h("td", { class: "states" }, stateMark(item.state), isAlso && stateMark(item.monitoring)),
+    h("th", { scope: "row", title: id }, h("a", { href: link(["sc", id]) }, id)),
     h("td", { class: "clip" }, [item.name, item.missionType].filter(Boolean).join(" · ")),
     h("td", {}, age(item.lastReceivedAt)),
     h("td", { class: "alarm-counts" }, ...active(item)),
     number(item.alarms.unacknowledged),
     number(item.alarms.shelved),
     number(item.anomalies.last1h),
-    number(item.anomalies.last24h),
+    h(
+      "td",
+      { class: `number anomalies ${item.anomalies.last24h ? "" : "none"}`.trim() },
+      item.anomalies.last24h.toLocaleString("en"),
+      bar(item.anomalies),
+    ),
     h(
       "td",
       {},
