@@ -1,10 +1,9 @@
 // What is asked for, in the link: each field of the bar is one setting of the address.
 
-import { now } from "../clock.js";
 import { h } from "../dom.js";
 import { field, search, select } from "../page.js";
-import { iso, time } from "../range.js";
 import { change } from "../route.js";
+import { TimeFields } from "../time_fields.js";
 import { CHECK_WORDS, SEVERITIES, STATE_WORDS, word } from "./words.js";
 
 const STATES = {
@@ -42,12 +41,9 @@ export class Filters {
         set("severity"),
       ),
       check: select("", [["", "All checks"], ...words(CHECK_WORDS, Object.keys(CHECK_WORDS))], set("check")),
-      from: this.timeInput("from"),
-      to: this.timeInput("to"),
     };
     for (const name of ["q", "sc", "subsystem", "state", "severity"]) this.inputs[name].classList.add("short");
-    this.fault = h("p", { role: "alert", class: "fault" });
-    this.times = h("span", { class: "times" }, field("From", this.inputs.from), field("to", this.inputs.to));
+    this.times = new TimeFields((changes) => change({ ...FIRST_PAGE, ...changes }));
     this.others = h(
       "span",
       { class: "times" },
@@ -65,37 +61,11 @@ export class Filters {
         field("Spacecraft", this.inputs.sc),
         field("Check", this.inputs.check),
         this.others,
-        this.times,
+        this.times.view,
       ),
-      this.fault,
+      this.times.fault,
     );
     this.show(query);
-  }
-
-  /**
-   * A field for a time: Enter, or leaving it, applies it; a fault is named in place.
-   * @param {"from" | "to"} name
-   */
-  timeInput(name) {
-    const apply = () => {
-      const text = input.value.trim();
-      const found = text === "" ? null : time(text, now());
-      const other = time(this.query.get(name === "from" ? "to" : "from") ?? "", now());
-      const isCrossed = typeof found === "number" && typeof other === "number" && (name === "from" ? found > other : found < other);
-      const fault = typeof found === "string" ? found : isCrossed ? "The time from which is after the time to which." : "";
-      this.fault.textContent = fault;
-      input.setAttribute("aria-invalid", String(fault !== ""));
-      if (!fault && text !== (this.query.get(name) ?? "")) change({ ...FIRST_PAGE, [name]: text });
-    };
-    const input = h("input", {
-      class: "short",
-      maxlength: 40,
-      autocomplete: "off",
-      placeholder: name === "from" ? "-24h" : "now",
-      change: apply,
-      keydown: (/** @type {KeyboardEvent} */ event) => event.key === "Enter" && apply(),
-    });
-    return input;
   }
 
   get tab() {
@@ -107,7 +77,8 @@ export class Filters {
   show(query) {
     this.query = query;
     const isHistory = this.tab === "history";
-    this.times.hidden = !isHistory;
+    this.times.view.hidden = !isHistory;
+    this.times.show(query);
     this.others.hidden = this.tab === "shelved";
     for (const option of this.inputs.state.options) option.hidden = option.value !== "" && !isHistory && !STANDING.includes(option.value);
     for (const [name, input] of Object.entries(this.inputs)) if (document.activeElement !== input) input.value = this.value(name) ?? "";
@@ -134,10 +105,6 @@ export class Filters {
 
   /** As the operations have it. */
   get request() {
-    const at = (/** @type {string} */ name) => {
-      const found = this.tab === "history" && this.value(name) ? time(this.value(name) ?? "", now()) : null;
-      return typeof found === "number" ? iso(found) : null;
-    };
     return {
       q: this.value("q"),
       spacecraftId: this.value("sc"),
@@ -145,8 +112,7 @@ export class Filters {
       state: this.value("state"),
       minSeverity: this.value("severity"),
       check: this.value("check"),
-      from: at("from"),
-      to: at("to"),
+      ...(this.tab === "history" ? this.times.request : { from: null, to: null }),
       cursor: this.value("after"),
     };
   }

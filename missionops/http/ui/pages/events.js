@@ -1,11 +1,15 @@
 // Events: what happened, newest first, of all spacecraft or of one.
 
-import { utc } from "../clock.js";
+import { now, utc } from "../clock.js";
 import { h, keyed } from "../dom.js";
+import { cell, save } from "../files.js";
+import { diff } from "../limits/versions.js";
 import { field, search, select } from "../page.js";
+import { iso } from "../range.js";
 import { change, link } from "../route.js";
-import { get, may, post } from "../session.js";
+import { get, may, post, written } from "../session.js";
 import { severityMark } from "../state.js";
+import { TimeFields } from "../time_fields.js";
 
 const PORTION = 100;
 const TYPES = ["ANOMALY", "CONTACT_LOST", "MODE_CHANGE", "COMMAND_SENT", "INFO", "CONFIG_CHANGED", "DOCUMENT_PUBLISHED"];
@@ -19,6 +23,8 @@ export function events(route) {
   let query = route.query;
   /** @type {any[]} */
   let waiting = [];
+  /** @type {any[]} */
+  let listed = [];
   const body = h("tbody");
   const note = h("p", { class: "note" });
   const news = h("button", {
@@ -32,7 +38,6 @@ export function events(route) {
   });
   const text = search(query.get("q") ?? "", "in the message", (q) => change({ q, n: null }));
   const craft = search(query.get("sc") ?? "", "all spacecraft", (sc) => change({ sc, n: null }));
-  craft.removeAttribute("data-search");
   const type = select(
     query.get("type") ?? "",
     [["", "All types"], ...TYPES.map((each) => /** @type {[string, string]} */ ([each, word(each)]))],
@@ -42,6 +47,16 @@ export function events(route) {
     query.get("severity") ?? "",
     [["", "All severities"], ...SEVERITIES.slice(1).map((each) => /** @type {[string, string]} */ ([each, `${word(each)} and above`]))],
     (value) => change({ severity: value, n: null }),
+  );
+  const times = new TimeFields((changes) => change({ ...changes, n: null }));
+  const file = h(
+    "button",
+    {
+      type: "button",
+      title: "What is shown, as a file",
+      click: () => save(new Blob([csv(listed)], { type: "text/csv" }), `events_${iso(now())}.csv`),
+    },
+    "CSV",
   );
   const more = h("button", { type: "button", click: () => change({ n: shown() + PORTION }) }, "Show older");
   const table = h(
@@ -66,26 +81,38 @@ export function events(route) {
       field("Type", type),
       field("Severity", severity),
       field("Search", text),
+      times.view,
+      file,
     ),
+    times.fault,
     may("operator") && recording(() => query.get("sc") ?? ""),
     news,
     table,
     note,
     more,
   );
-  const shown = () => Math.min(1000, Number(query.get("n")) || PORTION);
+  const shown = () => Math.max(PORTION, Math.min(1000, Number(query.get("n")) || 0));
+  /** A setting of the link, if it is one that there is: an old link still opens. */
+  const known = (/** @type {string} */ name, /** @type {string[]} */ words) => words.find((each) => each === query.get(name)) ?? null;
 
   /** @param {AbortSignal} signal */
   async function ask(signal) {
-    const wanted = { limit: shown(), q: query.get("q"), types: query.get("type"), minSeverity: query.get("severity") };
+    const wanted = {
+      limit: shown(),
+      q: query.get("q"),
+      types: known("type", TYPES),
+      minSeverity: known("severity", SEVERITIES),
+      ...times.request,
+    };
     const of = query.get("sc");
     const { data, cursor } = await get(of ? "/events" : "/events/search", { ...wanted, spacecraftId: of }, signal);
     more.hidden = cursor === null || shown() >= 1000;
-    note.textContent =
-      data.length === 0 ? "No event fits what is asked for." : cursor === null ? "" : `The newest ${data.length} are shown.`;
-    const known = new Set([...body.children].map((each) => /** @type {HTMLElement} */ (each).dataset.key));
-    const isNew = data.filter((/** @type {any} */ each) => !known.has(each.id)).length;
-    if (known.size > 0 && isNew > 0 && scrollY > 80) {
+    const isAny = ["sc", "q", "type", "severity", "from", "to"].some((name) => query.has(name));
+    const none = isAny ? "No event fits what is asked for." : "No event yet.";
+    note.textContent = data.length === 0 ? none : cursor === null ? "" : `The newest ${data.length} are shown.`;
+    const there = new Set([...body.children].map((each) => /** @type {HTMLElement} */ (each).dataset.key));
+    const isNew = data.filter((/** @type {any} */ each) => !there.has(each.id)).length;
+    if (there.size > 0 && isNew > 0 && scrollY > 80) {
       waiting = data; // what somebody reads does not move away
       news.textContent = `${isNew} new: show`;
       news.hidden = false;
@@ -97,10 +124,13 @@ export function events(route) {
   /** @param {any[]} found */
   function fill(found) {
     news.hidden = true;
+    listed = found;
+    file.hidden = found.length === 0;
     keyed(body, found, (each) => each.id, row);
     table.hidden = found.length === 0;
   }
 
+  times.show(query);
   return {
     title: "Events",
     view,
@@ -108,6 +138,7 @@ export function events(route) {
     /** @param {import("../route.js").Route} next */
     show(next) {
       query = next.query;
+      times.show(query);
       body.replaceChildren();
       for (const [input, name] of [
         [text, "q"],
@@ -122,6 +153,16 @@ export function events(route) {
   };
 }
 
+const HEADS = ["time", "spacecraft", "severity", "type", "message", "metadata"];
+
+/** @param {any[]} found */
+function csv(found) {
+  const lines = found.map((each) =>
+    [each.timestamp, each.spacecraftId ?? "", each.severity, each.type, cell(each.message), cell(written(each.metadata))].join(","),
+  );
+  return `${[HEADS.join(","), ...lines].join("\r\n")}\r\n`;
+}
+
 /** @param {any} event */
 function row(event) {
   const hasMore = Object.keys(event.metadata).length > 0;
@@ -132,23 +173,32 @@ function row(event) {
     h("td", {}, event.spacecraftId ? h("a", { href: link(["events"], { sc: event.spacecraftId }) }, event.spacecraftId) : "all"),
     h("td", {}, severityMark(event.severity)),
     h("td", {}, word(event.type)),
-    h(
-      "td",
-      { class: "message" },
-      event.message,
-      hasMore &&
-        h(
-          "details",
-          {},
-          h("summary", {}, "Details"),
-          h(
-            "pre",
-            { tabindex: "0" },
-            JSON.stringify(event.metadata, (_, value) => (typeof value === "bigint" ? String(value) : value), 2),
-          ),
-        ),
-    ),
+    h("td", { class: "message" }, event.message, hasMore && details(event)),
   );
+}
+
+/**
+ * What else is known of an event, once somebody wants to see it; of a change what differs, and not both sides whole.
+ * @param {any} event
+ */
+function details({ type, spacecraftId, metadata }) {
+  const { before, after, ...others } = metadata;
+  const isChange = typeof after === "object" && after !== null;
+  const found = h("details", {
+    toggle: () => {
+      if (found.childElementCount > 1) return;
+      found.append(
+        ...(isChange ? [diff(before ?? {}, after, "What was changed", ["Before", "After"])] : []),
+        // A long config is not in the event: its versions are compared where they are kept.
+        !isChange && type === "CONFIG_CHANGED"
+          ? h("p", {}, h("a", { href: link(["sc", spacecraftId, "limits"], { view: "versions" }) }, "Compare its versions"))
+          : "",
+        h("pre", { tabindex: "0" }, written(isChange ? others : metadata, 2)),
+      );
+    },
+  });
+  found.append(h("summary", {}, isChange ? "What was changed" : "Details"));
+  return found;
 }
 
 /** @param {() => string} spacecraft */

@@ -2,8 +2,9 @@
 
 import * as clock from "../clock.js";
 import { h } from "../dom.js";
+import { save } from "../files.js";
 import { field } from "../page.js";
-import { csv, png, save } from "../plots/export.js";
+import { csv, png } from "../plots/export.js";
 import * as keys from "../plots/keys.js";
 import { load, MOST_PARAMETERS } from "../plots/loading.js";
 import { Overview } from "../plots/overview.js";

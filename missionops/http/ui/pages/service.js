@@ -1,5 +1,6 @@
 // Service: whether it works, and if not, why.
 
+import { DeadLetters } from "../dead_letters.js";
 import { h } from "../dom.js";
 import { access, get } from "../session.js";
 
@@ -15,12 +16,14 @@ export function service() {
   const trouble = h("p", { class: "trouble", hidden: true });
   const isOpen = access()?.auth !== "tokens";
   const links = LINKS.filter(([address]) => isOpen || address !== "/metrics"); // a link sends no token
+  const letters = new DeadLetters();
   const view = h(
     "div",
     {},
     h("div", { class: "bar" }, h("h1", {}, "Service")),
     trouble,
     facts,
+    letters.view,
     h("h2", {}, "More"),
     h("ul", {}, ...links.map(([address, name, text]) => h("li", {}, h("a", { href: address }, name), `: ${text}`))),
   );
@@ -37,6 +40,7 @@ export function service() {
       const said = [data.ingest?.trouble, ...(data.warnings ?? [])].filter(Boolean);
       trouble.textContent = said.join(" ");
       trouble.hidden = said.length === 0;
+      await letters.ask(signal);
     },
   };
 }

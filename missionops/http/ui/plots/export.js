@@ -1,6 +1,7 @@
 // What is shown, as a file: the numbers as CSV, the picture as PNG with all that says what it is.
 
 import { draw, FONT } from "./drawing.js";
+import { cell } from "../files.js";
 import { iso } from "../range.js";
 import { plain } from "../values.js";
 import { layoutOf } from "./layout.js";
@@ -47,12 +48,6 @@ export function csv(data) {
 }
 
 /**
- * A text as a cell: quoted, and never a formula of a spreadsheet.
- * @param {string} text
- */
-const cell = (text) => `"${/^[=+\-@\t\r]/.test(text) ? "'" : ""}${text.replaceAll('"', '""')}"`;
-
-/**
  * @param {import("./drawing.js").Picture} picture
  * @param {import("./theme.js").Theme} colours
  * @param {string[]} header lines that say what the picture is
@@ -79,18 +74,4 @@ export function png(picture, colours, header) {
   return new Promise((resolve, reject) =>
     canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("The browser made no picture."))), "image/png"),
   );
-}
-
-/**
- * Hands a file to the browser, which keeps it.
- * @param {Blob} blob
- * @param {string} name
- */
-export function save(blob, name) {
-  const address = URL.createObjectURL(blob);
-  const link = document.createElement("a");
-  link.href = address;
-  link.download = name.replace(/[^\w.-]+/g, "_");
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }
