@@ -167,6 +167,7 @@ async def test_frozen_at_a_time_it_shows_what_was_known_then(page: Page, client)
     await moment.press("Enter")
     await expect(row(page, "temp").locator(".newest")).to_have_text("1")
     await expect(page.get_by_text("FROZEN at")).to_be_visible()
+    await expect(page.get_by_text("Now: 0 active")).to_be_visible()  # these are not of then
     assert "at=" in page.url
     await page.reload()
     await expect(row(page, "temp").locator(".newest")).to_have_text("1")
@@ -199,6 +200,17 @@ async def test_thousands_of_parameters_are_shown_in_portions(page: Page, client)
     await page.get_by_role("searchbox").fill("p4999")
     await expect(row(page, "sub19.p4999")).to_be_visible()
     await expect(page.get_by_text("4,999 hidden.")).to_be_visible()
+
+
+async def test_thousands_of_values_that_change_at_once_are_all_new_and_in_their_order(page: Page, client):
+    names = [f"sub{index // 100:02}.p{index:04}" for index in range(2000)]
+    await publish(client, "MANY", dict.fromkeys(names, 1))
+    await page.goto("/#/sc/MANY?n=2000")
+    values = page.locator(".parameters .newest")
+    await expect(values).to_have_text(["1"] * 2000, timeout=60_000)
+    await publish(client, "MANY", dict.fromkeys(names, 2))
+    await expect(values).to_have_text(["2"] * 2000, timeout=60_000)
+    assert await page.locator(".parameters tbody th a").all_text_contents() == names
 
 
 async def test_it_is_reached_from_the_fleet_and_leads_to_plots(page: Page, client):

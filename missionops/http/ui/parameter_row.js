@@ -158,7 +158,7 @@ function limitsBar(item) {
   const number = typeof item.value === "number" || typeof item.value === "bigint" ? Number(item.value) : null;
   if (low === high || number === null)
     return [h("span", { class: "note", title: text }, limits.map((limit) => `${limit.isHigh ? "≤" : "≥"} ${limit.text}`).join(", "))];
-  const place = (/** @type {number} */ value) => 8 + Math.min(1.08, Math.max(-0.08, (value - low) / (high - low))) * 84;
+  const place = (/** @type {number} */ value) => 8 + Math.min(1.04, Math.max(-0.04, (value - low) / (high - low))) * 84;
   const bar = document.createElementNS(SVG, "svg");
   const draw = (/** @type {string} */ tag, /** @type {Record<string, string | number>} */ attributes) => {
     const shape = document.createElementNS(SVG, tag);

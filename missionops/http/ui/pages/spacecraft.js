@@ -2,7 +2,8 @@
 
 import * as clock from "../clock.js";
 import { h, keyed, painted } from "../dom.js";
-import { field, search } from "../page.js";
+import { field, rowKeys, search } from "../page.js";
+import { grouped, order } from "../parameter_groups.js";
 import { isStale, ParameterRow } from "../parameter_row.js";
 import { iso, time } from "../range.js";
 import { change, link } from "../route.js";
@@ -13,8 +14,8 @@ import { plain } from "../values.js";
 const HEADS = ["Parameter", "Value", "State", "Limits", "Age", "Time (UTC)"];
 const PORTION = 250;
 const MOST = 2000;
-/** Rows that are made at once: more of them would hold up the page. */
-const SLICE = 80;
+/** Milliseconds for which rows are made or changed at once: more would hold up the page. */
+const SLICE = 40;
 const FEW = 5;
 /** Active alarms that are listed, and those that are asked for: a row says so, too. */
 const ALARMS = 8;
@@ -42,7 +43,7 @@ export function spacecraft(route) {
 
   const state = h("span");
   const facts = h("p", { class: "facts-line" });
-  const input = search(query.get("q") ?? "", "name, description or subsystem", (q) => change({ q, n: null }));
+  const input = search(query.get("q") ?? "", "name or subsystem", (q) => change({ q, n: null }));
   const abnormal = h("input", {
     type: "checkbox",
     checked: query.has("abnormal"),
@@ -96,8 +97,9 @@ export function spacecraft(route) {
     ),
   );
   const shown = () => Math.min(MOST, Math.max(PORTION, Number(query.get("n")) || 0));
-  let drawn = SLICE;
-  let drawing = false;
+  let isFilling = false;
+  let isWanted = false;
+  let isLeft = false;
 
   /** @param {AbortSignal} signal */
   async function ask(signal) {
@@ -110,7 +112,7 @@ export function spacecraft(route) {
         ? get("/alarms/active", { spacecraftId: id, state: "ACTIVE", limit: MARKED }, signal)
         : get("/alarms", { spacecraftId: id, limit: 1000, from: at, to: at }, signal),
       asked.rest ? get("/events", { spacecraftId: id, limit: FEW, ...(at && { to: at }) }, signal) : null,
-      asked.rest ? get("/docs/search", { spacecraftId: id, limit: FEW }, signal) : null,
+      asked.rest ? documentsOf(id, signal) : null,
     ]);
     if (asked.configs && found.data.monitoring !== "UNKNOWN") {
       // else it is not registered
@@ -124,16 +126,10 @@ export function spacecraft(route) {
     worst = new Map(active.toReversed().map((/** @type {any} */ each) => [each.parameter, each]));
     listAlarms(active, standing.data.total ?? active.length, at);
     if (log) keyed(events, log.data, (each) => each.id, event);
-    if (log?.data.length === 0) events.replaceChildren(h("li", { class: "note" }, "No event yet."));
-    if (docs)
-      keyed(
-        documents,
-        docs.data.map((/** @type {any} */ each) => ({ id: each.id, title: each.title, category: each.category })),
-        (each) => each.id,
-        documentLine,
-      );
-    if (docs?.data.length === 0) documents.replaceChildren(h("li", { class: "note" }, "No document is about this spacecraft."));
-    fill();
+    if (log?.data.length === 0) events.replaceChildren(h("li", { class: "note" }, at === null ? "No event yet." : "No event by then."));
+    if (docs) keyed(documents, docs, (each) => each.id, documentLine);
+    if (docs?.length === 0) documents.replaceChildren(h("li", { class: "note" }, "No document is about this spacecraft."));
+    void fill();
   }
 
   /**
@@ -153,7 +149,7 @@ export function spacecraft(route) {
         h(
           "span",
           {},
-          `${total(status.alarms.active)} active, ${status.alarms.unacknowledged} unacknowledged, ${status.alarms.shelved} shelved alarms`,
+          `${at === null ? "" : "Now: "}${total(status.alarms.active)} active, ${status.alarms.unacknowledged} unacknowledged, ${status.alarms.shelved} shelved alarms`,
         ),
         h("a", { href: link(["sc", id, "limits"]) }, "Limits"),
       ].filter(Boolean),
@@ -179,7 +175,7 @@ export function spacecraft(route) {
       {},
       alarmMark(found.severity),
       " ",
-      h("a", { href: link(["alarms"], { sc: id, q: found.parameter }) }, h("bdi", {}, found.parameter ?? "nothing received")),
+      h("a", { href: link(["alarms", found.id]) }, h("bdi", {}, found.parameter ?? "nothing received")),
       ` ${found.description.replace(`Parameter ${found.parameter} `, "")}`,
       h(
         "div",
@@ -189,7 +185,21 @@ export function spacecraft(route) {
     );
   }
 
-  function fill() {
+  /** Bring the rows up to what is known; one time after the other. */
+  async function fill() {
+    isWanted = true;
+    if (isFilling) return;
+    isFilling = true;
+    while (isWanted && !isLeft) {
+      isWanted = false;
+      await fillOnce();
+    }
+    isFilling = false;
+  }
+
+  async function fillOnce() {
+    const asked = query;
+    let begun = performance.now();
     const at = query.get("at");
     const text = (query.get("q") ?? "").toLowerCase();
     const marked = latest.map((item) => ({ item, stale: isStale(item, rules[item.name]?.staleAfter, at) }));
@@ -199,61 +209,41 @@ export function spacecraft(route) {
         (text === "" || [item.name, item.description, item.subsystem].some((each) => each?.toLowerCase().includes(text))),
     );
     const groups = grouped(fitting.map(({ item }) => item));
-    const wanted = fitting.sort((one, other) => order(groups, one.item) - order(groups, other.item)).slice(0, shown());
-    const ordered = wanted.slice(0, drawn);
-    const sections = [...Map.groupBy(ordered, ({ item }) => groups.of(item))];
-    const names = sections.map(([name]) => name);
-    for (const [name, body] of bodies) if (!names.includes(name)) body.remove();
-    bodies = new Map(names.map((name) => [name, bodies.get(name) ?? h("tbody")]));
-    for (const [name, items] of sections)
-      place(/** @type {HTMLElement} */ (bodies.get(name)), groups.names.length > 1 ? name : null, items, at);
-    for (const [index, body] of [...bodies.values()].entries()) {
-      if (body !== table.tBodies[index]) table.insertBefore(body, table.tBodies[index] ?? null);
-    }
+    const ordered = fitting.sort((one, other) => order(groups, one.item) - order(groups, other.item)).slice(0, shown());
+    table.hidden = ordered.length === 0;
+    more.hidden = ordered.length === fitting.length || ordered.length >= MOST;
+    const said = told(latest.length, fitting.length, ordered.length, at);
+    if (note.textContent !== said) note.textContent = said;
     const kept = new Set(ordered.map(({ item }) => item.name));
     for (const [name, row] of rows) {
       if (kept.has(name)) continue;
       row.element.remove();
       rows.delete(name);
     }
-    table.hidden = ordered.length === 0;
-    more.hidden = wanted.length === fitting.length || wanted.length >= MOST;
-    const said = told(latest.length, fitting.length, wanted.length, at);
-    if (note.textContent !== said) note.textContent = said;
-    if (ordered.length < wanted.length && !drawing) void drawMore();
-  }
-
-  /** The next slice of the rows, once these are to be seen. */
-  async function drawMore() {
-    drawing = true;
-    await painted();
-    drawing = false;
-    drawn += SLICE;
-    if (view.isConnected) fill();
-  }
-
-  /**
-   * @param {HTMLElement} body
-   * @param {string | null} title
-   * @param {{item: Latest, stale: boolean}[]} items
-   * @param {string | null} at
-   */
-  function place(body, title, items, at) {
-    let before = /** @type {Element | null} */ (body.querySelector("tr:has(th[scope=rowgroup])"));
-    if (title === null) before?.remove();
-    else if (!before) body.prepend(h("tr", {}, h("th", { scope: "rowgroup", colspan: 6 }, h("bdi", {}, title || "Others"))));
-    before = title === null ? null : body.firstElementChild;
-    for (const { item, stale } of items) {
-      const row = rows.get(item.name) ?? new ParameterRow(id, item.name);
-      rows.set(item.name, row);
-      row.update(item, rules[item.name], stale, at, worst.get(item.name));
-      const wanted = before === null ? body.firstElementChild : before.nextElementSibling;
-      if (row.element !== wanted) body.insertBefore(row.element, wanted);
-      before = row.element;
+    const sections = [...Map.groupBy(ordered, ({ item }) => groups.of(item))];
+    const names = sections.map(([name]) => name);
+    for (const [name, body] of bodies) if (!names.includes(name)) body.remove();
+    bodies = new Map(names.map((name) => [name, bodies.get(name) ?? h("tbody")]));
+    for (const [index, [name, items]] of sections.entries()) {
+      const body = /** @type {HTMLElement} */ (bodies.get(name));
+      if (body !== table.tBodies[index]) table.insertBefore(body, table.tBodies[index] ?? null);
+      let before = headed(body, groups.names.length > 1 ? name : null);
+      for (const { item, stale } of items) {
+        const row = rows.get(item.name) ?? new ParameterRow(id, item.name);
+        rows.set(item.name, row);
+        row.update(item, rules[item.name], stale, at, worst.get(item.name));
+        const wanted = before === null ? body.firstElementChild : before.nextElementSibling;
+        if (row.element !== wanted) body.insertBefore(row.element, wanted);
+        before = row.element;
+        if (performance.now() - begun < SLICE) continue;
+        await painted();
+        begun = performance.now();
+        if (isLeft || query !== asked) return; // other rows are wanted by now
+      }
     }
   }
 
-  const ticking = setInterval(() => latest.length > 0 && fill(), 1000);
+  const ticking = setInterval(() => latest.length > 0 && void fill(), 1000);
 
   freezing.show(query.get("at"));
   return {
@@ -267,7 +257,7 @@ export function spacecraft(route) {
       if (document.activeElement !== input) input.value = query.get("q") ?? "";
       abnormal.checked = query.has("abnormal");
       freezing.show(query.get("at"));
-      fill();
+      void fill();
     },
     concerns(/** @type {any} */ hint) {
       if (hint.spacecraft && !hint.spacecraft.includes(id)) return Boolean(hint.events);
@@ -275,8 +265,25 @@ export function spacecraft(route) {
       stale.configs ||= hint.configs !== false;
       return true;
     },
-    leave: () => clearInterval(ticking),
+    keys: rowKeys("parameter", () => table.querySelectorAll("tbody th a")),
+    leave() {
+      isLeft = true;
+      clearInterval(ticking);
+    },
   };
+}
+
+/**
+ * The heading of a group, its first row; null where the rows have none.
+ * @param {HTMLElement} body
+ * @param {string | null} title
+ * @returns {Element | null}
+ */
+function headed(body, title) {
+  const found = body.querySelector("tr:has(th[scope=rowgroup])");
+  if (title === null) found?.remove();
+  else if (!found) body.prepend(h("tr", {}, h("th", { scope: "rowgroup", colspan: 6 }, h("bdi", {}, title || "Others"))));
+  return title === null ? null : body.firstElementChild;
 }
 
 /** The time at which the page stands still, as it is typed. */
@@ -318,29 +325,6 @@ function overall({ overallStatus, monitoring }) {
 }
 
 /**
- * The groups of parameters: by the subsystem of their rule, else by the first part of their names where several share it.
- * @param {Latest[]} items
- */
-function grouped(items) {
-  const prefix = (/** @type {string} */ name) => /^([^._/:-]+)[._/:-]/.exec(name)?.[1] ?? "";
-  const counts = new Map();
-  for (const item of items) counts.set(prefix(item.name), (counts.get(prefix(item.name)) ?? 0) + 1);
-  const known = new Map(items.filter((item) => item.subsystem).map((item) => [item.subsystem?.toLowerCase(), item.subsystem]));
-  const of = (/** @type {Latest} */ item) => {
-    const first = prefix(item.name);
-    return item.subsystem ?? known.get(first.toLowerCase()) ?? (counts.get(first) > 1 ? first : "");
-  };
-  const names = [...new Set(items.map(of))].sort((one, other) => Number(one === "") - Number(other === "") || (one < other ? -1 : 1));
-  return { of, names, places: new Map(names.map((name, index) => [name, index])) };
-}
-
-/**
- * @param {ReturnType<typeof grouped>} groups
- * @param {Latest} item
- */
-const order = (groups, item) => groups.places.get(groups.of(item)) ?? 0;
-
-/**
  * Alarms of all severities.
  * @param {Record<string, number>} counts
  */
@@ -352,6 +336,18 @@ function worstFirst(alarms) {
   return alarms
     .filter((each) => each.state !== "RETRACTED")
     .sort((one, other) => order.indexOf(one.severity) - order.indexOf(other.severity));
+}
+
+/**
+ * The documents about a spacecraft, then those that are tagged with its id.
+ * @param {string} id
+ * @param {AbortSignal} signal
+ * @returns {Promise<{id: string, title: string, category: string}[]>}
+ */
+async function documentsOf(id, signal) {
+  const answers = await Promise.all([{ spacecraftId: id }, { tag: id }].map((of) => get("/docs/search", { ...of, limit: FEW }, signal)));
+  const found = answers.flatMap(({ data }) => data).map(({ id, title, category }) => ({ id, title, category }));
+  return [...new Map(found.map((each) => [each.id, each])).values()].slice(0, FEW);
 }
 
 /** @param {any} event */
