@@ -20,8 +20,18 @@ export function short(value) {
   return String(Number(value.toPrecision(7)));
 }
 
-/** The limits of a rule, from the lowest to the highest. */
-export const LIMITS = ["severeLow", "critLow", "warnLow", "watchLow", "watchHigh", "warnHigh", "critHigh", "severeHigh"];
+/** The limits of a rule with their names for people, from the lowest to the highest. @type {[string, string][]} */
+export const LIMIT_NAMES = [
+  ["severeLow", "Severe low"],
+  ["critLow", "Critical low"],
+  ["warnLow", "Warning low"],
+  ["watchLow", "Watch low"],
+  ["watchHigh", "Watch high"],
+  ["warnHigh", "Warning high"],
+  ["critHigh", "Critical high"],
+  ["severeHigh", "Severe high"],
+];
+export const LIMITS = LIMIT_NAMES.map(([name]) => name);
 
 /**
  * The limits that are there, in order.

@@ -1,6 +1,8 @@
 // The rule of one parameter as a form: each field writes its key of the draft, and shows what the service says of it.
 
 import { h } from "../dom.js";
+import { field } from "../page.js";
+import { LIMIT_NAMES } from "../values.js";
 import { number, shown } from "./document.js";
 import { isShown, whenForm } from "./when_form.js";
 
@@ -76,48 +78,31 @@ function list(field) {
   return input;
 }
 
-/** @param {string[][]} choices value as JSON or text, and word */
-const choice = (choices) => (/** @type {Field} */ field) => {
-  const input = h(
-    "select",
-    { change: () => field.set(input.value === "" ? undefined : input.value === "null" ? null : input.value) },
-    ...choices.map(([value, word]) => h("option", { value }, word)),
-  );
-  input.value = field.value === undefined ? "" : String(field.value);
-  return input;
-};
+/** What the words of a choice stand for that are no texts. @type {Record<string, any>} */
+const MEANT = { "": undefined, null: null, true: true, false: false };
 
-/** @param {Field} field */
-function yesOrNo(field) {
+/**
+ * A choice; a value that is none of them is shown as none.
+ * @param {any} value
+ * @param {string[][]} choices value as JSON or text, and word
+ * @param {(value: any) => void} set
+ */
+function choosing(value, choices, set) {
   const input = h(
     "select",
-    { change: () => field.set(input.value === "" ? undefined : input.value === "true") },
-    ...[
-      ["", "yes (not set)"],
-      ["true", "yes"],
-      ["false", "no"],
-    ].map(([value, word]) => h("option", { value }, word)),
+    { change: () => set(Object.hasOwn(MEANT, input.value) ? MEANT[input.value] : input.value) },
+    ...choices.map(([each, word]) => h("option", { value: each }, word)),
   );
-  input.value = field.value === undefined ? "" : String(field.value);
+  input.value = value === undefined ? "" : String(value);
   return input;
 }
 
+/** @param {string[][]} choices */
+const choice = (choices) => (/** @type {Field} */ field) => choosing(field.value, choices, (value) => field.set(value));
+
 /** @type {[string, Row[]][]} */
 const GROUPS = [
-  [
-    "Limits",
-    [
-      ["severeLow", "Severe low"],
-      ["critLow", "Critical low"],
-      ["warnLow", "Warning low"],
-      ["watchLow", "Watch low"],
-      ["watchHigh", "Watch high"],
-      ["warnHigh", "Warning high"],
-      ["critHigh", "Critical high"],
-      ["severeHigh", "Severe high"],
-      ["deadband", "Deadband"],
-    ],
-  ],
+  ["Limits", [...LIMIT_NAMES, ["deadband", "Deadband"]]],
   [
     "Raise and clear",
     [
@@ -125,7 +110,15 @@ const GROUPS = [
       ["raise.seconds", "Raise after seconds"],
       ["clear.samples", "Clear after samples"],
       ["clear.seconds", "Clear after seconds"],
-      ["acknowledge", "Has to be acknowledged", yesOrNo],
+      [
+        "acknowledge",
+        "Has to be acknowledged",
+        choice([
+          ["", "yes (not set)"],
+          ["true", "yes"],
+          ["false", "no"],
+        ]),
+      ],
     ],
   ],
   [
@@ -187,7 +180,7 @@ export function ruleForm(draft, parameter, { close, asJson, names }) {
     const made = input(new Field(draft, rule, path));
     const said = h("span", { class: "fault", id: `fault-${draft.generation}-${parameter}-${count++}`.replace(/\s/g, "_"), hidden: true });
     fields.set(path, { input: made, said });
-    return h("label", { class: "field" }, h("span", {}, label), made, said);
+    return field(label, made, said);
   };
   const others = h("ul", { class: "faults", role: "status" });
   const contexts = isShown(draft.at([...rule, "when"])) ? whenForm(draft, rule, names, asJson) : null;
@@ -282,16 +275,8 @@ function stateFields(draft, rule) {
         "×",
       ),
     );
-  const input = (/** @type {Keys} */ place, /** @type {string[][]} */ choices) => {
-    const made = h(
-      "select",
-      { change: () => draft.set(place, made.value === "" ? undefined : made.value === "null" ? null : made.value) },
-      ...choices.map(([value, word]) => h("option", { value }, word)),
-    );
-    const value = draft.at(place);
-    made.value = value === undefined ? "" : String(value);
-    return made;
-  };
+  const input = (/** @type {Keys} */ place, /** @type {string[][]} */ choices) =>
+    choosing(draft.at(place), choices, (value) => draft.set(place, value));
   const otherwise = () =>
     h("label", { class: "field" }, "Any other value ", input([...rule, "otherwise"], [["", "nominal (not set)"], ...severities]));
   const added = () => {

@@ -1,5 +1,6 @@
 // Trying a draft on stored telemetry: the range, how far it came, and which alarms would be gained, lost or changed.
 
+import { CHECK_WORDS } from "../alarms/words.js";
 import { duration, now, utc } from "../clock.js";
 import { h, keyed } from "../dom.js";
 import { field, select } from "../page.js";
@@ -251,7 +252,7 @@ function exampleRow({ kind, parameter, alarm, spacecraft }) {
     {},
     h("td", {}, kind),
     h("th", { scope: "row", class: "clip" }, parameter),
-    h("td", {}, alarm.check),
+    h("td", {}, CHECK_WORDS[alarm.check]),
     h("td", {}, ...severity),
     h("td", { class: "time" }, utc(side.start)),
     h("td", {}, side.end ? duration((end - start) / 1000) : "active"),

@@ -1,6 +1,8 @@
 // The `when` of a rule as a form: in which context, made by other values of the same snapshot, which limits are others.
 
 import { h } from "../dom.js";
+import { field } from "../page.js";
+import { LIMIT_NAMES } from "../values.js";
 import { number, shown } from "./document.js";
 
 /** @typedef {import("./draft.js").Draft} Draft */
@@ -20,17 +22,6 @@ const TESTS = {
   above: "is above",
   between: "is between",
 };
-/** @type {[string, string][]} */
-const LIMITS = [
-  ["severeLow", "Severe low"],
-  ["critLow", "Critical low"],
-  ["warnLow", "Warning low"],
-  ["watchLow", "Watch low"],
-  ["watchHigh", "Watch high"],
-  ["warnHigh", "Warning high"],
-  ["critHigh", "Critical high"],
-  ["severeHigh", "Severe high"],
-];
 
 const isObject = (/** @type {any} */ value) => typeof value === "object" && value !== null && !Array.isArray(value);
 
@@ -166,13 +157,11 @@ export function whenForm(draft, rule, names, asJson) {
   function fieldset(context, index) {
     const fault = h("ul", { class: "faults", role: "status" });
     faults[index] = fault;
-    const others = Object.keys(context.keys).filter((key) => !LIMITS.some(([name]) => name === key));
+    const others = Object.keys(context.keys).filter((key) => !LIMIT_NAMES.some(([name]) => name === key));
     const limit = (/** @type {string} */ key, /** @type {string} */ label) => {
       const own = context.keys[key];
-      return h(
-        "label",
-        { class: "field" },
-        h("span", {}, label),
+      return field(
+        label,
         input(
           own === null ? NONE : shown(own),
           `${label} in context ${index + 1}`,
@@ -200,7 +189,7 @@ export function whenForm(draft, rule, names, asJson) {
           "Add a condition",
         ),
       ),
-      h("div", { class: "fields" }, ...LIMITS.map(([key, label]) => limit(key, label))),
+      h("div", { class: "fields" }, ...LIMIT_NAMES.map(([key, label]) => limit(key, label))),
       others.length > 0 && h("p", { class: "note" }, `Also other here: ${others.join(", ")}. `, jsonButton()),
       h("button", { type: "button", click: () => rewrite(() => contexts.splice(index, 1)) }, "Remove this context"),
     );

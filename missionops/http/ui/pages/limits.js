@@ -8,7 +8,7 @@ import { Field, numeric, texts } from "../limits/rule_form.js";
 import { LimitsTable, rows } from "../limits/table.js";
 import { Trial } from "../limits/trial.js";
 import { History, overtaken, putDialog } from "../limits/versions.js";
-import { search } from "../page.js";
+import { field, search } from "../page.js";
 import { change, link } from "../route.js";
 import { get, may } from "../session.js";
 
@@ -149,7 +149,7 @@ export function limits(route) {
           ? faults
             ? `${faults} ${faults === 1 ? "fault" : "faults"}`
             : "no fault"
-          : `not checked: ${draft.checked}`;
+          : `not checked: ${draft.checked.replace(/\.$/, "")}`;
     const text = draft.isChanged
       ? `Draft: ${draft.broken === null ? `${changes} ${changes === 1 ? "change" : "changes"}` : "this is no JSON object"}, ${check}.`
       : "";
@@ -181,8 +181,8 @@ export function limits(route) {
    * @param {string} label
    */
   function setting(path, label) {
-    const field = new Field(draft, [], path);
-    return h("label", { class: "field" }, h("span", {}, label), path === "clock.from" ? texts(field) : numeric(field));
+    const own = new Field(draft, [], path);
+    return field(label, path === "clock.from" ? texts(own) : numeric(own));
   }
 
   function showTable() {
