@@ -9,6 +9,8 @@ import { CHECK_WORDS, isOver, limitText, nameOf, parameterText, STATE_WORDS, val
 /** @typedef {import("./words.js").Alarm} Alarm */
 
 export const COLUMNS = ["Severity", "Spacecraft", "Parameter", "First", "Peak", "Last", "Limit", "Samples", "Since (UTC)", "Notes"];
+/** Characters beyond which a value is broken anywhere, not only between words. */
+const LONG = 20;
 const NUMBERS = new Set(["First", "Peak", "Last", "Samples"]);
 
 /** @param {boolean} isSelectable */
@@ -36,12 +38,18 @@ export function heading(isSelectable) {
  * @param {boolean} isSelectable
  */
 export function row(alarm, isSelectable) {
-  const at = (/** @type {import("./words.js").Sample | null} */ sample, /** @type {string} */ name) =>
-    h(
+  const at = (/** @type {import("./words.js").Sample | null} */ sample, /** @type {string} */ name) => {
+    const text = sample ? valueText(sample.value, alarm.unit, true) : "–";
+    return h(
       "td",
-      { class: `number value ${name.toLowerCase()}`, "data-label": name, title: sample ? `${utc(sample.timestamp)} UTC` : null },
-      sample ? valueText(sample.value, alarm.unit) : "–",
+      {
+        class: `number value ${name.toLowerCase()} ${text.length > LONG ? "long" : ""}`.trim(),
+        "data-label": name,
+        title: sample ? `${valueText(sample.value, alarm.unit)} at ${utc(sample.timestamp)} UTC` : null,
+      },
+      text,
     );
+  };
   const manner = waits(alarm) ? (isOver(alarm) ? "flash quiet" : "flash") : isOver(alarm) ? "quiet" : "";
   return h(
     "tr",
@@ -87,20 +95,22 @@ export function row(alarm, isSelectable) {
   );
 }
 
-/** @param {Alarm & {isGone?: boolean}} alarm */
+/**
+ * What was done about it and why: a reason stands by itself, so that what is cut of a long one is its end.
+ * @param {Alarm & {isGone?: boolean}} alarm
+ */
 function notes(alarm) {
+  /** @type {(string | null)[]} */
   const found = [];
   if (alarm.isGone) found.push("No longer in this list.");
-  if (alarm.shelved) found.push(`Shelved by ${alarm.shelved.by} until ${utc(alarm.shelved.until).slice(0, 16)}: ${alarm.shelved.reason}`);
+  if (alarm.shelved) found.push(`Shelved by ${alarm.shelved.by} until ${utc(alarm.shelved.until).slice(0, 16)}`, alarm.shelved.reason);
   if (alarm.acknowledged)
-    found.push(
-      `Acknowledged by ${alarm.acknowledged.by} at ${utc(alarm.acknowledged.at).slice(0, 16)}${alarm.acknowledged.comment ? `: ${alarm.acknowledged.comment}` : ""}`,
-    );
+    found.push(`Acknowledged by ${alarm.acknowledged.by} at ${utc(alarm.acknowledged.at).slice(0, 16)}`, alarm.acknowledged.comment);
   if (alarm.mergedInto) found.push(`Goes on as ${alarm.mergedInto}.`);
   else if (alarm.state === "RETRACTED") found.push("Later telemetry has shown that it was none.");
   if (alarm.reason === "unmonitored") found.push("Ended as it is no longer checked.");
   const last = alarm.comments.at(-1);
   if (last) found.push(`${last.by}: ${last.comment}`);
   if (alarm.earlier) found.push(`${alarm.earlier.toLocaleString("en")} earlier wait too.`);
-  return found.map((text) => h("div", { class: "clipped", title: text }, text));
+  return found.filter(Boolean).map((text) => h("div", { class: "clipped", title: text }, text));
 }

@@ -3,7 +3,7 @@
 import { h } from "../dom.js";
 import { iso } from "../range.js";
 import { link } from "../route.js";
-import { listed, plain } from "../values.js";
+import { listed, plain, short } from "../values.js";
 
 /**
  * @typedef {{timestamp: string, value: any, snapshotId: string}} Sample
@@ -50,9 +50,10 @@ export const nameOf = (alarm) => `${alarm.spacecraftId} ${alarm.parameter ?? "si
  * A value, with its unit where it is a number.
  * @param {any} value
  * @param {string | null} unit
+ * @param {boolean} [isShort] whether a fraction may be rounded to seven digits; an integer has all of its digits
  */
-export function valueText(value, unit) {
-  const text = plain(value);
+export function valueText(value, unit, isShort = false) {
+  const text = isShort && typeof value === "number" && !Number.isInteger(value) ? short(value) : plain(value);
   return unit && (typeof value === "number" || typeof value === "bigint") ? `${text} ${unit}` : text;
 }
 

@@ -95,7 +95,8 @@ export function alarms(route) {
     const items = tab === "active" ? data.items : data;
     list.show(items);
     table.hidden = list.shown.length === 0;
-    tell(items.length, tab === "active" ? data.total : null, cursor);
+    const none = tab === "active" ? noneStands(data.counts.shelved, handledAt !== null) : "There was no alarm yet.";
+    tell(items.length, tab === "active" ? data.total : null, cursor, none);
     await tellHandled(handledAt, signal);
   }
 
@@ -104,17 +105,12 @@ export function alarms(route) {
    * @param {number} count
    * @param {number | null} total
    * @param {string | null} cursor
+   * @param {string} none what to say where there is none of all
    */
-  function tell(count, total, cursor) {
+  function tell(count, total, cursor, none) {
     const skip = Number(filters.query.get("skip")) || 0;
     const whole = (/** @type {number} */ number) => number.toLocaleString("en");
-    if (count === 0)
-      note.textContent =
-        filters.isAny || skip
-          ? "No alarm fits what is asked for."
-          : filters.tab === "active"
-            ? "No alarm stands. All that is checked is within its limits."
-            : "There was no alarm yet.";
+    if (count === 0) note.textContent = filters.isAny || skip ? "No alarm fits what is asked for." : none;
     else if (total !== null)
       note.textContent =
         count < total
@@ -227,4 +223,14 @@ export function alarms(route) {
         : []),
     ],
   };
+}
+
+/**
+ * That no alarm stands, and what that means: where nothing was checked, or some are shelved, not that all is well.
+ * @param {number} shelved
+ * @param {boolean} isHandled whether any telemetry was
+ */
+function noneStands(shelved, isHandled) {
+  if (shelved > 0) return `No alarm stands, but ${shelved.toLocaleString("en")} ${shelved === 1 ? "is" : "are"} shelved.`;
+  return `No alarm stands. ${isHandled ? "All that is checked is within its limits." : "Nothing was checked yet."}`;
 }
