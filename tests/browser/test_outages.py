@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import tempfile
@@ -140,7 +141,7 @@ async def test_a_draft_of_limits_outlives_an_outage_and_is_checked_after_it(page
     await expect(page.get_by_text("The link to the service is lost, and what is shown is old")).to_be_visible()
     await page.keyboard.press("Escape")
     await page.get_by_label("Critical high", exact=True).fill("80")
-    await expect(page.get_by_text("not checked: The service cannot be reached.")).to_be_visible()
+    await expect(page.get_by_text(re.compile(r"not checked: The service cannot be reached\.$"))).to_be_visible()
     await expect(page.get_by_role("button", name="Put version 2 in force …")).to_be_disabled()
     await page.get_by_role("button", name="Try on stored telemetry").click()
     await expect(page.get_by_role("region", name="Try")).to_contain_text("stopped: The service cannot be reached.")
@@ -175,6 +176,7 @@ async def test_a_database_that_is_away_is_not_the_same_as_no_data(
         await expect(page.locator("tr.alarm")).to_have_count(1)
         await postgres.stop()
         await expect(page.locator(".link")).to_contain_text("database away", timeout=BACK)
+        await expect(page.locator("#banner")).to_contain_text("Database away: ")
         await expect(page.locator("tr.alarm")).to_have_count(1)
         await expect(page.get_by_text("No alarm stands")).to_be_hidden()
         await postgres.start()

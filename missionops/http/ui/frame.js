@@ -35,12 +35,13 @@ export class Frame {
     this.live = live;
     this.prefix = "";
     this.health = "";
+    this.reason = "";
     this.healthAt = -HEALTH;
     this.attention = new Attention();
     this.counts = h("div", { class: "counts", role: "group", "aria-label": "What needs attention" });
     this.linkWord = h("span");
     this.linkAge = h("span", { class: "number" });
-    this.link = h("span", { class: "link two" }, this.linkWord, " ", this.linkAge);
+    this.link = h("a", { class: "link two", title: "The page of the service" }, this.linkWord, " ", this.linkAge);
     this.craft = h("button", { type: "button", class: "craft", title: "Go to a spacecraft (/)", click: () => goTo() });
     this.day = h("span");
     this.time = h("span");
@@ -102,6 +103,7 @@ export class Frame {
     this.nav.replaceChildren(
       ...PAGES.map(([path, name, key]) => h("a", { href: link(path), "aria-current": key === page ? "page" : null }, name)),
     );
+    this.link.href = link(["service"]);
     this.craft.textContent = spacecraftHere() || "All spacecraft";
   }
 
@@ -154,7 +156,7 @@ export class Frame {
       if (data.status === "ready") this.health = "";
       else if (data.database === "down") this.health = "database away";
       else this.health = data.nats === "down" ? "NATS away" : "service not ready";
-      this.link.title = this.health && (data.ingest?.trouble ?? "The page of the service says more.");
+      this.reason = data.ingest?.trouble ?? "the page of the service says more.";
     } catch {
       // The link says that it does not answer.
     }
@@ -177,9 +179,9 @@ export class Frame {
     document.body.classList.toggle("lost", isLost);
     const text = isLost
       ? "LINK LOST: the service does not answer. What is shown is old. The page goes on by itself when the service is back."
-      : "";
+      : this.health && `${this.health.charAt(0).toUpperCase()}${this.health.slice(1)}: ${this.reason}`;
     const banner = /** @type {HTMLElement} */ (document.getElementById("banner"));
-    banner.hidden = !isLost;
+    banner.hidden = !text;
     if (banner.textContent !== text) banner.textContent = text;
   }
 
