@@ -1,13 +1,12 @@
 """What surrounds every page: counts, sound, clock, keys, who we are; and that all tabs share one stream of changes."""
 
 import asyncio
-import base64
 import itertools
 import json
 import re
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 
 from missionops.domain.access import Role
 from missionops.settings import Settings
@@ -108,50 +107,6 @@ async def test_go_to_anything_and_the_day_of_the_year(page: Page, craft: Craft):
     await clock.click()
     await expect(clock).to_have_text(re.compile(r"^\d{4}-\d{3} \d\d:\d\d:\d\d UTC$"))
     await clock.click()
-
-
-async def test_an_all_nominal_fleet_has_no_coloured_pixel(page: Page, craft: Craft, browser: Browser, theme: str):
-    """ISA-101: no red, amber or green on the picture itself, on any page that shows states."""
-    await page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
-    await craft.report(temp=20, volt=4, mode="NOMINAL", rate=1)
-    for address, text in (("/", "Nominal"), ("/#/alarms", "No alarm stands.")):
-        await page.goto(address)
-        await expect(page.locator("main").get_by_text(text).first).to_be_visible()
-        await expect(page.locator("main[aria-busy=false]")).to_be_visible()
-        assert await coloured(browser, await page.screenshot()) == []
-
-
-async def coloured(browser: Browser, picture: bytes) -> list[str]:
-    """The red, amber and green of a picture, pixel by pixel. Links and the focus are blue: that is no state."""
-    page = await browser.new_page()
-    found: list[str] = await page.evaluate(
-        """async (address) => {
-            const image = new Image();
-            image.src = address;
-            await image.decode();
-            const context = new OffscreenCanvas(image.width, image.height).getContext("2d");
-            context.drawImage(image, 0, 0);
-            const { data } = context.getImageData(0, 0, image.width, image.height);
-            const found = new Set();
-            for (let at = 0; at < data.length; at += 4) {
-                const [red, green, blue] = data.slice(at, at + 3);
-                if (Math.max(red, green) - blue > 60) found.add(`${red},${green},${blue}`);
-            }
-            return [...found];
-        }""",
-        f"data:image/png;base64,{base64.b64encode(picture).decode()}",
-    )
-    await page.close()
-    return found
-
-
-async def test_the_picture_of_an_alarm_has_colour(page: Page, craft: Craft, browser: Browser):
-    """So that the test above can fail."""
-    await craft.report(temp=99)
-    await craft.standing(1)
-    await page.goto("/#/alarms")
-    await expect(page.locator("tr.alarm")).to_have_count(1)
-    assert "211,24,31" in await coloured(browser, await page.screenshot())
 
 
 async def test_eight_tabs_share_one_stream_and_each_stays_up_to_date(page: Page, craft: Craft):

@@ -92,14 +92,40 @@ async def test_all_is_nominal_and_no_pixel_is_red_amber_or_green(page: Page, cli
     await page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
     await ask(client, "config.set.SC-001", {"parameters": {"temp": {"critHigh": 70}}})
     await publish(client, {"temp": 20})
-    looking = await page.context.new_page()
     for address in {**PAGES, "plot": "/#/sc/SC-001/plot?p=temp", "history": "/#/alarms?tab=history"}.values():
         await page.goto(address)
         await expect(page.locator("main[aria-busy=false]")).to_be_visible()
         await expect(page.get_by_text("Nominal").first).to_be_visible()
-        picture = await page.screenshot()
-        assert await looking.evaluate(_COLOURED, base64.b64encode(picture).decode()) == 0, address
+        assert await coloured(page) == 0, address
+    await publish(client, {"temp": 99})
+    await page.goto(PAGES["Alarms"])
+    await expect(page.locator("tr.alarm")).to_have_count(1)
+    assert await coloured(page) > 100  # so that this test can fail
+
+
+# How wide the page is once it has been laid out and what is drawn was drawn anew.
+_WIDTH = """new Promise((done) =>
+  requestAnimationFrame(() => setTimeout(() => done(document.documentElement.scrollWidth))))"""
+
+
+async def coloured(page: Page) -> int:
+    """How many pixels of what is shown are strongly red, amber or green."""
+    picture = base64.b64encode(await page.screenshot()).decode()
+    looking = await page.context.new_page()
+    found: int = await looking.evaluate(_COLOURED, picture)
     await looking.close()
+    return found
+
+
+async def test_nothing_has_to_be_scrolled_sideways_on_a_small_screen_or_with_large_letters(page: Page, client):
+    await told(client, "temperature of the second battery of the left panel")
+    await ask(client, "alarms.shelve.SC-001", {"parameter": "mode", "seconds": 600, "reason": "Known " * 20})
+    for name, address in {**PAGES, "shelved": "/#/alarms?tab=shelved"}.items():
+        await page.goto(address)
+        await expect(page.locator("main[aria-busy=false]")).to_be_visible()
+        for width in (1024, 640, 390):
+            await page.set_viewport_size({"width": width, "height": 800})
+            assert await page.evaluate(_WIDTH) <= width, (name, width)
 
 
 # How many pixels of a picture are strongly red, amber or green: the hue is from 0 to 160 degrees or beyond 330.
