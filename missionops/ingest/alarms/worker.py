@@ -170,7 +170,6 @@ class AlarmWorker:
             error = task.exception()
         if error is None:
             return
-        self._engine.forget(spacecraft_id)
         is_outage = connection.is_closed() or database.is_outage(error)
         if isinstance(error, OwnershipLost) or (is_outage and not isinstance(error, TimeoutError)):
             raise error
@@ -178,7 +177,7 @@ class AlarmWorker:
         self._status.count_failure()
         if self._repeats.is_new(f"{type(error).__name__} {error}"):
             is_expected = isinstance(error, (*_EXPECTED, TimeoutError))
-            reason = str(error) or "to find them takes longer than batches may wait"
+            reason = str(error) or type(error).__name__
             log.log(logging.WARNING if is_expected else logging.ERROR, "alarms of %s are not up to date: %s",
                     spacecraft_id, reason, exc_info=None if is_expected else error,
                     extra={"spacecraft": spacecraft_id})  # fmt: skip
