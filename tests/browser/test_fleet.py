@@ -66,3 +66,14 @@ async def test_an_old_link_with_words_that_nobody_knows_still_opens(page: Page, 
     await page.goto(address.format(craft.id))
     await expect(page.get_by_role("row", name=craft.id).first).to_be_visible()
     await expect(page.locator("main > .trouble")).to_be_hidden()
+
+
+async def test_a_wall_display_is_reached_from_the_list_of_keys_and_shows_the_same(page: Page, craft: Craft):
+    await page.goto(f"/#/?q={craft.id}")
+    row = page.get_by_role("row", name=craft.id)
+    await expect(row).to_be_visible()
+    await page.keyboard.press("?")
+    await page.get_by_role("link", name="This page as a wall display").click()
+    await expect(page.locator("#frame nav")).to_be_hidden()
+    await expect(row).to_be_visible()
+    assert page.url.endswith(f"#/?q={craft.id}&kiosk=1")
