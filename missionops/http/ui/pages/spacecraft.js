@@ -14,8 +14,9 @@ import { plain } from "../values.js";
 const HEADS = ["Parameter", "Value", "State", "Limits", "Age", "Time (UTC)"];
 const PORTION = 250;
 const MOST = 2000;
-/** Milliseconds for which rows are made or changed at once: more would hold up the page. */
-const SLICE = 40;
+/** Milliseconds for which rows are changed at once, and rows that are made at once: more would hold up the page. */
+const SLICE = 100;
+const MADE = 80;
 const FEW = 5;
 /** Active alarms that are listed, and those that are asked for: a row says so, too. */
 const ALARMS = 8;
@@ -200,6 +201,7 @@ export function spacecraft(route) {
   async function fillOnce() {
     const asked = query;
     let begun = performance.now();
+    let made = 0;
     const at = query.get("at");
     const text = (query.get("q") ?? "").toLowerCase();
     const marked = latest.map((item) => ({ item, stale: isStale(item, rules[item.name]?.staleAfter, at) }));
@@ -229,15 +231,16 @@ export function spacecraft(route) {
       if (body !== table.tBodies[index]) table.insertBefore(body, table.tBodies[index] ?? null);
       let before = headed(body, groups.names.length > 1 ? name : null);
       for (const { item, stale } of items) {
+        if (!rows.has(item.name)) made += 1;
         const row = rows.get(item.name) ?? new ParameterRow(id, item.name);
         rows.set(item.name, row);
         row.update(item, rules[item.name], stale, at, worst.get(item.name));
         const wanted = before === null ? body.firstElementChild : before.nextElementSibling;
         if (row.element !== wanted) body.insertBefore(row.element, wanted);
         before = row.element;
-        if (performance.now() - begun < SLICE) continue;
+        if (performance.now() - begun < SLICE && made < MADE) continue;
         await painted();
-        begun = performance.now();
+        [begun, made] = [performance.now(), 0];
         if (isLeft || query !== asked) return; // other rows are wanted by now
       }
     }
