@@ -57,9 +57,7 @@ def acknowledge(
 ) -> dict[str, list[Any]]:
     """Acknowledge alarms by as many requests as it takes: what they answered, together.
 
-    Args:
-        revisions: Where an alarm has changed since its revision here, it is refused.
-        said: Who does it, and a comment.
+    One whose revision is not that of `revisions`, if it is there, is refused. `said` are who does it and a comment.
     """
     found: dict[str, list[Any]] = {"alarms": [], "refused": []}
     left = [*identifiers]

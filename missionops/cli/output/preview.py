@@ -15,7 +15,8 @@ _MOST_ALARMS = 10
 def show(found: Item, spacecraft_id: str) -> None:
     """A table of the parameters, and the worst alarms that are gained, lost or changed."""
     between = f"{_time(found['from'])} to {_time(found['to'])} UTC"
-    terminal.result(f"{spacecraft_id}: {found['snapshots']:,} snapshots, {between}")
+    count = found["snapshots"]
+    terminal.result(f"{spacecraft_id}: {count:,} snapshot{'' if count == 1 else 's'}, {between}")
     rows = [
         (
             one["parameter"],
@@ -49,7 +50,8 @@ def show(found: Item, spacecraft_id: str) -> None:
             f"Not in the table: {silent:,} parameter{'' if silent == 1 else 's'} without a value in this range."
         )
     totals = {name: sum(one["counts"][name] for one in found["parameters"]) for name in ("gained", "lost", "changed")}
-    terminal.result(f"In all: {_counts(totals) or 'the same alarms'}.")
+    no_difference = "the same alarms" if count else "nothing was tried, as no telemetry is stored for that"
+    terminal.result(f"In all: {_counts(totals) or no_difference}.")
     alarms = sorted(_differences(found), key=lambda row: row[0])
     for _, line in alarms[:_MOST_ALARMS]:
         terminal.result(terminal.printable(line))
