@@ -26,6 +26,8 @@ _MEANINGS = {
     "NOT_CONFIGURED": "no limit is for a parameter that it reported: nothing is checked",
     "PARTIAL": "some limits check nothing: see `missionops check-config {}`",
 }
+_SECONDS_ARE_PLAIN = 120
+"""From so many seconds on a length of time is easier to grasp in a greater unit."""
 SNIPPET = 100
 LEAST = 16
 """The width that a folded column keeps before the others are folded, too."""
@@ -209,7 +211,8 @@ def status(found: Item) -> None:
         received = "nothing"
     else:
         order = "after" if offset >= 0 else "before"
-        received = f"{moment(received_at)} UTC, {abs(offset):,.1f} s {order} its timestamp"
+        apart = f"{abs(offset):,.1f} s" if abs(offset) < _SECONDS_ARE_PLAIN else duration(abs(offset))
+        received = f"{moment(received_at)} UTC, {apart} {order} its timestamp"
     rows = {
         "spacecraft": text_of(found["spacecraftId"]),
         "status": Text(overall, STATES.get(overall, "")),

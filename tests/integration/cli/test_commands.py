@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterable
@@ -205,6 +206,7 @@ async def test_spacecraft_are_registered_listed_and_watched(client: Client, comm
     assert len(one.lines) == 3
     assert "1 of 2" in one.err
     assert ["monitoring", "ACTIVE"] in status.lines
+    assert re.search("[0-9]{3} d after its timestamp", status.out)  # it is stamped with 2025
     assert status_json.json == await ask(client, "spacecraft.status.SC-001")
     assert unknown.ends_with_one_sentence("No spacecraft SC-404 is known")
 
