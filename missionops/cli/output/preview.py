@@ -3,11 +3,16 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rich.console import Console
+
 from missionops.cli.output import tables, terminal
 from missionops.domain.preview.findings import MOST_SHOWN
 
 Item = Mapping[str, Any]
 
+_WIDE = 120
+"""The width of a terminal in which the whole table is readable."""
+_ONLY_WIDE = ("p01", "p99", "alarms that differ")
 _MOST_ALARMS = 10
 """Alarms that are shown one by one."""
 
@@ -43,7 +48,12 @@ def show(found: Item, spacecraft_id: str) -> None:
         "alarms that differ",
     )
     if rows:
-        tables.plain(columns, rows, right=columns[1:6])
+        is_wide = Console().width >= _WIDE
+        kept = [place for place, name in enumerate(columns) if is_wide or name not in _ONLY_WIDE]
+        shown = ([row[place] for place in kept] for row in rows)
+        tables.plain([columns[place] for place in kept], shown, right=columns[1:6])
+        if not is_wide:
+            terminal.note(f"A terminal of {_WIDE} columns also shows {', '.join(_ONLY_WIDE)}.")
     silent = len(found["parameters"]) - len(rows)
     if silent:
         terminal.result(
