@@ -5,8 +5,9 @@ the last transaction that was committed.
 """
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from itertools import chain
 
 from missionops.domain import rule
@@ -211,10 +212,10 @@ class AlarmEngine:
                 found = await self._draft(connection, spacecraft_id, base, changes, memory)
             if found is None:
                 return
-            async with self.lock, connection.transaction():
+            async with self._no_batch(spacecraft_id), connection.transaction():
                 if await self._finish(connection, found, fence):
                     return
-        async with self.lock, asyncio.timeout(_LONGEST), connection.transaction():
+        async with self._no_batch(spacecraft_id), asyncio.timeout(_LONGEST), connection.transaction():
             base = self._base(spacecraft_id)
             memory = base.copy()
             found = await self._draft(connection, spacecraft_id, base, base.changes, memory)
@@ -252,13 +253,24 @@ class AlarmEngine:
             await writing.write(connection, self.partition, new, changed, self._texts, beside=beside)
         await alarm_marks.remove(connection, found.marked)
         await fence(connection)
-        # Before the commit: if that fails, the caller has it forgotten.
+        # Before the commit: if that fails, it is forgotten.
         if is_all:
             self._memory.put(spacecraft_id, found.memory)
         else:
             base.version = max(base.version, found.memory.version)
         return True
 
-    def forget(self, spacecraft_id: str) -> None:
-        """A transaction about a spacecraft failed: what comes next is folded with what is stored."""
-        self._memory.forget(spacecraft_id)
+    @contextlib.asynccontextmanager
+    async def _no_batch(self, spacecraft_id: str) -> AsyncIterator[None]:
+        """No batch is under way, and after a failure none goes on from what the transaction would have changed."""
+        async with self.lock:
+            try:
+                yield
+            except BaseException:
+                self._memory.forget(spacecraft_id)
+                raise
+
+    async def forget(self, spacecraft_id: str) -> None:
+        """Have what is marked of a spacecraft folded with what is stored alone; no batch is under way meanwhile."""
+        async with self.lock:
+            self._memory.forget(spacecraft_id)

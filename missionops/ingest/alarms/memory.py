@@ -113,7 +113,7 @@ class AlarmMemory:
         return found
 
     def put(self, spacecraft_id: str, memory: SpacecraftMemory) -> None:
-        """Remember what was forgotten for a while."""
+        """Remember this from now on instead of what was remembered of a spacecraft."""
         self._kept[spacecraft_id] = memory
 
     def forget(self, spacecraft_id: str) -> None:

@@ -92,7 +92,7 @@ class AlarmWorker:
                         finally:
                             ended, self._long = self._long, None
                             if ended:
-                                await _ended(ended.task)
+                                await _cancel(ended.task)
                 except OwnershipLost:
                     raise
                 except (*database.AWAY, MissionopsError) as error:
@@ -118,7 +118,7 @@ class AlarmWorker:
             if self._long and self._long.task.done():
                 ended, self._long = self._long, None
                 self._idle.append(ended.connection)
-                self._take(ended)
+                await self._handle_end(ended)
             now = time.monotonic()
             self._set_aside = {name: until for name, until in self._set_aside.items() if until > now}
             busy = {*self._set_aside, *([self._long.spacecraft_id] if self._long else ())}
@@ -143,11 +143,11 @@ class AlarmWorker:
         finally:
             if self._long is not current:
                 self._idle.append(connection)
-                await _ended(task)
-        self._take(current)
+                await _cancel(task)
+        await self._handle_end(current)
 
-    def _take(self, ended: "_Drafting") -> None:
-        """Go on with others if it failed: it is tried again in a while."""
+    async def _handle_end(self, ended: _Drafting) -> None:
+        """Go on with others if it failed: it is tried again in a while. Raises what ends the session."""
         spacecraft_id, task, connection = ended
         if task.cancelled():
             error: BaseException | None = TimeoutError("those of another spacecraft take long, too, and come first")
@@ -155,7 +155,7 @@ class AlarmWorker:
             error = task.exception()
         if error is None:
             return
-        self._engine.forget(spacecraft_id)
+        await self._engine.forget(spacecraft_id)
         is_outage = connection.is_closed() or database.is_outage(error)
         if isinstance(error, OwnershipLost) or (is_outage and not isinstance(error, TimeoutError)):
             raise error
@@ -169,7 +169,7 @@ class AlarmWorker:
                     extra={"spacecraft": spacecraft_id})  # fmt: skip
 
     async def _find_silent(self, connection: Connection) -> None:
-        """Whoever has not been heard for long is an alarm; not while what was received is still to be handled."""
+        """Raise alarms of spacecraft that have not been heard for long, once all that was received is handled."""
         now = await self._handled_at()
         if now is not None:
             async with self._engine.lock, connection.transaction():
@@ -183,9 +183,9 @@ class AlarmWorker:
         return ended
 
 
-async def _ended(task: asyncio.Task[None]) -> None:
+async def _cancel(task: asyncio.Task[None]) -> None:
     """Stop a task, unless it has ended, and wait until its transaction is rolled back."""
     task.cancel()
     await asyncio.wait({task})
     if not task.cancelled():
-        task.exception()  # whoever waits for it asks again; of one that is given up nobody does
+        task.exception()  # asyncio complains of an exception that nobody has asked for

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from missionops.ingest.alarms import draft, worker
+from missionops.store import alarm_marks
 from tests.integration.alarms.test_told import Alarms
 from tests.wait import until_async
 
@@ -56,3 +57,47 @@ async def test_others_do_not_wait_for_one_that_takes_long(service, client, datab
 
 async def _is(found: Any, expected: list[str]) -> bool:
     return bool(await found() == expected)
+
+
+async def test_a_failure_of_the_worker_does_not_end_a_batch_that_is_under_way(service, client, database, monkeypatch):
+    """What the batch knows of the spacecraft is forgotten after its commit."""
+    known, new = Alarms(client, "SC-A"), Alarms(client, "SC-B")
+    for one in (known, new):
+        await one.configure({"parameters": {"temp": {"warnHigh": 50}}})
+    await known.report(20, temp=40)
+    await known.report(21, temp=40)
+    await until_async(lambda: database.fetchval("SELECT count(*) = 2 FROM app.snapshot"), "what is known")
+    made, newest_times = draft.made, alarm_marks.newest_times
+    is_made, is_met, has_failed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def fail_once(*given: Any, **named: Any) -> Any:
+        if has_failed.is_set():
+            return await made(*given, **named)
+        is_made.set()
+        await is_met.wait()
+        has_failed.set()
+        raise LookupError("planted")
+
+    async def meet_slowly(connection: Any, names: Any) -> Any:
+        if "SC-B" in names:
+            is_met.set()
+            await has_failed.wait()
+            for _ in range(3):  # the worker goes on
+                await connection.execute("SELECT pg_sleep(0.05)")
+        return await newest_times(connection, names)
+
+    monkeypatch.setattr(draft, "made", fail_once)
+    monkeypatch.setattr(alarm_marks, "newest_times", meet_slowly)
+    monkeypatch.setattr(worker, "_SET_ASIDE", 0.2)
+    await known.report(10, temp=60)  # late: for the worker
+    await known.report(11, temp=40)
+    await is_made.wait()
+    for second in range(22, 30):
+        await asyncio.gather(known.report(second, temp=60), new.report(second, temp=60))
+    found = "SELECT spacecraft_id FROM app.alarm WHERE parameter = 'temp' ORDER BY spacecraft_id, start"
+
+    async def names() -> list[str]:
+        return [row[0] for row in await database.fetch(found)]
+
+    await until_async(lambda: _is(names, ["SC-A", "SC-A", "SC-B"]), "all alarms")
+    assert service.ingest_status.interruptions == 0
