@@ -157,5 +157,5 @@ async def due(
     """The alarms that are due for a route and a target, after an id, as they are now."""
     fetched = await connection.fetch(_DUE, *key, now, after, count)
     found = [(alarms.read(row), NotificationProgress(*tuple(row)[-7:])) for row in fetched]
-    await alarms.place(connection, [one for one, _ in found], now)
+    await alarms.note_shelved_and_masked(connection, [one for one, _ in found], now)
     return found

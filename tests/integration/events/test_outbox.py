@@ -228,7 +228,7 @@ async def test_an_owner_that_was_replaced_reads_and_removes_nothing(service, cli
             with pytest.raises(OwnershipLost):
                 await outbox.remove(connection, former, [1, 2, 3], 99)
         with pytest.raises(OwnershipLost):
-            await outbox.mark(connection, former)
+            await outbox.resume_after(connection, former)
     await until_empty(database)
     assert await told(client) == ["e"]
     assert await mark(database) == 1
