@@ -18,6 +18,7 @@ from missionops.ingest.alarms.in_order import Findings, InOrder, JudgedEntries, 
 from missionops.ingest.alarms.late import History
 from missionops.ingest.alarms.marked_spans import StoredHistory
 from missionops.ingest.alarms.memory import AlarmMemory, Key, SpacecraftMemory
+from missionops.ingest.alarms.pace import Pace
 from missionops.ingest.alarms.rule_texts import RuleTexts
 from missionops.ingest.alarms.rule_versions import RuleVersions
 from missionops.ingest.alarms.silence import Silence
@@ -37,7 +38,7 @@ Fence = Callable[[Connection], Awaitable[None]]
 
 _MOST_NEW = 2_000
 """Alarms that a batch raises at most; to keep and to tell one takes about a third of a millisecond."""
-_DRAFTING = "SET LOCAL transaction_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = '30s'"
+_DRAFTING = "SET LOCAL transaction_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = '300s'"
 """To fold years again may take minutes; nothing is locked meanwhile."""
 _PORTION = 200
 """Checks of which the alarms are written together, of some 10 kB each while they are."""
@@ -197,7 +198,7 @@ class AlarmEngine:
             memory.with_memory = memory.version, keys
         return keys
 
-    async def work_off(self, connection: Connection, spacecraft_id: str, fence: Fence) -> None:
+    async def work_off(self, connection: Connection, spacecraft_id: str, fence: Fence, pace: Pace) -> None:
         """Fold again what is marked of a spacecraft, and keep the result in a transaction that ends with `fence`.
 
         Batches go on meanwhile. Only where one brings more of this spacecraft each time, and has it folded at once,
@@ -206,10 +207,10 @@ class AlarmEngine:
         for _ in range(_TRIES):
             async with self.lock:  # no batch is between its finding and its commit
                 base = self._base(spacecraft_id)
-                changes, memory = base.changes, base.copy()
+                memory = base.copy()
             async with connection.transaction(readonly=True):
                 await connection.execute(_DRAFTING)
-                found = await self._draft(connection, spacecraft_id, base, changes, memory)
+                found = await self._draft(connection, spacecraft_id, base, memory, pace)
             if found is None:
                 return
             async with self._no_batch(spacecraft_id), connection.transaction():
@@ -218,17 +219,17 @@ class AlarmEngine:
         async with self._no_batch(spacecraft_id), asyncio.timeout(_LONGEST), connection.transaction():
             base = self._base(spacecraft_id)
             memory = base.copy()
-            found = await self._draft(connection, spacecraft_id, base, base.changes, memory)
+            found = await self._draft(connection, spacecraft_id, base, memory, Pace())
             if found:
                 await self._finish(connection, found, fence)
 
     async def _draft(
-        self, connection: Connection, spacecraft_id: str, base: SpacecraftMemory, changes: int, memory: SpacecraftMemory
+        self, connection: Connection, spacecraft_id: str, base: SpacecraftMemory, memory: SpacecraftMemory, pace: Pace
     ) -> Draft | None:
         versions = RuleVersions(connection, spacecraft_id)
-        history = History(JudgedSnapshots(connection, spacecraft_id, self._names), versions)
+        history = History(JudgedSnapshots(connection, spacecraft_id, self._names), versions, pace)
         stored = StoredHistory(connection, spacecraft_id, history, versions)
-        return await draft.made(stored, base, changes=changes, memory=memory)
+        return await draft.made(stored, base, memory)
 
     def _base(self, spacecraft_id: str) -> SpacecraftMemory:
         return self._memory.get(spacecraft_id) or self._memory.begin(spacecraft_id, is_known=False)

@@ -1,6 +1,5 @@
 """Folds marked spans again from what is stored, and says what becomes of the alarms in them."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from itertools import count
 from typing import NamedTuple
@@ -18,6 +17,7 @@ from missionops.domain.recompute.span import Span
 from missionops.ingest.alarms import known_alarms
 from missionops.ingest.alarms.known_alarms import DAY, KnownAlarms
 from missionops.ingest.alarms.memory import Key
+from missionops.ingest.alarms.pace import Pace
 from missionops.ingest.alarms.rule_versions import RuleVersions
 from missionops.store.judged_snapshots import JudgedSnapshots
 
@@ -31,8 +31,8 @@ _OF_ITSELF = 5
 """A snapshot takes as much memory as so many values, beside its own."""
 _LARGE = 200
 """Values in a snapshot above which those are left out that nobody needs."""
-_PAUSE = 500
-"""Readings after which other tasks run."""
+_TURN = 100
+"""Readings after which others may work."""
 
 
 class MarkedSpan(NamedTuple):
@@ -50,7 +50,8 @@ class History:
     Of large snapshots only the values are kept that the prepared parameters need.
     """
 
-    def __init__(self, snapshots: JudgedSnapshots, versions: RuleVersions) -> None:
+    def __init__(self, snapshots: JudgedSnapshots, versions: RuleVersions, pace: Pace) -> None:
+        self.pace = pace
         self._snapshots = snapshots
         self._versions = versions
         self._is_narrowed = False
@@ -136,8 +137,8 @@ class Refold:
                 goes_on.add(reading, span.fold)
             if is_joined:
                 break
-            if next(steps) % _PAUSE == 0:
-                await asyncio.sleep(0)
+            if next(steps) % _TURN == 0:
+                await self._history.pace.rest()
         else:  # what follows the newest snapshot, if anything, is of what is not stored any more
             await self._known.cover(marked.first, END)
             old[:] = self._known.episodes
@@ -150,8 +151,10 @@ class Refold:
 
     async def _search(self, search: BackwardSearch, first: Position, old: list[Episode] | None) -> Known | None:
         """Where the fold is known before a position; None: nowhere, so it begins with what is stored."""
-        covered, reach, oldest = known_alarms.before(first, 0), _HOUR, first
+        covered, reach, oldest, steps = known_alarms.before(first, 0), _HOUR, first, count(1)
         async for reading in self._readings_before(first):
+            if next(steps) % _TURN == 0:
+                await self._history.pace.rest()
             oldest = reading.position
             if old is not None and reading.position < covered:  # what was open there is read, too
                 covered = known_alarms.before(reading.position, reach)
@@ -201,8 +204,8 @@ class Refold:
             if found and found.raised_at == episode.raised_at and (ended or reading.position == episode.closed_at):
                 episode.facts, episode.is_partial = found.facts, False
                 return
-            if next(steps) % _PAUSE == 0:
-                await asyncio.sleep(0)
+            if next(steps) % _TURN == 0:
+                await self._history.pace.rest()
         if fold.episode and fold.episode.raised_at == episode.raised_at:
             episode.facts, episode.is_partial = fold.episode.facts, False
 

@@ -1,62 +1,90 @@
 """The worker of alarms: one spacecraft with very much to fold again does not hold up the others."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from missionops.ingest.alarms import draft, worker
+from missionops.ingest.alarms.pace import Pace
 from missionops.store import alarm_marks
 from tests.integration.alarms.test_told import Alarms
 from tests.wait import until_async
 
 ALARMS = "SELECT spacecraft_id, start FROM app.alarm WHERE parameter = 'temp' ORDER BY spacecraft_id, start"
 
-ARE_STORED = "SELECT count(*) = 3 FROM app.snapshot"
+ARE_STORED = "SELECT count(*) = cardinality($1::text[]) FROM app.snapshot WHERE spacecraft_id = ANY ($1)"
+
+
+class Held:
+    """What the folding of some spacecraft waits for; others wait for nothing."""
+
+    def __init__(self) -> None:
+        self.until: dict[str, asyncio.Event] = {}
+        self.paces: dict[str, Pace] = {}
+        """At which each that was begun goes on."""
 
 
 @pytest.fixture
-def held(monkeypatch: pytest.MonkeyPatch) -> dict[str, asyncio.Event]:
-    """By spacecraft: what its folding waits for; others wait for nothing."""
-    made, events = draft.made, dict[str, asyncio.Event]()
+def held(monkeypatch: pytest.MonkeyPatch) -> Held:
+    made, found = draft.made, Held()
 
-    async def made_later(stored: Any, *given: Any, **named: Any) -> Any:
-        if event := events.get(stored.spacecraft_id):
+    async def made_later(stored: Any, *given: Any) -> Any:
+        found.paces[stored.spacecraft_id] = stored.history.pace
+        if event := found.until.get(stored.spacecraft_id):
             await event.wait()
-        return await made(stored, *given, **named)
+        return await made(stored, *given)
 
     monkeypatch.setattr(draft, "made", made_later)
     monkeypatch.setattr(worker, "_LONG", 0.5)
+    monkeypatch.setattr(worker, "_PATIENCE", 0.5)
     monkeypatch.setattr(worker, "_SET_ASIDE", 0.2)
-    return events
+    return found
 
 
-async def test_others_do_not_wait_for_one_that_takes_long(service, client, database, held):
-    held["SC-A"], held["SC-B"] = asyncio.Event(), asyncio.Event()
-    names = ("SC-A", "SC-B", "SC-C")
+@pytest.mark.parametrize("most", [1, 3])
+@pytest.mark.usefixtures("service")
+async def test_others_do_not_wait_for_those_that_take_long(client, database, held, monkeypatch, most):
+    """However many may go on at a time: one more is given up for now, and tried again."""
+    monkeypatch.setattr(worker, "_MOST_LONG", most)
+    held.until["SC-A"], held.until["SC-B"] = asyncio.Event(), asyncio.Event()
+    fleet = await _reported_late(client, database, ("SC-A", "SC-B", "SC-C"))
+    await until_async(lambda: _are(database, ["SC-C"]), "the alarm of the one that does not take long")
+    held.until["SC-B"].set()
+    await until_async(lambda: _are(database, ["SC-B", "SC-C"]), "the alarm of the second")
+    await fleet[2].report(12, temp=60)
+    await until_async(lambda: _are(database, ["SC-B", "SC-C", "SC-C"]), "another one")
+    held.until["SC-A"].set()
+    await until_async(lambda: _are(database, ["SC-A", "SC-B", "SC-C", "SC-C"]), "the alarm of the first")
+
+
+@pytest.mark.usefixtures("service")
+async def test_those_that_take_long_leave_most_of_the_time_to_others(client, database, held, monkeypatch):
+    held.until["SC-A"], held.until["SC-B"] = asyncio.Event(), asyncio.Event()
+    await _reported_late(client, database, ("SC-A",))
+    await until_async(lambda: "SC-A" in held.paces, "the one that takes long")
+    monkeypatch.setattr(worker, "_LONG", 60)
+    pace = held.paces["SC-A"]
+    await _reported_late(client, database, ("SC-B",))
+    await until_async(lambda: "SC-B" in held.paces and pace.is_slow, "that it goes on slowly")
+    held.until["SC-B"].set()
+    await until_async(lambda: not pace.is_slow, "that it goes on as before")
+    held.until["SC-A"].set()
+    await until_async(lambda: _are(database, ["SC-A", "SC-B"]), "both alarms")
+
+
+async def _reported_late(client: Any, database: Any, names: Sequence[str]) -> list[Alarms]:
+    """Spacecraft with an alarm that came late, so that the worker finds it."""
     fleet = [Alarms(client, name) for name in names]
     for one in fleet:
         await one.configure({"parameters": {"temp": {"warnHigh": 50}}})
         await one.report(20, temp=40)
-    await until_async(lambda: database.fetchval(ARE_STORED), "the first snapshots")
+    await until_async(lambda: database.fetchval(ARE_STORED, names), "the first snapshots")
     for one in fleet:
-        await one.report(10, temp=60)  # late: for the worker
+        await one.report(10, temp=60)
         await one.report(11, temp=40)
-
-    async def found() -> list[str]:
-        return [row[0] for row in await database.fetch(ALARMS)]
-
-    await until_async(lambda: _is(found, ["SC-C"]), "the alarm of the one that does not take long")
-    held["SC-B"].set()  # it was given up for SC-A, which was first, and is tried again
-    await until_async(lambda: _is(found, ["SC-B", "SC-C"]), "the alarm of the second")
-    await fleet[2].report(12, temp=60)
-    await until_async(lambda: _is(found, ["SC-B", "SC-C", "SC-C"]), "another one")
-    held["SC-A"].set()
-    await until_async(lambda: _is(found, ["SC-A", "SC-B", "SC-C", "SC-C"]), "the alarm of the first")
-
-
-async def _is(found: Any, expected: list[str]) -> bool:
-    return bool(await found() == expected)
+    return fleet
 
 
 async def test_a_failure_of_the_worker_does_not_end_a_batch_that_is_under_way(service, client, database, monkeypatch):
@@ -94,10 +122,9 @@ async def test_a_failure_of_the_worker_does_not_end_a_batch_that_is_under_way(se
     await is_made.wait()
     for second in range(22, 30):
         await asyncio.gather(known.report(second, temp=60), new.report(second, temp=60))
-    found = "SELECT spacecraft_id FROM app.alarm WHERE parameter = 'temp' ORDER BY spacecraft_id, start"
-
-    async def names() -> list[str]:
-        return [row[0] for row in await database.fetch(found)]
-
-    await until_async(lambda: _is(names, ["SC-A", "SC-A", "SC-B"]), "all alarms")
+    await until_async(lambda: _are(database, ["SC-A", "SC-A", "SC-B"]), "all alarms")
     assert service.ingest_status.interruptions == 0
+
+
+async def _are(database: Any, expected: list[str]) -> bool:
+    return [row[0] for row in await database.fetch(ALARMS)] == expected
