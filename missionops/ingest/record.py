@@ -82,8 +82,8 @@ async def record(
     """Store what is new in `batch`, judge it, and store its anomalies, in the caller's transaction.
 
     `configs` are those in force, read in this transaction; `sets` the parameter sets to store with. With `ask_first`
-    the database is asked what it holds already; otherwise only once it has refused to add all, which costs less where
-    it holds none. Rows that the database refuses as data are left out and become dead letters.
+    the database is asked what it holds already; else only once it has refused to add all. Rows that it refuses as data
+    are left out and become dead letters.
     """
     rows_of = partial(sets.rows, configs)
     judged = _by_spacecraft(batch.entries.values())
