@@ -103,7 +103,7 @@ class AlarmWorker:
                                 await _cancel(one.task)
                 except OwnershipLost:
                     raise
-                except (*database.AWAY, MissionopsError) as error:
+                except (*database.AWAY, *_EXPECTED) as error:
                     log.debug("marked alarms wait for the database: %s", error)
                     await asyncio.sleep(_PAUSE)
         finally:

@@ -1,11 +1,14 @@
 """The worker of alarms: one spacecraft with very much to fold again does not hold up the others."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from missionops import app
+from missionops.ingest import roll_up_worker
 from missionops.ingest.alarms import draft, worker
 from missionops.ingest.alarms.pace import Pace
 from missionops.store import alarm_marks
@@ -124,6 +127,24 @@ async def test_a_failure_of_the_worker_does_not_end_a_batch_that_is_under_way(se
         await asyncio.gather(known.report(second, temp=60), new.report(second, temp=60))
     await until_async(lambda: _are(database, ["SC-A", "SC-A", "SC-B"]), "all alarms")
     assert service.ingest_status.interruptions == 0
+
+
+async def test_a_lock_that_lasts_does_not_end_the_session(settings, client, database, monkeypatch, caplog):
+    """Such as an operator's, on a table that the workers read."""
+    monkeypatch.setattr(worker, "_LIMITS", worker._LIMITS | {"lock_timeout": "100ms"})
+    monkeypatch.setattr(roll_up_worker, "_SETTINGS", roll_up_worker._SETTINGS | {"lock_timeout": "100ms"})
+    caplog.set_level(logging.DEBUG, "missionops.ingest")
+    async with app.running(settings) as service:
+        await service.until_ready()
+        async with database.transaction():
+            await database.execute("LOCK TABLE app.alarm_shelf, app.stale_hour IN ACCESS EXCLUSIVE MODE")
+            for waiting in ("marked alarms wait for", "roll-ups wait for"):
+                await until_async(lambda text=waiting: _is_logged(caplog, text), waiting)
+        assert service.ingest_status.interruptions == 0
+
+
+async def _is_logged(caplog: pytest.LogCaptureFixture, text: str) -> bool:
+    return text in caplog.text
 
 
 async def _are(database: Any, expected: list[str]) -> bool:
