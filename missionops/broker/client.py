@@ -103,7 +103,7 @@ def guard(client: Client) -> None:
 
     async def guarded_pong() -> None:
         pongs = client._pongs  # noqa: SLF001
-        if pongs and pongs[0].done():  # whoever waited for it has given up
+        if pongs and pongs[0].done():  # nobody waits for it any more
             pongs[0] = asyncio.get_running_loop().create_future()
         await process_pong()
 

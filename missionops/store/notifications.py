@@ -1,6 +1,6 @@
 """How far targets have been told of alarms.
 
-Whoever changes it locks the row of `app.notifier` first, so that the instances do it one after the other.
+To change it, first `lock` the row of `app.notifier`, so that the instances do it one after the other.
 """
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
@@ -31,8 +31,8 @@ _BEGIN = "UPDATE app.notifier SET handled_at = $1 WHERE handled_at IS NULL"
 _HANDLED_AT = "SELECT handled_at FROM app.notifier"
 
 
-async def handled_at(connection: Connection, now: datetime) -> datetime:
-    """Up to when the stream ALARMS was taken in, at least: where nobody has notified yet, that begins now."""
+async def begin(connection: Connection, now: datetime) -> datetime:
+    """Up to when the stream ALARMS was taken in, at least; where nobody has notified yet, keep that this begins now."""
     await connection.execute(_BEGIN, now)
     found: datetime = await connection.fetchval(_HANDLED_AT)
     return found

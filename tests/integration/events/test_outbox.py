@@ -138,7 +138,7 @@ async def test_an_end_at_any_moment_loses_and_doubles_nothing(settings, client, 
     names = [f"e{number}" for number in range(10)]
     with monkeypatch.context() as patch:
         if moment == "before publishing":
-            patch.setattr(outbox, "mark", stop)
+            patch.setattr(outbox, "resume_after", stop)
         if moment == "while publishing":
             patch.setattr(exactly_once.ExactlyOncePublisher, "publish", publish_first)
         if moment == "after publishing":
