@@ -7,7 +7,7 @@ the last transaction that was committed.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from itertools import chain
 
 from missionops.domain import rule
@@ -201,27 +201,36 @@ class AlarmEngine:
     async def work_off(self, connection: Connection, spacecraft_id: str, fence: Fence, pace: Pace) -> None:
         """Fold again what is marked of a spacecraft, and keep the result in a transaction that ends with `fence`.
 
-        Batches go on meanwhile. Only where one brings more of this spacecraft each time, and has it folded at once,
-        they have to wait in the end, for a bounded time: TimeoutError if that is not enough.
+        Batches go on meanwhile. Where one brings more of this spacecraft each time, and has it folded at once, they
+        wait in the end, but not for long; if that is not enough, they only mark from then on what they bring of it.
         """
         for _ in range(_TRIES):
-            async with self.lock:  # no batch is between its finding and its commit
-                base = self._base(spacecraft_id)
-                memory = base.copy()
-            async with connection.transaction(readonly=True):
-                await connection.execute(_DRAFTING)
-                found = await self._draft(connection, spacecraft_id, base, memory, pace)
-            if found is None:
+            if await self._try(connection, spacecraft_id, fence, pace):
                 return
-            async with self._no_batch(spacecraft_id), connection.transaction():
-                if await self._finish(connection, found, fence):
-                    return
-        async with self._no_batch(spacecraft_id), asyncio.timeout(_LONGEST), connection.transaction():
+        with contextlib.suppress(TimeoutError):
+            async with self.lock, asyncio.timeout(_LONGEST):
+                base = self._base(spacecraft_id)
+                async with connection.transaction(readonly=True):
+                    found = await self._draft(connection, spacecraft_id, base, base.copy(), Pace())
+                if found:
+                    await self._finish(connection, found, fence)
+            return
+        async with self.lock:
+            self._memory.forget(spacecraft_id)
+        await self._try(connection, spacecraft_id, fence, pace)
+
+    async def _try(self, connection: Connection, spacecraft_id: str, fence: Fence, pace: Pace) -> bool:
+        """Whether what is marked was folded again, or nothing was marked."""
+        async with self.lock:  # no batch is between its finding and its commit
             base = self._base(spacecraft_id)
             memory = base.copy()
-            found = await self._draft(connection, spacecraft_id, base, memory, Pace())
-            if found:
-                await self._finish(connection, found, fence)
+        async with connection.transaction(readonly=True):
+            await connection.execute(_DRAFTING)
+            found = await self._draft(connection, spacecraft_id, base, memory, pace)
+        if found is None:
+            return True
+        async with self.lock:
+            return await self._finish(connection, found, fence)
 
     async def _draft(
         self, connection: Connection, spacecraft_id: str, base: SpacecraftMemory, memory: SpacecraftMemory, pace: Pace
@@ -241,6 +250,22 @@ class AlarmEngine:
         # Of a spacecraft that is not known, batches have only marked what they brought: it is folded next.
         if self._memory.get(spacecraft_id) is not base or (found.was_known and not is_all):
             return False
+        try:
+            async with connection.transaction():
+                await self._keep(connection, found)
+                await fence(connection)
+        except BaseException:
+            # It may be committed or not: what comes next is folded with what is stored.
+            self._memory.forget(spacecraft_id)
+            raise
+        if is_all:
+            self._memory.put(spacecraft_id, found.memory)
+        else:
+            base.version = max(base.version, found.memory.version)
+        return True
+
+    async def _keep(self, connection: Connection, found: Draft) -> None:
+        spacecraft_id = found.marked.spacecraft_id
         for version, time in found.began.items():
             await alarm_marks.begin_config(connection, spacecraft_id, version, time)
         beside = Beside(
@@ -253,25 +278,3 @@ class AlarmEngine:
             changed = {name: becomes for known in part for name, becomes in known.changed()}
             await writing.write(connection, self.partition, new, changed, self._texts, beside=beside)
         await alarm_marks.remove(connection, found.marked)
-        await fence(connection)
-        # Before the commit: if that fails, it is forgotten.
-        if is_all:
-            self._memory.put(spacecraft_id, found.memory)
-        else:
-            base.version = max(base.version, found.memory.version)
-        return True
-
-    @contextlib.asynccontextmanager
-    async def _no_batch(self, spacecraft_id: str) -> AsyncIterator[None]:
-        """No batch is under way, and after a failure none goes on from what the transaction would have changed."""
-        async with self.lock:
-            try:
-                yield
-            except BaseException:
-                self._memory.forget(spacecraft_id)
-                raise
-
-    async def forget(self, spacecraft_id: str) -> None:
-        """Have what is marked of a spacecraft folded with what is stored alone; no batch is under way meanwhile."""
-        async with self.lock:
-            self._memory.forget(spacecraft_id)

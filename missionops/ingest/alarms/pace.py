@@ -5,7 +5,7 @@ import time
 
 _TURN = 0.005
 """Seconds of work after which other tasks run."""
-_REST = 9.0
+_REST = 3.0
 """Seconds of rest for each second of work, where others come first."""
 _LONGEST_REST = 0.5
 
@@ -15,7 +15,7 @@ class Pace:
 
     def __init__(self) -> None:
         self.is_slow = False
-        """Whether the work is to take a tenth of the time."""
+        """Whether the work is to take a quarter of the time."""
         self._resumed = time.monotonic()
 
     async def rest(self) -> None:

@@ -126,7 +126,7 @@ class AlarmWorker:
             for ended in [one for one in self._long if one.task.done()]:
                 self._long.remove(ended)
                 self._idle.append(ended.connection)
-                await self._handle_end(ended)
+                self._handle_end(ended)
             now = time.monotonic()
             self._set_aside = {name: until for name, until in self._set_aside.items() if until > now}
             busy = {*self._set_aside, *(one.spacecraft_id for one in self._long)}
@@ -154,14 +154,14 @@ class AlarmWorker:
             if current not in self._long:
                 self._idle.append(connection)
                 await _cancel(task)
-        await self._handle_end(current)
+        self._handle_end(current)
 
     def _slow_down(self, *, is_slow: bool) -> None:
         """Whether those that take long leave most of the time to another."""
         for one in self._long:
             one.pace.is_slow = is_slow
 
-    async def _handle_end(self, ended: _Drafting) -> None:
+    def _handle_end(self, ended: _Drafting) -> None:
         """Go on with others if it failed: it is tried again in a while. Raises what ends the session."""
         spacecraft_id, task, connection, _ = ended
         if task.cancelled():
@@ -170,7 +170,6 @@ class AlarmWorker:
             error = task.exception()
         if error is None:
             return
-        await self._engine.forget(spacecraft_id)
         is_outage = connection.is_closed() or database.is_outage(error)
         if isinstance(error, OwnershipLost) or (is_outage and not isinstance(error, TimeoutError)):
             raise error
@@ -178,7 +177,7 @@ class AlarmWorker:
         self._status.count_failure()
         if self._repeats.is_new(f"{type(error).__name__} {error}"):
             is_expected = isinstance(error, (*_EXPECTED, TimeoutError))
-            reason = str(error) or "to find them takes longer than batches may wait"
+            reason = str(error) or type(error).__name__
             log.log(logging.WARNING if is_expected else logging.ERROR, "alarms of %s are not up to date: %s",
                     spacecraft_id, reason, exc_info=None if is_expected else error,
                     extra={"spacecraft": spacecraft_id})  # fmt: skip

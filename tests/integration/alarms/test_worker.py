@@ -9,7 +9,7 @@ import pytest
 
 from missionops import app
 from missionops.ingest import roll_up_worker
-from missionops.ingest.alarms import draft, worker
+from missionops.ingest.alarms import draft, engine, worker
 from missionops.ingest.alarms.pace import Pace
 from missionops.store import alarm_marks
 from tests.integration.alarms.test_told import Alarms
@@ -75,6 +75,28 @@ async def test_those_that_take_long_leave_most_of_the_time_to_others(client, dat
     await until_async(lambda: not pace.is_slow, "that it goes on as before")
     held.until["SC-A"].set()
     await until_async(lambda: _are(database, ["SC-A", "SC-B"]), "both alarms")
+
+
+@pytest.mark.usefixtures("service")
+async def test_batches_that_always_bring_more_do_not_keep_the_worker_from_its_end(client, database, monkeypatch):
+    """They wait for it, but not for long; then what they bring is found by the worker, too."""
+    made, calls = draft.made, 0
+
+    async def made_in_vain(stored: Any, base: Any, memory: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        base.changes += calls <= 3  # as if a batch had come meanwhile
+        if calls == 4:
+            await asyncio.Event().wait()
+        return await made(stored, base, memory)
+
+    monkeypatch.setattr(engine, "_LONGEST", 0.2)
+    monkeypatch.setattr(draft, "made", made_in_vain)
+    [one] = await _reported_late(client, database, ("SC-A",))
+    await until_async(lambda: _are(database, ["SC-A"]), "the alarm that came late")
+    assert calls == 5
+    await one.report(30, temp=60)
+    await until_async(lambda: _are(database, ["SC-A", "SC-A"]), "the next alarm")
 
 
 async def _reported_late(client: Any, database: Any, names: Sequence[str]) -> list[Alarms]:
