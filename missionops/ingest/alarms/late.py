@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from missionops.domain import checks, rule, timestamp
+from missionops.domain import rule, timestamp
 from missionops.domain.episodes import episode as episodes
 from missionops.domain.episodes.episode import Episode, Facts, Position, Reading
 from missionops.domain.episodes.fold import BackwardSearch, Fold, Known
@@ -141,7 +141,7 @@ class Refold:
         self._history = history
         self._versions = versions
         self._key = key
-        self._kind = checks.KINDS[rule.KINDS[key[1]]]
+        self._kind = rule.kind_at(key[1])
         self._parameter = None if rule.KINDS[key[1]] == "STALE" else key[0]
         """Only snapshots that carry it matter; None: each matters."""
         self._known = known
