@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from missionops.domain import checks, rule, timestamp
+from missionops.domain import rule, timestamp
 from missionops.domain.episodes import episode as episodes
 from missionops.domain.episodes.episode import Episode, Facts, Position, Reading
 from missionops.domain.episodes.fold import BackwardSearch, Fold, Known
@@ -25,7 +25,7 @@ _HOUR = 3_600_000_000
 _EARLIEST = timestamp.to_microseconds(timestamp.EARLIEST)
 BEGINNING: Position = episodes.beginning_of(_EARLIEST)
 END: Position = episodes.end_of(timestamp.to_microseconds(timestamp.LATEST))
-_MOST_KEPT = 250_000
+_MOST_KEPT = 120_000
 """Values of snapshots that are kept for the next parameter to be folded, of some 100 bytes each."""
 _OF_ITSELF = 5
 """A snapshot takes as much memory as so many values, beside its own."""
@@ -141,7 +141,7 @@ class Refold:
         self._history = history
         self._versions = versions
         self._key = key
-        self._kind = checks.KINDS[rule.KINDS[key[1]]]
+        self._kind = rule.kind_at(key[1])
         self._parameter = None if rule.KINDS[key[1]] == "STALE" else key[0]
         """Only snapshots that carry it matter; None: each matters."""
         self._known = known

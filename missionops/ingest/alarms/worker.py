@@ -33,7 +33,7 @@ _PAUSE = 1.0
 """Seconds before another attempt to reach a database that is away."""
 _LONG = 5.0
 """Seconds after which other spacecraft no longer wait for one."""
-_MOST_LONG = 3
+_MOST_LONG = 2
 """Spacecraft that go on beside the others at the same time."""
 _PATIENCE = 10.0
 """Seconds after which one is given up for now, where so many go on already."""
@@ -100,10 +100,10 @@ class AlarmWorker:
                         finally:
                             ended, self._long = self._long, []
                             for one in ended:
-                                await _ended(one.task)
+                                await _cancel(one.task)
                 except OwnershipLost:
                     raise
-                except (*database.AWAY, MissionopsError) as error:
+                except (*database.AWAY, *_EXPECTED) as error:
                     log.debug("marked alarms wait for the database: %s", error)
                     await asyncio.sleep(_PAUSE)
         finally:
@@ -126,7 +126,7 @@ class AlarmWorker:
             for ended in [one for one in self._long if one.task.done()]:
                 self._long.remove(ended)
                 self._idle.append(ended.connection)
-                self._take(ended)
+                self._handle_end(ended)
             now = time.monotonic()
             self._set_aside = {name: until for name, until in self._set_aside.items() if until > now}
             busy = {*self._set_aside, *(one.spacecraft_id for one in self._long)}
@@ -153,16 +153,16 @@ class AlarmWorker:
             self._slow_down(is_slow=False)
             if current not in self._long:
                 self._idle.append(connection)
-                await _ended(task)
-        self._take(current)
+                await _cancel(task)
+        self._handle_end(current)
 
     def _slow_down(self, *, is_slow: bool) -> None:
         """Whether those that take long leave most of the time to another."""
         for one in self._long:
             one.pace.is_slow = is_slow
 
-    def _take(self, ended: "_Drafting") -> None:
-        """Go on with others if it failed: it is tried again in a while."""
+    def _handle_end(self, ended: _Drafting) -> None:
+        """Go on with others if it failed: it is tried again in a while. Raises what ends the session."""
         spacecraft_id, task, connection, _ = ended
         if task.cancelled():
             error: BaseException | None = TimeoutError("those of other spacecraft take long, too, and come first")
@@ -183,7 +183,7 @@ class AlarmWorker:
                     extra={"spacecraft": spacecraft_id})  # fmt: skip
 
     async def _find_silent(self, connection: Connection) -> None:
-        """Whoever has not been heard for long is an alarm; not while what was received is still to be handled."""
+        """Raise alarms of spacecraft that have not been heard for long, once all that was received is handled."""
         now = await self._handled_at()
         if now is not None:
             async with self._engine.lock, connection.transaction():
@@ -197,9 +197,9 @@ class AlarmWorker:
         return ended
 
 
-async def _ended(task: asyncio.Task[None]) -> None:
+async def _cancel(task: asyncio.Task[None]) -> None:
     """Stop a task, unless it has ended, and wait until its transaction is rolled back."""
     task.cancel()
     await asyncio.wait({task})
     if not task.cancelled():
-        task.exception()  # whoever waits for it asks again; of one that is given up nobody does
+        task.exception()  # asyncio complains of an exception that nobody has asked for

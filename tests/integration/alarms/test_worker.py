@@ -1,13 +1,17 @@
 """The worker of alarms: one spacecraft with very much to fold again does not hold up the others."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from missionops import app
+from missionops.ingest import roll_up_worker
 from missionops.ingest.alarms import draft, engine, worker
 from missionops.ingest.alarms.pace import Pace
+from missionops.store import alarm_marks
 from tests.integration.alarms.test_told import Alarms
 from tests.wait import until_async
 
@@ -106,6 +110,63 @@ async def _reported_late(client: Any, database: Any, names: Sequence[str]) -> li
         await one.report(10, temp=60)
         await one.report(11, temp=40)
     return fleet
+
+
+async def test_a_failure_of_the_worker_does_not_end_a_batch_that_is_under_way(service, client, database, monkeypatch):
+    """What the batch knows of the spacecraft is forgotten after its commit."""
+    known, new = Alarms(client, "SC-A"), Alarms(client, "SC-B")
+    for one in (known, new):
+        await one.configure({"parameters": {"temp": {"warnHigh": 50}}})
+    await known.report(20, temp=40)
+    await known.report(21, temp=40)
+    await until_async(lambda: database.fetchval("SELECT count(*) = 2 FROM app.snapshot"), "what is known")
+    made, newest_times = draft.made, alarm_marks.newest_times
+    is_made, is_met, has_failed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def fail_once(*given: Any, **named: Any) -> Any:
+        if has_failed.is_set():
+            return await made(*given, **named)
+        is_made.set()
+        await is_met.wait()
+        has_failed.set()
+        raise LookupError("planted")
+
+    async def meet_slowly(connection: Any, names: Any) -> Any:
+        if "SC-B" in names:
+            is_met.set()
+            await has_failed.wait()
+            for _ in range(3):  # the worker goes on
+                await connection.execute("SELECT pg_sleep(0.05)")
+        return await newest_times(connection, names)
+
+    monkeypatch.setattr(draft, "made", fail_once)
+    monkeypatch.setattr(alarm_marks, "newest_times", meet_slowly)
+    monkeypatch.setattr(worker, "_SET_ASIDE", 0.2)
+    await known.report(10, temp=60)  # late: for the worker
+    await known.report(11, temp=40)
+    await is_made.wait()
+    for second in range(22, 30):
+        await asyncio.gather(known.report(second, temp=60), new.report(second, temp=60))
+    await until_async(lambda: _are(database, ["SC-A", "SC-A", "SC-B"]), "all alarms")
+    assert service.ingest_status.interruptions == 0
+
+
+async def test_a_lock_that_lasts_does_not_end_the_session(settings, client, database, monkeypatch, caplog):
+    """Such as an operator's, on a table that the workers read."""
+    monkeypatch.setattr(worker, "_LIMITS", worker._LIMITS | {"lock_timeout": "100ms"})
+    monkeypatch.setattr(roll_up_worker, "_SETTINGS", roll_up_worker._SETTINGS | {"lock_timeout": "100ms"})
+    caplog.set_level(logging.DEBUG, "missionops.ingest")
+    async with app.running(settings) as service:
+        await service.until_ready()
+        async with database.transaction():
+            await database.execute("LOCK TABLE app.alarm_shelf, app.stale_hour IN ACCESS EXCLUSIVE MODE")
+            for waiting in ("marked alarms wait for", "roll-ups wait for"):
+                await until_async(lambda text=waiting: _is_logged(caplog, text), waiting)
+        assert service.ingest_status.interruptions == 0
+
+
+async def _is_logged(caplog: pytest.LogCaptureFixture, text: str) -> bool:
+    return text in caplog.text
 
 
 async def _are(database: Any, expected: list[str]) -> bool:
