@@ -40,6 +40,9 @@ export class ParameterRow {
   constructor(spacecraft, name) {
     this.spacecraft = spacecraft;
     this.text = "";
+    /** What its state and its limits were made from: most values change within them. */
+    this.stateText = "";
+    this.limitsText = "";
     /** @type {any[]} */
     this.given = [];
     this.link = h("a", {}, h("bdi", {}, name));
@@ -76,9 +79,9 @@ export class ParameterRow {
    * @param {any} [alarm] the worst that is active of it
    */
   update(item, rule, stale, at, alarm) {
-    const given = [item, rule, stale, at, alarm];
-    if (given.every((each, index) => each === this.given[index])) return; // thousands of rows are looked at every second
-    this.given = given;
+    const parts = [item, rule, stale, at, alarm];
+    if (parts.every((each, index) => each === this.given[index])) return; // thousands of rows are looked at every second
+    this.given = parts;
     const found = item.severity === null && alarm ? { severity: alarm.severity, description: alarm.description } : null;
     const text = JSON.stringify([item, rule, stale, at, found], (_, value) => (typeof value === "bigint" ? `${value}n` : value));
     if (text === this.text) return;
@@ -89,20 +92,27 @@ export class ParameterRow {
     set(this.unit, item.unit ?? "");
     this.element.classList.toggle("stale", stale);
     const broken = item.limit && `${arrow(item.limit)} ${item.limit.name} ${plain(item.limit.value)}`;
-    this.state.replaceChildren(
-      ...[
-        item.severity !== null || found
-          ? alarmMark(found?.severity ?? item.severity)
-          : item.limits || (rule && rule.off === undefined)
-            ? mark("nominal", "Nominal")
-            : mark("unconfigured", "Not checked", rule?.off ?? "no limits are for this parameter"),
-        broken && h("span", { class: "broken" }, ` ${broken}`),
-        found && h("span", { class: "broken" }, ` alarm: ${found.description.replace(`Parameter ${item.name} `, "")}`),
-        stale && " ",
-        stale && mark("silent", "Stale", "older than it should be"),
-      ].filter((part) => part !== null && part !== false),
-    );
-    this.limits.replaceChildren(...limitsBar(item));
+    const stateText = JSON.stringify([item.severity, broken, found, stale, item.limits !== null, rule?.off, rule === undefined]);
+    if (stateText !== this.stateText)
+      this.state.replaceChildren(
+        ...[
+          item.severity !== null || found
+            ? alarmMark(found?.severity ?? item.severity)
+            : item.limits || (rule && rule.off === undefined)
+              ? mark("nominal", "Nominal")
+              : mark("unconfigured", "Not checked", rule?.off ?? "no limits are for this parameter"),
+          broken && h("span", { class: "broken" }, ` ${broken}`),
+          found && h("span", { class: "broken" }, ` alarm: ${found.description.replace(`Parameter ${item.name} `, "")}`),
+          stale && " ",
+          stale && mark("silent", "Stale", "older than it should be"),
+        ].filter((part) => part !== null && part !== false),
+      );
+    this.stateText = stateText;
+    const place = placeOf(item);
+    const limitsText = JSON.stringify([given(item.limits).map(({ name, text }) => [name, text]), place === null]);
+    if (limitsText !== this.limitsText) this.limits.replaceChildren(...limitsBar(item));
+    this.limitsText = limitsText;
+    if (place !== null) this.limits.querySelector(".place")?.setAttribute("d", pointer(place));
     const heard = item.receivedAt ?? item.timestamp;
     this.age.replaceChildren(
       at === null || item.timestamp === null ? clock.age(heard) : clock.duration((Date.parse(at) - Date.parse(item.timestamp)) / 1000),
@@ -146,6 +156,30 @@ function plotOf(spacecraft, item) {
 }
 
 /**
+ * From 0 to 100: between the lowest and the highest limit, and how far beyond them.
+ * @param {{value: number}[]} limits
+ * @param {number} value
+ */
+function placed(limits, value) {
+  const [low, high] = [limits[0].value, limits[limits.length - 1].value];
+  return 8 + Math.min(1.04, Math.max(-0.04, (value - low) / (high - low))) * 84;
+}
+
+/**
+ * Where the value stands between its limits; null where it is no number, or they have no width.
+ * @param {Latest} item
+ */
+function placeOf({ limits, value }) {
+  const found = given(limits);
+  const isNumber = typeof value === "number" || typeof value === "bigint";
+  if (found.length === 0 || !isNumber || found[0].value === found[found.length - 1].value) return null;
+  return placed(found, Number(value));
+}
+
+/** @param {number} place */
+const pointer = (place) => `M${place} 9l-4 7h8z`;
+
+/**
  * From the lowest to the highest limit, with the place of the value: grey, for only a state has a colour.
  * @param {Latest} item
  * @returns {Node[]}
@@ -154,11 +188,10 @@ function limitsBar(item) {
   const limits = given(item.limits);
   if (limits.length === 0) return [];
   const text = limits.map((limit) => `${limit.name} ${limit.text}`).join(", ");
-  const [low, high] = [limits[0].value, limits[limits.length - 1].value];
-  const number = typeof item.value === "number" || typeof item.value === "bigint" ? Number(item.value) : null;
-  if (low === high || number === null)
+  const own = placeOf(item);
+  if (own === null)
     return [h("span", { class: "note", title: text }, limits.map((limit) => `${limit.isHigh ? "≤" : "≥"} ${limit.text}`).join(", "))];
-  const place = (/** @type {number} */ value) => 8 + Math.min(1.04, Math.max(-0.04, (value - low) / (high - low))) * 84;
+  const place = (/** @type {number} */ value) => placed(limits, value);
   const bar = document.createElementNS(SVG, "svg");
   const draw = (/** @type {string} */ tag, /** @type {Record<string, string | number>} */ attributes) => {
     const shape = document.createElementNS(SVG, tag);
@@ -184,6 +217,6 @@ function limitsBar(item) {
       height: limit.level === "crit" || limit.level === "severe" ? 10 : 6,
       class: "edge",
     });
-  draw("path", { d: `M${place(number)} 9l-4 7h8z`, class: "place" });
+  draw("path", { d: pointer(own), class: "place" });
   return [bar];
 }
