@@ -13,7 +13,6 @@ from rich.table import Table
 from rich.text import Text
 
 from missionops.cli.output import terminal
-from missionops.domain import number
 
 SEVERITIES = {"LOW": "cyan", "MEDIUM": "yellow", "HIGH": "red", "CRITICAL": "bold red"}
 SEVERITY_ORDER = (*SEVERITIES,)
@@ -61,8 +60,8 @@ def anomalies(found: Iterable[Item], *, with_spacecraft: bool = False) -> None:
             *([text_of(anomaly["spacecraftId"])] if with_spacecraft else []),
             severity(anomaly["severity"]),
             text_of(anomaly["parameter"]),
-            text_of(plain_value(anomaly["value"])),
-            text_of(f"{limit['name']} {plain_value(limit['value'])}"),
+            text_of(terminal.plain_value(anomaly["value"])),
+            text_of(f"{limit['name']} {terminal.plain_value(limit['value'])}"),
         )
     print_table(table)
 
@@ -354,7 +353,7 @@ def _short(text: str) -> str:
 
 def value_text(value: object) -> str:
     """A value as it was received: a text in quotes, so that it is not taken for a number."""
-    return msgspec.json.encode(value).decode() if isinstance(value, str) or value is None else plain_value(value)
+    return msgspec.json.encode(value).decode() if isinstance(value, str) else terminal.plain_value(value)
 
 
 def duration(seconds: float) -> str:
@@ -363,14 +362,6 @@ def duration(seconds: float) -> str:
         if abs(seconds) >= 2 * length:
             return f"{seconds / length:,.0f} {unit}"
     return f"{seconds:.0f} s" if abs(seconds) >= 10 or seconds == int(seconds) else f"{seconds:.2g} s"  # noqa: PLR2004
-
-
-def plain_value(value: object) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return number.text(value) if isinstance(value, float) else str(value)
 
 
 def moment(timestamp: str) -> str:

@@ -117,7 +117,7 @@ async def test_what_was_found_stands_beside_what_would_have_been(previewer, stor
     told = snapshots(300)
     spacecraft_id = await store(told, versions=[1, 2])
     if is_hurried:
-        monkeypatch.setattr(preview, "Pace", Hurried)
+        monkeypatch.setattr(preview, "ReadingPace", Hurried)
     pages = await previewer.pages(spacecraft_id, DRAFT)
     assert (len(pages) > 40) == is_hurried
     assert sum(page["snapshots"] for page in pages) == 300
@@ -237,7 +237,7 @@ async def test_faults_are_an_answer_where_they_are_asked_for(previewer, store):
 
 
 async def test_a_cursor_continues_its_own_preview_alone(previewer, store, monkeypatch):
-    monkeypatch.setattr(preview, "Pace", Hurried)
+    monkeypatch.setattr(preview, "ReadingPace", Hurried)
     spacecraft_id = await store(snapshots(50))
     _, cursor = await previewer.page(spacecraft_id, DRAFT)
     found, _ = await previewer.page(spacecraft_id, {}, cursor=cursor)
@@ -254,7 +254,7 @@ async def test_a_range_of_all_times_and_a_spacecraft_without_telemetry(previewer
 
 async def test_many_rules_are_taken_in_groups(previewer, store, monkeypatch):
     """What is open of all of them does not fit into a cursor, and so what was read of some is read again."""
-    monkeypatch.setattr(preview, "Pace", Hurried)
+    monkeypatch.setattr(preview, "ReadingPace", Hurried)
     names = [f"p{number:03}" for number in range(300)]
     random = Random(1)  # noqa: S311 - a seed that is known
     told = [(START + n * SECOND, {name: random.random() * 10 if n > 7 else 0.5 for name in names}) for n in range(20)]
@@ -270,7 +270,7 @@ async def test_many_rules_are_taken_in_groups(previewer, store, monkeypatch):
 
 
 async def test_the_longest_cursors_fit_into_a_query(service, previewer, store, monkeypatch):
-    monkeypatch.setattr(preview, "Pace", Hurried)
+    monkeypatch.setattr(preview, "ReadingPace", Hurried)
     names = [f"p{number:03}" for number in range(250)]
     random = Random(2)  # noqa: S311 - a seed that is known
     told = [(START + n * SECOND, {name: random.random() * 10 for name in names}) for n in range(20)]
@@ -327,7 +327,7 @@ async def test_the_command_adds_up_the_parts(run, previewer, store, monkeypatch,
     words = ("preview-config", spacecraft_id, "--file", str(tmp_path / "draft.json"), "--from", "2025-03-01")
     _, out, _ = await run(*words, "--to", "2025-03-01", "--json")
     whole = json.loads(out)
-    monkeypatch.setattr(preview, "Pace", Hurried)
+    monkeypatch.setattr(preview, "ReadingPace", Hurried)
     monkeypatch.setattr(preview_cursor, "MOST_BYTES", 600)  # so that some parameters are read again
     code, out, err = await run(*words, "--to", "2025-03-01", "--json")
     parts = json.loads(out)

@@ -139,7 +139,7 @@ def mission(service, client, database) -> Mission:
 @pytest.mark.parametrize("is_hurried", [False, True])
 async def test_a_preview_finds_the_alarms_that_the_config_finds_once_it_is_in_force(mission, monkeypatch, is_hurried):
     if is_hurried:
-        monkeypatch.setattr(preview, "Pace", Hurried)
+        monkeypatch.setattr(preview, "ReadingPace", Hurried)
     told = snapshots(60)
     await mission.report("NO-CONFIG", told)
     await mission.set("CONFIGURED", DRAFT)
