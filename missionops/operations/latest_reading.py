@@ -31,11 +31,11 @@ _decode = msgspec.json.Decoder(dict[str, Value]).decode
 class LatestReading:
     """What was found of each parameter."""
 
-    def __init__(self, spacecraft_id: str, names: Collection[str] | None, clock: Clock, now: datetime) -> None:
+    def __init__(self, spacecraft_id: str, names: Collection[str] | None, clock: Clock, last_time: datetime) -> None:
         self._spacecraft_id = spacecraft_id
         self._only = None if names is None else set(names)
         self._clock = clock
-        self._now = timestamp.to_microseconds(now)
+        self._last_time = timestamp.to_microseconds(last_time)
         self._sets: dict[int, ParameterSet] = {}
         self._until = asyncio.get_running_loop().time() + _SECONDS
         self.incomplete: set[str] = set()
@@ -91,7 +91,7 @@ class LatestReading:
         for row in rows:
             stamped, received = map(timestamp.to_microseconds, (row.timestamp, row.received_at))
             time = self._clock.time(stamped, received)
-            if time <= self._now:
+            if time <= self._last_time:
                 values: list[tuple[str, Value]] = []
                 if row.numbers is not None and row.parameter_set_id is not None:
                     values += zip(self._sets[row.parameter_set_id].names, row.numbers, strict=False)

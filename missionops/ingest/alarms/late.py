@@ -25,7 +25,7 @@ _HOUR = 3_600_000_000
 _EARLIEST = timestamp.to_microseconds(timestamp.EARLIEST)
 BEGINNING: Position = episodes.beginning_of(_EARLIEST)
 END: Position = episodes.end_of(timestamp.to_microseconds(timestamp.LATEST))
-_MOST_KEPT = 250_000
+_MOST_KEPT = 120_000
 """Values of snapshots that are kept for the next parameter to be folded, of some 100 bytes each."""
 _OF_ITSELF = 5
 """A snapshot takes as much memory as so many values, beside its own."""

@@ -33,7 +33,7 @@ _PAUSE = 1.0
 """Seconds before another attempt to reach a database that is away."""
 _LONG = 5.0
 """Seconds after which other spacecraft no longer wait for one."""
-_MOST_LONG = 3
+_MOST_LONG = 2
 """Spacecraft that go on beside the others at the same time."""
 _PATIENCE = 10.0
 """Seconds after which one is given up for now, where so many go on already."""
