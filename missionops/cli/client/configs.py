@@ -1,7 +1,5 @@
 """A spacecraft's configs: requests about them, and what a person is shown of the replies."""
 
-import json
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -89,22 +87,13 @@ def _converted(reply: Any, kind: type[T]) -> T:
 
 
 def read(file: Path) -> bytes:
-    """The JSON in a file, as UTF-8 without a mark before it; refused if a name stands twice in one of its objects."""
-
-    def once(pairs: list[tuple[str, Any]]) -> None:
-        for name, count in Counter(name for name, _ in pairs).most_common(1):
-            if count > 1:
-                raise errors.InvalidRequest(
-                    f"{files.name(file)} has {name!r} {count} times in one object: only the last of them would count."
-                )
-
+    """The JSON in a file, as UTF-8 without a mark before it."""
     document = files.read(file)
     try:
         if codec := utf16(document):
             document = document.decode(codec).encode()
         document = utf8(document)
         msgspec.json.decode(document)
-        json.loads(document, object_pairs_hook=once)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise errors.InvalidRequest(f"{files.name(file)} is not JSON: {error}.") from None
     return document
