@@ -5,9 +5,10 @@ import time
 
 _TURN = 0.005
 """Seconds of work after which other tasks run."""
-_REST = 3.0
+_REST = 2.0
 """Seconds of rest for each second of work, where others come first."""
-_LONGEST_REST = 0.5
+_LONGEST_TURN = 0.01
+"""Seconds that count as work: what is beyond was spent waiting for others."""
 
 
 class Pace:
@@ -15,12 +16,12 @@ class Pace:
 
     def __init__(self) -> None:
         self.is_slow = False
-        """Whether the work is to take a quarter of the time."""
+        """Whether the work is to take a third of the time at most."""
         self._resumed = time.monotonic()
 
     async def rest(self) -> None:
         """Let others work, if it is time to; to be called often."""
         worked = time.monotonic() - self._resumed
         if worked >= _TURN:
-            await asyncio.sleep(min(_REST * worked, _LONGEST_REST) if self.is_slow else 0)
+            await asyncio.sleep(_REST * min(worked, _LONGEST_TURN) if self.is_slow else 0)
             self._resumed = time.monotonic()
