@@ -7,7 +7,7 @@ import msgspec
 
 from missionops.domain.alarm import AlarmMessage
 from missionops.domain.dead_letter import TRUNCATED
-from missionops.store import alarm_outbox
+from missionops.store import alarm_outbox, alarms
 from missionops.store.alarm_outbox import WaitingTransition
 from missionops.store.checkpoint import Lease
 from missionops.store.database import Connection
@@ -22,11 +22,11 @@ class AlarmOutbox:
     """The outbox of transitions."""
 
     name = "alarms"
-    channel = alarm_outbox.CHANNEL
+    channel = alarms.CHANNEL
 
-    async def mark(self, connection: Connection, lease: Lease) -> int:
+    async def resume_after(self, connection: Connection, lease: Lease) -> int:
         """After which sequence ALARMS may hold transitions that wait."""
-        return await alarm_outbox.mark(connection, lease)
+        return await alarm_outbox.resume_after(connection, lease)
 
     async def page(self, connection: Connection, lease: Lease, room: int) -> Sequence[WaitingMessage]:
         """The first transitions that wait."""
@@ -35,9 +35,9 @@ class AlarmOutbox:
             async for row in alarm_outbox.waiting(connection, lease, PAGE, PAGE_BYTES)
         ]
 
-    async def remove(self, connection: Connection, lease: Lease, numbers: Sequence[int], mark: int) -> None:
+    async def remove(self, connection: Connection, lease: Lease, numbers: Sequence[int], resume_after: int) -> None:
         """These were published."""
-        await alarm_outbox.remove(connection, lease, numbers, mark)
+        await alarm_outbox.remove(connection, lease, numbers, resume_after)
 
 
 def message(waiting: WaitingTransition, room: int) -> Message:

@@ -9,14 +9,14 @@ from faststream.nats import JStream, NatsBroker
 from missionops.broker import streams
 
 _CHANNELS = (
-    ("anomalies.*", streams.ANOMALIES, "One message for each parameter of a stored snapshot outside its limits."),
-    ("alarms.*", streams.ALARMS, "Each change of an alarm, with the alarm as it is then."),
-    ("events.*", streams.EVENTS, "Recorded events, changed configs, published documents."),
-    ("deadletters.telemetry.*", streams.DEADLETTERS, "Telemetry that can never be stored."),
+    (streams.ANOMALIES, "One message for each parameter of a stored snapshot outside its limits."),
+    (streams.ALARMS, "Each change of an alarm, with the alarm as it is then."),
+    (streams.EVENTS, "Recorded events, changed configs, published documents."),
+    (streams.DEADLETTERS, "Telemetry that can never be stored."),
 )
 
 
 def declare(broker: NatsBroker) -> None:
     """Declare every subject with the stream that stores it; the streams are not created here."""
-    for subject, stream, description in _CHANNELS:
-        broker.publisher(subject, stream=JStream(stream, declare=False), description=description)
+    for stream, description in _CHANNELS:
+        broker.publisher(streams.OUTGOING[stream], stream=JStream(stream, declare=False), description=description)

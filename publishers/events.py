@@ -23,9 +23,9 @@ class EventOutbox:
     name = "events"
     channel = outbox.CHANNEL
 
-    async def mark(self, connection: Connection, lease: Lease) -> int:
+    async def resume_after(self, connection: Connection, lease: Lease) -> int:
         """After which sequence EVENTS may hold events that wait."""
-        return await outbox.mark(connection, lease)
+        return await outbox.resume_after(connection, lease)
 
     async def page(self, connection: Connection, lease: Lease, room: int) -> Sequence[WaitingMessage]:
         """The first events that wait."""
@@ -33,9 +33,9 @@ class EventOutbox:
         found = messages((row.event for row in rows), room)
         return [WaitingMessage(row.number, message) for row, message in zip(rows, found, strict=True)]
 
-    async def remove(self, connection: Connection, lease: Lease, numbers: Sequence[int], mark: int) -> None:
+    async def remove(self, connection: Connection, lease: Lease, numbers: Sequence[int], resume_after: int) -> None:
         """These were published."""
-        await outbox.remove(connection, lease, numbers, mark)
+        await outbox.remove(connection, lease, numbers, resume_after)
 
 
 def messages(events: Iterable[Event], room: int) -> Iterator[Message]:

@@ -1,8 +1,8 @@
 """Publishes what waits in an outbox of the database: each message once, in the order in which it was written.
 
 A row leaves the outbox only after the stream has its message. The same statement writes down after which sequence of
-the stream messages of rows that still wait may be found (the mark). The next owner reads the stream from the mark and
-skips the messages that it holds, so the previous owner may stop at any moment.
+the stream messages of rows that still wait may be found. The next owner reads the stream after that sequence and skips
+the messages that it holds, so the previous owner may stop at any moment.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ class Outbox(Protocol):
     channel: str
     """On which PostgreSQL notifies that something was put into it."""
 
-    async def mark(self, connection: Connection, lease: Lease) -> int:
+    async def resume_after(self, connection: Connection, lease: Lease) -> int:
         """After which sequence the stream may hold messages of rows that wait."""
         ...
 
@@ -54,8 +54,8 @@ class Outbox(Protocol):
         """The first rows that wait, in order, as messages of at most `room` bytes."""
         ...
 
-    async def remove(self, connection: Connection, lease: Lease, numbers: Sequence[int], mark: int) -> None:
-        """These were published; the mark is this now."""
+    async def remove(self, connection: Connection, lease: Lease, numbers: Sequence[int], resume_after: int) -> None:
+        """Note that these were published, and after which sequence messages of others may be found."""
         ...
 
 
@@ -93,7 +93,7 @@ class OutboxPublisher:
                 async with database.connected(self._dsn, **limits) as connection:
                     await connection.add_listener(self._outbox.channel, lambda *_: self._woken.set())
                     await self._provide()
-                    await self._publisher.resume(await self._outbox.mark(connection, self._lease))
+                    await self._publisher.resume(await self._outbox.resume_after(connection, self._lease))
                     await self._publish_until_stopped(connection)
             except OwnershipLost:
                 raise

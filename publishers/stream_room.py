@@ -148,7 +148,7 @@ class Room:
             response = await jetstream.request(
                 self._client, f"STREAM.PURGE.{self.stream}", request, timeout=_PURGE_TIMEOUT
             )
-            self._outgoing.purge(int(response["purged"]))
+            self._outgoing.count_purged(int(response["purged"]))
         count, name = int(response["purged"]), subject.rpartition(".")[2]
         if not count:
             return

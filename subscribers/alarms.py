@@ -90,11 +90,11 @@ class AlarmRouter(NatsRouter):
         try:
             info = await jetstream.request(self._client, f"CONSUMER.INFO.{streams.ALARMS}.{CONSUMER}")
         except ApiError as error:
-            if error.error_code not in {ErrorCode.CONSUMER_NOT_FOUND, ErrorCode.STREAM_NOT_FOUND}:
-                raise
             if error.error_code == ErrorCode.STREAM_NOT_FOUND:
-                return  # whoever publishes to it makes it anew
-            since = await self.notifier.intake.handled_at()
+                return  # its publisher makes it anew
+            if error.error_code != ErrorCode.CONSUMER_NOT_FOUND:
+                raise
+            since = await self.notifier.intake.begin()
             config = {
                 "durable_name": CONSUMER,
                 "deliver_policy": "by_start_time",

@@ -10,10 +10,10 @@ A cancelled task ends. nats-py swallows a cancellation during a publish, and bef
 swallows one that comes with the response: the methods that wait for the server raise it again
 (tests/integration/broker/test_cancellation.py).
 
-Responses go to inboxes, and not to any subject that a request names. The service may publish anomalies, events and
-telemetry, and its clients may not: one that named such a subject as its reply subject could make the service publish
-there in its own name, a list as an anomaly for instance. NATS cannot tell these apart, so such a request loses its
-reply subject when it arrives, and a request without one is not handled.
+Responses go to inboxes, and not to any subject that a request names. The service may publish to its streams, and its
+clients may not: one that named such a subject as its reply subject could make the service publish there in its own
+name, a list as an alarm for instance. NATS cannot tell these apart, so such a request loses its reply subject when it
+arrives, and a request without one is not handled.
 """
 
 import asyncio
@@ -39,6 +39,7 @@ _WAITING = ("_flush_pending", "flush", "_request_new_style", "_request_old_style
 _OURS = (
     b"telemetry.",
     b"anomalies.",
+    b"alarms.",
     b"events.",
     b"deadletters.",
     b"missionops.",
@@ -102,7 +103,7 @@ def guard(client: Client) -> None:
 
     async def guarded_pong() -> None:
         pongs = client._pongs  # noqa: SLF001
-        if pongs and pongs[0].done():  # whoever waited for it has given up
+        if pongs and pongs[0].done():  # nobody waits for it any more
             pongs[0] = asyncio.get_running_loop().create_future()
         await process_pong()
 

@@ -20,6 +20,14 @@ ALARMS = "ALARMS"
 EVENTS = "EVENTS"
 DEADLETTERS = "DEADLETTERS"
 
+OUTGOING = {
+    ANOMALIES: "anomalies.*",
+    ALARMS: "alarms.*",
+    EVENTS: "events.*",
+    DEADLETTERS: "deadletters.telemetry.*",
+}
+"""The streams that the service publishes to, each with the subjects that it stores."""
+
 OLDEST_SERVER = (2, 14)
 """A consumer can be reset to a position since this version."""
 
@@ -53,12 +61,7 @@ def _wanted(settings: Settings) -> Iterator[dict[str, Any]]:
         "allow_direct": True,
         "duplicate_window": _nanoseconds(TELEMETRY_WINDOW),
     }
-    for name, subject in (
-        (ANOMALIES, "anomalies.*"),
-        (ALARMS, "alarms.*"),
-        (EVENTS, "events.*"),
-        (DEADLETTERS, "deadletters.telemetry.*"),
-    ):
+    for name, subject in OUTGOING.items():
         yield {
             "name": name,
             "subjects": [subject],

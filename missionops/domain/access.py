@@ -46,10 +46,10 @@ class Caller(NamedTuple):
 
 
 OVER_NATS = Caller("nats", Role.ADMIN)
-"""Whoever asks over NATS: its server has decided who may. Where it also tells who asks, that stands in the name."""
+"""A caller over NATS: its server has decided who may ask. Where it also tells who asks, that stands in the name."""
 
 OVER_OPEN_HTTP = Caller("http", Role.ADMIN)
-"""Whoever asks over HTTP where it asks nobody who he is."""
+"""A caller over HTTP where nobody has to say who asks."""
 
 WITHOUT_TOKEN = (OVER_NATS.name, OVER_OPEN_HTTP.name)
 """Names that no token may have."""

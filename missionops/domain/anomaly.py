@@ -18,7 +18,7 @@ class Limit(msgspec.Struct, frozen=True, gc=False):
     """The limit that was broken."""
 
     name: str
-    value: float | str
+    value: int | float | str
     """For states the text of the value."""
 
 

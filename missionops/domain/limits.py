@@ -42,12 +42,8 @@ class Rules(dict[str, Rule]):
         """What the document says of the spacecraft's clock."""
         self._checks: WeakKeyDictionary[type, AreMet] = WeakKeyDictionary()
 
-    def are_met(self, values: ParameterValues | dict[str, Value]) -> bool:
-        """Whether no value is an anomaly, as is nearly always so; False may also mean: judge one by one."""
-        return self.check_of(values.__class__)(values)
-
     def check_of(self, kind: type[ParameterValues | dict[str, Value]]) -> AreMet:
-        """`are_met` for values of one class: whoever has many of them asks for it once."""
+        """Says of values of one class whether none is an anomaly; False may also mean: judge one by one."""
         if not self:
             return lambda _: True
         try:
@@ -73,7 +69,7 @@ class Rules(dict[str, Rule]):
 
 
 def compile_rules(document: Mapping[str, Any]) -> Rules:
-    """The rules of a config document; InvalidRequest with the paths of its faults."""
+    """The rules of a config document, without its clock; InvalidRequest with the paths of its faults."""
     rule_document.refuse_faults(document)
     return _compiled(document, Clock())
 

@@ -5,8 +5,8 @@ from functools import lru_cache
 
 LEAST_INTEGER = -(2**63)
 GREATEST_INTEGER = 2**64 - 1
-_EXACT = 2**53
-"""Up to here a double holds every integer."""
+LARGEST_EXACT = 2**53
+"""Up to here, of either sign, a double holds every integer."""
 
 
 def kept(number: float) -> float | None:
@@ -21,9 +21,11 @@ def kept(number: float) -> float | None:
 
 
 def plain(number: float) -> float:
-    """The same number, as an integer where a double that holds one exactly is written with `.0`; not -0.0."""
-    is_negative_zero = number == 0 and math.copysign(1, number) < 0
-    return int(number) if abs(number) <= _EXACT and number == int(number) and not is_negative_zero else number
+    """A stored double as it is answered: as an integer where it is whole, other than -0.0 and what may be rounded."""
+    if not -LARGEST_EXACT <= number <= LARGEST_EXACT:
+        return number
+    whole = int(number)
+    return whole if whole == number and (whole or math.copysign(1, number) > 0) else number
 
 
 @lru_cache(maxsize=4_096)  # the same limits are printed with each anomaly

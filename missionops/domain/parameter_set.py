@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeGuard, cast
 
+from missionops.domain.number import LARGEST_EXACT, plain
+
 Value = bool | int | float | str | None
 """What a parameter may be; None where it was reported to have no value."""
 
@@ -11,10 +13,6 @@ Value = bool | int | float | str | None
 def is_number(value: object) -> TypeGuard[int | float]:
     """Whether a value is a number: a boolean, which Python takes for one, is none."""
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-LARGEST_EXACT = 2**53
-"""Integers up to here, of either sign, are doubles without loss; larger ones are kept as text."""
 
 
 def digest(names: Iterable[str]) -> bytes:
@@ -44,7 +42,7 @@ class StoredValues(NamedTuple):
 
 
 def is_double(value: Value) -> bool:
-    """Whether a double holds the value without loss; a boolean is none."""
+    """Whether a double holds the value without loss; a boolean is none. Larger integers are kept as text."""
     if isinstance(value, float):
         return True
     return isinstance(value, int) and not isinstance(value, bool) and -LARGEST_EXACT <= value <= LARGEST_EXACT
@@ -70,13 +68,6 @@ def split(values: Mapping[str, Value], positions: Mapping[str, int]) -> StoredVa
 def joined(names: Sequence[str], numbers: Sequence[float | None], others: dict[str, Value]) -> dict[str, Value]:
     """The values of a stored snapshot by name, in the order of the names; a whole number is an integer again."""
     values: dict[str, Value] = {
-        name: as_reported(number) for name, number in zip(names, numbers, strict=False) if number is not None
+        name: plain(number) for name, number in zip(names, numbers, strict=False) if number is not None
     }
     return dict(sorted((values | others).items())) if others else values
-
-
-def as_reported(number: float) -> float:
-    """A stored double as it is answered: as an integer where it is whole, other than -0.0 and what may be rounded."""
-    if number.is_integer() and -LARGEST_EXACT <= number <= LARGEST_EXACT and (number or str(number) == "0.0"):
-        return int(number)
-    return number

@@ -79,7 +79,7 @@ Bucket: TypeAlias = Mapping[int, RollUp]
 
 
 def is_kept(bucket: Bucket) -> bool:
-    """Whether a roll-up is worth its place; if not, whoever asks reads what is finer."""
+    """Whether a roll-up is worth its place; if not, requests read what is finer."""
     return sum(part.snapshots for part in bucket.values()) >= ROWS * max(len(bucket), 1) and all(
         part.others is not None and part.runs is not None for part in bucket.values()
     )

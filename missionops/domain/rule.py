@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from missionops.domain import checks, rule_document, when
+from missionops.domain.checks.kind import Kind
 from missionops.domain.checks.limit import LimitCheck
 from missionops.domain.checks.state import StateCheck
 from missionops.domain.episodes.persistence import Persistence
@@ -13,6 +14,11 @@ KINDS = tuple(checks.KINDS)
 """The names of the kinds of checks, in the order of a rule's checks."""
 PLACES = {name: place for place, name in enumerate(KINDS)}
 """The place of each kind of check in that order."""
+
+
+def kind_at(place: int) -> Kind:
+    """The kind of check at a place."""
+    return checks.KINDS[KINDS[place]]
 
 
 class RuleInContext(NamedTuple):

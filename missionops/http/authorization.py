@@ -53,7 +53,7 @@ class Authorization:
         return response.failed(dispatch.refusal(refusal))
 
     def _user(self, request: HttpRequest) -> str:
-        """The user whom the proxy names; Unauthenticated if it does not."""
+        """The user that the proxy names; Unauthenticated if it names none."""
         names = request.headers.getlist(self._user_header or "")
         name = names[0].encode("latin-1").decode("utf-8", "replace").strip() if len(names) == 1 else ""
         is_taken = name.partition(":")[0] in access.WITHOUT_TOKEN

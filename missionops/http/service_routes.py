@@ -26,10 +26,10 @@ from missionops.operations.operation import Context
 
 
 class Access(msgspec.Struct):
-    """Who asks, and what that one may do."""
+    """Who asks, and what that caller may do."""
 
     name: str | None
-    """Of the token, or of the user whom a proxy names; null where nobody is asked."""
+    """Of the token, or of the user that a proxy names; null where nobody has to say who asks."""
     role: Role
     spacecraft: list[str] | None
     """The only ones that the caller may see and change; null: all."""

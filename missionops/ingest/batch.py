@@ -228,8 +228,6 @@ class RecentSnapshots:
         self._young: set[SnapshotKey] = set()
         self._old: set[SnapshotKey] = set()
         self._since = time.monotonic()
-        self.ask_first = True
-        """Whether the next batch probably holds repeats that only the database knows of: the last one did."""
 
     def remove_known(self, batch: Batch) -> None:
         """Remove what is known from `batch`, and remember the rest."""

@@ -106,7 +106,7 @@ class LimitsCache:
                 await asyncio.sleep(0)  # requests go on in between
 
     async def rules(self, connection: Connection, versions: Mapping[str, int]) -> AsyncIterator[tuple[str, Rules]]:
-        """The rules of each spacecraft that has a config, likewise."""
+        """As `read`, the rules alone."""
         async for spacecraft_id, config in self.read(connection, versions):
             yield spacecraft_id, config.rules
 

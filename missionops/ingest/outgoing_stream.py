@@ -73,17 +73,17 @@ class Outgoing:
         return dropped
 
     def forget(self) -> None:
-        """Another instance publishes: what went until the next look is for it to count."""
+        """Do not count what goes until the next look: another instance publishes, and counts it."""
         self._before = None
 
-    def purge(self, count: int) -> None:
-        """So many messages were purged for the sake of room."""
+    def count_purged(self, count: int) -> None:
+        """Count messages that the service purged to make room."""
         self._dropped.inc(count)
         self._purged.inc(count)
         self._purged_since += count
 
     def note(self, trouble: str) -> None:
-        """Something that whoever asks is told for some minutes."""
+        """Have `trouble` say this for some minutes."""
         self._trouble, self._troubled_at = trouble, time.monotonic()
 
     @property

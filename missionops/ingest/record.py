@@ -82,15 +82,16 @@ async def record(
     """Store what is new in `batch`, judge it, and store its anomalies, in the caller's transaction.
 
     `configs` are those in force, read in this transaction; `sets` the parameter sets to store with. With `ask_first`
-    the database is asked what it holds already; otherwise only once a COPY has met a repeat, which costs less where
-    there is none. Rows that the database refuses as data are left out and become dead letters.
+    the database is asked what it holds already; else only once it has refused to add all. Rows that it refuses as data
+    are left out and become dead letters.
     """
     rows_of = partial(sets.rows, configs)
     judged = _by_spacecraft(batch.entries.values())
     # One spacecraft after another: what is read together lies together, and is written faster.
     added: Sequence[BatchEntry] = [*chain.from_iterable(one.entries for one in judged.values())]
     refusals, known = list[Refusal](), set[SnapshotKey]()
-    if ask_first or await snapshot_rows.add(connection, rows_of(added)):
+    are_added = not ask_first and await snapshot_rows.add(connection, rows_of(added)) is None
+    if not are_added:
         known = await snapshot_rows.stored(connection, batch.entries.keys())
         new = [entry for entry in added if entry.snapshot.identity not in known]
         added, refusals = await bisect_refused.add(connection, batch, new, rows_of)

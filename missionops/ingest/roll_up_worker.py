@@ -1,7 +1,7 @@
 """The roll-up worker of a session: rolls up stale hours, a few at a time, whenever the database has some that are due.
 
 It is never in the way of ingest. While batches are in flight it takes a tenth of the time; what it does not get done
-waits in app.stale_hour, and whoever asks for a series reads the snapshots themselves meanwhile.
+waits in app.stale_hour, and requests for a series read the snapshots themselves meanwhile.
 """
 
 import asyncio
@@ -62,14 +62,14 @@ class MarkedHours:
         return new
 
     async def forget(self, spacecraft_id: str, hours: Iterable[int]) -> None:
-        """Have these hours marked anew by whoever adds to them, and wait for the batch that did not know it yet."""
+        """Have batches that add to these hours mark them anew, and wait for the one that did not know it yet."""
         self._marked.difference_update([(spacecraft_id, hour) for hour in hours])
         if self._committed:
             await self._committed.wait()
 
 
 class RollUpWorker:
-    """Rolls up what is stale, one spacecraft after another, until it is cancelled. No fault of it ends the session."""
+    """Rolls up what is stale, one spacecraft after another, until it is cancelled; what fails is tried again."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class RollUpWorker:
                         while not connection.is_closed():
                             await self.roll_up_due(connection)
                             await asyncio.sleep(_IDLE)
-                except (*database.AWAY, MissionopsError) as error:
+                except (*database.AWAY, *_EXPECTED) as error:
                     log.debug("roll-ups wait for the database: %s", error)
                     await asyncio.sleep(_IDLE)
         finally:

@@ -42,7 +42,7 @@ class Composer:
     """Writes one message for each delivery of which something is due."""
 
     def __init__(self, deliveries: Collection[RouteTarget], lock: asyncio.Lock) -> None:
-        """`lock` is held by whoever changes the progress in this process."""
+        """`lock` is held while the progress is changed in this process."""
         self._lock = lock
         self._deliveries = {delivery.key: delivery for delivery in deliveries}
         self._paces: dict[Key, _MessagePace] = {key: _MessagePace() for key in self._deliveries}

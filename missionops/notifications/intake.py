@@ -36,14 +36,14 @@ class Intake:
         self._clock = clock
         self._wake = wake
         self.lock = asyncio.Lock()
-        """Held by whoever changes the progress, in turn: the lock of the database goes to whoever asks at the right
+        """For changes of the progress, which take turns: the database gives its lock to those that ask at the right
         moment, and while alarms flood in nobody else would get it."""
 
-    async def handled_at(self) -> datetime:
-        """Up to when the stream ALARMS was taken in, at least."""
+    async def begin(self) -> datetime:
+        """Up to when the stream ALARMS was taken in, at least; kept as now where nobody has notified yet."""
         latest = self._clock() - _MARGIN
         async with self._database.transaction() as connection:
-            return min(await notifications.handled_at(connection, latest), latest)  # a clock may have been ahead
+            return min(await notifications.begin(connection, latest), latest)  # a clock may have been ahead
 
     async def take(self, messages: Iterable[AlarmMessage], until: datetime) -> None:
         """Take in transitions as they were published, the last of them at that time of the stream."""

@@ -82,7 +82,7 @@ async def acknowledge(context: Context, request: Request) -> Response:
         is_too_much, older = len(older) > _MOST_OLDER, older[:_MOST_OLDER]
         # All at once: those who lock alarms one after the other may wait for each other.
         locked = await alarms.lock(connection, [*visible, *older])
-        await alarms.place(connection, locked.values(), now)
+        await alarms.note_shelved_and_masked(connection, locked.values(), now)
         newest: dict[tuple[str, str, str], tuple[int, str]] = {}
         for name in identifiers:
             refusal = _refusal(name, locked.get(name) if name in visible else None, wanted.revisions.get(name))
@@ -178,7 +178,7 @@ async def comment(context: Context, request: Request) -> Response:
         alarm = (await alarms.lock(connection, [wanted.id])).get(wanted.id)
         if alarm is None or not is_visible(request, alarm.spacecraft_id):
             raise NotFound(f"There is no alarm {wanted.id}.")
-        await alarms.place(connection, [alarm], now)
+        await alarms.note_shelved_and_masked(connection, [alarm], now)
         told = alarm.add_comment(by, now, wanted.comment)
         await alarms.change(connection, [alarm])
         await alarms.tell(connection, [told])

@@ -56,8 +56,8 @@ class Changes(msgspec.Struct):
 class ChangeCursor(NamedTuple):
     """How far a caller has seen."""
 
-    incarnation: str
-    """Of what is kept here: another one does not know what was changed before."""
+    feed_id: str
+    """Of the feed that wrote it: another one does not know what was changed before."""
     number: int
     """No hint up to this one is news."""
 
@@ -67,7 +67,7 @@ class ChangeFeed:
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
-        self._incarnation = secrets.token_hex(8)
+        self._id = secrets.token_hex(8)
         self._number = 0
         self._last: dict[HintKind, dict[str, int]] = {kind: {} for kind in HintKind}
         """By kind and spacecraft: the number of its last hint, the most recent last."""
@@ -91,9 +91,9 @@ class ChangeFeed:
         while True:
             try:
                 async with database.connected(self._dsn) as connection:
-                    await connection.add_listener(changes.CHANNEL, lambda *given: self._take(str(given[-1])))
+                    await connection.add_listener(changes.CHANNEL, lambda *given: self._note(str(given[-1])))
                     # What was changed while nobody listened is not known, so every caller is told that all may be.
-                    self._incarnation = secrets.token_hex(8)
+                    self._id = secrets.token_hex(8)
                     for last in self._last.values():
                         last.clear()
                     self._wake()
@@ -106,22 +106,21 @@ class ChangeFeed:
                 log.log(logging.DEBUG if is_expected else logging.ERROR, "no hints of changes: %s", error)
             await asyncio.sleep(_PAUSE)
 
-    def _take(self, text: str) -> None:
+    def _note(self, text: str) -> None:
         try:
             hint = changes.read(text)
         except ValueError:
             log.debug("no hint of ours: %r", text[:100])
             return
-        number = self._reached() + 1
-        self._number = number
+        number = self._number = self._advance() + 1
         last = self._last[hint.kind]
         for spacecraft_id in hint.spacecraft_ids:
             last.pop(spacecraft_id, None)
             last[spacecraft_id] = number
         self._wake()
 
-    def _reached(self) -> int:
-        """The number of the last hint, or the time: a cursor shall not tell how many hints of others there were."""
+    def _advance(self) -> int:
+        """Go on to the time, and return it: a cursor does not tell how many hints of others there were."""
         self._number = max(self._number, time.monotonic_ns() // 1_000)
         return self._number
 
@@ -130,16 +129,14 @@ class ChangeFeed:
         self.changed = asyncio.Event()
 
     def since(self, cursor: str | None, visible: AbstractSet[str] | None) -> tuple[Changes, bool]:
-        """What was changed since a cursor of what the caller may see; True if anything may have, as nobody knows.
+        """What was changed since a cursor of an earlier answer; True if anything may have, as nobody knows.
 
-        Args:
-            cursor: Of an earlier answer; None: the caller has seen nothing.
-            visible: The spacecraft that the caller may see; None: all, and what is about no one of them.
+        `visible` are the spacecraft that the caller may see; None: all, and what is about no one of them.
         """
         position = pagination.read(cursor, ChangeCursor)
-        reached = pagination.written(ChangeCursor(self._incarnation, self._reached()))
+        reached = pagination.written(ChangeCursor(self._id, self._advance()))
         now = datetime.now(UTC)
-        if position is None or position.incarnation != self._incarnation or position.number > self._number:
+        if position is None or position.feed_id != self._id or position.number > self._number:
             return Changes(reached, now, None, alarms=True, events=True, configs=True), True
         found: dict[HintKind, set[str]] = {kind: set() for kind in HintKind}
         for kind, last in self._last.items():

@@ -66,7 +66,7 @@ class FleetItem(Status, rename="camel"):
 
 
 class FleetResponse(msgspec.Struct):
-    """How the spacecraft do; `counts` are of all that the caller may see, whatever else was asked for."""
+    """How the spacecraft do; `counts` are of all that the caller may see, however the list is narrowed."""
 
     at: Timestamp
     counts: dict[FleetState, int]

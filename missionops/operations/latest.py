@@ -101,7 +101,8 @@ async def latest_of(context: Context, request: Request) -> Response:
             with contextlib.suppress(InvalidTimestamp):
                 since = timestamp.to_microseconds(timestamp.parse(config.clock_from))
         clock = Clock(round(min(config.clock_ahead, _LONGEST) * 1_000_000), since)
-        reading = LatestReading(request.spacecraft_id, wanted.parameters, clock, now)
+        # Without `at` also what is ahead of our clock, as far as it may be: it was reported, and nothing is newer.
+        reading = LatestReading(request.spacecraft_id, wanted.parameters, clock, at or timestamp.LATEST)
         received = datetime.now(UTC)
         # Later than this no clock that is right can be; nor is a time after the last that can be kept.
         is_bounded = config.clock_ahead < (timestamp.LATEST - received).total_seconds()

@@ -10,8 +10,8 @@ from missionops.domain import latest as reports
 from missionops.domain import timestamp
 from missionops.domain.clock import Clock
 from missionops.domain.latest import COUNTED, ReportedValue
-from missionops.domain.parameter_set import Value
-from missionops.store import latest
+from missionops.domain.parameter_set import ParameterSet, Value
+from missionops.store import latest, parameter_sets
 from missionops.store.database import Connection
 from missionops.store.latest import Found, Search
 from missionops.store.telemetry import Between, Cursor
@@ -31,12 +31,12 @@ _decode = msgspec.json.Decoder(dict[str, Value]).decode
 class LatestReading:
     """What was found of each parameter."""
 
-    def __init__(self, spacecraft_id: str, names: Collection[str] | None, clock: Clock, now: datetime) -> None:
+    def __init__(self, spacecraft_id: str, names: Collection[str] | None, clock: Clock, last_time: datetime) -> None:
         self._spacecraft_id = spacecraft_id
         self._only = None if names is None else set(names)
         self._clock = clock
-        self._now = timestamp.to_microseconds(now)
-        self._names: dict[int, list[str]] = {}
+        self._last_time = timestamp.to_microseconds(last_time)
+        self._sets: dict[int, ParameterSet] = {}
         self._until = asyncio.get_running_loop().time() + _SECONDS
         self.incomplete: set[str] = set()
         """Parameters of which fewer reports were found than count."""
@@ -47,7 +47,7 @@ class LatestReading:
 
         No timestamp after `latest_possible` can be; of those before, but after `last`, none is looked at.
         """
-        known = await latest.known_names(connection, self._spacecraft_id)
+        known = set(await parameter_sets.reported_names(connection, self._spacecraft_id))
         self.incomplete = known if self._only is None else known & self._only
         first = timestamp.EARLIEST if self._clock.since is None else timestamp.from_microseconds(self._clock.since)
         # The newest snapshots, of fewer and fewer parameter sets, until no parameter is incomplete.
@@ -86,15 +86,15 @@ class LatestReading:
         """Note the values of snapshots."""
         rows = list(found)
         sets = {row.parameter_set_id for row in rows if row.parameter_set_id is not None}
-        if unknown := sets - self._names.keys():
-            self._names |= await latest.names_of(connection, unknown)
+        if unknown := sets - self._sets.keys():
+            self._sets |= await parameter_sets.read(connection, unknown)
         for row in rows:
             stamped, received = map(timestamp.to_microseconds, (row.timestamp, row.received_at))
             time = self._clock.time(stamped, received)
-            if time <= self._now:
+            if time <= self._last_time:
                 values: list[tuple[str, Value]] = []
                 if row.numbers is not None and row.parameter_set_id is not None:
-                    values += zip(self._names[row.parameter_set_id], row.numbers, strict=False)
+                    values += zip(self._sets[row.parameter_set_id].names, row.numbers, strict=False)
                 if row.others is not None:
                     values += _decode(row.others).items()
                 for name, value in values:

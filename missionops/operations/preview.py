@@ -19,7 +19,7 @@ from missionops.operations.operation import Context, Operation, Request, Respons
 from missionops.operations.preview_cursor import PreviewCursor
 from missionops.operations.preview_reading import AT_ONCE, MOST_AT_ONCE, PreviewReading, plan
 from missionops.operations.preview_response import PreviewResponse
-from missionops.operations.range_reading import Pace
+from missionops.operations.range_reading import ReadingPace
 from missionops.operations.request_parsing import Moment, refused
 from missionops.store import configs
 
@@ -64,7 +64,7 @@ async def preview(context: Context, request: Request) -> Response:
         cursor = PreviewCursor(version, 0, AT_ONCE, beginning_of(timestamp.to_microseconds(between[0])))
     planned = await plan(context, request.spacecraft_id, config.rules, between, cursor.version)
     async with context.readings:
-        reading, pace = PreviewReading(context, planned, cursor), Pace(request.deadline)
+        reading, pace = PreviewReading(context, planned, cursor), ReadingPace(request.deadline)
         await reading.read(pace.count)
         pace.note()
         while not reading.is_done and not pace.is_over:

@@ -13,7 +13,7 @@ _FEWEST, _MOST = 16, 65_536
 _FAST, _GOOD, _SLOW = 0.04, 0.15, 0.4
 
 
-class Pace:
+class ReadingPace:
     """How many snapshots the next portion has: few at first, as each may have a megabyte, then as many as are fast."""
 
     def __init__(self, deadline: float) -> None:

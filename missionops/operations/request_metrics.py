@@ -51,7 +51,7 @@ class RequestMetrics:
             counts = found.get(labels["operation"], OperationCounts())
             errors = counts.errors + (value if labels["status"] >= "400" else 0)
             found[labels["operation"]] = counts._replace(requests=counts.requests + value, errors=errors)
-        for sample in self._seconds.collect()[0].samples:  # type: ignore[index] # likewise
+        for sample in self._seconds.collect()[0].samples:  # type: ignore[index] # a list, too
             if sample.name.endswith("_sum") and sample.labels["interface"] == interface:
                 name = sample.labels["operation"]
                 found[name] = found[name]._replace(seconds=sample.value)

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from enum import EnumType
 from types import MappingProxyType
-from typing import Annotated, Any, NoReturn, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, NoReturn, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
@@ -34,7 +35,7 @@ def from_body(body: bytes, kind: type[R]) -> R:
     try:
         request = msgspec.json.decode(utf8(body).strip() or b"{}", type=kind)
     except msgspec.ValidationError as error:
-        _refuse(error)
+        _refuse(error, kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise refused("body", f"is not JSON: {error}") from None
     except RecursionError:
@@ -60,7 +61,7 @@ def from_fields(fields: Mapping[str, str], kind: type[R], given: Mapping[str, An
     try:
         request = msgspec.convert(values, type=kind, strict=False)
     except msgspec.ValidationError as error:
-        _refuse(error)
+        _refuse(error, kind)
     for field in msgspec.structs.fields(kind):
         if field.encode_name in fields and getattr(request, field.name) is None:  # the text null is nothing of the kind
             raise refused(field.encode_name, "must not be null")
@@ -175,25 +176,46 @@ _TYPES = {
     "array": "an array", "null": "null",
 }  # fmt: skip
 _BOUNDS = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
+_PARTS = {"str": "character", "array": "item", "object": "key"}
 
 
-def _refuse(error: msgspec.ValidationError) -> NoReturn:
+def _refuse(error: msgspec.ValidationError, kind: type[msgspec.Struct]) -> NoReturn:
     """Refuse what msgspec refuses, in words for people. Its own are like: Expected `int` <= 1000 - at `$.limit`."""
     found = re.fullmatch(r"(?s)(.*) - at `(?:key in )?`?\$\.?(.*)`", str(error))
-    message, path = (found[1], found[2]) if found else (str(error), "")
+    message, path = (found[1], re.sub(r"\[([0-9]+)\]", r".\1", found[2])) if found else (str(error), "")
     unknown = re.search(r"unknown field `(.*)`", message)
     missing = re.search(r"missing required field `(.*)`", message)
     if unknown:
         raise refused(_join(path, unknown[1]), "is no field of this request")
     if missing:
         raise refused(_join(path, missing[1]), "is required")
+    if message.startswith("Invalid enum value"):
+        raise refused(path, f"must be one of {', '.join(_values(kind, path))}")
     expected = re.match(r"Expected `([a-z |]+)`( of length)?(?: (>=|<=|>|<) ([^ ]+))?", message)
     if not expected:
         raise refused(path or "body", f"is refused: {message[:1].lower()}{message[1:]}")
     sentence = f"must be {' or '.join(_TYPES.get(name, name) for name in expected[1].split(' | '))}"
     if expected[3]:
-        sentence += f" of {_BOUNDS[expected[3]]} {expected[4]}{' characters or items' if expected[2] else ''}"
+        sentence += f" of {_BOUNDS[expected[3]]} {expected[4]}"
+    if expected[2]:
+        sentence += f" {_PARTS[expected[1]]}{'' if expected[4] == '1' else 's'}"
     raise refused(path or "body", sentence)
+
+
+def _values(kind: type[msgspec.Struct], path: str) -> list[str]:
+    """What may stand in a field that takes some texts alone, or in the items of a list of them."""
+    name = path.partition(".")[0]
+    pending = [field.type for field in msgspec.structs.fields(kind) if field.encode_name == name]
+    found: list[str] = []
+    while pending:
+        one = pending.pop()
+        if isinstance(one, EnumType):
+            found += map(str, one)
+        elif get_origin(one) is Literal:
+            found += get_args(one)
+        else:
+            pending += get_args(one)
+    return found
 
 
 def _join(path: str, name: str) -> str:

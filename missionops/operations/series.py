@@ -18,7 +18,7 @@ from missionops.domain.timestamp import Timestamp
 from missionops.operations import pagination, parameter_limits, request_parsing
 from missionops.operations.operation import Context, Operation, Request, Response, Route
 from missionops.operations.parameter_limits import LimitsOfParameter
-from missionops.operations.range_reading import Pace
+from missionops.operations.range_reading import ReadingPace
 from missionops.operations.request_parsing import Moment, refused
 from missionops.operations.series_reading import SeriesCursor, SeriesReading
 from missionops.store.samples import Wanted
@@ -126,7 +126,7 @@ async def series_of(context: Context, request: Request) -> Response:
     cursor = pagination.read(wanted.cursor, SeriesCursor)
     reading = SeriesReading(Wanted(request.spacecraft_id, names, end, step), start, wanted.points, cursor)
     async with context.readings:
-        pace = Pace(request.deadline)
+        pace = ReadingPace(request.deadline)
         while True:
             async with context.database.transaction(sees_one_state=True) as connection:
                 is_of_snapshots = await reading.read(connection, pace.count)

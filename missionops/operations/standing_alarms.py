@@ -68,7 +68,7 @@ class ActiveAlarm(AlarmRecord, rename="camel"):
 
 
 class ActiveResponse(msgspec.Struct):
-    """What stands now; `counts` are of all that the caller may see, whatever else was asked for.
+    """What stands now; `counts` are of all that the caller may see, however the list is narrowed.
 
     `total` is the number of lines that fit what was asked for, on all pages; null on a page that has none of them.
     """

@@ -10,7 +10,7 @@ from missionops.domain.access import Role
 from missionops.domain.timestamp import Timestamp
 from missionops.operations import pagination, request_parsing
 from missionops.operations.operation import Context, Operation, Request, Response, Route
-from missionops.operations.range_reading import Pace
+from missionops.operations.range_reading import ReadingPace
 from missionops.operations.request_parsing import Moment
 from missionops.operations.series import ParameterNames
 from missionops.store import samples, states
@@ -81,7 +81,7 @@ async def states_of(context: Context, request: Request) -> Response:
     cursor = pagination.read(wanted.cursor, StatesCursor)
     reading = _Reading(StateSearch(request.spacecraft_id, names, end, MAX_SPANS, request.max_bytes), start, cursor)
     async with context.readings:
-        pace = Pace(request.deadline)
+        pace = ReadingPace(request.deadline)
         while not reading.is_done:
             async with context.database.transaction() as connection:
                 fits = await reading.read(connection, pace.count)

@@ -156,7 +156,7 @@ async def add_misdated(connection: Connection, found: Iterable[tuple[str, Positi
         await connection.execute(_ADD_MISDATED, *map(list, zip(*rows, strict=True)))
 
 
-# What was received of a spacecraft before: for whoever meets it for the first time.
+# What was received of a spacecraft before.
 _NEWEST = """
 SELECT spacecraft_id, greatest(last_timestamp, (
     SELECT max(received_at) FROM app.misdated_snapshot AS misdated

@@ -8,11 +8,8 @@ from typing import NamedTuple
 
 from missionops.errors import OwnershipLost
 from missionops.store import rows
-from missionops.store.alarms import CHANNEL
 from missionops.store.checkpoint import Lease
 from missionops.store.database import Connection
-
-__all__ = ["CHANNEL", "WaitingTransition", "mark", "remove", "waiting"]
 
 
 class WaitingTransition(NamedTuple):
@@ -45,15 +42,15 @@ async def waiting(connection: Connection, lease: Lease, count: int, max_bytes: i
             return
 
 
-_MARK = 'SELECT alarms_sequence FROM app.checkpoint WHERE "partition" = $1 AND epoch = $2'
+_RESUME_AFTER = 'SELECT alarms_sequence FROM app.checkpoint WHERE "partition" = $1 AND epoch = $2'
 
 
-async def mark(connection: Connection, lease: Lease) -> int:
+async def resume_after(connection: Connection, lease: Lease) -> int:
     """After which sequence the stream ALARMS may hold transitions that wait.
 
     OwnershipLost if another instance has claimed the partition since.
     """
-    found = await connection.fetchval(_MARK, *lease)
+    found = await connection.fetchval(_RESUME_AFTER, *lease)
     if found is None:
         raise OwnershipLost("another instance has taken over")
     return int(found)

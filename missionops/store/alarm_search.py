@@ -76,12 +76,12 @@ async def newest(
     arguments = (*(before or _PAST), *wanted.between, wanted.states, wanted.level, wanted.parameter, wanted.check)
     async for row in rows.rows(connection, query, spacecraft, *arguments, wanted.text, wanted.subsystem, count):
         portion.append(alarms.read(row))
-        if len(portion) == alarms.PLACED_AT_ONCE:
-            await alarms.place(connection, portion, now)
+        if len(portion) == alarms.LOOKED_UP_AT_ONCE:
+            await alarms.note_shelved_and_masked(connection, portion, now)
             for alarm in portion:
                 yield alarm
             portion = []
-    await alarms.place(connection, portion, now)
+    await alarms.note_shelved_and_masked(connection, portion, now)
     for alarm in portion:
         yield alarm
 
@@ -103,7 +103,7 @@ async def get(connection: Connection, identifier: str, now: datetime) -> Alarm |
     if row is None:
         return None
     alarm = alarms.read(row)
-    await alarms.place(connection, [alarm], now)
+    await alarms.note_shelved_and_masked(connection, [alarm], now)
     return alarm
 
 

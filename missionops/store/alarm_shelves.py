@@ -1,7 +1,7 @@
 """What operators have put aside for a while, and which alarms that covers.
 
-Whoever puts, removes or ends shelves locks the open alarms of their spacecraft first: so what is told of an alarm has
-one order, and no two of them wait for each other.
+To put, remove or end shelves, first lock the open alarms of their spacecraft: so what is told of an alarm has one
+order, and no two transactions wait for each other.
 """
 
 from collections.abc import AsyncIterator, Collection, Sequence

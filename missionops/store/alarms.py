@@ -1,4 +1,4 @@
-"""Alarms in and out of their table, for whoever finds them and for operators' actions."""
+"""Alarms in and out of their table, for those that find them and for operators' actions."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
@@ -17,12 +17,12 @@ CHANNEL = "missionops_alarms"
 
 _PORTION = 1_000
 """Alarms that are written at once, of one to some ten kB each."""
-PLACED_AT_ONCE = 64
+LOOKED_UP_AT_ONCE = 64
 """Alarms of a list of which is found out at once whether they are shelved or masked."""
 _MOST_TEXT = 1_024
 """Characters that are kept of a text value."""
 
-_COLUMNS = """
+COLUMNS = """
     id, spacecraft_id, parameter, "check", episode, cause, found_at, updated_at, masked_by, waits, is_late,
     is_retracted, merged_into, acknowledged_by, acknowledged_at, acknowledgement, comments, revision
 """
@@ -46,22 +46,8 @@ def read(row: Any) -> Alarm:
     )  # fmt: skip
 
 
-COLUMNS = _COLUMNS
-
-
-async def open_of(connection: Connection, spacecraft_ids: Collection[str]) -> list[Alarm]:
-    """The open alarms of some spacecraft."""
-    rows = await connection.fetch(_OPEN_OF, list(spacecraft_ids))
-    return [read(row) for row in rows]
-
-
-_OPEN_OF = f"""
-SELECT {_COLUMNS} FROM app.alarm WHERE spacecraft_id = ANY ($1::text[]) AND "end" IS NULL AND NOT is_retracted
-"""  # noqa: S608 - of our own columns
-
-
 _BETWEEN = f"""
-SELECT {_COLUMNS} FROM app.alarm
+SELECT {COLUMNS} FROM app.alarm
 WHERE spacecraft_id = $1 AND parameter = $2 AND "check" = $3 AND NOT is_retracted
     AND (closed_position IS NULL OR closed_position >= $4) AND raised_position <= $5
 ORDER BY raised_position
@@ -77,7 +63,7 @@ async def between(
 
 
 _OF_KEYS = f"""
-SELECT {_COLUMNS} FROM app.alarm JOIN unnest($2::text[], $3::text[]) AS wanted (parameter, "check")
+SELECT {COLUMNS} FROM app.alarm JOIN unnest($2::text[], $3::text[]) AS wanted (parameter, "check")
     USING (parameter, "check")
 WHERE spacecraft_id = $1 AND NOT is_retracted AND (closed_position IS NULL OR closed_position >= $4)
 ORDER BY raised_position LIMIT $5
@@ -121,7 +107,7 @@ async def newest_closed(connection: Connection, spacecraft_ids: Collection[str])
 
 # The foreign keys of transitions do not wait for this lock. In the order of the ids: two never wait in a circle.
 _LOCK = f"""
-SELECT {_COLUMNS} FROM app.alarm WHERE id = ANY ($1::text[]) ORDER BY id FOR NO KEY UPDATE
+SELECT {COLUMNS} FROM app.alarm WHERE id = ANY ($1::text[]) ORDER BY id FOR NO KEY UPDATE
 """  # noqa: S608 - of our own columns
 
 
@@ -277,7 +263,7 @@ WHERE (spacecraft_id, parameter) IN (SELECT * FROM unnest($1::text[], $2::text[]
 """
 
 
-async def place(
+async def note_shelved_and_masked(
     connection: Connection,
     alarms: Collection[Alarm],
     now: datetime,
@@ -304,7 +290,7 @@ async def place(
 
 
 def shelf_of(alarm: Alarm, shelves: Iterable[Any]) -> Shelf | None:
-    """The shelf that an alarm is on, of rows as `place` reads them: the one that names it most closely."""
+    """The shelf that an alarm is on, of rows of app.alarm_shelf: the one that names it most closely."""
     for spacecraft_id, is_whole, parameter, check, by, until, reason in shelves:
         names_it = is_whole or parameter == alarm.parameter
         if spacecraft_id == alarm.spacecraft_id and names_it and check in {"", alarm.check}:

@@ -110,6 +110,7 @@ class StoredAnomaly(NamedTuple):
     body: bytes
 
 
+_SIZE = 8_000  # each page looks at all that are left
 _PAGE = """
 SELECT stream_sequence, number_in_message, spacecraft_id, "timestamp", snapshot_id, parameter, kind, body
 FROM app.anomaly
@@ -121,7 +122,7 @@ LIMIT $6
 
 
 async def pages(  # noqa: PLR0917 - a position in the stream has this many parts
-    connection: Connection, partition: int, stream_generation: int, after: int, last: int, size: int
+    connection: Connection, partition: int, stream_generation: int, after: int, last: int, size: int = _SIZE
 ) -> AsyncIterator[list[StoredAnomaly]]:
     """The anomalies of messages after `after` up to `last`, in the order of the stream, at most `size` at a time."""
     position = after, 2**31 - 1  # past every anomaly of `after` itself

@@ -119,7 +119,7 @@ async def connected(dsn: str, **settings: str) -> AsyncIterator["asyncpg.Connect
     try:
         yield connection
     except asyncio.CancelledError:
-        connection.terminate()  # whoever cancels cannot wait for a database that may be silent
+        connection.terminate()  # a task that is cancelled cannot wait for a database that may be silent
         raise
     finally:
         try:

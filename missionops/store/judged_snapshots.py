@@ -25,7 +25,7 @@ _FIRST_PAGE, _LARGEST_PAGE = 8, 4_096
 snapshots, and sorts them on disk, though one is read."""
 
 _COLUMNS = 'stored."timestamp", stored.id, config_version, parameter_set_id, numbers, others'
-_IS_DATED = """
+IS_DATED = """
 NOT EXISTS (
     SELECT FROM app.misdated_snapshot AS misdated
     WHERE misdated.spacecraft_id = $1 AND misdated."timestamp" = stored."timestamp" AND misdated.id = stored.id
@@ -35,14 +35,14 @@ NOT EXISTS (
 _AFTER = f"""
 SELECT stored."timestamp", {_COLUMNS} FROM app.snapshot AS stored
 WHERE spacecraft_id = $1 AND "timestamp" BETWEEN $2 AND $5 AND ("timestamp", "timestamp", id) > ($2, $3, $4)
-    AND {_IS_DATED}
+    AND {IS_DATED}
 ORDER BY "timestamp", id LIMIT $6
 """  # noqa: S608 - of our own texts
 
 _BEFORE = f"""
 SELECT stored."timestamp", {_COLUMNS} FROM app.snapshot AS stored
 WHERE spacecraft_id = $1 AND "timestamp" BETWEEN $5 AND $2 AND ("timestamp", "timestamp", id) < ($2, $3, $4)
-    AND {_IS_DATED}
+    AND {IS_DATED}
 ORDER BY "timestamp" DESC, id DESC LIMIT $6
 """  # noqa: S608 - of our own texts
 
@@ -62,7 +62,7 @@ WHERE spacecraft_id = $1 AND misdated.received_at <= $2
 ORDER BY misdated.received_at DESC, stored."timestamp" DESC, stored.id DESC LIMIT $5
 """  # noqa: S608 - of our own texts
 
-_HAS_MISDATED = "SELECT EXISTS (SELECT FROM app.misdated_snapshot WHERE spacecraft_id = $1)"
+HAS_MISDATED = "SELECT EXISTS (SELECT FROM app.misdated_snapshot WHERE spacecraft_id = $1)"
 
 
 class _Query(NamedTuple):
@@ -85,7 +85,7 @@ class JudgedSnapshots:
     async def has_misdated(self) -> bool:
         """Whether any of them stands elsewhere than at its timestamp."""
         if self._has_misdated is None:
-            self._has_misdated = bool(await self._connection.fetchval(_HAS_MISDATED, self._spacecraft_id))
+            self._has_misdated = bool(await self._connection.fetchval(HAS_MISDATED, self._spacecraft_id))
         return self._has_misdated
 
     async def after(self, position: Position) -> AsyncIterator[JudgedSnapshot]:

@@ -72,17 +72,6 @@ async def backwards(connection: Connection, search: Search, before: Cursor) -> l
     return [Found(*row) for row in rows]
 
 
-_NAMES = """
-SELECT DISTINCT unnest(names) FROM app.spacecraft_parameter_set JOIN app.parameter_set ON id = parameter_set_id
-WHERE spacecraft_id = $1
-"""
-
-
-async def known_names(connection: Connection, spacecraft_id: str) -> set[str]:
-    """Every parameter of the spacecraft's sets."""
-    return {row[0] for row in await connection.fetch(_NAMES, spacecraft_id)}
-
-
 _SETS = """
 SELECT id FROM app.spacecraft_parameter_set JOIN app.parameter_set ON id = parameter_set_id
 WHERE spacecraft_id = $1 AND names && $2
@@ -92,12 +81,6 @@ WHERE spacecraft_id = $1 AND names && $2
 async def sets_with(connection: Connection, spacecraft_id: str, names: Collection[str]) -> list[int]:
     """The spacecraft's parameter sets that hold any of these names."""
     return [row[0] for row in await connection.fetch(_SETS, spacecraft_id, list(names))]
-
-
-async def names_of(connection: Connection, sets: Collection[int]) -> dict[int, list[str]]:
-    """The names in these parameter sets, in the order of their columns."""
-    found = await connection.fetch("SELECT id, names FROM app.parameter_set WHERE id = ANY ($1)", list(sets))
-    return {row[0]: row[1] for row in found}
 
 
 # As in _BACKWARDS; but a snapshot counts only if it has the parameter.

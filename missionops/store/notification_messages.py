@@ -29,8 +29,8 @@ class Claimed(NamedTuple):
     written_at: datetime
 
 
-# Whoever claims a message puts off its next attempt, so nobody else claims it meanwhile; should the process end in
-# between, the message is sent again when that time has come. A time that lies farther ahead than any attempt is put off
+# To claim a message puts off its next attempt, so nobody else claims it meanwhile; should the process end in between,
+# the message is sent again when that time has come. A time that lies farther ahead than any attempt is put off
 # was noted by a clock that was ahead.
 _CLAIM = """
 UPDATE app.notification_message SET attempts = attempts + 1, next_attempt_at = $3

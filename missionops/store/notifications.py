@@ -1,6 +1,6 @@
 """How far targets have been told of alarms.
 
-Whoever changes it locks the row of `app.notifier` first, so that the instances do it one after the other.
+To change it, first `lock` the row of `app.notifier`, so that the instances do it one after the other.
 """
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
@@ -31,8 +31,8 @@ _BEGIN = "UPDATE app.notifier SET handled_at = $1 WHERE handled_at IS NULL"
 _HANDLED_AT = "SELECT handled_at FROM app.notifier"
 
 
-async def handled_at(connection: Connection, now: datetime) -> datetime:
-    """Up to when the stream ALARMS was taken in, at least: where nobody has notified yet, that begins now."""
+async def begin(connection: Connection, now: datetime) -> datetime:
+    """Up to when the stream ALARMS was taken in, at least; where nobody has notified yet, keep that this begins now."""
     await connection.execute(_BEGIN, now)
     found: datetime = await connection.fetchval(_HANDLED_AT)
     return found
@@ -157,5 +157,5 @@ async def due(
     """The alarms that are due for a route and a target, after an id, as they are now."""
     fetched = await connection.fetch(_DUE, *key, now, after, count)
     found = [(alarms.read(row), NotificationProgress(*tuple(row)[-7:])) for row in fetched]
-    await alarms.place(connection, [one for one, _ in found], now)
+    await alarms.note_shelved_and_masked(connection, [one for one, _ in found], now)
     return found

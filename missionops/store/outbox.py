@@ -59,15 +59,15 @@ async def waiting(connection: Connection, lease: Lease, count: int, max_bytes: i
             return
 
 
-_MARK = "SELECT events_sequence FROM app.checkpoint WHERE partition = $1 AND epoch = $2"
+_RESUME_AFTER = "SELECT events_sequence FROM app.checkpoint WHERE partition = $1 AND epoch = $2"
 
 
-async def mark(connection: Connection, lease: Lease) -> int:
-    """Where the stream EVENTS ended when rows last left the outbox.
+async def resume_after(connection: Connection, lease: Lease) -> int:
+    """After which sequence the stream EVENTS may hold events that wait.
 
     OwnershipLost if another instance has claimed the partition since.
     """
-    found = await connection.fetchval(_MARK, lease.partition, lease.epoch)
+    found = await connection.fetchval(_RESUME_AFTER, lease.partition, lease.epoch)
     if found is None:
         raise OwnershipLost("another instance has taken over")
     return int(found)
@@ -85,7 +85,7 @@ SELECT EXISTS (SELECT FROM fence)
 
 
 async def remove(connection: Connection, lease: Lease, numbers: Sequence[int], sequence: int) -> None:
-    """Remove what was published, and note where EVENTS ended.
+    """Remove what was published, and note after which sequence of EVENTS others may have been.
 
     OwnershipLost if another instance has claimed the partition since.
 

@@ -19,6 +19,7 @@ from missionops.domain.preview import portion as portions
 from missionops.domain.preview.portion import SnapshotPortion
 from missionops.store import rows, samples
 from missionops.store.database import Connection
+from missionops.store.judged_snapshots import HAS_MISDATED, IS_DATED
 
 MOST_PARAMETERS = 1_600
 """Of one portion: the server gives a row no more columns."""
@@ -34,12 +35,6 @@ WHERE spacecraft_id = $1 AND "timestamp" BETWEEN $2 AND $5 AND ("timestamp", "ti
     {is_dated}
 ORDER BY "timestamp", id LIMIT $6
 """
-_IS_DATED = """
-AND NOT EXISTS (
-    SELECT FROM app.misdated_snapshot AS misdated
-    WHERE misdated.spacecraft_id = $1 AND misdated."timestamp" = stored."timestamp" AND misdated.id = stored.id
-)
-"""
 _MISDATED = """
 SELECT misdated.received_at, "timestamp", id, config_version, parameter_set_id, numbers, others
 FROM app.misdated_snapshot AS misdated JOIN app.snapshot AS stored USING (spacecraft_id, "timestamp", id)
@@ -48,7 +43,7 @@ WHERE spacecraft_id = $1 AND misdated.received_at BETWEEN $2 AND $5
 ORDER BY misdated.received_at, "timestamp", id LIMIT $6
 """
 _MERGED = f"""
-SELECT * FROM (({_DATED.format(is_dated=_IS_DATED)}) UNION ALL ({_MISDATED})) AS merged
+SELECT * FROM (({_DATED.format(is_dated=f"AND {IS_DATED}")}) UNION ALL ({_MISDATED})) AS merged
 ORDER BY time, "timestamp", id LIMIT $6
 """  # noqa: S608 - of our own texts
 
@@ -72,7 +67,6 @@ _LARGE = f"""
 SELECT "timestamp", id, others FROM ({{portion}}) AS portion WHERE NOT ({_IS_SMALL})
 """  # noqa: S608 - of our own texts
 
-_HAS_MISDATED = "SELECT EXISTS (SELECT FROM app.misdated_snapshot WHERE spacecraft_id = $1)"
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -99,7 +93,7 @@ class SnapshotColumns:
         self, connection: Connection, position: Position, count: int, wanted: Collection[str]
     ) -> StoredPortion:
         """At most so many after a position, in a transaction, with the columns of these parameters; or NONE_LEFT."""
-        has_misdated = await connection.fetchval(_HAS_MISDATED, self._spacecraft_id)
+        has_misdated = await connection.fetchval(HAS_MISDATED, self._spacecraft_id)
         portion = _MERGED if has_misdated else _DATED.format(is_dated="")
         where = await samples.columns(connection, self._spacecraft_id, sorted(wanted))
         placed = zip(sorted(wanted), where.positions, strict=True)

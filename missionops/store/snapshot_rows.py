@@ -15,7 +15,8 @@ import msgspec
 from msgspec import UnsetType
 
 from missionops.domain import parameter_set, timestamp
-from missionops.domain.parameter_set import LARGEST_EXACT, ParameterSet, Value
+from missionops.domain.number import LARGEST_EXACT
+from missionops.domain.parameter_set import ParameterSet, Value
 from missionops.domain.snapshot import ParameterValues, Snapshot, SnapshotKey
 from missionops.store import database, partitions
 from missionops.store.database import Connection
@@ -76,7 +77,7 @@ def writer(
             types = tuple(map(type, by_position))
             plan = plans.get(types)
             if plan is None and len(plans) < _MOST_PLANS:
-                plan = plans[types] = _made(list(kind.fields), types, known)  # type: ignore[union-attr] # likewise
+                plan = plans[types] = _made(list(kind.fields), types, known)  # type: ignore[union-attr] # as above
             if plan and plan.integers and max(map(abs, plan.integers(by_position))) > LARGEST_EXACT:
                 plan = None
         if plan is None:

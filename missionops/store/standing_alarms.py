@@ -160,11 +160,11 @@ async def newest(
     portion: list[StandingAlarm] = []
     async for row in rows.rows(connection, _NEWEST, *arguments, *(before or _BEFORE_ALL), count):
         portion.append(StandingAlarm(alarms.read(row), row["earlier"], row["total"]))
-        if len(portion) == alarms.PLACED_AT_ONCE:
-            await alarms.place(connection, [one.alarm for one in portion], now)
+        if len(portion) == alarms.LOOKED_UP_AT_ONCE:
+            await alarms.note_shelved_and_masked(connection, [one.alarm for one in portion], now)
             for one in portion:
                 yield one
             portion = []
-    await alarms.place(connection, [one.alarm for one in portion], now)
+    await alarms.note_shelved_and_masked(connection, [one.alarm for one in portion], now)
     for one in portion:
         yield one

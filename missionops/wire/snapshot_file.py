@@ -47,7 +47,7 @@ class SnapshotFile:
         self.unit = "line"
         """What a place counts: `item` where the file is an array."""
         self.notes: list[str] = []
-        """What whoever sends the file should know about it, a sentence each."""
+        """What the sender of the file should know about it, a sentence each."""
 
     def pieces(self) -> Iterator[list[Piece]]:
         """What each chunk holds, so that what comes slowly through a pipe is not waited for."""

@@ -17,9 +17,7 @@ from contextlib import asynccontextmanager
 from datetime import date
 from enum import Enum
 from itertools import chain
-from typing import NamedTuple, TypeAlias
-
-import asyncpg
+from typing import NamedTuple
 
 from missionops.domain import timestamp
 from missionops.errors import OwnershipLost
@@ -34,6 +32,7 @@ from missionops.ingest.status import IngestStatus
 from missionops.store import anomalies as stored_anomalies
 from missionops.store import checkpoint, database, partitions, reception, roll_ups
 from missionops.store.checkpoint import Checkpoint, Lease
+from missionops.store.database import Connection
 from missionops.wire.decoder import Decoder
 from publishers import anomalies, dead_letters
 from publishers.exactly_once import ExactlyOncePublisher
@@ -45,11 +44,8 @@ log = logging.getLogger(__name__)
 
 _IN_FLIGHT = 3  # two in transactions, one being published
 _WRITERS = 2
-_PAGE = 8_000  # anomalies that are read back at once: each page looks at all that are left
 _HOUR = 3_600_000_000_000  # nanoseconds
 _PAUSE_WEIGHT = 5_000  # some milliseconds of decoding
-
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
 class BatchBudget(NamedTuple):
@@ -127,6 +123,8 @@ class Pipeline:
         self._slots = asyncio.Semaphore(_IN_FLIGHT)
         self._decoder = Decoder()
         self._recent = RecentSnapshots()
+        self._ask_first = True
+        """Whether the next batch probably holds repeats that only the database knows of: the last one did."""
         self._limits = limits
         self._parameter_sets = ParameterSets()
         self._anomaly_weights: dict[str, int] = {}
@@ -142,7 +140,7 @@ class Pipeline:
     async def connected(self, database_url: str) -> AsyncIterator[None]:
         """The connections that write, for the time of a block."""
         self._database_url = database_url
-        limits = {
+        timeouts = {
             # The open transaction of an owner that was stopped would hold its locks against its successor.
             "transaction_timeout": f"{int(self._budget.seconds * 1000)}",
             # Ends sooner, and says more than a connection that ends.
@@ -150,7 +148,7 @@ class Pipeline:
         }
         async with contextlib.AsyncExitStack() as stack:
             for _ in range(_WRITERS):
-                writer = await stack.enter_async_context(database.connected(database_url, **limits))
+                writer = await stack.enter_async_context(database.connected(database_url, **timeouts))
                 self._writers.put_nowait(writer)
             yield
 
@@ -219,7 +217,7 @@ class Pipeline:
             # Too many to hold in memory: they are read back page by page.
             origin = self._position.lease.partition, self._position.at.stream_generation
             async with self.writer() as connection:
-                async for page in stored_anomalies.pages(connection, *origin, batch.first - 1, batch.sequence, _PAGE):
+                async for page in stored_anomalies.pages(connection, *origin, batch.first - 1, batch.sequence):
                     await self._anomalies.publish(anomalies.messages(page))
         else:
             await self._anomalies.publish(anomalies.messages(recorded.anomalies))
@@ -242,7 +240,7 @@ class Pipeline:
                 await partitions.ensure(connection, partitions.SNAPSHOT, missing)
                 self._partitioned_days |= missing
             await current.wait_for(Turn.READ_CONFIGS)
-            sets = await self._parameter_sets.prepare(connection, batch)  # likewise
+            sets = await self._parameter_sets.prepare(connection, batch)  # outside the transaction, too
             async with contextlib.AsyncExitStack() as until_committed, connection.transaction():
                 configs = await self._limits.in_force(connection, batch.last_received.keys())
                 await sets.note(connection)
@@ -260,10 +258,10 @@ class Pipeline:
                     self._limits,
                     origin,
                     sets=sets,
-                    ask_first=self._recent.ask_first,
+                    ask_first=self._ask_first,
                     ensure_partitions=self._ensure_anomaly_partitions,
                 )
-                self._recent.ask_first = recorded.known > 0
+                self._ask_first = recorded.known > 0
 
                 await current.wait_for(Turn.COMMIT)
                 # What alarms are found in comes in order, and nothing is found meanwhile in what came late.

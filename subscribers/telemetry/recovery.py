@@ -17,8 +17,6 @@ from publishers.exactly_once import ExactlyOncePublisher
 
 log = logging.getLogger(__name__)
 
-_PAGE = 8_000
-
 
 async def publish_unpublished(
     connection: Connection, lease: Lease, at: Checkpoint, publisher: ExactlyOncePublisher
@@ -26,7 +24,7 @@ async def publish_unpublished(
     """Publish the anomalies that were stored and are not known to be published; returns the checkpoint after that."""
     if at.published_sequence < at.sequence:
         between = lease.partition, at.stream_generation, at.published_sequence, at.sequence
-        async for page in stored_anomalies.pages(connection, *between, _PAGE):
+        async for page in stored_anomalies.pages(connection, *between):
             await publisher.publish(anomalies.messages(page))
     after = at._replace(published_sequence=at.sequence, anomalies_sequence=publisher.sequence)
     return await _moved(connection, lease, at, after)

@@ -1,7 +1,7 @@
 """Alarms as a person names them: by an id, or by its beginning as tables show it."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,8 +12,10 @@ from missionops.errors import NotFound
 
 _ID = re.compile(r"al_[0-9a-f]{32}")
 _BEGINNING = re.compile(r"(al_)?[0-9a-f]{4,32}")
-_MOST = 10_000
-"""Alarms of a spacecraft among which a beginning is looked for, the newest."""
+_NAMED = 1_000
+"""Alarms that one request may name."""
+MOST = 10_000
+"""Alarms of a spacecraft that are listed at most, the newest: those among which a beginning is looked for."""
 
 
 def named(service: Service, spacecraft_id: str, names: Iterable[str]) -> list[str]:
@@ -42,5 +44,31 @@ def named(service: Service, spacecraft_id: str, names: Iterable[str]) -> list[st
 
 def every(service: Service, spacecraft_id: str, request: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The alarms of a spacecraft that a request is about, the newest first."""
-    pages = service.list(f"missionops.alarms.list.{spacecraft_id}", request, at_most=_MOST)
+    pages = service.list(f"missionops.alarms.list.{spacecraft_id}", request, at_most=MOST)
     return [msgspec.json.decode(item) for item in pages.items]
+
+
+def acknowledge(
+    service: Service,
+    spacecraft_id: str,
+    identifiers: Sequence[str],
+    revisions: Mapping[str, int],
+    said: Mapping[str, str | None],
+) -> dict[str, list[Any]]:
+    """Acknowledge alarms by as many requests as it takes: what they answered, together.
+
+    One whose revision is not that of `revisions`, if it is there, is refused. `said` are who does it and a comment.
+    """
+    found: dict[str, list[Any]] = {"alarms": [], "refused": []}
+    left = [*identifiers]
+    while left:
+        ids = left[:_NAMED]
+        seen = {one: revisions[one] for one in ids if one in revisions}
+        request = {"ids": ids, "revisions": seen or None, **said}
+        reply = msgspec.json.decode(service.request(f"missionops.alarms.acknowledge.{spacecraft_id}", request))
+        # Those that the response had no room for are named again, as long as that leads anywhere.
+        again = {one["id"] for one in reply["refused"] if one["code"] == "unavailable" and reply["alarms"]}
+        found["alarms"] += reply["alarms"]
+        found["refused"] += [one for one in reply["refused"] if one["id"] not in again]
+        left = [*again, *left[_NAMED:]]
+    return found

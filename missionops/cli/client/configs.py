@@ -108,7 +108,7 @@ def is_without_limits(document: bytes, spacecraft_id: str) -> bool:
     try:
         limits.compile_rules(config)
     except errors.InvalidRequest:
-        return False  # likewise
+        return False  # the service refuses it, too
     if config_document.count_limits(config):
         return False
     show_warnings([detail._asdict() for detail in config_document.suspicious_keys(config)], spacecraft_id)

@@ -6,13 +6,12 @@ from datetime import datetime
 from nats.aio.client import Client
 
 from missionops import errors
-from missionops.broker import jetstream
+from missionops.broker import jetstream, streams
 from missionops.broker.jetstream import StoredMessage
-from missionops.broker.streams import ALARMS, ANOMALIES, DEADLETTERS, EVENTS
 
 _PAGE = 256
 _PAGE_BYTES = 4 << 20
-_STREAMS = {"alarms": ALARMS, "anomalies": ANOMALIES, "events": EVENTS, "deadletters": DEADLETTERS}
+_STREAMS = {subject.partition(".")[0]: stream for stream, subject in streams.OUTGOING.items()}
 
 
 def stream_of(subject: str) -> str:
@@ -20,9 +19,8 @@ def stream_of(subject: str) -> str:
     if stream := _STREAMS.get(subject.partition(".")[0]):
         return stream
     raise errors.InvalidRequest(
-        f"--since shows what a stream keeps of alarms.*, anomalies.*, events.* and deadletters.>, and none keeps "
-        f"{subject}; "
-        "stored telemetry is shown by `missionops list-telemetry`."
+        "--since shows what a stream keeps of alarms.*, anomalies.*, events.* and deadletters.>, and none keeps "
+        f"{subject}; stored telemetry is shown by `missionops list-telemetry`."
     )
 
 

@@ -11,9 +11,6 @@ from missionops.cli.commands import options
 from missionops.cli.commands.show import show
 from missionops.cli.output import alarm_tables, terminal
 
-_MOST = 1000
-"""How many alarms one request may name."""
-
 _Alarm = Annotated[str, typer.Argument(metavar="ALARM", help="Its id, or the beginning that `list-alarms` shows.")]
 _Alarms = Annotated[
     list[str] | None, typer.Argument(metavar="ALARM", help="Their ids, or the beginnings that `list-alarms` shows.")
@@ -69,15 +66,17 @@ def acknowledge(
         identifiers = alarms.named(service, spacecraft_id, names)
     else:
         waiting = alarms.every(service, spacecraft_id, {"state": "UNACKNOWLEDGED", "parameter": parameter})
-        revisions = {one["id"]: one["revision"] for one in waiting[:_MOST]}
+        revisions = {one["id"]: one["revision"] for one in waiting}
         identifiers = list(revisions)
         if not identifiers:
             terminal.note(f"No alarm of {spacecraft_id} waits for that.")
             return
-    request = {"ids": identifiers, "revisions": revisions or None, "comment": comment, "by": by or user()}
-    reply = service.request(f"missionops.alarms.acknowledge.{spacecraft_id}", request)
-    show(reply, as_json, alarm_tables.acknowledged)
-    raise typer.Exit(1 if msgspec.json.decode(reply)["refused"] else 0)
+    said = {"comment": comment, "by": by or user()}
+    found = alarms.acknowledge(service, spacecraft_id, identifiers, revisions, said)
+    show(msgspec.json.encode(found), as_json, alarm_tables.acknowledged)
+    if len(revisions) == alarms.MOST:
+        terminal.note("There may be more that wait: do it again.")
+    raise typer.Exit(1 if found["refused"] else 0)
 
 
 def comment(

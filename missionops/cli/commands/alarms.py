@@ -63,27 +63,32 @@ def list_alarms(
 
       missionops list-alarms --standing
 
+      missionops list-alarms SC-001 --standing --check STALE
+
       missionops list-alarms SC-001 --state UNACKNOWLEDGED
 
       missionops list-alarms --min-severity HIGH --from -7d
     """
     if spacecraft_id and search:
         raise typer.BadParameter("--search is over all spacecraft: leave out SPACECRAFT.")
-    others = {
-        "SPACECRAFT": spacecraft_id, "--state": state, "--parameter": parameter, "--check": check, "--from": start,
-        "--to": end,
-    }  # fmt: skip
+    check = check.upper() if check else None
+    others = {"--parameter": parameter, "--from": start, "--to": end}
     if standing and (given := [name for name, value in others.items() if value]):
         raise typer.BadParameter(f"{given[0]} does not go with --standing.")
     if subsystem and not standing:
         raise typer.BadParameter("--subsystem goes with --standing.")
     if standing:
-        request = {"limit": limit, "minSeverity": min_severity, "subsystem": subsystem, "q": search}
-        show(service.request("missionops.alarms.active", request), as_json, alarm_tables.standing)
+        request = {
+            "limit": limit, "spacecraftId": spacecraft_id, "state": state, "minSeverity": min_severity, "check": check,
+            "subsystem": subsystem, "q": search,
+        }  # fmt: skip
+        are_some = any(value for name, value in request.items() if name != "limit")
+        render = partial(alarm_tables.standing, are_some=are_some)
+        show(service.request("missionops.alarms.active", request), as_json, render)
         return
     filters = {
-        "state": state, "minSeverity": min_severity, "parameter": parameter, "check": check.upper() if check else None,
-        "q": search, "from": start, "to": end,
+        "state": state, "minSeverity": min_severity, "parameter": parameter, "check": check, "q": search, "from": start,
+        "to": end,
     }  # fmt: skip
     subject = f"missionops.alarms.list.{spacecraft_id}" if spacecraft_id else "missionops.alarms.search"
     whose = f"of {spacecraft_id} " if spacecraft_id else ""

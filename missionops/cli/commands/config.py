@@ -110,6 +110,8 @@ def set_config(
         found = preview.collect(service, spacecraft_id, document, (start, times.end("now")))
         configs.show_changes(before, document, spacecraft_id)
         previews.show(found, spacecraft_id)
+        if not yes:  # else they are shown once it is set
+            configs.show_warnings(found["warnings"], spacecraft_id)
         question = "This is what it would have found."
     if not yes and configs.is_without_limits(document, spacecraft_id):
         now = config_document.count_limits(before.config) if before else 0

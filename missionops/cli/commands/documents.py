@@ -53,13 +53,15 @@ def search_docs(
     """
     request = {"q": query, "limit": limit, "spacecraftId": spacecraft_id, "category": category, "tag": tag}
     found = service.list("missionops.docs.search", request, at_most=limit, by_limit=False)
+    filters = (("about", spacecraft_id), ("of the category", category), ("with the tag", tag))
+    which = terminal.printable("".join(f" {words} {value}" for words, value in filters if value))
+    if query:
+        nothing = f"No document{which} has {terminal.printable(query)!r} in it."
+    else:
+        hint = f" Words are searched for with --query {spacecraft_id}." if spacecraft_id else ""
+        nothing = f"There is no document{which}.{hint}"
     # A search ends with its best matches: that there are more says nothing.
-    show_list(
-        found._replace(has_more=False),
-        as_json,
-        tables.documents,
-        f"No document has {terminal.printable(query)!r} in it." if query else "There is no document.",
-    )
+    show_list(found._replace(has_more=False), as_json, tables.documents, nothing)
 
 
 def get_doc(

@@ -65,13 +65,15 @@ def _about(one: Item) -> Text:
     return about.append("\n").append(terminal.printable(", ".join(notes)), "dim")
 
 
-def standing(found: Item) -> None:
-    """What stands now, and how much of it there is."""
+def standing(found: Item, *, are_some: bool = False) -> None:
+    """What stands now, and how much of it there is; `are_some`: the alarms are those that were asked for alone."""
     if found["items"]:
         alarms(found["items"], with_spacecraft=True)
-    counts = found["counts"]
+    counts, shown, total = found["counts"], len(found["items"]), found["total"]
     waiting = sum(counts["unacknowledged"].values())
-    terminal.note(f"{tables.standing_alarms(counts | {'unacknowledged': waiting})}.")
+    if shown < total:
+        terminal.note(f"These are the first {shown:,} of {total:,}: --limit shows more.")
+    terminal.note(f"{'In all: ' if are_some else ''}{tables.standing_alarms(counts | {'unacknowledged': waiting})}.")
 
 
 def alarm(found: Item) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import msgspec
 
 from missionops.cli.output import terminal
-from missionops.domain import number
+from missionops.domain import dead_letter
 from missionops.wire import decoder
 
 MOST = 160
@@ -61,7 +61,7 @@ def _alarm(message: Message, spacecraft_id: str) -> str:
     masked = ", masked" if alarm["masked"] else ""
     text = f"{body['transition']}{by}{shelved}{masked}: {alarm['description']}"
     if alarm["last"]:
-        text += f", now {_value(alarm['last']['value'])}"
+        text += f", now {terminal.plain_value(alarm['last']['value'])}"
     return _line(_time(body["at"]), spacecraft_id, severity, f"{text} ({str(alarm['id'])[:11]})", severity)
 
 
@@ -69,7 +69,7 @@ def _anomaly(message: Message, spacecraft_id: str) -> str:
     body = _decoded(message)
     severity, parameter = str(body["severity"]), str(body["parameter"])
     why = str(body["description"]).removeprefix(f"Parameter {parameter} ")
-    text = f"{parameter} {_value(body['value'])} {why}"
+    text = f"{parameter} {terminal.plain_value(body['value'])} {why}"
     return _line(_time(body["timestamp"]), spacecraft_id, severity, text, severity)
 
 
@@ -79,7 +79,7 @@ def _telemetry(message: Message, spacecraft_id: str) -> str:
     more = f"(and {len(body) - 1} more)  " if isinstance(body, list) and len(body) > 1 else ""
     # A text in quotes, so that it is not taken for a number.
     values = " ".join(
-        f"{name}={msgspec.json.encode(value).decode() if isinstance(value, str) else _value(value)}"
+        f"{name}={msgspec.json.encode(value).decode() if isinstance(value, str) else terminal.plain_value(value)}"
         for name, value in first["parameters"].items()
     )
     return _line(_time(first["timestamp"]), spacecraft_id, "", more + values)
@@ -93,9 +93,9 @@ def _event(message: Message, spacecraft_id: str) -> str:
 
 def _dead_letter(message: Message, rest: str) -> str:
     headers = message.headers or {}
-    item = f"item {headers['Missionops-Item']}: " if "Missionops-Item" in headers else ""
-    text = f"{item}{headers['Missionops-Error']}"
-    return _line(_received(message), rest.rpartition(".")[2], headers["Missionops-Error-Code"], text, "MEDIUM")
+    item = f"item {headers[dead_letter.ITEM]}: " if dead_letter.ITEM in headers else ""
+    text = f"{item}{headers[dead_letter.ERROR]}"
+    return _line(_received(message), rest.rpartition(".")[2], headers[dead_letter.ERROR_CODE], text, "MEDIUM")
 
 
 _WRITERS: Mapping[str, Callable[[Message, str], str]] = {
@@ -138,14 +138,6 @@ def _received(message: Message) -> str:
     """When the stream took the message, or now for one that has just arrived."""
     stored = (message.headers or {}).get("Nats-Time-Stamp")
     return _time(stored) if stored else f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}"[:_MILLISECONDS]
-
-
-def _value(value: object) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return number.text(value) if isinstance(value, float) else str(value)
 
 
 def _short(text: str, most: int) -> str:

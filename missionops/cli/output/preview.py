@@ -3,11 +3,16 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rich.console import Console
+
 from missionops.cli.output import tables, terminal
 from missionops.domain.preview.findings import MOST_SHOWN
 
 Item = Mapping[str, Any]
 
+_WIDE = 120
+"""The width of a terminal in which the whole table is readable."""
+_ONLY_WIDE = ("p01", "p99", "alarms that differ")
 _MOST_ALARMS = 10
 """Alarms that are shown one by one."""
 
@@ -15,7 +20,8 @@ _MOST_ALARMS = 10
 def show(found: Item, spacecraft_id: str) -> None:
     """A table of the parameters, and the worst alarms that are gained, lost or changed."""
     between = f"{_time(found['from'])} to {_time(found['to'])} UTC"
-    terminal.result(f"{spacecraft_id}: {found['snapshots']:,} snapshots, {between}")
+    count = found["snapshots"]
+    terminal.result(f"{spacecraft_id}: {count:,} snapshot{'' if count == 1 else 's'}, {between}")
     rows = [
         (
             one["parameter"],
@@ -42,14 +48,20 @@ def show(found: Item, spacecraft_id: str) -> None:
         "alarms that differ",
     )
     if rows:
-        tables.plain(columns, rows, right=columns[1:6])
+        is_wide = Console().width >= _WIDE
+        kept = [place for place, name in enumerate(columns) if is_wide or name not in _ONLY_WIDE]
+        shown = ([row[place] for place in kept] for row in rows)
+        tables.plain([columns[place] for place in kept], shown, right=columns[1:6])
+        if not is_wide:
+            terminal.note(f"A terminal of {_WIDE} columns also shows {', '.join(_ONLY_WIDE)}.")
     silent = len(found["parameters"]) - len(rows)
     if silent:
         terminal.result(
             f"Not in the table: {silent:,} parameter{'' if silent == 1 else 's'} without a value in this range."
         )
     totals = {name: sum(one["counts"][name] for one in found["parameters"]) for name in ("gained", "lost", "changed")}
-    terminal.result(f"In all: {_counts(totals) or 'the same alarms'}.")
+    no_difference = "the same alarms" if count else "nothing was tried, as no telemetry is stored for that"
+    terminal.result(f"In all: {_counts(totals) or no_difference}.")
     alarms = sorted(_differences(found), key=lambda row: row[0])
     for _, line in alarms[:_MOST_ALARMS]:
         terminal.result(terminal.printable(line))

@@ -13,7 +13,6 @@ from rich.table import Table
 from rich.text import Text
 
 from missionops.cli.output import terminal
-from missionops.domain import number
 
 SEVERITIES = {"LOW": "cyan", "MEDIUM": "yellow", "HIGH": "red", "CRITICAL": "bold red"}
 SEVERITY_ORDER = (*SEVERITIES,)
@@ -26,6 +25,8 @@ _MEANINGS = {
     "NOT_CONFIGURED": "no limit is for a parameter that it reported: nothing is checked",
     "PARTIAL": "some limits check nothing: see `missionops check-config {}`",
 }
+_SECONDS_ARE_PLAIN = 120
+"""From so many seconds on a length of time is easier to grasp in a greater unit."""
 SNIPPET = 100
 LEAST = 16
 """The width that a folded column keeps before the others are folded, too."""
@@ -59,8 +60,8 @@ def anomalies(found: Iterable[Item], *, with_spacecraft: bool = False) -> None:
             *([text_of(anomaly["spacecraftId"])] if with_spacecraft else []),
             severity(anomaly["severity"]),
             text_of(anomaly["parameter"]),
-            text_of(plain_value(anomaly["value"])),
-            text_of(f"{limit['name']} {plain_value(limit['value'])}"),
+            text_of(terminal.plain_value(anomaly["value"])),
+            text_of(f"{limit['name']} {terminal.plain_value(limit['value'])}"),
         )
     print_table(table)
 
@@ -209,7 +210,8 @@ def status(found: Item) -> None:
         received = "nothing"
     else:
         order = "after" if offset >= 0 else "before"
-        received = f"{moment(received_at)} UTC, {abs(offset):,.1f} s {order} its timestamp"
+        apart = f"{abs(offset):,.1f} s" if abs(offset) < _SECONDS_ARE_PLAIN else duration(abs(offset))
+        received = f"{moment(received_at)} UTC, {apart} {order} its timestamp"
     rows = {
         "spacecraft": text_of(found["spacecraftId"]),
         "status": Text(overall, STATES.get(overall, "")),
@@ -304,24 +306,34 @@ def print_table(table: Table) -> None:
 
 
 def fit(table: Table, console: Console) -> None:
-    """Make a table fit: where the terminal is too narrow all columns are folded, those of numbers last."""
-    least_widths = []
+    """Make a table fit: where the terminal is too narrow all columns are folded, between words if that is enough."""
+    widths, words, least_widths = [], [], []
     for column in table.columns:
-        width = max(cell_len(line) for cell in (column.header, *column.cells) for line in str(cell).split("\n"))
-        least_widths.append(PADDING + (width if column.no_wrap else min(width, LEAST)))
-    if sum(least_widths) > console.width:
-        for column in table.columns:
-            column.no_wrap = False
-        # Columns of numbers get the width of their longest number, if that leaves the others something.
-        numbers = [column for column in table.columns if column.justify == "right"]
-        longest = [
-            max((cell_len(word) for cell in column.cells for word in str(cell).split()), default=0)  # all may be empty
-            for column in numbers
-        ]
-        others = len(table.columns) - len(numbers)
-        if sum(longest) + PADDING * len(table.columns) + LEAST_BESIDE_NUMBERS * others <= console.width:
-            for column, length in zip(numbers, longest, strict=True):
-                column.min_width = length
+        cells = [str(cell) for cell in (column.header, *column.cells)]
+        widths.append(max(cell_len(line) for cell in cells for line in cell.split("\n")))
+        words.append(max((cell_len(word) for cell in cells for word in cell.split()), default=0))
+        least_widths.append(widths[-1] if column.no_wrap else min(widths[-1], LEAST))
+    room = console.width - PADDING * len(table.columns)
+    if sum(least_widths) <= room:
+        return
+    for column in table.columns:
+        column.no_wrap = False
+    if sum(words) <= room:
+        room -= sum(words)
+        for column, word, width in zip(table.columns, words, widths, strict=True):
+            column.width = min(word + room, width)
+            room -= column.width - word
+        return
+    # Columns of numbers get the width of their longest number, if that leaves the others something.
+    numbers = [column for column in table.columns if column.justify == "right"]
+    longest = [
+        max((cell_len(word) for cell in column.cells for word in str(cell).split()), default=0)  # all may be empty
+        for column in numbers
+    ]
+    others = len(table.columns) - len(numbers)
+    if sum(longest) + LEAST_BESIDE_NUMBERS * others <= room:
+        for column, length in zip(numbers, longest, strict=True):
+            column.min_width = length
 
 
 def text_of(text: str) -> Text:
@@ -341,7 +353,7 @@ def _short(text: str) -> str:
 
 def value_text(value: object) -> str:
     """A value as it was received: a text in quotes, so that it is not taken for a number."""
-    return msgspec.json.encode(value).decode() if isinstance(value, str) or value is None else plain_value(value)
+    return msgspec.json.encode(value).decode() if isinstance(value, str) else terminal.plain_value(value)
 
 
 def duration(seconds: float) -> str:
@@ -350,14 +362,6 @@ def duration(seconds: float) -> str:
         if abs(seconds) >= 2 * length:
             return f"{seconds / length:,.0f} {unit}"
     return f"{seconds:.0f} s" if abs(seconds) >= 10 or seconds == int(seconds) else f"{seconds:.2g} s"  # noqa: PLR2004
-
-
-def plain_value(value: object) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return number.text(value) if isinstance(value, float) else str(value)
 
 
 def moment(timestamp: str) -> str:

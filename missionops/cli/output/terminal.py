@@ -9,6 +9,7 @@ from typing import Any, TextIO
 import typer
 
 from missionops import errors
+from missionops.domain import number
 from missionops.wire.text import printable as printable  # noqa: PLC0414 - what a terminal shows is made printable by it
 
 INTERRUPTED = 130
@@ -101,3 +102,12 @@ def paint(text: str, colour: str | None, *, stream: Any = None, bold: bool = Fal
     if not stream.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return text
     return typer.style(text, fg=colour, bold=bold or None)
+
+
+def plain_value(value: object) -> str:
+    """A value of a parameter as JSON writes it; a text as it is."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return number.text(value) if isinstance(value, float) else str(value)

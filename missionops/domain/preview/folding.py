@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from missionops.domain import checks, rule
+from missionops.domain import rule
 from missionops.domain.checks.change import ChangeFold
 from missionops.domain.checks.stale import StaleFold
 from missionops.domain.episodes.episode import Episode, Reading
@@ -127,7 +127,7 @@ def folded_stale(fold: StaleFold, ruled: RuledColumn) -> Iterator[Episode]:
 
 def new_fold(kind: int) -> LevelFold | StaleFold:
     """The fold of a kind of check at the beginning."""
-    fold = checks.KINDS[rule.KINDS[kind]].fold()
+    fold = rule.kind_at(kind).fold()
     if isinstance(fold, LevelFold | StaleFold):
         return fold
     raise AssertionError("every fold is one of the two")

@@ -6,7 +6,8 @@ from itertools import pairwise
 from missionops.domain.checks.change import ChangeCheck
 from missionops.domain.checks.limit import LimitCheck
 from missionops.domain.checks.state import StateCheck
-from missionops.domain.parameter_set import as_reported, is_number
+from missionops.domain.number import plain
+from missionops.domain.parameter_set import is_number
 from missionops.domain.preview.portion import Column
 
 _ROUNDED = 1 - 1e-9
@@ -30,7 +31,7 @@ def of_state(check: StateCheck, column: Column) -> Sequence[int]:
     bad = {
         (kind, value)
         for kind, value in {(value.__class__, value) for value in column.values}
-        if (found := check.judge(as_reported(value) if isinstance(value, float) else value)) and found.level
+        if (found := check.judge(plain(value) if isinstance(value, float) else value)) and found.level
     }
     return [place for place, value in enumerate(column.values) if (value.__class__, value) in bad] if bad else ()
 

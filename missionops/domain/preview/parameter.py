@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from missionops.domain import checks, rule
+from missionops.domain import rule
 from missionops.domain.checks.change import ChangeFold
 from missionops.domain.checks.stale import StaleFold
 from missionops.domain.episodes.episode import Facts, Rise, SampleAt, unmonitored
@@ -109,7 +109,7 @@ class ParameterPreview:
         """Go on with what was under way; ValueError or a DecodeError of msgspec if it is nothing of the kind."""
         if not 0 <= given.kind < len(rule.KINDS):
             raise ValueError("is no kind of check")
-        decode = checks.KINDS[rule.KINDS[given.kind]].decode
+        decode = rule.kind_at(given.kind).decode
         folds: Any = (decode(given.now), decode(given.then))
         self._checks[given.kind] = _CheckFolds(folds, given.waiting)
 

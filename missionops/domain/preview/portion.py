@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from missionops.domain.episodes.episode import Position
-from missionops.domain.parameter_set import Value, as_reported, is_number
+from missionops.domain.number import plain
+from missionops.domain.parameter_set import Value, is_number
 
 
 class Column(NamedTuple):
@@ -25,7 +26,7 @@ class Column(NamedTuple):
     def value(self, index: int) -> Value:
         """A value as it was reported."""
         value = self.values[index]
-        return as_reported(value) if isinstance(value, float) else value
+        return plain(value) if isinstance(value, float) else value
 
 
 class SnapshotPortion(NamedTuple):

@@ -6,10 +6,10 @@ well as an array of them (tests/integration/broker/test_faststream.py). Its subj
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from missionops import __version__
-from missionops.domain import spacecraft
+from missionops.domain import dead_letter, spacecraft
 from missionops.domain.alarm import AlarmMessage
 from missionops.domain.anomaly import Anomaly
 from missionops.domain.event import Event
@@ -19,7 +19,7 @@ from missionops.operations import pagination
 from missionops.operations.dispatch import ErrorResponse
 from missionops.operations.intake import ReportedSnapshot
 from missionops.operations.operation import Operation
-from missionops.wire import decoder
+from missionops.wire import decoder, fault
 
 _DESCRIPTION = """Spacecraft telemetry in, anomalies, alarms and events out, and everything that can be requested.
 
@@ -39,29 +39,29 @@ _MSG_ID = {
 }
 
 _DEAD_LETTER_HEADERS = {
-    "Missionops-Error-Code": {
-        "type": "string", "enum": ["malformed", "invalid", "subject_mismatch", "too_large", "refused"],
+    dead_letter.ERROR_CODE: {
+        "type": "string", "enum": [*get_args(fault.Code)],
     },
-    "Missionops-Error": {
+    dead_letter.ERROR: {
         "type": "string", "maxLength": 512, "description": "What is wrong, on one line of ASCII.",
     },
-    "Missionops-Stream-Sequence": {
+    dead_letter.STREAM_SEQUENCE: {
         "type": "string", "pattern": "^[0-9]+$", "description": "The message's sequence in the stream TELEMETRY.",
     },
-    "Missionops-Item": {"type": "string", "pattern": "^[0-9]+$", "description": "Its index in an array, from 0."},
-    "Missionops-Items": {
+    dead_letter.ITEM: {"type": "string", "pattern": "^[0-9]+$", "description": "Its index in an array, from 0."},
+    dead_letter.ITEMS: {
         "type": "string", "pattern": "^[0-9]+$",
         "description": "How many bad items this letter holds, where one holds all that are left.",
     },
-    "Missionops-Content-Type": {
+    dead_letter.CONTENT_TYPE: {
         "type": "string", "description": "How an item is written, where the letter has not the original headers.",
     },
-    "Missionops-Truncated": {
+    dead_letter.TRUNCATED: {
         "type": "string", "pattern": "^[0-9]+$", "description": "The size of what was cut to fit into a message.",
     },
-    "Missionops-Original-Msg-Id": {"type": "string", "description": "The Nats-Msg-Id that it came with."},
+    dead_letter.ORIGINAL_ID: {"type": "string", "description": "The Nats-Msg-Id that it came with."},
 }  # fmt: skip
-_DEAD_LETTER_NEEDS = ("Missionops-Error-Code", "Missionops-Error", "Missionops-Stream-Sequence")
+_DEAD_LETTER_NEEDS = (dead_letter.ERROR_CODE, dead_letter.ERROR, dead_letter.STREAM_SEQUENCE)
 
 _REPLY_HEADERS = {
     "content-type": {"type": "string", "const": _JSON},

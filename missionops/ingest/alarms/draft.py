@@ -40,11 +40,9 @@ class Draft(NamedTuple):
     found: Sequence[KnownAlarms]
 
 
-async def made(
-    stored: StoredHistory, base: SpacecraftMemory, *, changes: int, memory: SpacecraftMemory
-) -> Draft | None:
+async def made(stored: StoredHistory, base: SpacecraftMemory, memory: SpacecraftMemory) -> Draft | None:
     """What is marked of a spacecraft, folded again; `memory` is a copy of `base`. None if nothing is marked."""
-    was_known = memory.is_known
+    was_known, changes = memory.is_known, memory.changes
     marked = await alarm_marks.of(stored.connection, stored.spacecraft_id)
     if not marked.marks:
         return None
@@ -71,6 +69,7 @@ async def _fold(
         if preloaded is not None:
             known.preload(preloaded.get(key, ()), since, late.END)
         refold = Refold(history, versions, key, known)
+        await history.pace.rest()
         for span in marked_spans.merged(of_key):
             fold = await refold.fold(span)
             opened = known.open

@@ -5,6 +5,7 @@ the last transaction that was committed.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from itertools import chain
@@ -17,6 +18,7 @@ from missionops.ingest.alarms.in_order import Findings, InOrder, JudgedEntries, 
 from missionops.ingest.alarms.late import History
 from missionops.ingest.alarms.marked_spans import StoredHistory
 from missionops.ingest.alarms.memory import AlarmMemory, Key, SpacecraftMemory
+from missionops.ingest.alarms.pace import Pace
 from missionops.ingest.alarms.rule_texts import RuleTexts
 from missionops.ingest.alarms.rule_versions import RuleVersions
 from missionops.ingest.alarms.silence import Silence
@@ -36,7 +38,7 @@ Fence = Callable[[Connection], Awaitable[None]]
 
 _MOST_NEW = 2_000
 """Alarms that a batch raises at most; to keep and to tell one takes about a third of a millisecond."""
-_DRAFTING = "SET LOCAL transaction_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = '30s'"
+_DRAFTING = "SET LOCAL transaction_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = '300s'"
 """To fold years again may take minutes; nothing is locked meanwhile."""
 _PORTION = 200
 """Checks of which the alarms are written together, of some 10 kB each while they are."""
@@ -196,38 +198,47 @@ class AlarmEngine:
             memory.with_memory = memory.version, keys
         return keys
 
-    async def work_off(self, connection: Connection, spacecraft_id: str, fence: Fence) -> None:
+    async def work_off(self, connection: Connection, spacecraft_id: str, fence: Fence, pace: Pace) -> None:
         """Fold again what is marked of a spacecraft, and keep the result in a transaction that ends with `fence`.
 
-        Batches go on meanwhile. Only where one brings more of this spacecraft each time, and has it folded at once,
-        they have to wait in the end, for a bounded time: TimeoutError if that is not enough.
+        Batches go on meanwhile. Where one brings more of this spacecraft each time, and has it folded at once, they
+        wait in the end, but not for long; if that is not enough, they only mark from then on what they bring of it.
         """
         for _ in range(_TRIES):
-            async with self.lock:  # no batch is between its finding and its commit
-                base = self._base(spacecraft_id)
-                changes, memory = base.changes, base.copy()
-            async with connection.transaction(readonly=True):
-                await connection.execute(_DRAFTING)
-                found = await self._draft(connection, spacecraft_id, base, changes, memory)
-            if found is None:
+            if await self._try(connection, spacecraft_id, fence, pace):
                 return
-            async with self.lock, connection.transaction():
-                if await self._finish(connection, found, fence):
-                    return
-        async with self.lock, asyncio.timeout(_LONGEST), connection.transaction():
+        with contextlib.suppress(TimeoutError):
+            async with self.lock, asyncio.timeout(_LONGEST):
+                base = self._base(spacecraft_id)
+                async with connection.transaction(readonly=True):
+                    found = await self._draft(connection, spacecraft_id, base, base.copy(), Pace())
+                if found:
+                    await self._finish(connection, found, fence)
+            return
+        async with self.lock:
+            self._memory.forget(spacecraft_id)
+        await self._try(connection, spacecraft_id, fence, pace)
+
+    async def _try(self, connection: Connection, spacecraft_id: str, fence: Fence, pace: Pace) -> bool:
+        """Whether what is marked was folded again, or nothing was marked."""
+        async with self.lock:  # no batch is between its finding and its commit
             base = self._base(spacecraft_id)
             memory = base.copy()
-            found = await self._draft(connection, spacecraft_id, base, base.changes, memory)
-            if found:
-                await self._finish(connection, found, fence)
+        async with connection.transaction(readonly=True):
+            await connection.execute(_DRAFTING)
+            found = await self._draft(connection, spacecraft_id, base, memory, pace)
+        if found is None:
+            return True
+        async with self.lock:
+            return await self._finish(connection, found, fence)
 
     async def _draft(
-        self, connection: Connection, spacecraft_id: str, base: SpacecraftMemory, changes: int, memory: SpacecraftMemory
+        self, connection: Connection, spacecraft_id: str, base: SpacecraftMemory, memory: SpacecraftMemory, pace: Pace
     ) -> Draft | None:
         versions = RuleVersions(connection, spacecraft_id)
-        history = History(JudgedSnapshots(connection, spacecraft_id, self._names), versions)
+        history = History(JudgedSnapshots(connection, spacecraft_id, self._names), versions, pace)
         stored = StoredHistory(connection, spacecraft_id, history, versions)
-        return await draft.made(stored, base, changes=changes, memory=memory)
+        return await draft.made(stored, base, memory)
 
     def _base(self, spacecraft_id: str) -> SpacecraftMemory:
         return self._memory.get(spacecraft_id) or self._memory.begin(spacecraft_id, is_known=False)
@@ -239,6 +250,22 @@ class AlarmEngine:
         # Of a spacecraft that is not known, batches have only marked what they brought: it is folded next.
         if self._memory.get(spacecraft_id) is not base or (found.was_known and not is_all):
             return False
+        try:
+            async with connection.transaction():
+                await self._keep(connection, found)
+                await fence(connection)
+        except BaseException:
+            # It may be committed or not: what comes next is folded with what is stored.
+            self._memory.forget(spacecraft_id)
+            raise
+        if is_all:
+            self._memory.put(spacecraft_id, found.memory)
+        else:
+            base.version = max(base.version, found.memory.version)
+        return True
+
+    async def _keep(self, connection: Connection, found: Draft) -> None:
+        spacecraft_id = found.marked.spacecraft_id
         for version, time in found.began.items():
             await alarm_marks.begin_config(connection, spacecraft_id, version, time)
         beside = Beside(
@@ -251,14 +278,3 @@ class AlarmEngine:
             changed = {name: becomes for known in part for name, becomes in known.changed()}
             await writing.write(connection, self.partition, new, changed, self._texts, beside=beside)
         await alarm_marks.remove(connection, found.marked)
-        await fence(connection)
-        # Before the commit: if that fails, the caller has it forgotten.
-        if is_all:
-            self._memory.put(spacecraft_id, found.memory)
-        else:
-            base.version = max(base.version, found.memory.version)
-        return True
-
-    def forget(self, spacecraft_id: str) -> None:
-        """A transaction about a spacecraft failed: what comes next is folded with what is stored."""
-        self._memory.forget(spacecraft_id)

@@ -7,7 +7,7 @@ from operator import lt
 from types import MappingProxyType
 from typing import NamedTuple
 
-from missionops.domain import checks, rule
+from missionops.domain import rule
 from missionops.domain.clock import Clock
 from missionops.domain.episodes.episode import Episode, Position, Reading
 from missionops.domain.limits import Rules
@@ -220,7 +220,7 @@ class InOrder:
                 self._version,
                 in_context.acknowledge if in_context else True,
             )
-            live = self._memory.live.get(key) or LiveFold(checks.KINDS[rule.KINDS[kind]].fold())
+            live = self._memory.live.get(key) or LiveFold(rule.kind_at(kind).fold())
             ended = live.fold.step(reading)
             if ended:
                 self._end(key, live, ended)

@@ -3,7 +3,7 @@
 It is a copy: whatever is forgotten is folded again from stored snapshots.
 """
 
-from missionops.domain import checks, rule
+from missionops.domain import rule
 from missionops.domain.episodes.episode import Position
 from missionops.domain.episodes.fold import Fold
 from missionops.domain.episodes.level_fold import LevelFold
@@ -93,7 +93,7 @@ class SpacecraftMemory:
 
 def is_quiet(key: Key, fold: Fold) -> bool:
     """Whether a fold says no more than a new one does."""
-    has_memory = checks.KINDS[rule.KINDS[key[1]]].suffix is None
+    has_memory = rule.kind_at(key[1]).suffix is None
     return not has_memory and fold.episode is None and isinstance(fold, LevelFold) and fold.pending is None
 
 
@@ -113,7 +113,7 @@ class AlarmMemory:
         return found
 
     def put(self, spacecraft_id: str, memory: SpacecraftMemory) -> None:
-        """Remember what was forgotten for a while."""
+        """Remember this from now on instead of what was remembered of a spacecraft."""
         self._kept[spacecraft_id] = memory
 
     def forget(self, spacecraft_id: str) -> None:

@@ -14,7 +14,7 @@ async def lock_open(connection: Connection, spacecraft_ids: Collection[str], now
     """The open alarms of some spacecraft, locked, with the shelves that they are on; by id."""
     locked = await alarms.lock(connection, await alarm_shelves.open_ids(connection, spacecraft_ids))
     found = {one.id: one for one in locked.values() if one.episode.end is None and not one.is_retracted}
-    await alarms.place(connection, found.values(), now)
+    await alarms.note_shelved_and_masked(connection, found.values(), now)
     return found
 
 
@@ -28,7 +28,7 @@ async def tell(
     comment: str | None = None,
 ) -> None:
     """Tell of each locked alarm that it is shelved or no longer shelved, if that has changed; `before` is by id."""
-    await alarms.place(connection, found, now)
+    await alarms.note_shelved_and_masked(connection, found, now)
     changed: list[Alarm] = []
     told: list[Told] = []
     for one in found:
@@ -50,7 +50,7 @@ async def end_shelves(connection: Connection, now: datetime) -> int:
     if not keys:
         return 0
     found = await lock_open(connection, {key.spacecraft_id for key in keys}, now)
-    # In the order in which `alarms.place` reads shelves: the closest first.
+    # In the order in which `alarms.note_shelved_and_masked` reads shelves: the closest first.
     ended = sorted(await alarm_shelves.end(connection, keys, now), key=lambda row: str(row[3]), reverse=True)
     ended.sort(key=lambda row: bool(row[1]))
     # One that is on another shelf now stays on it: nothing is told.

@@ -46,7 +46,7 @@ class Silence:
         """Raise and end alarms by the time of the stream, all of which is handled, in a transaction of its own."""
         found = [_alarm(one, now) for one in await silence.found(connection, now)]
         if found:
-            await alarms.place(connection, found, now)
+            await alarms.note_shelved_and_masked(connection, found, now)
             told = [step for alarm in found for step in alarm.begin(now)]
             await alarms.add(connection, partition, found)
             await alarms.tell(connection, told)

@@ -1,7 +1,7 @@
 """The alarm worker of a session: folds again what batches have marked, one spacecraft after another.
 
 It never waits for long: of telemetry that comes late it takes together what came within a second, and a spacecraft with
-very much to fold again goes on beside the others.
+very much to fold again goes on beside the others, which come first.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ import asyncpg
 from missionops.errors import MissionopsError, OwnershipLost
 from missionops.ingest.alarms import shelving
 from missionops.ingest.alarms.engine import AlarmEngine
+from missionops.ingest.alarms.pace import Pace
 from missionops.ingest.alarms.status import AlarmStatus
 from missionops.logs import RepeatFilter
 from missionops.store import alarm_marks, database
@@ -32,6 +33,10 @@ _PAUSE = 1.0
 """Seconds before another attempt to reach a database that is away."""
 _LONG = 5.0
 """Seconds after which other spacecraft no longer wait for one."""
+_MOST_LONG = 2
+"""Spacecraft that go on beside the others at the same time."""
+_PATIENCE = 10.0
+"""Seconds after which one is given up for now, where so many go on already."""
 _MOST = 100
 """Spacecraft that are looked up at a time."""
 _SET_ASIDE = 30.0
@@ -49,6 +54,7 @@ class _Drafting(NamedTuple):
     spacecraft_id: str
     task: asyncio.Task[None]
     connection: Connection
+    pace: Pace
 
 
 class AlarmWorker:
@@ -72,30 +78,32 @@ class AlarmWorker:
         """By spacecraft: until when."""
         self._repeats = RepeatFilter()
         self._idle: list[Connection] = []
-        """At least one: the others are waited for."""
-        self._long: _Drafting | None = None
+        """At least one: the others are those of `_long`."""
+        self._long: list[_Drafting] = []
+        """They take long, and go on beside the others."""
 
     async def run(self) -> None:
         """Work, on connections of its own."""
         try:
             while True:
                 try:
-                    async with (
-                        database.connected(self._database_url, **_LIMITS) as one,
-                        database.connected(self._database_url, **_LIMITS) as other,
-                    ):
-                        await one.add_listener(alarm_marks.CHANNEL, lambda *_: self._engine.marked.set())
-                        self._idle = [other, one]
+                    async with contextlib.AsyncExitStack() as stack:
+                        connections = [
+                            await stack.enter_async_context(database.connected(self._database_url, **_LIMITS))
+                            for _ in range(1 + _MOST_LONG)
+                        ]
+                        await connections[0].add_listener(alarm_marks.CHANNEL, lambda *_: self._engine.marked.set())
+                        self._idle = [*connections]
                         try:
-                            while not one.is_closed() and not other.is_closed():
+                            while not any(one.is_closed() for one in connections):
                                 await self._work()
                         finally:
-                            ended, self._long = self._long, None
-                            if ended:
-                                await _ended(ended.task)
+                            ended, self._long = self._long, []
+                            for one in ended:
+                                await _cancel(one.task)
                 except OwnershipLost:
                     raise
-                except (*database.AWAY, MissionopsError) as error:
+                except (*database.AWAY, *_EXPECTED) as error:
                     log.debug("marked alarms wait for the database: %s", error)
                     await asyncio.sleep(_PAUSE)
         finally:
@@ -115,13 +123,13 @@ class AlarmWorker:
     async def _work_off_due(self) -> None:
         """Work until nothing is due."""
         while True:
-            if self._long and self._long.task.done():
-                ended, self._long = self._long, None
+            for ended in [one for one in self._long if one.task.done()]:
+                self._long.remove(ended)
                 self._idle.append(ended.connection)
-                self._take(ended)
+                self._handle_end(ended)
             now = time.monotonic()
             self._set_aside = {name: until for name, until in self._set_aside.items() if until > now}
-            busy = {*self._set_aside, *([self._long.spacecraft_id] if self._long else ())}
+            busy = {*self._set_aside, *(one.spacecraft_id for one in self._long)}
             connection = self._idle[-1]
             spacecraft_ids = await alarm_marks.due(connection, self._lease, _MOST, busy)
             self._status.note_waiting(await alarm_marks.waiting(connection), self._set_aside)
@@ -131,31 +139,37 @@ class AlarmWorker:
                 await self._work_off(spacecraft_id)
 
     async def _work_off(self, spacecraft_id: str) -> None:
-        """Work off the marks of one spacecraft; if that takes long, one of them at a time goes on beside the others."""
-        connection, fence = self._idle.pop(), partial(alarm_marks.fence, lease=self._lease)
-        task = asyncio.create_task(self._engine.work_off(connection, spacecraft_id, fence))
-        current = _Drafting(spacecraft_id, task, connection)
+        """Work off the marks of one spacecraft; if that takes long, it goes on beside the others."""
+        connection, fence, pace = self._idle.pop(), partial(alarm_marks.fence, lease=self._lease), Pace()
+        task = asyncio.create_task(self._engine.work_off(connection, spacecraft_id, fence, pace))
+        current, has_room = _Drafting(spacecraft_id, task, connection, pace), len(self._long) < _MOST_LONG
+        self._slow_down(is_slow=True)
         try:
-            await asyncio.wait({task}, timeout=_LONG)
-            if not task.done() and self._long is None:
-                self._long = current
+            await asyncio.wait({task}, timeout=_LONG if has_room else _PATIENCE)
+            if not task.done() and has_room:
+                self._long.append(current)
                 return
         finally:
-            if self._long is not current:
+            self._slow_down(is_slow=False)
+            if current not in self._long:
                 self._idle.append(connection)
-                await _ended(task)
-        self._take(current)
+                await _cancel(task)
+        self._handle_end(current)
 
-    def _take(self, ended: "_Drafting") -> None:
-        """Go on with others if it failed: it is tried again in a while."""
-        spacecraft_id, task, connection = ended
+    def _slow_down(self, *, is_slow: bool) -> None:
+        """Whether those that take long leave most of the time to another."""
+        for one in self._long:
+            one.pace.is_slow = is_slow
+
+    def _handle_end(self, ended: _Drafting) -> None:
+        """Go on with others if it failed: it is tried again in a while. Raises what ends the session."""
+        spacecraft_id, task, connection, _ = ended
         if task.cancelled():
-            error: BaseException | None = TimeoutError("those of another spacecraft take long, too, and come first")
+            error: BaseException | None = TimeoutError("those of other spacecraft take long, too, and come first")
         else:
             error = task.exception()
         if error is None:
             return
-        self._engine.forget(spacecraft_id)
         is_outage = connection.is_closed() or database.is_outage(error)
         if isinstance(error, OwnershipLost) or (is_outage and not isinstance(error, TimeoutError)):
             raise error
@@ -163,13 +177,13 @@ class AlarmWorker:
         self._status.count_failure()
         if self._repeats.is_new(f"{type(error).__name__} {error}"):
             is_expected = isinstance(error, (*_EXPECTED, TimeoutError))
-            reason = str(error) or "to find them takes longer than batches may wait"
+            reason = str(error) or type(error).__name__
             log.log(logging.WARNING if is_expected else logging.ERROR, "alarms of %s are not up to date: %s",
                     spacecraft_id, reason, exc_info=None if is_expected else error,
                     extra={"spacecraft": spacecraft_id})  # fmt: skip
 
     async def _find_silent(self, connection: Connection) -> None:
-        """Whoever has not been heard for long is an alarm; not while what was received is still to be handled."""
+        """Raise alarms of spacecraft that have not been heard for long, once all that was received is handled."""
         now = await self._handled_at()
         if now is not None:
             async with self._engine.lock, connection.transaction():
@@ -183,9 +197,9 @@ class AlarmWorker:
         return ended
 
 
-async def _ended(task: asyncio.Task[None]) -> None:
+async def _cancel(task: asyncio.Task[None]) -> None:
     """Stop a task, unless it has ended, and wait until its transaction is rolled back."""
     task.cancel()
     await asyncio.wait({task})
     if not task.cancelled():
-        task.exception()  # whoever waits for it asks again; of one that is given up nobody does
+        task.exception()  # asyncio complains of an exception that nobody has asked for

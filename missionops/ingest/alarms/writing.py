@@ -80,7 +80,7 @@ async def write(
         _explain(locked[identifier], episode, rules)
     all_of_them = [*found, *locked.values()]
     active = _active(all_of_them, changed) | beside.active
-    await alarms.place(connection, all_of_them, now, active, locked.keys() | beside.changed)
+    await alarms.note_shelved_and_masked(connection, all_of_them, now, active, locked.keys() | beside.changed)
 
     told: list[Told] = []
     for identifier, end in retracted.items():

@@ -49,6 +49,16 @@ async def test_a_state_is_named_as_a_text(alarms):
     assert (alarm["description"], alarm["last"]["value"]) == ("Parameter temp is 20", 20)
 
 
+async def test_a_limit_that_no_double_holds_is_shown_exactly(alarms, ask):
+    await alarms.configure({"parameters": {"count": {"critHigh": 2**63 + 1}}})
+    await alarms.report(1, count=2**63 + 2)
+    (told,) = await alarms.until_told("RAISED")
+    limit = {"name": "critHigh", "value": 2**63 + 1}
+    assert told["alarm"]["limit"] == limit
+    (shown,) = (await ask("list.SC-001")).body
+    assert shown["limit"] == limit
+
+
 async def test_an_alarm_is_told_as_masked_while_the_parameter_that_masks_it_has_one(alarms, ask):
     rules = {"bus": {"warnHigh": 50}, "temp": {"warnHigh": 50, "maskedBy": "bus"}}
     await alarms.configure({"parameters": rules})

@@ -44,8 +44,24 @@ async def test_lists_say_what_stands_since_when_and_how_bad(run, monkeypatch):
     assert "There are more than these 1" in err
     code, out, err = await run("list-alarms", "SC-009")
     assert (code, out, err) == (0, "", "No alarms of SC-009 are stored for that.\n")
-    for wrong in (("SC-001", "--search", "x"), ("SC-001", "--standing"), ("--subsystem", "EPS")):
+    for wrong in (("SC-001", "--search", "x"), ("--standing", "--from", "-1d"), ("--subsystem", "EPS")):
         assert (await run("list-alarms", *wrong))[0] == 2
+
+
+@pytest.mark.usefixtures("several")
+async def test_of_what_stands_some_may_be_asked_for(run):
+    for words, shown in (
+        (("SC-001",), "al_aa111111 al_bb222222"),
+        (("SC-001", "--state", "active_acknowledged"), "al_bb222222"),
+        (("--check", "limit", "--min-severity", "high", "--subsystem", "EPS"), "al_aa111111"),
+        (("SC-009",), ""),
+    ):
+        code, out, err = await run("list-alarms", *words, "--standing")
+        ids = [word.rstrip(",") for word in out.split() if word.startswith("al_")]
+        assert (code, " ".join(ids), err) == (0, shown, "In all: 1 CRITICAL, 1 LOW active, 2 to acknowledge.\n")
+    _, out, err = await run("list-alarms", "--standing", "--limit", "1")
+    assert out.count("al_") == 1
+    assert err.startswith("These are the first 1 of 3: --limit shows more.\n")
 
 
 @pytest.mark.usefixtures("several")
@@ -93,6 +109,13 @@ async def test_all_that_waits_is_acknowledged_at_once(run, store, ask):
     code, out, err = await run("acknowledge", "SC-001", "--all")
     assert (code, out, err) == (0, "", "No alarm of SC-001 waits for that.\n")
     assert sum((await ask("active")).body["counts"]["unacknowledged"].values()) == 1
+
+
+async def test_more_alarms_than_one_response_holds_are_all_acknowledged(run, store, ask):
+    await store(*(alarm(parameter=f"p{number}", description="x" * 4_000) for number in range(1_050)))
+    code, out, err = await run("acknowledge", "SC-001", "--all")
+    assert (code, out.count("acknowledged by alice"), err) == (0, 1_050, "")
+    assert sum((await ask("active")).body["counts"]["unacknowledged"].values()) == 0
 
 
 @pytest.mark.usefixtures("several")

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterable
@@ -215,6 +216,7 @@ async def test_spacecraft_are_registered_listed_and_watched(client: Client, comm
     assert len(one.lines) == 3
     assert "1 of 2" in one.err
     assert ["monitoring", "ACTIVE"] in status.lines
+    assert re.search("[0-9]{3} d after its timestamp", status.out)  # it is stamped with 2025
     assert status_json.json == await ask(client, "spacecraft.status.SC-001")
     assert unknown.ends_with_one_sentence("No spacecraft SC-404 is known")
 
@@ -292,7 +294,7 @@ async def test_documents_are_seeded_created_and_found(commands: Commands, tmp_pa
     create = ("create-doc", "--title", "Safe mode", "--file", str(file), "--id", "safe", "--tag", "x", "--tag", "y")
     created = await commands.run(*create)
     assert created.out == "document safe published\n"
-    same, other, replaced, found, found_json, one, one_json, none, absent, seeded_again = await asyncio.gather(
+    same, other, replaced, found, found_json, one, one_json, none, words, absent, seeded_again = await asyncio.gather(
         commands.run(*create, "--json"),
         commands.run("create-doc", "--title", "Other", "--file", str(file), "--id", "cube-001-overview"),
         commands.run("create-doc", "--title", "New", "--file", "-", "--id", "geo", "--overwrite", given="text"),
@@ -300,7 +302,8 @@ async def test_documents_are_seeded_created_and_found(commands: Commands, tmp_pa
         commands.run("search-docs", "--query", "clock", "--spacecraft-id", "GNSS-Nav-Alpha", "--limit", "2", "--json"),
         commands.run("get-doc", "safe"),
         commands.run("get-doc", "safe", "--json"),
-        commands.run("search-docs", "--query", "zzzz"),
+        commands.run("search-docs", "--query", "zzzz", "--tag", "x"),
+        commands.run("search-docs", "mode"),
         commands.run("get-doc", "nothing"),
         commands.run("seed-demo-docs"),
     )
@@ -312,7 +315,8 @@ async def test_documents_are_seeded_created_and_found(commands: Commands, tmp_pa
     assert one.out.splitlines()[:2] == ["Safe mode", "all, general, x, y"]
     assert "\x1b" not in one.out
     assert one_json.json["tags"] == ["x", "y"]
-    assert (none.code, none.out) == (0, "")
+    assert (none.code, none.out, none.err) == (0, "", "No document with the tag x has 'zzzz' in it.\n")
+    assert words.err == "There is no document about mode. Words are searched for with --query mode.\n"
     assert absent.ends_with_one_sentence("not found")
     assert seeded_again.out.count("published") == 12
 

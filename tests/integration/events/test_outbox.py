@@ -138,7 +138,7 @@ async def test_an_end_at_any_moment_loses_and_doubles_nothing(settings, client, 
     names = [f"e{number}" for number in range(10)]
     with monkeypatch.context() as patch:
         if moment == "before publishing":
-            patch.setattr(outbox, "mark", stop)
+            patch.setattr(outbox, "resume_after", stop)
         if moment == "while publishing":
             patch.setattr(exactly_once.ExactlyOncePublisher, "publish", publish_first)
         if moment == "after publishing":
@@ -228,7 +228,7 @@ async def test_an_owner_that_was_replaced_reads_and_removes_nothing(service, cli
             with pytest.raises(OwnershipLost):
                 await outbox.remove(connection, former, [1, 2, 3], 99)
         with pytest.raises(OwnershipLost):
-            await outbox.mark(connection, former)
+            await outbox.resume_after(connection, former)
     await until_empty(database)
     assert await told(client) == ["e"]
     assert await mark(database) == 1

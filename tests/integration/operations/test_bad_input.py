@@ -162,3 +162,22 @@ async def test_anything_is_answered_over_http(service: Service, operation: Opera
             assert http.get("/spacecraft?limit=1").status_code == 200
 
     await asyncio.to_thread(ask_all)
+
+
+@pytest.mark.parametrize(
+    ("subject", "body", "message"),
+    [
+        ("alarms.search", {"minSeverity": "high"}, "minSeverity must be one of LOW, MEDIUM, HIGH, CRITICAL"),
+        ("alarms.list.SC-001", {"check": "limit"}, "check must be one of LIMIT, STATE, CHANGE, STALE, SILENT"),
+        ("events.list.SC-001", {"types": ["INFO", "x"]}, "types.1 must be one of ANOMALY, CONTACT_LOST, MODE_CHANGE, "),
+        ("telemetry.latest.SC-001", {"parameters": []}, "parameters must be an array of at least 1 item"),
+        ("alarms.acknowledge.SC-001", {"ids": ["x"] * 1001}, "ids must be an array of at most 1000 items"),
+        ("docs.search", {"q": ""}, "q must be a text of at least 1 character"),
+        ("docs.search", {"q": "x" * 257}, "q must be a text of at most 256 characters"),
+    ],
+)
+async def test_a_refusal_says_what_to_give(service: Service, client: Client, subject: str, body: Any, message: str):
+    reply = await client.request(f"missionops.{subject}", json.dumps(body).encode(), timeout=6)
+    error = json.loads(reply.data)["error"]
+    assert error["message"].startswith(message)
+    assert error["message"] == " ".join(error["details"][0].values())

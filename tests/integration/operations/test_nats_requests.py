@@ -18,7 +18,7 @@ from nats.aio.client import Client
 
 from missionops import app
 from missionops.app import Service
-from missionops.broker import connection
+from missionops.broker import connection, streams
 from missionops.broker.client import GuardedClient
 from missionops.http.docs import asyncapi
 from missionops.ingest.limits_cache import LimitsCache
@@ -94,6 +94,18 @@ async def test_what_has_no_reply_subject_is_not_acted_on(service: Service, clien
     known = await database.fetch("SELECT spacecraft_id FROM app.spacecraft")
     assert [row[0] for row in known] == ["SC-004"]
     assert (await statistics(client))["config.set"]["num_requests"] == 1
+
+
+async def test_no_response_goes_to_a_stream_of_the_service(service: Service, client: Client, database):
+    """A client that may not publish there could have the service do it: its request is not handled."""
+    subjects = [subject.replace("*", "SC-001") for subject in streams.OUTGOING.values()]
+    answered = [await client.subscribe(subject) for subject in subjects]
+    for number, subject in enumerate(subjects):
+        await client.publish(f"missionops.config.set.SC-{number}", b"{}", reply=subject)
+    await client.flush()
+    await client.request("missionops.config.set.SC-004", b"{}", timeout=5)
+    assert [row[0] for row in await database.fetch("SELECT spacecraft_id FROM app.config")] == ["SC-004"]
+    assert [one.pending_msgs for one in answered] == [0, 0, 0, 0]
 
 
 HEADERS = {

@@ -178,6 +178,18 @@ async def test_a_clock_that_is_ahead_or_reset_does_not_hide_what_is_new(ask, sto
     assert found["a"]["timestamp"] == "1970-01-01T00:00:00Z"
 
 
+async def test_what_is_newest_by_a_clock_that_is_some_minutes_ahead_is_the_latest(ask, store):
+    now = datetime.now(UTC)
+    history = [(now + timedelta(minutes=minutes), {"a": minutes}) for minutes in (-5, 0, 5, 30)]
+    found = await latest(ask, await store(history, received_at=now))
+    # 30 minutes are more than a clock may be ahead: that value counts at its reception.
+    assert [found["a"][name] for name in ("value", "previous", "timestamp")] == [
+        5, 30, (now + timedelta(minutes=5)).isoformat().replace("+00:00", "Z"),
+    ]  # fmt: skip
+    found = await latest(ask, await store(history, received_at=now), at=now + timedelta(minutes=1))
+    assert (found["a"]["value"], found["a"]["previous"]) == (30, 0)
+
+
 async def test_ten_thousand_parameters_are_no_hindrance(ask, store, service):
     names = [f"p{number:04}" for number in range(10_000)]
     history = [(START + number * timedelta(seconds=1), dict.fromkeys(names, number)) for number in range(30)]

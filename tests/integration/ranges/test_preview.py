@@ -117,7 +117,7 @@ async def test_what_was_found_stands_beside_what_would_have_been(previewer, stor
     told = snapshots(300)
     spacecraft_id = await store(told, versions=[1, 2])
     if is_hurried:
-        monkeypatch.setattr(preview, "Pace", Hurried)
+        monkeypatch.setattr(preview, "ReadingPace", Hurried)
     pages = await previewer.pages(spacecraft_id, DRAFT)
     assert (len(pages) > 40) == is_hurried
     assert sum(page["snapshots"] for page in pages) == 300
@@ -237,7 +237,7 @@ async def test_faults_are_an_answer_where_they_are_asked_for(previewer, store):
 
 
 async def test_a_cursor_continues_its_own_preview_alone(previewer, store, monkeypatch):
-    monkeypatch.setattr(preview, "Pace", Hurried)
+    monkeypatch.setattr(preview, "ReadingPace", Hurried)
     spacecraft_id = await store(snapshots(50))
     _, cursor = await previewer.page(spacecraft_id, DRAFT)
     found, _ = await previewer.page(spacecraft_id, {}, cursor=cursor)
@@ -254,7 +254,7 @@ async def test_a_range_of_all_times_and_a_spacecraft_without_telemetry(previewer
 
 async def test_many_rules_are_taken_in_groups(previewer, store, monkeypatch):
     """What is open of all of them does not fit into a cursor, and so what was read of some is read again."""
-    monkeypatch.setattr(preview, "Pace", Hurried)
+    monkeypatch.setattr(preview, "ReadingPace", Hurried)
     names = [f"p{number:03}" for number in range(300)]
     random = Random(1)  # noqa: S311 - a seed that is known
     told = [(START + n * SECOND, {name: random.random() * 10 if n > 7 else 0.5 for name in names}) for n in range(20)]
@@ -270,7 +270,7 @@ async def test_many_rules_are_taken_in_groups(previewer, store, monkeypatch):
 
 
 async def test_the_longest_cursors_fit_into_a_query(service, previewer, store, monkeypatch):
-    monkeypatch.setattr(preview, "Pace", Hurried)
+    monkeypatch.setattr(preview, "ReadingPace", Hurried)
     names = [f"p{number:03}" for number in range(250)]
     random = Random(2)  # noqa: S311 - a seed that is known
     told = [(START + n * SECOND, {name: random.random() * 10 for name in names}) for n in range(20)]
@@ -327,7 +327,7 @@ async def test_the_command_adds_up_the_parts(run, previewer, store, monkeypatch,
     words = ("preview-config", spacecraft_id, "--file", str(tmp_path / "draft.json"), "--from", "2025-03-01")
     _, out, _ = await run(*words, "--to", "2025-03-01", "--json")
     whole = json.loads(out)
-    monkeypatch.setattr(preview, "Pace", Hurried)
+    monkeypatch.setattr(preview, "ReadingPace", Hurried)
     monkeypatch.setattr(preview_cursor, "MOST_BYTES", 600)  # so that some parameters are read again
     code, out, err = await run(*words, "--to", "2025-03-01", "--json")
     parts = json.loads(out)
@@ -341,7 +341,8 @@ async def test_the_command_adds_up_the_parts(run, previewer, store, monkeypatch,
     assert (whole["snapshots"], whole["complete"]) == (parts["snapshots"], parts["complete"]) == (300, True)
 
 
-async def test_the_table_says_what_would_change(run, store, tmp_path):
+async def test_the_table_says_what_would_change(run, store, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
     spacecraft_id = await store([(START + n * SECOND, {"a": n % 8}) for n in range(16)], versions=[1])
     (tmp_path / "draft.json").write_text('{"parameters": {"a": {"critHigh": 6}, "none": {"warnHigh": 1}}}')
     words = ("preview-config", spacecraft_id, "--file", str(tmp_path / "draft.json"))
@@ -357,20 +358,28 @@ async def test_the_table_says_what_would_change(run, store, tmp_path):
         "becomes HIGH 2025-03-01 00:00:07 to 2025-03-01 00:00:08, peak 7"
     ) in lines
     assert "Warning: parameters.none was never seen" in err
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, err = await run(*words, "--from", "2025-03-01", "--to", "2025-03-01")
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert any(line.startswith("a 16 0 7 4 → 2 2 ") for line in lines), lines
+    assert "A terminal of 120 columns also shows p01, p99, alarms that differ." in err
 
 
 async def test_set_config_shows_changes_and_effect_first(run, store, database, tmp_path):
     spacecraft_id = await store([(START + n * SECOND, {"a": n % 8}) for n in range(16)], versions=[1])
     draft = tmp_path / "draft.json"
     draft.write_text('{"parameters": {"a": {"critHigh": 6}, "b": {"warnHigh": 4, "warnLow": 1}, "large": {}}}')
+    warning = "Warning: parameters.large has no limit, so nothing is checked"
     await run("set-config", spacecraft_id, "--version", "1", "--yes")
     words = ("set-config", spacecraft_id, "--file", str(draft), "--preview", "2025-03-01")
     code, out, err = await run(*words)
     lines = [" ".join(line.split()) for line in out.splitlines()]
     assert code == 1
-    assert "Not set. This is what it would have found. If that is what you want, add --yes." in err
+    assert err.index(warning) < err.index(
+        "Not set. This is what it would have found. If that is what you want, add --yes."
+    )
     for line in ("gone a: warnHigh 5", "new a: critHigh 6", "changed b: warnHigh 4 (before: 5)", "new b: warnLow 1"):
         assert line in lines
     assert any(line.startswith("In all: 2 changed") for line in lines)
-    code, out, _ = await run(*words, "--yes")
-    assert (code, "config version 5 in force" in out) == (0, True)
+    code, out, err = await run(*words, "--yes")
+    assert (code, "config version 5 in force" in out, err.count(warning)) == (0, True, 1)

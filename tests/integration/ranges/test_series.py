@@ -182,7 +182,7 @@ def histories(draw: Any) -> Any:
 @pytest.mark.parametrize("is_hurried", [False, True], ids=["whole", "in pages"])
 async def test_it_is_what_a_plain_reading_finds(ask, store, monkeypatch, is_hurried):
     if is_hurried:
-        monkeypatch.setattr(operation, "Pace", Hurried)
+        monkeypatch.setattr(operation, "ReadingPace", Hurried)
 
     async def compared(*example: Any) -> None:
         history, known, start, end, points, versions = example
@@ -289,7 +289,7 @@ async def test_a_cursor_that_holds_twenty_open_buckets_fits_into_a_url(ask, stor
         for number in range(40)
     ]
     spacecraft_id = await store(history)
-    monkeypatch.setattr(operation, "Pace", Hurried)
+    monkeypatch.setattr(operation, "ReadingPace", Hurried)
     query = {"spacecraftId": spacecraft_id, "parameters": ",".join(names), "from": at(START),
              "to": at(START + timedelta(1)), "points": 1}  # fmt: skip
     pages = await pages_over_http(service.http_url, query)

@@ -61,7 +61,7 @@ def histories(draw: Any) -> Any:
 @pytest.mark.parametrize("is_hurried", [False, True], ids=["whole", "in pages"])
 async def test_it_is_what_a_plain_reading_finds(ask, store, monkeypatch, is_hurried):
     if is_hurried:
-        monkeypatch.setattr(operation, "Pace", Hurried)
+        monkeypatch.setattr(operation, "ReadingPace", Hurried)
 
     async def compared(history: Any, known: Any, start: datetime, end: datetime) -> None:
         spacecraft_id = await store(history, names=known)

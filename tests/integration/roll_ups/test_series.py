@@ -51,7 +51,7 @@ def read(monkeypatch) -> dict[str, int]:
 
     monkeypatch.setattr(rolled_up, "buckets", counting_buckets)
     monkeypatch.setattr(samples, "buckets", counting_snapshots)
-    monkeypatch.setattr(range_reading.Pace, "is_over", False)  # one page each, however slow the machine is
+    monkeypatch.setattr(range_reading.ReadingPace, "is_over", False)  # one page each, however slow the machine is
     return counted
 
 

@@ -86,7 +86,7 @@ async def test_any_other_fault_is_ours_and_the_batch_waits(service: Service, cli
 async def test_nothing_is_told_whose_commit_fails(service: Service, client, database):
     """What is checked at the end of a transaction fails when everything else is done."""
     told = await client.subscribe("anomalies.*")
-    await client.request("missionops.config.set.SC-001", b'{"parameters":{"n":{"critHigh":0}}}')
+    await client.request("missionops.config.set.SC-001", b'{"parameters":{"n":{"critHigh":0}}}', timeout=5)
     await database.execute("""
         CREATE FUNCTION app.curse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no commit'; END $$;
         CREATE CONSTRAINT TRIGGER curse AFTER UPDATE ON app.checkpoint DEFERRABLE INITIALLY DEFERRED

@@ -39,9 +39,9 @@ def test_what_was_gone_before_the_first_look_is_not():
 def test_what_is_purged_from_between_is_counted_once():
     stream = Outgoing()
     stream.look(info(1, 10))
-    stream.purge(4)
+    stream.count_purged(4)
     assert stream.look(info(1, 10, gone=4, size=50)) == 0
-    stream.purge(1)
+    stream.count_purged(1)
     assert stream.look(info(3, 12, gone=4, size=95)) == 1
     assert (stream.dropped, stream.purged) == (6, 5)
 

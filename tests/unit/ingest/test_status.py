@@ -2,7 +2,8 @@
 
 from prometheus_client import CollectorRegistry
 
-from missionops.ingest.status import IngestStatus
+from missionops.broker import streams
+from missionops.ingest.status import OUTGOING_STREAMS, IngestStatus
 
 
 def test_a_batch_is_counted_once_and_what_never_occurred_is_zero() -> None:
@@ -58,3 +59,7 @@ def test_only_an_owner_has_a_lease() -> None:
     assert 29 < status.lease <= 30
     status.role = "standby"
     assert status.lease == 0
+
+
+def test_every_stream_that_the_service_publishes_to_is_counted() -> None:
+    assert set(OUTGOING_STREAMS) == streams.OUTGOING.keys()

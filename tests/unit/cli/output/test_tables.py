@@ -43,3 +43,18 @@ def test_a_narrow_table_may_have_a_column_of_numbers_without_any() -> None:
     table.add_row("a name that is longer than the terminal is wide", "")
     tables.fit(table, Console(width=20))
     assert not any(column.no_wrap for column in table.columns)
+
+
+def test_a_narrow_table_is_folded_between_words_where_that_is_enough(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    item = {
+        "spacecraftId": "GNSS-Nav-Alpha", "name": "Navigation Alpha", "state": "NOT_CONFIGURED",
+        "lastReceivedAt": "2026-11-27T01:43:32Z", "alarms": {"active": {"LOW": 0}},
+        "anomalies": {"last1h": 0, "last24h": 45},
+    }  # fmt: skip
+    tables.fleet({"items": [item]})
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    assert {"GNSS-Nav-Alpha", "Navigation", "NOT_CONFIGURED", "2026-11-27", "45"} <= set(out.split())
