@@ -278,8 +278,22 @@ class Shared(NamedTuple):
 async def shared(
     services: str, postgres_dsn: str, template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Shared]:
+    async with _sharing(services, postgres_dsn, tmp_path_factory.mktemp("nats")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+async def shared_in_module(
+    services: str, postgres_dsn: str, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Shared]:
+    async with _sharing(services, postgres_dsn, tmp_path_factory.mktemp("nats")) as found:
+        yield found
+
+
+@asynccontextmanager
+async def _sharing(services: str, postgres_dsn: str, directory: Path) -> AsyncIterator[Shared]:
     async with AsyncExitStack() as stack:
-        nats_url = await _nats(services, tmp_path_factory.mktemp("nats"), stack)
+        nats_url = await _nats(services, directory, stack)
         database_url = await stack.enter_async_context(_database(postgres_dsn, CLONE))
         running = await stack.enter_async_context(app.running(_settings(services, nats_url, database_url)))
         await running.until_ready()
@@ -293,7 +307,9 @@ def _is_shared(request: pytest.FixtureRequest) -> bool:
 
 
 def _shared(request: pytest.FixtureRequest) -> Shared:
-    found: Shared = request.getfixturevalue("shared")
+    marker = request.node.get_closest_marker("shared_service")
+    name = "shared_in_module" if marker and marker.kwargs.get("scope") == "module" else "shared"
+    found: Shared = request.getfixturevalue(name)
     return found
 
 
