@@ -4,6 +4,7 @@ import gc
 import os
 import re
 import sys
+import tempfile
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -29,6 +30,7 @@ from missionops.operations import tokens
 from missionops.settings import Settings, read
 from missionops.store import database as databases
 from missionops.store import migrate
+from tests.ground import GROUND
 
 TEMPLATE = "missionops_template"
 # To copy the files takes a third of the time that it takes to log each of their pages, which nobody replays here.
@@ -85,13 +87,13 @@ def services(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-async def postgres_dsn(services: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+async def postgres_dsn(services: str) -> AsyncIterator[str]:
     """A PostgreSQL server, as its superuser, for the whole run."""
     async with AsyncExitStack() as stack:
-        yield await _postgres(services, tmp_path_factory.mktemp("postgres"), stack)
+        yield await _postgres(services, stack)
 
 
-async def _postgres(services: str, directory: Path, stack: AsyncExitStack) -> str:
+async def _postgres(services: str, stack: AsyncExitStack) -> str:
     if services == "external":
         return os.environ["TEST_DATABASE_URL"]
     if services == "containers":
@@ -99,7 +101,9 @@ async def _postgres(services: str, directory: Path, stack: AsyncExitStack) -> st
 
         container = stack.enter_context(PostgresContainer("postgres:18", driver=None))
         return str(container.get_connection_url())
-    server = PostgresServer(directory / "data", durable=False)
+    place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="postgres-", dir=GROUND)))
+    os.chmod(place, 0o755)  # noqa: PTH101, S103 - for the account that runs it
+    server = PostgresServer(place / "data", durable=False, remove=[place])
     stack.push_async_callback(server.stop)
     await server.start()
     return server.dsn()
