@@ -81,9 +81,12 @@ class AlarmRouter(NatsRouter):
             await asyncio.sleep(_LOOK)
             try:
                 await self._look()
-            except (MissionopsError, nats.errors.Error) as error:
-                if self._repeats.is_new(str(error)):
-                    log.warning("it is not known how many alarms wait to be told: %s", error)
+            except Exception as error:
+                is_expected = isinstance(error, (MissionopsError, nats.errors.Error)) or database.is_outage(error)
+                if self._repeats.is_new(f"{type(error).__name__} {error}"):
+                    log.log(logging.WARNING if is_expected else logging.ERROR,
+                            "it is not known how many alarms wait to be told: %s", error,
+                            exc_info=None if is_expected else error)  # fmt: skip
 
     async def _look(self) -> None:
         """Note how much waits in the stream; create the consumer where it is absent."""

@@ -25,6 +25,8 @@ from missionops.operations.changes import ChangeFeed
 from missionops.operations.operation import Context
 from missionops.settings import Settings
 
+log = logging.getLogger(__name__)
+
 _BACKLOG = 256
 """Connections that may wait to be accepted."""
 _STOP_TIME = 5
@@ -86,6 +88,13 @@ async def served(settings: Settings, context: Context, metrics: Metrics) -> Asyn
     warning_filter = RepeatedWarningFilter()
     logging.getLogger("uvicorn.error").addFilter(warning_filter)
     task = asyncio.create_task(server.serve(sockets=[listener]))
+
+    def note_end(ended: asyncio.Task[None]) -> None:
+        if not server.should_exit:
+            error = None if ended.cancelled() else ended.exception()
+            log.critical("HTTP is not served any more: start the service again", exc_info=error)
+
+    task.add_done_callback(note_end)
     try:
         async with feed.running():  # it ends first, and with it the streams: the server waits for all responses
             yield f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"

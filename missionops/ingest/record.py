@@ -100,12 +100,11 @@ async def record(
     found = _FoundAnomalies(batch, ensure_partitions)
     wanted = {spacecraft_id: configs[spacecraft_id].version for spacecraft_id in judged}
     async for spacecraft_id, config in limits.read(connection, wanted):
-        entries, rules = judged[spacecraft_id].entries, config.rules
-        anomalous: dict[int, Sequence[tuple[str, int]]] = {}
-        for place, rows in _judge(entries, config.version, rules, origin):
+        own, rules, anomalous = judged[spacecraft_id], config.rules, dict[int, Sequence[tuple[str, int]]]()
+        for place, rows in _judge(own.entries, config.version, rules, origin):
             await found.add(connection, rows)
             anomalous[place] = [in_order.key_of(row.parameter, row.kind) for row in rows]
-        judged[spacecraft_id] = judged[spacecraft_id]._replace(
+        judged[spacecraft_id] = own._replace(
             version=config.version, clock=rules.clock, has_memory=bool(rules.with_memory), anomalous=anomalous
         )
     await found.write(connection)

@@ -1,6 +1,8 @@
 """Config documents: decoded from the body of a request, and checked."""
 
 import asyncio
+import json
+from collections import Counter
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any, NamedTuple
@@ -35,12 +37,15 @@ async def read(body: bytes, spacecraft_id: str) -> ValidConfig:
     try:
         decoded = msgspec.json.decode(utf8(body).strip() or b"{}")
         encoded = _encode(decoded)
+        repeated = _repeated_name(body) if encoded != b"{}" else None
     except msgspec.ValidationError:
         raise _refused("body", "holds a number that no finite double can hold") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _refused("body", f"is not JSON: {error}") from None
     except RecursionError:
         raise _refused("body", "is nested too deeply") from None
+    if repeated is not None:
+        raise _refused("body", f"has the name {repeated!r} twice in one object: only the last of them would count")
     if b"\\u0000" in encoded:
         request_parsing.refuse_nul(decoded)
     if not isinstance(decoded, dict):
@@ -55,6 +60,19 @@ async def read(body: bytes, spacecraft_id: str) -> ValidConfig:
     if faults:
         raise rule_document.refusal(faults[: rule_document.MAX_FAULTS])
     return ValidConfig(document, _encode(document), rules)
+
+
+def _repeated_name(body: bytes) -> str | None:
+    """A name that stands twice in one object, of which decoding keeps the last alone: limits would vanish unseen."""
+    repeated: list[str] = []
+
+    def note(pairs: list[tuple[str, Any]]) -> None:
+        if len(dict(pairs)) < len(pairs):
+            counts = Counter(name for name, _ in pairs)
+            repeated.append(counts.most_common(1)[0][0])
+
+    json.loads(utf8(body), object_pairs_hook=note, parse_int=str, parse_float=str)
+    return repeated[0] if repeated else None
 
 
 async def compiled(document: Mapping[str, Any]) -> Rules:

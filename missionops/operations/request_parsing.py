@@ -190,7 +190,18 @@ def _refuse(error: msgspec.ValidationError, kind: type[msgspec.Struct]) -> NoRet
     if missing:
         raise refused(_join(path, missing[1]), "is required")
     if message.startswith("Invalid enum value"):
-        raise refused(path, f"must be one of {', '.join(_values(kind, path))}")
+        name = path.partition(".")[0]
+        pending = [field.type for field in msgspec.structs.fields(kind) if field.encode_name == name]
+        texts: list[str] = []
+        while pending:  # the type may stand in a list, and beside None
+            one = pending.pop()
+            if isinstance(one, EnumType):
+                texts += map(str, one)
+            elif get_origin(one) is Literal:
+                texts += get_args(one)
+            else:
+                pending += get_args(one)
+        raise refused(path, f"must be one of {', '.join(texts)}")
     expected = re.match(r"Expected `([a-z |]+)`( of length)?(?: (>=|<=|>|<) ([^ ]+))?", message)
     if not expected:
         raise refused(path or "body", f"is refused: {message[:1].lower()}{message[1:]}")
@@ -200,22 +211,6 @@ def _refuse(error: msgspec.ValidationError, kind: type[msgspec.Struct]) -> NoRet
     if expected[2]:
         sentence += f" {_PARTS[expected[1]]}{'' if expected[4] == '1' else 's'}"
     raise refused(path or "body", sentence)
-
-
-def _values(kind: type[msgspec.Struct], path: str) -> list[str]:
-    """What may stand in a field that takes some texts alone, or in the items of a list of them."""
-    name = path.partition(".")[0]
-    pending = [field.type for field in msgspec.structs.fields(kind) if field.encode_name == name]
-    found: list[str] = []
-    while pending:
-        one = pending.pop()
-        if isinstance(one, EnumType):
-            found += map(str, one)
-        elif get_origin(one) is Literal:
-            found += get_args(one)
-        else:
-            pending += get_args(one)
-    return found
 
 
 def _join(path: str, name: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import re
 import ssl
@@ -14,6 +15,8 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from missionops.errors import SetupError, Unavailable
+
+log = logging.getLogger(__name__)
 
 OLDEST = 17
 """transaction_timeout, which frees the locks of a stopped writer, came with this version."""
@@ -63,7 +66,8 @@ async def prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
 def is_outage(error: BaseException) -> bool:
     """Whether an error is PostgreSQL's or the network's, for which one line in the log is enough, and not ours."""
     if isinstance(error, asyncpg.InterfaceError):
-        return "connect" in str(error)  # asyncpg has one class for a lost connection and for mistakes of its caller
+        # asyncpg has one class for a lost connection, for a pool that is being closed, and for mistakes of its caller.
+        return any(word in str(error) for word in ("connect", "pool"))
     return isinstance(error, _OUTAGES)
 
 
@@ -187,6 +191,8 @@ class Database:
             async with self._pool.acquire(timeout=2) as connection, connection.transaction(isolation=isolation):
                 yield connection
         except (*AWAY, asyncpg.TransactionRollbackError) as error:  # the latter of two that wait for each other
+            if isinstance(error, asyncpg.InterfaceError) and not is_outage(error):
+                log.exception("a request used its connection in a way that asyncpg refuses")  # a mistake of ours
             raise Unavailable("The database is away or too slow; try again later.") from error
 
     async def is_reachable(self) -> bool:

@@ -31,7 +31,9 @@ RETURNING spacecraft_id, name, mission_type, created_at, updated_at
 
 _CHANGE = """
 UPDATE app.spacecraft
-SET name = coalesce($2, name), mission_type = coalesce($3, mission_type), updated_at = clock_timestamp()
+SET name = coalesce($2, name), mission_type = coalesce($3, mission_type), updated_at = CASE
+    WHEN (name, mission_type) IS DISTINCT FROM (coalesce($2, name), coalesce($3, mission_type)) THEN clock_timestamp()
+    ELSE updated_at END
 WHERE spacecraft_id = $1
 RETURNING spacecraft_id, name, mission_type, created_at, updated_at
 """

@@ -214,6 +214,16 @@ def _value(raw: Raw, codec: Codec, field: str) -> Any:
 
 
 def _malformed(field: str, body: bytes, codec: Codec, error: Exception) -> Faulty:
+    if field == "body" and not body.strip():
+        return Faulty("malformed", f"body: not {codec.name}: it is empty")
+    if codec is MSGPACK and field == "body" and body.lstrip()[:1] in {b"{", b"["}:
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            msgspec.json.decode(body)
+            return Faulty(
+                "malformed",
+                "body: not MessagePack: it looks like JSON, which has to come without the header "
+                "Content-Type: application/msgpack",
+            )
     if codec is JSON:
         try:
             json.dumps(json.loads(body), ensure_ascii=False).encode()

@@ -140,6 +140,13 @@ def test_a_spacecraft_without_a_config_says_so(commands: Commands) -> None:
     assert "Config version 7 not found" in commands.run("get-config", "--version", "7").sentence
 
 
+def test_a_file_with_two_rules_of_one_name_is_refused(commands: Commands, place: Place) -> None:
+    (place.work / "twice.json").write_text('{"parameters": {"temp": {"critHigh": 70}, "temp": {"warnHigh": 45}}}')
+    for command in ("set-config", "preview-config"):
+        refused = commands.run(command, "--file", "twice.json").sentence
+        assert "has the name 'temp' twice in one object: only the last of them would count" in refused
+
+
 def test_limits_are_tried_before_they_count(commands: Commands, place: Place) -> None:
     assert commands.set({"parameters": {"temp": {"warnHigh": 45}}}).code == 0
     for value in (20, 46, 47, 20, 71, 20):

@@ -113,9 +113,17 @@ class AlarmWorker:
         """Do what is due, and wait until there may be more."""
         self._engine.marked.clear()
         await self._work_off_due()
-        await self._find_silent(self._idle[-1])
-        while await self._end_shelves(self._idle[-1]) == shelving.ENDED_AT_ONCE:
-            pass
+        connection = self._idle[-1]
+        # A spacecraft is silent only once all that was received is handled.
+        if now := await self._handled_at():
+            async with self._engine.lock, connection.transaction():
+                await self._engine.silence.find(connection, self._engine.partition, now)
+                await alarm_marks.fence(connection, self._lease)
+        ended = shelving.ENDED_AT_ONCE
+        while ended == shelving.ENDED_AT_ONCE:
+            async with connection.transaction():
+                ended = await shelving.end_shelves(connection, datetime.now(UTC))
+                await alarm_marks.fence(connection, self._lease)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LOOK):
                 await self._engine.marked.wait()
@@ -181,20 +189,6 @@ class AlarmWorker:
             log.log(logging.WARNING if is_expected else logging.ERROR, "alarms of %s are not up to date: %s",
                     spacecraft_id, reason, exc_info=None if is_expected else error,
                     extra={"spacecraft": spacecraft_id})  # fmt: skip
-
-    async def _find_silent(self, connection: Connection) -> None:
-        """Raise alarms of spacecraft that have not been heard for long, once all that was received is handled."""
-        now = await self._handled_at()
-        if now is not None:
-            async with self._engine.lock, connection.transaction():
-                await self._engine.silence.find(connection, self._engine.partition, now)
-                await alarm_marks.fence(connection, self._lease)
-
-    async def _end_shelves(self, connection: Connection) -> int:
-        async with connection.transaction():
-            ended = await shelving.end_shelves(connection, datetime.now(UTC))
-            await alarm_marks.fence(connection, self._lease)
-        return ended
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

@@ -46,6 +46,21 @@ async def why(client: Client) -> dict[str, str | None]:
 
 
 @pytest.mark.usefixtures("service")
+@pytest.mark.parametrize("operation", ["set", "preview"])
+async def test_a_name_that_stands_twice_is_refused(client: Client, operation: str):
+    """Of the rules of one name decoding keeps the last alone, so limits would vanish without a word."""
+    document = b'{"parameters":{"temp":{"critHigh":70},"volt":{"warnLow":3},"temp":{"warnHigh":45}}}'
+    body = (
+        document
+        if operation == "set"
+        else b'{"from":"2025-01-01T00:00:00Z","to":"2025-01-02T00:00:00Z","config":' + document + b"}"
+    )
+    reply = json.loads((await client.request(f"missionops.config.{operation}.{SC}", body, 6)).data)
+    assert "has the name 'temp' twice in one object: only the last of them would count" in reply["error"]["message"]
+    assert (await ask(client, f"config.get.{SC}"))["error"]["message"] == "Config not found"
+
+
+@pytest.mark.usefixtures("service")
 async def test_each_rule_says_what_it_does(client: Client, database: Any):
     assert (await ask(client, f"config.check.{SC}"))["error"]["message"] == "Config not found"
     rules: dict[str, Any] = {

@@ -224,6 +224,9 @@ async def test_registrations_come_by_id_with_their_configs(ask_page, limits):
     assert [(item["spacecraftId"], item["version"]) for item in found["items"]] == [(SC, 1)]
     again, _ = await ask_page("spacecraft.register.SC-000", missionType="GEO")
     assert (again["name"], again["missionType"]) == ("Zero", "GEO")
+    for request in ({}, {"name": "Zero", "missionType": "GEO"}):  # nothing is changed by it, nor said to be
+        assert (await ask_page("spacecraft.register.SC-000", **request))[0] == again
+    assert (await ask_page("spacecraft.register.SC-000", name="One"))[0]["updatedAt"] > again["updatedAt"]
 
 
 async def test_a_fleet_with_large_configs_is_listed_in_answers_that_nats_carries(service, client, database):

@@ -496,9 +496,13 @@ def test_what_is_written_otherwise_is_named():
         assert "looks like MessagePack" in refused(body)[1]
         assert "Content-Type: application/msgpack" in refused(body)[1]
     assert "UTF-16" in refused(with_value("1").decode().encode("utf-16"))[1]
+    for body in (with_value("1"), b" [" + with_value("1") + b"]"):
+        assert "looks like JSON" in refused(body, decoder.MSGPACK)[1]
+    for body, encoding in ((b"", decoder.JSON), (b" \n", decoder.JSON), (b"", decoder.MSGPACK)):
+        assert refused(body, encoding) == ("malformed", f"body: not {encoding.name}: it is empty")
 
 
-@pytest.mark.parametrize("body", [b"\xc1", b"", b"\x81", written(said(), decoder.MSGPACK) + b"\0"])
+@pytest.mark.parametrize("body", [b"\xc1", b"", b"\x81", b"[1", written(said(), decoder.MSGPACK) + b"\0"])
 def test_what_is_no_messagepack_is_malformed(body):
     code, reason = refused(body, decoder.MSGPACK)
     assert code == "malformed"
