@@ -63,7 +63,12 @@ async def running(
     async with AsyncExitStack() as exits:
         opened = DataDirectory.open(directory) if directory else DataDirectory.ephemeral()
         started = await exits.enter_async_context(
-            servers.running(await exits.enter_async_context(opened), nats_port=nats_port, postgres_port=postgres_port)
+            servers.running(
+                await exits.enter_async_context(opened),
+                nats_port=nats_port,
+                postgres_port=postgres_port,
+                durable=directory is not None,  # what a machine's crash would destroy is deleted at the end anyway
+            )
         )
         await migrate.apply(started.migrator_database_url, report=report)
         async with database.connected(started.database_url) as connection:

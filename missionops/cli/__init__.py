@@ -1,5 +1,6 @@
 """The command line: its commands, and the program. A command's module is imported when the command is run."""
 
+import gc
 import os
 import sys
 from collections.abc import Mapping
@@ -114,6 +115,9 @@ class _Program(parsing.Group):
             return name, listed, rest
         module, _, attribute = self._places[listed.name].partition(":")
         found = getattr(import_module(f"missionops.cli.commands.{module}"), attribute)
+        if not gc.isenabled():  # the installed program, which begins without the collector
+            gc.freeze()
+            gc.enable()
         if not isinstance(found, typer.Typer):
             function, found = found, typer.Typer(add_completion=False)
             found.command(listed.name, cls=parsing.Command)(function)

@@ -122,6 +122,8 @@ class PartitionWorker:
                 self._report(_first(group))
             except Exception as error:  # noqa: BLE001 - whatever it is, telemetry waits in the stream
                 self._report(error)
+            if self._stopping.is_set():
+                break
             # The tasks, tracebacks and parameter sets of a session hold each other, and tens of megabytes with them:
             # without this, sessions that follow upon each other add up until the next full collection.
             gc.collect()

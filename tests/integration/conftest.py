@@ -26,6 +26,7 @@ from missionops import cli
 from missionops.embedded.nats import NatsServer
 from missionops.embedded.postgres import PostgresServer
 from missionops.store import migrate
+from tests.ground import GROUND
 from tests.system import installed
 from tests.system.installed import Place, Running
 from tests.wait import until_async
@@ -121,7 +122,7 @@ def ground() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 async def postgres_server() -> AsyncIterator[PostgresServer]:
     """A PostgreSQL that the tests of a module may stop and kill, and start again."""
-    with tempfile.TemporaryDirectory(prefix="out-", dir="/tmp") as place:
+    with tempfile.TemporaryDirectory(prefix="out-", dir=GROUND) as place:
         os.chmod(place, 0o755)  # noqa: PTH101, S103 - as above
         server = PostgresServer(Path(place) / "postgres")
         try:

@@ -8,6 +8,7 @@ import asyncpg
 
 from tests.system import deployed
 from tests.system.installed import Place, Up
+from tests.wait import until
 
 SECTION = (deployed.CHECKOUT / "docs" / "running.md").read_text().partition("## Back up, restore, upgrade")[2]
 
@@ -21,6 +22,7 @@ def commands() -> Iterator[str]:
 async def test_a_backup_is_restored_as_the_readme_says(place: Place, up: Up) -> None:
     """On the server of `up`, whose databases are found by its socket instead of by name and password."""
     assert place.run("publish", "BACKUP-1", "--param", "temp=46", "--server", up.nats).code == 0
+    until(lambda: place.run("list-telemetry", "BACKUP-1", "--server", up.nats).out, "the snapshot")
     run_as_shown(place, up)
     restored = up.database.replace("/missionops?", "/restored?")
     migrator = restored.replace("//postgres@", "//mission_migrator@")

@@ -72,6 +72,7 @@ async def test_data_are_kept_over_a_stop_and_over_kill_9(place: Place) -> None:
     place.until_nothing_runs()
 
     up = place.up("--data-dir", data)
+    assert await is_durable(up)
     assert await stored(up) == 50
     publish(place, up, 70)  # 20 of them new; some are in the stream and not in the database when it is killed
     up.signal(signal.SIGKILL)
@@ -83,6 +84,10 @@ async def test_data_are_kept_over_a_stop_and_over_kill_9(place: Place) -> None:
     await until_stored(up, 70)
     assert up.stop().code == 0
     assert data.is_dir()
+
+
+async def test_an_ephemeral_one_spares_itself_what_keeps_data_over_a_crash_of_the_machine(up: Up) -> None:
+    assert not await is_durable(up)
 
 
 def test_kill_9_leaves_nothing_of_an_ephemeral_one(place: Place) -> None:
@@ -130,6 +135,14 @@ async def stored(up: Up) -> int:
     connection = await asyncpg.connect(up.database)
     try:
         return int(await connection.fetchval("SELECT count(*) FROM app.snapshot"))
+    finally:
+        await connection.close()
+
+
+async def is_durable(up: Up) -> bool:
+    connection = await asyncpg.connect(up.database)
+    try:
+        return await connection.fetchval("SHOW fsync") == "on"
     finally:
         await connection.close()
 

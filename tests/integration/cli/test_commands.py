@@ -74,7 +74,7 @@ class Commands:
 
     async def start(self, *arguments: str) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-c", "from missionops.cli import main; main()", *arguments,
+            sys.executable, "-m", "missionops", *arguments,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
             env=self._environment,
         )  # fmt: skip
@@ -92,6 +92,16 @@ class Commands:
 @pytest.fixture
 def commands(nats_url: str) -> Commands:
     return Commands(nats_url)
+
+
+async def test_garbage_is_collected_while_a_command_works_and_not_in_what_was_imported():
+    look = "print(gc.isenabled(), gc.get_freeze_count() > 10_000)"
+    code = f"import atexit, gc; from missionops.__main__ import main; atexit.register(lambda: {look}); main()"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, "migrate", "--help", stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    assert out.decode().splitlines()[-1] == "True True"
 
 
 async def publish(client: Client, spacecraft_id: str, bodies: Iterable[dict[str, object]]) -> None:

@@ -168,7 +168,7 @@ async def process(settings) -> AsyncIterator[asyncio.subprocess.Process]:
         "MISSIONOPS_HTTP_PORT": "0",
         "MISSIONOPS_LEASE": "1",
     }
-    command = (sys.executable, "-c", "from missionops.cli import main; main()", "serve")
+    command = (sys.executable, "-m", "missionops", "serve")
     running = await asyncio.create_subprocess_exec(
         *command, env=os.environ | environment, stderr=asyncio.subprocess.PIPE
     )

@@ -132,6 +132,7 @@ async def test_silence_is_counted_from_reception_and_as_the_config_says(ask, pub
         assert (await ask(f"spacecraft.status.{SC}"))["monitoring"] == expected
 
 
+@pytest.mark.shared_service
 @pytest.mark.parametrize(
     ("document", "path"),
     [

@@ -257,6 +257,7 @@ async def test_nothing_is_kept_published_or_changed(mission, service, database):
     assert await state() == before
 
 
+@pytest.mark.shared_service
 @pytest.mark.parametrize(
     ("request_", "path"),
     [

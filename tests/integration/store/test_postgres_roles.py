@@ -254,7 +254,7 @@ async def test_a_command_as_the_wrong_role_ends_with_one_sentence(
         async with asyncpg.create_pool(database_url, min_size=1) as pool:
             await pool.execute("DELETE FROM app.migration WHERE number = (SELECT max(number) FROM app.migration)")
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", "from missionops.cli import main; main()", command,
+        sys.executable, "-m", "missionops", command,
         env={**os.environ, "MISSIONOPS_DATABASE_URL": as_role(database_url, role)},
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip

@@ -30,7 +30,7 @@ class Done(NamedTuple):
 
 async def run(database_url: str, line: str) -> Done:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", "from missionops.cli import main; main()", "tokens", *line.split(),
+        sys.executable, "-m", "missionops", "tokens", *line.split(),
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         env=os.environ | {"MISSIONOPS_DATABASE_URL": database_url, "COLUMNS": "200", "TERM": "dumb"},
     )  # fmt: skip
