@@ -146,15 +146,45 @@ WHERE spacecraft_id = $1 AND parameter = $2 AND (kind = 'STATE') = $3
 """
 
 
+_COUNT_WITH_MISDATED = """
+SELECT count(*), coalesce(bool_or((time, stamp, snapshot_id) = ($4, $5, $6)), false) FROM (
+    SELECT "timestamp" AS time, "timestamp" AS stamp, snapshot_id FROM app.anomaly
+    WHERE spacecraft_id = $1 AND parameter = $2 AND (kind = 'STATE') = $3 AND "timestamp" BETWEEN $4 AND $7
+        AND NOT EXISTS (
+            SELECT FROM app.misdated_snapshot AS misdated
+            WHERE misdated.spacecraft_id = $1 AND misdated."timestamp" = anomaly."timestamp"
+                AND misdated.id = snapshot_id
+        )
+    UNION ALL
+    SELECT received_at, misdated."timestamp", snapshot_id FROM app.misdated_snapshot AS misdated JOIN app.anomaly
+        ON (anomaly.spacecraft_id, anomaly."timestamp", snapshot_id)
+            = (misdated.spacecraft_id, misdated."timestamp", misdated.id)
+    WHERE misdated.spacecraft_id = $1 AND parameter = $2 AND (kind = 'STATE') = $3 AND received_at BETWEEN $4 AND $7
+) AS _
+WHERE (time, stamp, snapshot_id) BETWEEN ($4, $5, $6) AND ($7, $8, $9)
+"""
+
+
 async def count(
-    connection: Connection, spacecraft_id: str, parameter: str, between: tuple[Position, Position], *, is_state: bool
+    connection: Connection,
+    spacecraft_id: str,
+    parameter: str,
+    between: tuple[Position, Position],
+    *,
+    is_state: bool,
+    has_misdated: bool,
 ) -> CountedAnomalies:
-    """The anomalies of a parameter's states, or of its bands, in the snapshots from one position to another."""
-    (first, _, first_id), (last, _, last_id) = between
-    moments = timestamp.from_microseconds(first), timestamp.from_microseconds(last)
-    row = await connection.fetchrow(
-        _COUNT, spacecraft_id, parameter, is_state, moments[0], first_id, moments[1], last_id
-    )
+    """The anomalies of a parameter's states, or of its bands, in the snapshots from one position to another.
+
+    `has_misdated`: whether snapshots of the spacecraft stand elsewhere than at their timestamp.
+    """
+    (first, first_stamp, first_id), (last, last_stamp, last_id) = between
+    times = [timestamp.from_microseconds(time) for time in (first, first_stamp, last, last_stamp)]
+    if has_misdated:
+        query, ends = _COUNT_WITH_MISDATED, (*times[:2], first_id, *times[2:], last_id)
+    else:
+        query, ends = _COUNT, (times[0], first_id, times[2], last_id)
+    row = await connection.fetchrow(query, spacecraft_id, parameter, is_state, *ends)
     return CountedAnomalies(*row) if row else CountedAnomalies(0, has_first=False)
 
 

@@ -109,11 +109,11 @@ class KnownAlarms:
             self._there.append(known)
         self._there.sort(key=lambda one: one.now.raised_at)
 
-    async def facts(self, episode: Episode, old: Sequence[Episode]) -> Facts | None:
+    async def facts(self, episode: Episode, old: Sequence[Episode], *, has_misdated: bool) -> Facts | None:
         """The facts of an episode without reading all of it, which may have stood for months.
 
         It is given with those of the part that was folded again, and with the episodes before. None where all of it has
-        to be read. No snapshot of the spacecraft may be misdated.
+        to be read. `has_misdated`: whether snapshots of the spacecraft are.
         """
         parameter, check = self.key[0], rule.KINDS[self.key[1]]
         if check == "STALE":  # it has no samples
@@ -123,7 +123,9 @@ class KnownAlarms:
         # Each sample above a limit is stored as an anomaly.
         between = episode.first_at, episode.closed_at or episodes.end_of(_LATEST)
         is_state = check == "STATE"
-        counted = await anomalies.count(self._connection, self._spacecraft_id, parameter, between, is_state=is_state)
+        counted = await anomalies.count(
+            self._connection, self._spacecraft_id, parameter, between, is_state=is_state, has_misdated=has_misdated
+        )
         # Of what retention has removed no fewer are told than before.
         found.samples = counted.found if counted.has_first else max(counted.found, found.samples)
         return found

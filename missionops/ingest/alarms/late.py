@@ -221,7 +221,8 @@ class Refold:
 
     async def _count(self, episode: Episode, old: Sequence[Episode]) -> None:
         """Find out again what is told of the samples of an episode."""
-        if not await self._history.has_misdated() and (facts := await self._known.facts(episode, old)):
+        has_misdated = await self._history.has_misdated()
+        if facts := await self._known.facts(episode, old, has_misdated=has_misdated):
             episode.facts, episode.is_partial = facts, False
             return
         known = await self._search(self._kind.search([]), episode.first_at, None)

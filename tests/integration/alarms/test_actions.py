@@ -172,7 +172,7 @@ async def test_bad_input_is_refused_with_its_field(ask, http, store):
     for subject, request, path in (
         ("acknowledge.SC-001", {"ids": []}, "ids"),
         ("acknowledge.SC-001", {"ids": [identifier] * 1001}, "ids"),
-        ("acknowledge.SC-001", {"ids": ["x" * 65]}, "ids[0]"),
+        ("acknowledge.SC-001", {"ids": ["x" * 65]}, "ids.0"),
         ("acknowledge.SC-001", {"ids": [identifier], "comment": ""}, "comment"),
         ("acknowledge.SC-001", {"ids": [identifier], "comment": "a\0b"}, "comment"),
         ("acknowledge.SC-001", {"ids": [identifier], "revisions": {UNKNOWN: 1}}, f"revisions.{UNKNOWN}"),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from missionops.ingest.alarms import in_order
-from missionops.store import alarm_marks
+from missionops.store import alarm_marks, anomalies
 from missionops.store.checkpoint import Lease
 from tests.integration.alarms.test_any_order import by_reference, found, until_settled
 from tests.integration.alarms.test_told import Alarms
@@ -73,6 +73,28 @@ async def test_a_late_sample_of_an_alarm_that_is_partly_removed_is_counted_on_to
     await until_settled(database, 3)
     [(_, end, state, samples)] = await kept(database)
     assert (end, state, samples) == (None, "ACTIVE_UNACKNOWLEDGED", 6)
+
+
+async def test_samples_of_a_clock_that_is_wrong_are_counted_where_they_stand(alarms, database, monkeypatch):
+    """Those stamped years ahead stand at their reception: the alarm that is open then has them, one before it not."""
+    counted, count = list[bool](), anomalies.count
+
+    async def noting(*given: Any, has_misdated: bool, **named: Any) -> Any:
+        counted.append(has_misdated)
+        return await count(*given, has_misdated=has_misdated, **named)
+
+    monkeypatch.setattr(anomalies, "count", noting)
+    await alarms.configure({"parameters": {"temp": {"warnHigh": 50}}})
+    for second, value in ((1, 60), (2, 60), (3, 40), (10, 60), (11, 60), (20, 60)):
+        await alarms.report(second, temp=value)
+    for day in ("01", "02"):
+        await alarms.report_at(f"2100-01-{day}T00:00:00Z", f"ahead-{day}", temp=70)
+    await until_settled(database, 8)
+    await alarms.report(15, temp=60)
+    await until_settled(database, 9)
+    assert [one[-1] for one in await kept(database)] == [2, 6]
+    assert await found(database, "SC-001") == await by_reference(database, "SC-001")
+    assert True in counted
 
 
 async def test_late_telemetry_without_a_parameter_is_folded_again_for_its_staleness_alone(
