@@ -79,6 +79,7 @@ async def _fold(
                 memory.live[key] = LiveFold(
                     msgspec.structs.replace(memory.live[key].fold, episode=opened.now), opened.id
                 )
+        await refold.count_samples()
         if known.has_changed:
             found.append(known)
     return found

@@ -45,6 +45,8 @@ class KnownAlarms:
         self._left: list[KnownAlarm] = []
         """Those that have changed and are no longer between, or were retracted."""
         self._by_id: dict[str, KnownAlarm] = {}
+        self._uncounted: dict[int, Episode] = {}
+        """By identity: those of which `facts.samples` are not counted yet."""
 
     def preload(self, found: Sequence[Alarm], first: Position, last: Position) -> None:
         """These are known to be all between two positions."""
@@ -109,26 +111,36 @@ class KnownAlarms:
             self._there.append(known)
         self._there.sort(key=lambda one: one.now.raised_at)
 
-    async def facts(self, episode: Episode, old: Sequence[Episode], *, has_misdated: bool) -> Facts | None:
+    def facts(self, episode: Episode, old: Sequence[Episode]) -> Facts | None:
         """The facts of an episode without reading all of it, which may have stood for months.
 
-        It is given with those of the part that was folded again, and with the episodes before. None where all of it has
-        to be read. `has_misdated`: whether snapshots of the spacecraft are.
+        It is given with those of the part that was folded again, and with the episodes before. Its samples are counted
+        by `count_samples`. None where all of it has to be read.
         """
-        parameter, check = self.key[0], rule.KINDS[self.key[1]]
+        check = rule.KINDS[self.key[1]]
         if check == "STALE":  # it has no samples
             return Facts(level=episode.severity)
         if check == "CHANGE" or (found := joined_facts.joined(episode, old)) is None:
             return None
-        # Each sample above a limit is stored as an anomaly.
-        between = episode.first_at, episode.closed_at or episodes.end_of(_LATEST)
-        is_state = check == "STATE"
-        counted = await anomalies.count(
-            self._connection, self._spacecraft_id, parameter, between, is_state=is_state, has_misdated=has_misdated
-        )
-        # Of what retention has removed no fewer are told than before.
-        found.samples = counted.found if counted.has_first else max(counted.found, found.samples)
+        self._uncounted[id(episode)] = episode
         return found
+
+    async def count_samples(self, *, has_misdated: bool) -> None:
+        """Count the samples of those of which only parts were folded again: each above a limit is stored as an anomaly.
+
+        `has_misdated`: whether snapshots of the spacecraft stand elsewhere than at their timestamp.
+        """
+        parameter, is_state = self.key[0], rule.KINDS[self.key[1]] == "STATE"
+        for one in (*self._left, *self._there) if self._uncounted else ():
+            if id(one.now) in self._uncounted and not one.is_retracted:
+                facts, between = one.now.facts, (one.now.first_at, one.now.closed_at or episodes.end_of(_LATEST))
+                counted = await anomalies.count(
+                    self._connection, self._spacecraft_id, parameter, between,
+                    is_state=is_state, has_misdated=has_misdated,
+                )  # fmt: skip
+                # Of what retention has removed no fewer are told than before.
+                facts.samples = counted.found if counted.has_first else max(counted.found, facts.samples)
+        self._uncounted.clear()
 
     @property
     def open(self) -> KnownAlarm | None:

@@ -152,7 +152,10 @@ class Refold:
         old = self._known.episodes
         known = await self._search(self._kind.search(old), marked.first, old)
         span = Span(known.fold if known else self._kind.fold(), known and known.position, marked.last, old)
-        goes_on = None if marked.is_late else _Resumed.of(span, old)
+        goes_on = None
+        if not marked.is_late:
+            await self.count_samples()
+            goes_on = _Resumed.of(span, old)
         covered, steps = marked.first, count(1)
         async for reading in self._readings_after(span.after):
             if reading.position > covered:
@@ -175,6 +178,10 @@ class Refold:
                 await self._count(one, result.old)
         self._known.apply(match(self._known.named(result.old), result.new), is_late=marked.is_late)
         return result.fold
+
+    async def count_samples(self) -> None:
+        """Count the samples of the alarms of which only parts were folded again, once for all spans."""
+        await self._known.count_samples(has_misdated=await self._history.has_misdated())
 
     async def _search(self, search: BackwardSearch, first: Position, old: list[Episode] | None) -> Known | None:
         """Where the fold is known before a position; None: nowhere, so it begins with what is stored."""
@@ -221,8 +228,7 @@ class Refold:
 
     async def _count(self, episode: Episode, old: Sequence[Episode]) -> None:
         """Find out again what is told of the samples of an episode."""
-        has_misdated = await self._history.has_misdated()
-        if facts := await self._known.facts(episode, old, has_misdated=has_misdated):
+        if facts := self._known.facts(episode, old):
             episode.facts, episode.is_partial = facts, False
             return
         known = await self._search(self._kind.search([]), episode.first_at, None)
