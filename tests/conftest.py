@@ -30,7 +30,7 @@ from missionops.operations import tokens
 from missionops.settings import Settings, read
 from missionops.store import database as databases
 from missionops.store import migrate
-from tests.ground import GROUND
+from tests.data_directories import PARENT
 
 TEMPLATE = "missionops_template"
 # To copy the files takes a third of the time that it takes to log each of their pages, which nobody replays here.
@@ -101,7 +101,7 @@ async def _postgres(services: str, stack: AsyncExitStack) -> str:
 
         container = stack.enter_context(PostgresContainer("postgres:18", driver=None))
         return str(container.get_connection_url())
-    place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="postgres-", dir=GROUND)))
+    place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="postgres-", dir=PARENT)))
     os.chmod(place, 0o755)  # noqa: PTH101, S103 - for the account that runs it
     server = PostgresServer(place / "data", durable=False, remove=[place])
     stack.push_async_callback(server.stop)

@@ -26,7 +26,7 @@ from missionops import cli
 from missionops.embedded.nats import NatsServer
 from missionops.embedded.postgres import PostgresServer
 from missionops.store import migrate
-from tests.ground import GROUND
+from tests.data_directories import PARENT
 from tests.system import installed
 from tests.system.installed import Place, Running
 from tests.wait import until_async
@@ -112,7 +112,7 @@ Serve = Callable[..., Awaitable[Served]]
 
 
 @pytest.fixture
-def ground() -> Iterator[Path]:
+def data_directory() -> Iterator[Path]:
     """A place for servers: short, since a socket's path is limited, and open to the account that runs PostgreSQL."""
     with tempfile.TemporaryDirectory(prefix="out-", dir="/tmp") as place:
         os.chmod(place, 0o755)  # noqa: PTH101, S103 - see above
@@ -122,7 +122,7 @@ def ground() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 async def postgres_server() -> AsyncIterator[PostgresServer]:
     """A PostgreSQL that the tests of a module may stop and kill, and start again."""
-    with tempfile.TemporaryDirectory(prefix="out-", dir=GROUND) as place:
+    with tempfile.TemporaryDirectory(prefix="out-", dir=PARENT) as place:
         os.chmod(place, 0o755)  # noqa: PTH101, S103 - as above
         server = PostgresServer(Path(place) / "postgres")
         try:

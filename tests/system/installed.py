@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.ground import GROUND
+from tests.data_directories import PARENT
 from tests.wait import PATIENCE, until
 
 COMMAND = Path(sys.executable).with_name("missionops")
@@ -129,7 +129,7 @@ class Place:
 
     def __init__(self) -> None:
         # Short: a socket's path may have about 100 bytes.
-        self.root = Path(tempfile.mkdtemp(prefix="mo-", dir=GROUND))
+        self.root = Path(tempfile.mkdtemp(prefix="mo-", dir=PARENT))
         self.work = self.root / "work"
         self.temporary = self.root / "tmp"
         self._logs = self.root / "logs"

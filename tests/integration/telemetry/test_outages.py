@@ -143,10 +143,10 @@ async def test_a_stream_of_ours_is_deleted(served, mission, name):
     assert await mission.stream("DEADLETTERS") == [b"{"]
 
 
-async def test_the_streams_are_restored_to_an_older_state(served, mission, nats_server, ground):
+async def test_the_streams_are_restored_to_an_older_state(served, mission, nats_server, data_directory):
     """A backup: what was published since is not in the streams any more, and their sequences are used again."""
     await nats_server.stop()
-    shutil.copytree(nats_server.directory, ground / "backup")
+    shutil.copytree(nats_server.directory, data_directory / "backup")
     await nats_server.start()
     await mission.publish(N)
     await mission.audit()
@@ -154,7 +154,7 @@ async def test_the_streams_are_restored_to_an_older_state(served, mission, nats_
     async with served.watched():
         await nats_server.stop()
         shutil.rmtree(nats_server.directory)
-        shutil.copytree(ground / "backup", nats_server.directory)
+        shutil.copytree(data_directory / "backup", nats_server.directory)
         await nats_server.start()
         await mission.publish(2 * N)
         await mission.until_told(*mission.acknowledged[2 * N :])
@@ -167,12 +167,12 @@ async def test_the_streams_are_restored_to_an_older_state(served, mission, nats_
 
 
 @pytest.fixture
-def disk(ground):
+def disk(data_directory):
     """A disk of its own size; what is mounted is unmounted."""
     mounted: list[Path] = []
 
     def make(name: str, megabytes: int) -> Path:
-        path = ground / name
+        path = data_directory / name
         path.mkdir()
         command = ["/bin/mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(path)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
