@@ -125,7 +125,7 @@ async def test_a_list_of_types_stands_between_commas_over_http(ask_page, stored,
         found = await http.get("/events/search", params={"types": "CONTACT_LOST,INFO"})
         assert {one["type"] for one in found.json()} == {"CONTACT_LOST", "INFO"}
         wrong = await http.get("/events/search", params={"types": "PARTY"})
-        assert (wrong.status_code, wrong.json()["error"]["details"][0]["path"]) == (400, "types[0]")
+        assert (wrong.status_code, wrong.json()["error"]["details"][0]["path"]) == (400, "types.0")
 
 
 @pytest.mark.parametrize(

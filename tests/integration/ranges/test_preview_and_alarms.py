@@ -14,6 +14,7 @@ from missionops.operations import preview, range_reading
 from tests import stored_telemetry
 from tests.integration.alarms.test_any_order import until_settled
 from tests.integration.ranges.conftest import Hurried
+from tests.wait import until_async
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -246,6 +247,8 @@ async def test_nothing_is_kept_published_or_changed(mission, service, database):
         }
         return contents, streams
 
+    are_told = "SELECT count(*) > 0 AND NOT bool_or(is_waiting) FROM app.alarm_transition"
+    await until_async(lambda: database.fetchval(are_told), "that each transition is published")
     before = await state()
     await mission.preview("SC-001", DRAFT)
     async with httpx.AsyncClient(base_url=service.http_url) as http:

@@ -214,7 +214,7 @@ async def test_one_spike_among_many_is_there_at_every_number_of_points(ask, stor
     [
         ({}, "parameters"),
         ({"parameters": []}, "parameters"),
-        ({"parameters": [""]}, "parameters[0]"),
+        ({"parameters": [""]}, "parameters.0"),
         ({"parameters": ["p"] * 21}, "parameters"),
         ({"points": 0}, "points"),
         ({"points": 5_001}, "points"),
