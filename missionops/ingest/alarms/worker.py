@@ -150,6 +150,7 @@ class AlarmWorker:
         """Work off the marks of one spacecraft; if that takes long, it goes on beside the others."""
         connection, fence, pace = self._idle.pop(), partial(alarm_marks.fence, lease=self._lease), Pace()
         task = asyncio.create_task(self._engine.work_off(connection, spacecraft_id, fence, pace))
+        task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # else asyncio logs those given up
         current, has_room = _Drafting(spacecraft_id, task, connection, pace), len(self._long) < _MOST_LONG
         self._slow_down(is_slow=True)
         try:
@@ -195,5 +196,3 @@ async def _cancel(task: asyncio.Task[None]) -> None:
     """Stop a task, unless it has ended, and wait until its transaction is rolled back."""
     task.cancel()
     await asyncio.wait({task})
-    if not task.cancelled():
-        task.exception()  # asyncio complains of an exception that nobody has asked for
