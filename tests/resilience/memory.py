@@ -9,8 +9,8 @@ from tests.resilience.report import Report
 from tests.resilience.service import Service
 
 MOST_MEGABYTES = 300
-"""Promise 7 says 150 with the settings as they come, and what ten thousand alarms of one spacecraft take on top: hostile
-publishers have them here, and each restart finds them again."""
+"""Promise 7 says 150 with the settings as they come, and on top what ten thousand alarms of one spacecraft take: hostile
+publishers raise them here, and after each restart they are found again."""
 
 _PAUSE = 0.1
 
