@@ -9,8 +9,10 @@ from tests.resilience.report import Report
 from tests.resilience.service import Service
 
 MOST_MEGABYTES = 300
-"""Promise 7 says 150 with the settings as they come, and on top what ten thousand alarms of one spacecraft take: hostile
-publishers raise them here, and after each restart they are found again."""
+"""Promise 7 says 150 with the settings as they come, and on top what ten thousand alarms of one spacecraft take.
+
+Hostile publishers raise as many here, and after each restart they are found again.
+"""
 
 _PAUSE = 0.1
 
