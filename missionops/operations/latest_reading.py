@@ -41,6 +41,8 @@ class LatestReading:
         self.incomplete: set[str] = set()
         """Parameters of which fewer reports were found than count."""
         self.reports: dict[str, list[ReportedValue]] = {}
+        self._dated: dict[str, int] = {}
+        """How many reports of each parameter are noted that stand at their timestamp."""
 
     async def search(self, connection: Connection, last: datetime, latest_possible: datetime) -> None:
         """Search the snapshots up to a timestamp, and those whose timestamp cannot be right.
@@ -100,6 +102,11 @@ class LatestReading:
                 for name, value in values:
                     if value is None or (self._only is not None and name not in self._only):
                         continue
+                    # The newest come first, but for those that do not stand at their timestamp.
+                    dated = self._dated.get(name, 0) + (time == stamped)
+                    if dated > COUNTED:
+                        continue
+                    self._dated[name] = dated
                     known = self.reports.setdefault(name, [])
                     known.append(ReportedValue(time, stamped, row.id, received, row.version, value))
                     if len(known) == COUNTED:
