@@ -56,10 +56,7 @@ async def page(browser: Browser, service: Service) -> AsyncIterator[Page]:
 
     opened.on("console", heard)
     opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on(
-        "request",
-        lambda sent: None if sent.url.startswith((service.http_url, "data:")) else complaints.append(sent.url),
-    )
+    opened.on("request", asked)
     yield opened
     await opened.unroute_all(behavior="ignoreErrors")  # what a test answers itself may still be on its way
     await context.close()
