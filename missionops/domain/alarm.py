@@ -245,14 +245,24 @@ class Alarm(msgspec.Struct):
             yield from self._return(at)
 
     def go_on(self, becomes: GoesOn, at: datetime) -> Iterator[Told]:
-        """It goes on as an episode that was found anew; an acknowledgement of something less bad is taken back."""
-        self.episode = becomes.episode
+        """It goes on as an episode that was found anew; an acknowledgement of something less bad is taken back.
+
+        Each message has what it and those before it tell, and nothing of what only the next one tells.
+        """
+        was, now = self.episode, becomes.episode
         if becomes.has_risen or becomes.is_active_again:
             self.acknowledged = None
         if becomes.has_risen:
+            self.episode = msgspec.structs.replace(
+                now, start=was.start, rises=[was.rises[0], *now.rises], end=was.end, closed_at=was.closed_at,
+                reason=was.reason,
+            )  # fmt: skip
             yield self.tell(Transition.SEVERITY_INCREASED, at)
         if becomes.is_revised:
+            is_open = becomes.has_returned
+            self.episode = msgspec.structs.replace(now, end=None, closed_at=None, reason=None) if is_open else now
             yield self.tell(Transition.REVISED, at)
+        self.episode = now
         if becomes.has_returned:
             yield from self._return(at)
 
