@@ -18,9 +18,10 @@ def second(number: int) -> datetime:
     return datetime(2026, 1, 1, 0, 0, number, tzinfo=UTC)
 
 
-def episode(start: int, end: int | None, *levels: int) -> Episode:
+def episode(start: int, end: int | None, *levels: int, waits: bool = True) -> Episode:
     at = timestamp.to_microseconds(second(start))
-    one = Episode(at, (at, at, "a"), [Rise(level, (at, at, "a"), "warnHigh", 1, 1) for level in levels], Facts())
+    rises = [Rise(level, (at, at, "a"), "warnHigh", 1, 1, waits) for level in levels]
+    one = Episode(at, (at, at, "a"), rises, Facts())
     if end is not None:
         closed = timestamp.to_microseconds(second(end))
         one.close((closed, closed, "b"), closed)
@@ -29,7 +30,7 @@ def episode(start: int, end: int | None, *levels: int) -> Episode:
 
 def told(was: Episode, now: Episode) -> list[tuple[str, AlarmRecord]]:
     alarm: Alarm = stored_alarms.alarm()
-    alarm.episode = was
+    alarm.episode, alarm.waits = was, was.rises[-1].waits
     messages = [one.message for one in alarm.go_on(goes_on(was, now), NOW)]
     assert alarm.episode == now
     return [(one.transition, one.alarm) for one in messages]
@@ -62,3 +63,10 @@ def test_it_is_not_active_again_before_that_is_told():
         ("SEVERITY_INCREASED", second(9), "RETURNED_UNACKNOWLEDGED"),
         ("REVISED", None, "ACTIVE_UNACKNOWLEDGED"),
     ]
+
+
+def test_where_another_rule_counts_it_is_told_that_it_closes_or_waits_again():
+    waiting, closed = episode(5, 9, 2), episode(5, 9, 2, waits=False)
+    assert [(name, one.state) for name, one in told(waiting, closed)] == [("CLOSED", "CLOSED")]
+    assert [(name, one.state) for name, one in told(closed, waiting)] == [("REVISED", "RETURNED_UNACKNOWLEDGED")]
+    assert told(waiting, waiting) == told(closed, closed) == []
