@@ -14,8 +14,8 @@ from missionops.domain.parameter_set import ParameterSet, Value, is_double
 from missionops.domain.snapshot import ParameterValues, Snapshot
 from missionops.ingest.batch import Batch, BatchEntry, ParameterKey
 from missionops.store import parameter_sets, snapshot_rows
-from missionops.store.configs import IngestConfig
 from missionops.store.database import Connection
+from missionops.store.spacecraft import IngestConfig
 
 log = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 """The versions of configs, in and out of their table."""
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -21,40 +21,12 @@ class ConfigVersion(NamedTuple):
     updated_at: datetime
 
 
-class IngestConfig(NamedTuple):
-    """What ingest needs to know of a spacecraft's config before it reads the document."""
-
-    version: int
-    """The one in force; 0 where there is none."""
-    clock_ahead: float
-    """Seconds by which a timestamp may be after its reception."""
-
-
-_FOR_INGEST = """
-SELECT spacecraft_id, config_version, clock_ahead FROM app.spacecraft WHERE spacecraft_id = ANY($1::text[])
-"""
-
-
-async def for_ingest(connection: Connection, spacecraft_ids: Collection[str]) -> dict[str, IngestConfig]:
-    """What is in force for each spacecraft that is registered."""
-    found = await connection.fetch(_FOR_INGEST, list(spacecraft_ids))
-    return {spacecraft_id: IngestConfig(version, ahead) for spacecraft_id, version, ahead in found}
-
-
 _VERSION = "SELECT config_version FROM app.spacecraft WHERE spacecraft_id = $1"
 
 
 async def version_in_force(connection: Connection, spacecraft_id: str) -> int:
     """The version that telemetry is judged by now; 0 where there is none."""
     return await connection.fetchval(_VERSION, spacecraft_id) or 0
-
-
-_REGISTER = "INSERT INTO app.spacecraft (spacecraft_id) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING"
-
-
-async def register(connection: Connection, spacecraft_ids: Iterable[str]) -> None:
-    """Register spacecraft at their first contact; in order, so that two writers cannot deadlock."""
-    await connection.execute(_REGISTER, sorted(spacecraft_ids))
 
 
 _DOCUMENTS = """

@@ -29,7 +29,7 @@ from missionops.store.alarm_marks import Mark
 from missionops.store.database import Connection
 from missionops.store.judged_snapshots import JudgedSnapshots
 from missionops.store.parameter_sets import ParameterNames
-from missionops.store.reception import Reception
+from missionops.store.spacecraft import Reception
 
 log = logging.getLogger(__name__)
 

@@ -17,8 +17,8 @@ from missionops.ingest.alarms import writing
 from missionops.ingest.alarms.rule_texts import RuleTexts
 from missionops.store import alarms, silence
 from missionops.store.database import Connection
-from missionops.store.reception import Reception
 from missionops.store.silence import Silent
+from missionops.store.spacecraft import Reception
 
 SEVERITY = Severity.HIGH
 
