@@ -13,8 +13,8 @@ import msgspec
 
 from missionops.domain import anomaly
 from missionops.domain.limits import Rules
-from missionops.domain.roll_up import HOUR
 from missionops.domain.snapshot import SnapshotKey
+from missionops.domain.timestamp import HOUR, SECOND
 from missionops.ingest import bisect_refused
 from missionops.ingest.alarms import in_order
 from missionops.ingest.alarms.in_order import JudgedEntries
@@ -182,7 +182,7 @@ def newest_timestamp(judged: JudgedEntries, ahead: float) -> int | None:
 
     What is stamped more than `ahead` seconds after its reception is passed over; None where nothing is left.
     """
-    allowed = int(ahead * 1_000_000)
+    allowed = int(ahead * SECOND)
     newest = max(judged.stamps)
     if newest <= judged.entries[0].received + allowed:  # the first was received first
         return newest

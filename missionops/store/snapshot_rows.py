@@ -19,7 +19,7 @@ from missionops.domain.number import LARGEST_EXACT
 from missionops.domain.parameter_set import ParameterSet, Value
 from missionops.domain.snapshot import ParameterValues, Snapshot, SnapshotKey
 from missionops.store import database, partitions
-from missionops.store.database import Connection
+from missionops.store.database import EPOCH, Connection
 
 COLUMNS = (
     "config_version", "spacecraft_id", "timestamp", "received_at", "id", "parameter_set_id", "numbers", "others",
@@ -36,7 +36,6 @@ _MOST_PLANS = 64
 """For the values of one class with one set: a publisher may write whole numbers as integers, each now and then."""
 _MOST_SETS = 16
 """For the values of one class."""
-_EPOCH = 946_684_800_000_000  # PostgreSQL counts its microseconds from 2000
 _FLOAT8 = 701  # its number for double precision
 _NULL = b"\xff\xff\xff\xff"  # the length of no value
 _NO_NUMBERS = _NULL + _NULL  # neither set nor numbers
@@ -92,7 +91,7 @@ def writer(
                 text = _encode({name: by_position[index] for name, index in others_at})
                 others = _length(len(text)) + text
         own = identifier.encode()
-        times = _times_and_length(8, time - _EPOCH, 8, received - _EPOCH, len(own))
+        times = _times_and_length(8, time - EPOCH, 8, received - EPOCH, len(own))
         return b"".join((begin, times, own, numbers, others)), unplaced
 
     return write

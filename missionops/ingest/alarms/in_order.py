@@ -14,12 +14,13 @@ from missionops.domain.limits import Rules
 from missionops.domain.parameter_set import Value
 from missionops.domain.recompute.matching import GoesOn
 from missionops.domain.snapshot import ParameterValues
+from missionops.domain.timestamp import HOUR
 from missionops.ingest.alarms.memory import Key, LiveFold, SpacecraftMemory
 from missionops.ingest.alarms.writing import New, new_id
 from missionops.ingest.batch import BatchEntry
 from missionops.store.alarm_marks import Mark
 
-_GAP = 3_600_000_000
+_GAP = HOUR
 """Microseconds: late snapshots that are farther apart are folded again in spans of their own."""
 _STALE = rule.PLACES["STALE"]
 

@@ -14,14 +14,14 @@ from missionops.domain.episodes.level_fold import LevelFold
 from missionops.domain.history import JudgedSnapshot
 from missionops.domain.recompute.matching import match
 from missionops.domain.recompute.span import Span
+from missionops.domain.timestamp import DAY, HOUR
 from missionops.ingest.alarms import known_alarms
-from missionops.ingest.alarms.known_alarms import DAY, KnownAlarms
+from missionops.ingest.alarms.known_alarms import KnownAlarms
 from missionops.ingest.alarms.memory import Key
 from missionops.ingest.alarms.pace import Pace
 from missionops.ingest.alarms.rule_versions import RuleVersions
 from missionops.store.judged_snapshots import JudgedSnapshots
 
-_HOUR = 3_600_000_000
 _EARLIEST = timestamp.to_microseconds(timestamp.EARLIEST)
 BEGINNING: Position = episodes.beginning_of(_EARLIEST)
 END: Position = episodes.end_of(timestamp.to_microseconds(timestamp.LATEST))
@@ -185,7 +185,7 @@ class Refold:
 
     async def _search(self, search: BackwardSearch, first: Position, old: list[Episode] | None) -> Known | None:
         """Where the fold is known before a position; None: nowhere, so it begins with what is stored."""
-        covered, reach, oldest, steps = known_alarms.before(first, 0), _HOUR, first, count(1)
+        covered, reach, oldest, steps = known_alarms.before(first, 0), HOUR, first, count(1)
         async for reading in self._readings_before(first):
             if next(steps) % _TURN == 0:
                 await self._history.pace.rest()
