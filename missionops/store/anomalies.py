@@ -145,6 +145,7 @@ WHERE spacecraft_id = $1 AND parameter = $2 AND (kind = 'STATE') = $3
     AND "timestamp" BETWEEN $4 AND $6 AND ("timestamp", snapshot_id) BETWEEN ($4, $5) AND ($6, $7)
 """
 
+
 # It would do for all spacecraft, but takes three times as long: hardly any has misdated snapshots.
 _COUNT_WITH_MISDATED = """
 SELECT count(*), coalesce(bool_or((time, stamp, snapshot_id) = ($4, $5, $6)), false) FROM (
