@@ -135,9 +135,9 @@ def _add(
             columns[name][place] = value
 
 
-def _unpacked(kind: str, data: bytes) -> list[Any]:
+def _unpacked(typecode: str, data: bytes) -> list[Any]:
     """Integers or doubles as the server sends them, the greatest byte first."""
-    found: array[Any] = array(kind)
+    found: array[Any] = array(typecode)
     found.frombytes(data)
     if sys.byteorder == "little":
         found.byteswap()

@@ -55,17 +55,20 @@ of numbers that the parameter set has not: their values are among `others`."""
 
 
 def writer(
-    spacecraft_id: str, config_version: int, kind: type[ParameterValues | dict[str, Value]], known: ParameterSet | None
+    spacecraft_id: str,
+    config_version: int,
+    values_class: type[ParameterValues | dict[str, Value]],
+    known: ParameterSet | None,
 ) -> Writer:
     """What writes the rows of one spacecraft's snapshots, with values of one class and the parameter set to use."""
     name = spacecraft_id.encode()
     begin = _version_and_length(len(COLUMNS), 4, config_version, len(name)) + name
     plans: dict[tuple[type, ...], _Plan] | None = None
-    if issubclass(kind, ParameterValues):
+    if issubclass(values_class, ParameterValues):
         set_id = known and known.id
-        if set_id not in kind.writers and len(kind.writers) >= _MOST_SETS:
-            kind.writers.clear()
-        plans = kind.writers.setdefault(set_id, {})
+        if set_id not in values_class.writers and len(values_class.writers) >= _MOST_SETS:
+            values_class.writers.clear()
+        plans = values_class.writers.setdefault(set_id, {})
 
     def write(snapshot: Snapshot, received: int) -> tuple[bytes, Sequence[str]]:
         """The hot loop: for types that came before, a plan says where each value goes."""
@@ -76,7 +79,7 @@ def writer(
             types = tuple(map(type, by_position))
             plan = plans.get(types)
             if plan is None and len(plans) < _MOST_PLANS:
-                plan = plans[types] = _made(list(kind.fields), types, known)  # type: ignore[union-attr] # as above
+                plan = plans[types] = _made(list(values_class.fields), types, known)  # type: ignore[union-attr] # as above
             if plan and plan.integers and max(map(abs, plan.integers(by_position))) > LARGEST_EXACT:
                 plan = None
         if plan is None:
@@ -138,7 +141,7 @@ class _Plan(NamedTuple):
 
 def _made(names: Sequence[str], types: Sequence[type], known: ParameterSet | None) -> _Plan:
     positions = known.positions if known else {}
-    is_number = [kind is float or kind is int for kind in types]
+    is_number = [one is float or one is int for one in types]
     placed = {positions[name]: index for index, name in enumerate(names) if is_number[index] and name in positions}
     pack, constant, size = None, 0, 0
     if known and placed:
@@ -151,7 +154,7 @@ def _made(names: Sequence[str], types: Sequence[type], known: ParameterSet | Non
         constant, size = int.from_bytes(written, "big"), len(written)
     return _Plan(
         _picked([placed[position] for position in sorted(placed)]),
-        _picked(integers) if (integers := [index for index, kind in enumerate(types) if kind is int]) else None,
+        _picked(integers) if (integers := [index for index, one in enumerate(types) if one is int]) else None,
         pack,
         constant,
         size,

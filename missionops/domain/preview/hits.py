@@ -30,8 +30,8 @@ def of_state(check: StateCheck, column: Column) -> Sequence[int]:
     if len(column.numbers) == column.carried and not check.takes_numbers:
         return ()
     bad = {
-        (kind, value)
-        for kind, value in {(value.__class__, value) for value in column.values}
+        (class_, value)
+        for class_, value in {(value.__class__, value) for value in column.values}
         if (found := check.judge(plain(value) if isinstance(value, float) else value)) and found.level
     }
     return [place for place, value in enumerate(column.values) if (value.__class__, value) in bad] if bad else ()

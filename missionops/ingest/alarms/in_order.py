@@ -198,13 +198,13 @@ class InOrder:
 
     def _related(self, values: ParameterValues | dict[str, Value]) -> Iterator[Position]:
         """The newest positions of snapshots that have a parameter in common with these values, or a check."""
-        for kind, position in self._memory.newest.items():
+        for values_class, position in self._memory.newest.items():
             if (
-                kind is values.__class__
-                or kind is dict
+                values_class is values.__class__
+                or values_class is dict
                 or isinstance(values, dict)
                 or self._rules.with_memory
-                or not kind.fields.keys().isdisjoint(values.fields)  # type: ignore[attr-defined] # a parameter set
+                or not values_class.fields.keys().isdisjoint(values.fields)  # type: ignore[attr-defined] # a parameter set
             ):
                 yield position
 
