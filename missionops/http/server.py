@@ -101,6 +101,7 @@ async def served(settings: Settings, context: Context, metrics: Metrics) -> Asyn
     finally:
         server.should_exit = True
         await asyncio.wait([task])  # whatever ended it was logged, and the rest of the service still has to stop
+        listener.close()  # the server does so itself, unless something else has ended it
         logging.getLogger("uvicorn.error").removeFilter(warning_filter)
 
 
