@@ -216,7 +216,7 @@ async def test_a_month_is_reindexed_and_smaller_while_telemetry_comes(mission: M
     for minute in range(60):
         times = [f"2025-01-01T00:{minute:02}:{second:02}Z" for second in range(60)]
         body = json.dumps([{"timestamp": time, "parameters": {"t": 0}} for time in times]).encode()
-        for spacecraft_id in ("SC-1", "SC-2"):
+        for spacecraft_id in ("SC-1", "SC-2", "SC-3", "SC-4"):
             await mission.client.jetstream().publish(f"telemetry.{spacecraft_id}", body)
     await mission.publish("SC-1", ("2025-01-02T00:00:00Z", "a"))
     await mission.until_stored("a")
