@@ -48,7 +48,7 @@ class DeadLetterListRequest(msgspec.Struct, forbid_unknown_fields=True, rename="
 async def list_newest(context: Context, request: Request) -> Response:
     """Dead letters, newest first. A token that is limited to some spacecraft sees those of these spacecraft only."""
     wanted: DeadLetterListRequest = request.request
-    before = pagination.read(wanted.cursor, SequenceCursor)
+    before = pagination.read(wanted.cursor, SequenceCursor, request.listing)
     visible = request.caller.spacecraft
     if wanted.spacecraft_id is not None:
         request_parsing.spacecraft_id(wanted.spacecraft_id)
@@ -61,7 +61,7 @@ async def list_newest(context: Context, request: Request) -> Response:
         for letter in found:
             yield PageItem(_encode(letter), (letter.sequence,))
 
-    return await pagination.page(items(), wanted.limit, request.max_bytes)
+    return await pagination.page(request, items(), wanted.limit)
 
 
 class DeadLetterRequest(msgspec.Struct, forbid_unknown_fields=True):

@@ -297,6 +297,19 @@ async def test_a_cursor_that_holds_twenty_open_buckets_fits_into_a_url(ask, stor
     assert [one["count"] for one in pages[-1]["series"]] == [[40]] * 20
 
 
+async def test_a_cursor_continues_its_own_series_alone(ask, store, monkeypatch):
+    spacecraft_id = await store([(START + number * timedelta(seconds=1), {"a": number}) for number in range(40)])
+    monkeypatch.setattr(operation, "ReadingPace", Hurried)
+    request = {"parameters": ["a"], "start": START, "end": START + timedelta(1), "points": 1}
+    _, cursor = await ask.page("series", spacecraft_id, **request)
+    others = {"parameters": ["b"], "start": START - timedelta(1), "end": START + timedelta(2), "points": 2}
+    for field, value in others.items():
+        found, _ = await ask.page("series", spacecraft_id, **request | {field: value}, cursor=cursor)
+        assert found["error"]["message"] == "cursor is of another request"
+    found, _ = await ask.page("series", spacecraft_id, **request, cursor=cursor)
+    assert "series" in found
+
+
 async def pages_over_http(url: str, query: dict[str, Any]) -> list[Any]:
     found, cursor = [], None
     async with httpx.AsyncClient(base_url=url, timeout=10) as http:
