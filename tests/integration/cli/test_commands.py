@@ -394,6 +394,8 @@ async def test_all_letters_are_replayed_once_and_what_cannot_be_stays(client: Cl
     assert "Letter 4 cannot be replayed: the subject that it came on names no spacecraft." in done.err
     await until_letters(client, 3)
     assert [letter["sequence"] for letter in (await commands.run("dead-letters", "list", "--json")).json] == [6, 4, 3]
+    of_none = await commands.run("dead-letters", "list", "_unknown", "--json")
+    assert [letter["sequence"] for letter in of_none.json] == [4]
 
 
 async def test_more_letters_than_one_request_has_time_for_are_replayed(
