@@ -40,6 +40,8 @@ class LatestReading:
         self._until = asyncio.get_running_loop().time() + _SECONDS
         self.incomplete: set[str] = set()
         """Parameters of which fewer reports were found than count."""
+        self.absent: set[str] = set()
+        """Of these, those that were looked for in all snapshots and are in none."""
         self.reports: dict[str, list[ReportedValue]] = {}
         self._dated: dict[str, int] = {}
         """How many reports of each parameter are noted that stand at their timestamp."""
@@ -62,17 +64,7 @@ class LatestReading:
             if not found or not self.incomplete or asyncio.get_running_loop().time() > self._until:
                 break
             before = found[-1].timestamp, found[-1].id
-        # Then, one by one, each parameter of which nothing was found: it is rare among snapshots that have room for it.
-        for name in sorted(self.incomplete - self.reports.keys()):
-            if asyncio.get_running_loop().time() > self._until:
-                break
-            search = Search(self._spacecraft_id, (first, last), (), _SCANNED[-1], COUNTED)
-            found = await latest.of_parameter(connection, search, name)
-            # Of older snapshots the roll-ups say where to look.
-            if not found and (end := await latest.last_rolled_up(connection, self._spacecraft_id, name, (first, last))):
-                search = search._replace(between=(first, end))
-                found = await latest.of_parameter(connection, search, name)
-            await self._add(connection, found)
+        await self._search_one_by_one(connection, (first, last))
         microsecond = timedelta(microseconds=1)
         for between in (
             (latest_possible + microsecond, timestamp.LATEST),
@@ -83,6 +75,25 @@ class LatestReading:
                 sets = await latest.sets_with(connection, self._spacecraft_id, names)
                 search = Search(self._spacecraft_id, between, sets, _MISDATED, _MISDATED)
                 await self._add(connection, await latest.backwards(connection, search, _end(between)))
+
+    async def _search_one_by_one(self, connection: Connection, between: Between) -> None:
+        """Search each parameter of which nothing was found: it is rare among snapshots that have room for it."""
+        rare, most = sorted(self.incomplete - self.reports.keys()), _SCANNED[-1] + 1
+        count = await latest.count(connection, self._spacecraft_id, between, most) if rare else 0
+        if not count:
+            self.absent.update(rare)
+        for name in rare if count else ():
+            if asyncio.get_running_loop().time() > self._until:
+                break
+            search = Search(self._spacecraft_id, between, (), _SCANNED[-1], COUNTED)
+            found = await latest.of_parameter(connection, search, name)
+            # Of older snapshots the roll-ups say where to look.
+            if not found and (end := await latest.last_rolled_up(connection, self._spacecraft_id, name, between)):
+                search = search._replace(between=(between[0], end))
+                found = await latest.of_parameter(connection, search, name)
+            if not found and count < most:
+                self.absent.add(name)
+            await self._add(connection, found)
 
     async def _add(self, connection: Connection, found: Iterable[Found]) -> None:
         """Note the values of snapshots."""
