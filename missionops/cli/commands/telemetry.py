@@ -39,7 +39,8 @@ def list_telemetry(
     """
     request = {"from": start, "to": end}
     found = service.list(f"missionops.telemetry.list.{spacecraft_id}", request, at_most=limit)
-    show_list(found, as_json, tables.telemetry, f"No telemetry of {spacecraft_id} is stored for that.")
+    nothing = f"No telemetry of {spacecraft_id} is stored for that."
+    show_list(found, as_json, tables.telemetry, nothing, service=service, spacecraft_id=spacecraft_id)
 
 
 def analyze_telemetry(
