@@ -64,7 +64,22 @@ class LatestReading:
             if not found or not self.incomplete or asyncio.get_running_loop().time() > self._until:
                 break
             before = found[-1].timestamp, found[-1].id
-        await self._search_one_by_one(connection, (first, last))
+        # Then, one by one, each parameter of which nothing was found: it is rare among snapshots that have room for it.
+        rare, most = sorted(self.incomplete - self.reports.keys()), _SCANNED[-1] + 1
+        count = await latest.count(connection, self._spacecraft_id, (first, last), most) if rare else 0
+        self.absent.update(() if count else rare)
+        for name in rare if count else ():
+            if asyncio.get_running_loop().time() > self._until:
+                break
+            search = Search(self._spacecraft_id, (first, last), (), _SCANNED[-1], COUNTED)
+            found = await latest.of_parameter(connection, search, name)
+            # Of older snapshots the roll-ups say where to look.
+            if not found and (end := await latest.last_rolled_up(connection, self._spacecraft_id, name, (first, last))):
+                search = search._replace(between=(first, end))
+                found = await latest.of_parameter(connection, search, name)
+            if not found and count < most:
+                self.absent.add(name)
+            await self._add(connection, found)
         microsecond = timedelta(microseconds=1)
         for between in (
             (latest_possible + microsecond, timestamp.LATEST),
@@ -75,25 +90,6 @@ class LatestReading:
                 sets = await latest.sets_with(connection, self._spacecraft_id, names)
                 search = Search(self._spacecraft_id, between, sets, _MISDATED, _MISDATED)
                 await self._add(connection, await latest.backwards(connection, search, _end(between)))
-
-    async def _search_one_by_one(self, connection: Connection, between: Between) -> None:
-        """Search each parameter of which nothing was found: it is rare among snapshots that have room for it."""
-        rare, most = sorted(self.incomplete - self.reports.keys()), _SCANNED[-1] + 1
-        count = await latest.count(connection, self._spacecraft_id, between, most) if rare else 0
-        if not count:
-            self.absent.update(rare)
-        for name in rare if count else ():
-            if asyncio.get_running_loop().time() > self._until:
-                break
-            search = Search(self._spacecraft_id, between, (), _SCANNED[-1], COUNTED)
-            found = await latest.of_parameter(connection, search, name)
-            # Of older snapshots the roll-ups say where to look.
-            if not found and (end := await latest.last_rolled_up(connection, self._spacecraft_id, name, between)):
-                search = search._replace(between=(between[0], end))
-                found = await latest.of_parameter(connection, search, name)
-            if not found and count < most:
-                self.absent.add(name)
-            await self._add(connection, found)
 
     async def _add(self, connection: Connection, found: Iterable[Found]) -> None:
         """Note the values of snapshots."""

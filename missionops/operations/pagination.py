@@ -48,7 +48,7 @@ async def page(request: Request, items: AsyncIterator[PageItem], limit: int) -> 
     return Response(b"[%b]" % b",".join(bodies))
 
 
-def read(cursor: str | None, kind: type[T], listing: str) -> T | None:
+def read(cursor: str | None, cursor_type: type[T], listing: str) -> T | None:
     """The position in a cursor; None without a cursor. One that this service did not make for the listing is refused.
 
     Anyone can write one, so its values go to the database only if the database could hold them.
@@ -59,7 +59,7 @@ def read(cursor: str | None, kind: type[T], listing: str) -> T | None:
         of, body = msgspec.json.decode(base64.urlsafe_b64decode(cursor.encode()), type=tuple[str, msgspec.Raw])
         if of != listing:
             raise refused("cursor", f"is none that this service gave out for {listing}")
-        position = msgspec.json.decode(body, type=kind)
+        position = msgspec.json.decode(body, type=cursor_type)
         _check(position)
     except (binascii.Error, ValueError, msgspec.MsgspecError):
         raise refused("cursor", "is none that this service gave out") from None
