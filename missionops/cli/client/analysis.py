@@ -5,7 +5,6 @@ from typing import Any
 import msgspec
 
 from missionops import errors
-from missionops.cli.client import known
 from missionops.cli.client.service import Service
 
 
@@ -17,7 +16,7 @@ def why_nothing(service: Service, spacecraft_id: str, start: str | None, end: st
 
     status = ask("spacecraft.status")
     if status["monitoring"] == "UNKNOWN":
-        raise errors.NotFound(known.unknown(spacecraft_id))
+        raise errors.NotFound(f"No spacecraft {spacecraft_id} is known: it sent no telemetry and is not registered.")
     if not ask("telemetry.list", limit=1, **{"from": start, "to": end}):
         return f"No telemetry of {spacecraft_id} is stored for that."
     try:

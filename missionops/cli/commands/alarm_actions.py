@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from missionops.cli.client import alarms, known
+from missionops.cli.client import alarms
 from missionops.cli.commands import options
 from missionops.cli.commands.show import show
 from missionops.cli.output import alarm_tables, terminal
@@ -69,8 +69,7 @@ def acknowledge(
         revisions = {one["id"]: one["revision"] for one in waiting}
         identifiers = list(revisions)
         if not identifiers:
-            nothing = f"No alarm of {spacecraft_id} waits for that."
-            terminal.note(known.nothing_of(service, spacecraft_id, nothing))
+            terminal.note(f"No alarm of {spacecraft_id} waits for that.")
             return
     said = {"comment": comment, "by": by or user()}
     found = alarms.acknowledge(service, spacecraft_id, identifiers, revisions, said)

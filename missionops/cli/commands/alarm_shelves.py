@@ -4,7 +4,6 @@ from typing import Annotated, Any
 
 import typer
 
-from missionops.cli.client import known
 from missionops.cli.commands import options, times
 from missionops.cli.commands.alarm_actions import By, user
 from missionops.cli.commands.show import show, show_list
@@ -58,8 +57,6 @@ def shelve(
         terminal.result(f"{alarm_tables.covered(shelf)}: shelved until {until} UTC; alarms hidden: {shelf['hiding']:,}")
 
     show(service.request(f"missionops.alarms.shelve.{spacecraft_id}", request), as_json, render)
-    if not known.is_known(service, spacecraft_id):
-        terminal.note(known.unknown(spacecraft_id))
 
 
 def unshelve(
@@ -88,8 +85,6 @@ def unshelve(
         )
 
     show(service.request(f"missionops.alarms.unshelve.{spacecraft_id}", request), as_json, render)
-    if not known.is_known(service, spacecraft_id):
-        terminal.note(known.unknown(spacecraft_id))
 
 
 def list_shelves(*, as_json: options.Json = False, service: options.Server = options.DEFAULT_SERVER) -> None:

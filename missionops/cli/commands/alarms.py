@@ -3,13 +3,12 @@
 from functools import partial
 from typing import Annotated
 
-import msgspec
 import typer
 
-from missionops.cli.client import alarms, known
+from missionops.cli.client import alarms
 from missionops.cli.commands import options, times
 from missionops.cli.commands.show import show, show_list
-from missionops.cli.output import alarm_tables, terminal
+from missionops.cli.output import alarm_tables
 from missionops.domain.alarm import CHECKS
 from missionops.operations.alarms import StateFilter
 
@@ -85,10 +84,7 @@ def list_alarms(
         }  # fmt: skip
         are_some = any(value for name, value in request.items() if name != "limit")
         render = partial(alarm_tables.standing, are_some=are_some)
-        reply = service.request("missionops.alarms.active", request)
-        show(reply, as_json, render)
-        if spacecraft_id and not msgspec.json.decode(reply)["items"] and not known.is_known(service, spacecraft_id):
-            terminal.note(known.unknown(spacecraft_id))
+        show(service.request("missionops.alarms.active", request), as_json, render)
         return
     filters = {
         "state": state, "minSeverity": min_severity, "parameter": parameter, "check": check, "q": search, "from": start,
@@ -97,8 +93,7 @@ def list_alarms(
     subject = f"missionops.alarms.list.{spacecraft_id}" if spacecraft_id else "missionops.alarms.search"
     whose = f"of {spacecraft_id} " if spacecraft_id else ""
     render = partial(alarm_tables.alarms, with_spacecraft=spacecraft_id is None)
-    found, nothing = service.list(subject, filters, at_most=limit), f"No alarms {whose}are stored for that."
-    show_list(found, as_json, render, nothing, service=service, spacecraft_id=spacecraft_id)
+    show_list(service.list(subject, filters, at_most=limit), as_json, render, f"No alarms {whose}are stored for that.")
 
 
 def show_alarm(
@@ -133,5 +128,3 @@ def alarm_statistics(
     request = {"from": start or times.start("-7d"), "to": end or times.end("now")}
     of_one = f".{spacecraft_id}" if spacecraft_id else ""
     show(service.request(f"missionops.alarms.statistics{of_one}", request), as_json, alarm_tables.statistics)
-    if spacecraft_id and not known.is_known(service, spacecraft_id):
-        terminal.note(known.unknown(spacecraft_id))

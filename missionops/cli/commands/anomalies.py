@@ -51,5 +51,4 @@ def list_anomalies(
         found = Pages(every[:limit], has_more=limit is not None and len(every) > limit)
     whose = f"of {spacecraft_id} " if spacecraft_id else ""
     render = partial(tables.anomalies, with_spacecraft=spacecraft_id is None)
-    nothing = f"No anomalies {whose}are stored for that."
-    show_list(found, as_json, render, nothing, service=service, spacecraft_id=spacecraft_id)
+    show_list(found, as_json, render, f"No anomalies {whose}are stored for that.")

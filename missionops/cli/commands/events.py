@@ -63,11 +63,9 @@ def list_events(
     subject = f"missionops.events.list.{spacecraft_id}" if spacecraft_id else "missionops.events.search"
     request = {"types": types, "minSeverity": min_severity, "q": search, "from": start, "to": end}
     found = service.list(subject, request, at_most=limit)
-    one = None if spacecraft_id == spacecraft.FLEET else spacecraft_id
-    whose = f"of {one or 'no single spacecraft'} " if spacecraft_id else ""
+    nothing = "of no single spacecraft " if spacecraft_id == spacecraft.FLEET else f"of {spacecraft_id} "
     render = partial(tables.events, with_spacecraft=spacecraft_id is None)
-    nothing = f"No events {whose}are recorded for that."
-    show_list(found, as_json, render, nothing, service=service, spacecraft_id=one)
+    show_list(found, as_json, render, f"No events {nothing if spacecraft_id else ''}are recorded for that.")
 
 
 def record_event(

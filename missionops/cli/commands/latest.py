@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from missionops.cli.client import known, latest_values, loop
+from missionops.cli.client import latest_values, loop
 from missionops.cli.client.service import Service
 from missionops.cli.commands import options, times
 from missionops.cli.commands.show import show
@@ -48,7 +48,7 @@ def show_latest(
     if as_json or msgspec.json.decode(reply)["parameters"]:
         show(reply, as_json, latest.show)
     else:
-        terminal.note(known.nothing_of(service, spacecraft_id, f"No telemetry of {spacecraft_id} is stored for that."))
+        terminal.note(f"No telemetry of {spacecraft_id} is stored for that.")
 
 
 async def _watch(service: Service, spacecraft_id: str, request: Mapping[str, Any], *, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from missionops.cli.client import known, range_pages
+from missionops.cli.client import range_pages
 from missionops.cli.commands import options, times
 from missionops.cli.output import series, terminal
 
@@ -57,5 +57,4 @@ def show_series(
     else:
         series.show(found)
         if not any(map(series.size, found["series"])):
-            nothing = f"No numbers of {spacecraft_id} are stored for that."
-            terminal.note(known.nothing_of(service, spacecraft_id, nothing))
+            terminal.note(f"No numbers of {spacecraft_id} are stored for that.")

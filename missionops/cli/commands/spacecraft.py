@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from missionops import errors
-from missionops.cli.client import known, loop, pagination
+from missionops.cli.client import loop, pagination
 from missionops.cli.client.pagination import Pages
 from missionops.cli.client.service import Service
 from missionops.cli.commands import options
@@ -68,7 +68,9 @@ def status(
 
     def render(found: Any) -> None:
         if found["monitoring"] == "UNKNOWN":
-            raise errors.NotFound(known.unknown(spacecraft_id))
+            raise errors.NotFound(
+                f"No spacecraft {spacecraft_id} is known: it sent no telemetry and is not registered."
+            )
         tables.status(found)
 
     show(service.request(f"missionops.spacecraft.status.{spacecraft_id}"), as_json, render)

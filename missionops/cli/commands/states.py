@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from missionops.cli.client import known, range_pages
+from missionops.cli.client import range_pages
 from missionops.cli.commands import options, times
 from missionops.cli.output import tables, terminal
 
@@ -50,8 +50,7 @@ def show_states(
     elif spans:
         tables.plain(("parameter", "from (UTC)", "to (UTC)", "value", "samples"), spans, right=("samples",))
     else:
-        nothing = f"No texts and no booleans of {spacecraft_id} are stored for that."
-        terminal.note(known.nothing_of(service, spacecraft_id, nothing))
+        terminal.note(f"No texts and no booleans of {spacecraft_id} are stored for that.")
 
 
 def _time(text: Any) -> str:

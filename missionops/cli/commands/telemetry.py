@@ -39,8 +39,7 @@ def list_telemetry(
     """
     request = {"from": start, "to": end}
     found = service.list(f"missionops.telemetry.list.{spacecraft_id}", request, at_most=limit)
-    nothing = f"No telemetry of {spacecraft_id} is stored for that."
-    show_list(found, as_json, tables.telemetry, nothing, service=service, spacecraft_id=spacecraft_id)
+    show_list(found, as_json, tables.telemetry, f"No telemetry of {spacecraft_id} is stored for that.")
 
 
 def analyze_telemetry(
