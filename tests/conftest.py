@@ -278,30 +278,19 @@ class Shared(NamedTuple):
     database_url: str
 
 
-@pytest.fixture(scope="session")
-async def shared(
+async def _sharing(
     services: str, postgres_dsn: str, template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Shared]:
-    async with _sharing(services, postgres_dsn, tmp_path_factory.mktemp("nats")) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-async def shared_in_module(
-    services: str, postgres_dsn: str, template: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Shared]:
-    async with _sharing(services, postgres_dsn, tmp_path_factory.mktemp("nats")) as found:
-        yield found
-
-
-@asynccontextmanager
-async def _sharing(services: str, postgres_dsn: str, directory: Path) -> AsyncIterator[Shared]:
     async with AsyncExitStack() as stack:
-        nats_url = await _nats(services, directory, stack)
+        nats_url = await _nats(services, tmp_path_factory.mktemp("nats"), stack)
         database_url = await stack.enter_async_context(_database(postgres_dsn, CLONE))
         running = await stack.enter_async_context(app.running(_settings(services, nats_url, database_url)))
         await running.until_ready()
         yield Shared(running, nats_url, database_url)
+
+
+shared = pytest.fixture(_sharing, scope="session", name="shared")
+shared_in_module = pytest.fixture(_sharing, scope="module", name="shared_in_module")
 
 
 def _is_shared(request: pytest.FixtureRequest) -> bool:

@@ -2,11 +2,16 @@
 
 from typing import NamedTuple
 
+from missionops.domain.timestamp import SECOND
+
+AHEAD = 600.0
+"""By how many seconds a timestamp may be after its reception, unless a config says otherwise."""
+
 
 class Clock(NamedTuple):
     """What a config says of its spacecraft's clock; times in microseconds since 1970."""
 
-    ahead: int = 600_000_000
+    ahead: int = int(AHEAD * SECOND)
     """By how much a timestamp may be after its reception."""
     since: int | None = None
     """Before this no timestamp is right; None: each may be."""

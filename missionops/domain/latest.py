@@ -6,12 +6,12 @@ from statistics import median
 from typing import NamedTuple
 
 from missionops.domain.parameter_set import Value
+from missionops.domain.timestamp import SECOND
 
 COUNTED = 21
 """Values of each parameter that are looked at: 20 intervals."""
 _LEAST_FOR_STALE = 3
 _INTERVALS = 3
-_SECOND = 1_000_000
 
 
 class ReportedValue(NamedTuple):
@@ -36,7 +36,7 @@ def newest_first(reports: Iterable[ReportedValue]) -> list[ReportedValue]:
 def usual_interval(newest: Sequence[ReportedValue]) -> float | None:
     """The median of the intervals between reports, in seconds; None where there is no interval."""
     intervals = [later.time - earlier.time for later, earlier in pairwise(newest)]
-    return median(intervals) / _SECOND if intervals else None
+    return median(intervals) / SECOND if intervals else None
 
 
 def is_stale(newest: Sequence[ReportedValue], stale_after: float | None, now: int, *, as_of_then: bool) -> bool | None:
@@ -50,4 +50,4 @@ def is_stale(newest: Sequence[ReportedValue], stale_after: float | None, now: in
         limit = _INTERVALS * (usual_interval(newest) or 0) or None
     if limit is None:
         return None
-    return now - (newest[0].time if as_of_then else newest[0].received) > limit * _SECOND
+    return now - (newest[0].time if as_of_then else newest[0].received) > limit * SECOND

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
-MINUTE, HOUR, DAY = 60_000_000, 3_600_000_000, 86_400_000_000
+from missionops.domain.timestamp import HOUR, MINUTE
 
 ROWS = 30
 """A roll-up of fewer snapshots for each of its parameter sets is not kept: it would be no smaller than they are."""

@@ -8,6 +8,7 @@ from typing import Any
 from missionops.domain import number, parameter_name
 from missionops.domain.parameter_name import MAX_NAME
 from missionops.domain.severity import Severity
+from missionops.domain.timestamp import SECOND
 from missionops.errors import Detail
 
 MAX_TEXT = 4_096
@@ -116,4 +117,4 @@ def order(path: str, values: Mapping[str, Any], names: Sequence[str]) -> Faults:
 
 def microseconds(seconds: float) -> int:
     """Seconds as a config gives them in the unit of times, which is whole."""
-    return round(seconds * 1_000_000)
+    return round(seconds * SECOND)

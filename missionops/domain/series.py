@@ -9,27 +9,27 @@ from typing import NamedTuple
 
 import msgspec
 
+from missionops.domain.timestamp import DAY, HOUR, MINUTE, SECOND
+
 MAX_PARAMETERS = 20
 MAX_POINTS = 5_000
 MAX_VALUES = 40_000
 """Points of all parameters together."""
 
-_SECOND = 1_000_000
-_MINUTE, _HOUR, _DAY = 60 * _SECOND, 3_600 * _SECOND, 86_400 * _SECOND
 _BELOW_A_WEEK = (
     *(factor * 10**digits for digits in range(6) for factor in (1, 2, 5)),
-    *(factor * _SECOND for factor in (1, 2, 5, 10, 30)),
-    *(factor * _MINUTE for factor in (1, 2, 5, 15, 30)),
-    *(factor * _HOUR for factor in (1, 2, 4, 12)),
-    *(factor * _DAY for factor in (1, 2)),
+    *(factor * SECOND for factor in (1, 2, 5, 10, 30)),
+    *(factor * MINUTE for factor in (1, 2, 5, 15, 30)),
+    *(factor * HOUR for factor in (1, 2, 4, 12)),
+    *(factor * DAY for factor in (1, 2)),
 )
-_EXACT = (1 << 33) * _SECOND
+_EXACT = (1 << 33) * SECOND
 """Up to here a double that counts seconds holds every microsecond."""
 
 
 def steps() -> Iterator[int]:
     """Every length that a bucket may have, in microseconds, the shortest first; there is no longest."""
-    return chain(_BELOW_A_WEEK, (7 * _DAY << doublings for doublings in count()))
+    return chain(_BELOW_A_WEEK, (7 * DAY << doublings for doublings in count()))
 
 
 def step_for(start: int, end: int, points: int) -> int:
@@ -132,21 +132,21 @@ def spans_by_version(spans: Iterable[VersionSpan]) -> list[VersionSpan]:
 def gap_of_samples(times: Collection[int]) -> float | None:
     """Seconds without a sample after which a line breaks: three times the median interval; None without an interval."""
     intervals = [later - earlier for earlier, later in pairwise(times)]
-    return 3 * median(intervals) / _SECOND if intervals else None
+    return 3 * median(intervals) / SECOND if intervals else None
 
 
 def gap_of_buckets(buckets: Iterable[Bucket], step: int) -> float | None:
     """The same where only buckets are known: three times the usual interval within one, and at least two buckets."""
     found = [(one.last_at - one.first_at) / (one.count - 1) for one in buckets if one.count > 1]
-    return max(3 * median(found) if found else 0, 2 * step) / _SECOND
+    return max(3 * median(found) if found else 0, 2 * step) / SECOND
 
 
 def seconds(microseconds: int) -> float | Decimal:
     """The same in seconds, exact to the microsecond once it is written in JSON."""
-    whole, rest = divmod(microseconds, _SECOND)
+    whole, rest = divmod(microseconds, SECOND)
     if not rest:
         return whole
-    return microseconds / _SECOND if -_EXACT < microseconds < _EXACT else Decimal(microseconds).scaleb(-6)
+    return microseconds / SECOND if -_EXACT < microseconds < _EXACT else Decimal(microseconds).scaleb(-6)
 
 
 class LimitsSpan(NamedTuple):

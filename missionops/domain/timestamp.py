@@ -10,6 +10,10 @@ from msgspec import Meta
 Timestamp = Annotated[datetime, Meta(tz=True)]
 """A time as it is answered."""
 
+SECOND = 1_000_000
+"""In microseconds, as times are counted wherever they are many; likewise MINUTE, HOUR and DAY."""
+MINUTE, HOUR, DAY = 60 * SECOND, 3_600 * SECOND, 86_400 * SECOND
+
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST = datetime(2199, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -69,7 +73,7 @@ def from_microseconds(microseconds: int) -> datetime:
 def to_microseconds(moment: datetime) -> int:
     """Microseconds since 1970; a number is stored, compared and looked up in a fraction of a datetime's time."""
     since = moment - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    return since.days * DAY + since.seconds * SECOND + since.microseconds
 
 
 def to_nanoseconds(text: str) -> int:

@@ -31,7 +31,7 @@ no_auth_user: people
 
 async def create_roles(dsn: str, passwords: Mapping[str, str] = NO_PASSWORDS) -> None:
     """Create the roles in a database, as its superuser, with passwords for `app`, `migrator` and `reader`."""
-    given = {f"missionops.{kind}_password": password for kind, password in passwords.items()}
+    given = {f"missionops.{role}_password": password for role, password in passwords.items()}
     connection = await asyncpg.connect(dsn, server_settings=given)
     try:
         await connection.execute(_deployed("postgres.sql"))

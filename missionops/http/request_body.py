@@ -24,10 +24,12 @@ async def read(request: HttpRequest, max_bytes: int) -> bytes | ErrorResponse:
     """The body, or why it is not taken; starlette's ClientDisconnect if it does not come to its end."""
     # A body without a Content-Type counts as JSON, as with curl, unless a web page sends it: a page may send such a
     # body to any address, while before one that is declared as JSON its browser asks for permission (CORS).
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    is_json = kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    is_json = media_type == "application/json" or (
+        media_type.startswith("application/") and media_type.endswith("+json")
+    )
     is_encoded = request.headers.get("content-encoding", "identity").strip().lower() != "identity"
-    if is_encoded or not (is_json or (not kind and "origin" not in request.headers)):
+    if is_encoded or not (is_json or (not media_type and "origin" not in request.headers)):
         return ErrorResponse(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type",
             "The body must be JSON: send the header `Content-Type: application/json`, and no Content-Encoding.",

@@ -90,8 +90,8 @@ async def served(settings: Settings, context: Context, metrics: Metrics) -> Asyn
     task = asyncio.create_task(server.serve(sockets=[listener]))
 
     def note_end(ended: asyncio.Task[None]) -> None:
-        if not server.should_exit:
-            error = None if ended.cancelled() else ended.exception()
+        error = None if ended.cancelled() else ended.exception()
+        if error or not server.should_exit:
             log.critical("HTTP is not served any more: start the service again", exc_info=error)
 
     task.add_done_callback(note_end)
@@ -100,7 +100,8 @@ async def served(settings: Settings, context: Context, metrics: Metrics) -> Asyn
             yield f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
-        await task
+        await asyncio.wait([task])  # whatever ended it was logged, and the rest of the service still has to stop
+        listener.close()  # the server does so itself, unless something else has ended it
         logging.getLogger("uvicorn.error").removeFilter(warning_filter)
 
 

@@ -16,11 +16,11 @@ import msgspec
 
 from missionops.domain import spacecraft
 from missionops.domain.snapshot import ParameterValues, Snapshot, SnapshotKey
+from missionops.domain.timestamp import DAY
 from missionops.wire import decoder, headers
 from missionops.wire.decoder import Decoder
 from missionops.wire.fault import Fault, shown
 
-_DAY = 86_400_000_000  # microseconds
 _EPOCH = date(1970, 1, 1)
 _WEIGHED_BYTES = 32  # of a body count as much as one value: it may hold long texts
 _ROW_WEIGHT = 20  # a row costs the database about as much as twenty parameters in it
@@ -213,7 +213,7 @@ class Batch:
     @property
     def days(self) -> set[date]:
         """The days that its snapshots are of."""
-        return {_EPOCH + timedelta(days=day) for day in {identity[1] // _DAY for identity in self.entries}}
+        return {_EPOCH + timedelta(days=day) for day in {identity[1] // DAY for identity in self.entries}}
 
 
 class RecentSnapshots:

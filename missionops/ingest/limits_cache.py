@@ -8,7 +8,6 @@ import asyncio
 import hashlib
 import math
 from collections.abc import AsyncIterator, Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -20,7 +19,6 @@ from missionops.domain import config_document, limits, timestamp
 from missionops.domain.limits import Rules
 from missionops.domain.rule import Rule
 from missionops.store import configs
-from missionops.store.configs import IngestConfig
 from missionops.store.database import Connection, Database
 
 _SLICE = 250
@@ -75,17 +73,6 @@ class LimitsCache:
         """Forget what each version is: the database may be another one from now on, such as a restored backup."""
         self._young.by_version.clear()
         self._old.by_version.clear()
-
-    async def in_force(self, connection: Connection, spacecraft_ids: AbstractSet[str]) -> dict[str, IngestConfig]:
-        """The config in force now for each of `spacecraft_ids`: its version, and how far the clock may be ahead.
-
-        A spacecraft that is not registered yet is registered.
-        """
-        found = await configs.for_ingest(connection, spacecraft_ids)
-        if unknown := spacecraft_ids - found.keys():
-            await configs.register(connection, unknown)
-            found |= await configs.for_ingest(connection, unknown)
-        return found
 
     async def read(
         self, connection: Connection, versions: Mapping[str, int]

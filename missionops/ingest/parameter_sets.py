@@ -14,8 +14,8 @@ from missionops.domain.parameter_set import ParameterSet, Value, is_double
 from missionops.domain.snapshot import ParameterValues, Snapshot
 from missionops.ingest.batch import Batch, BatchEntry, ParameterKey
 from missionops.store import parameter_sets, snapshot_rows
-from missionops.store.configs import IngestConfig
 from missionops.store.database import Connection
+from missionops.store.spacecraft import IngestConfig
 
 log = logging.getLogger(__name__)
 
@@ -263,17 +263,17 @@ class BatchSets:
 
         It takes the least time where the snapshots of a spacecraft follow upon each other.
         """
-        spacecraft_id, kind = "", None
+        spacecraft_id, values_class = "", None
         for entry in entries:
             if entry.row:
                 continue
             snapshot = entry.snapshot
             values = snapshot.values
-            if values.__class__ is not kind or snapshot.identity[0] != spacecraft_id or kind is dict:
-                spacecraft_id, kind = snapshot.identity[0], values.__class__
+            if values.__class__ is not values_class or snapshot.identity[0] != spacecraft_id or values_class is dict:
+                spacecraft_id, values_class = snapshot.identity[0], values.__class__
                 known = self._known[spacecraft_id]
                 chosen = known.numbers.choose(values)
-                write = snapshot_rows.writer(spacecraft_id, configs[spacecraft_id].version, kind, chosen)
+                write = snapshot_rows.writer(spacecraft_id, configs[spacecraft_id].version, values_class, chosen)
             entry.row, unplaced = write(snapshot, entry.received)
             if unplaced:
                 self._parameter_sets.count(spacecraft_id, known, snapshot, unplaced)

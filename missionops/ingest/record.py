@@ -13,8 +13,8 @@ import msgspec
 
 from missionops.domain import anomaly
 from missionops.domain.limits import Rules
-from missionops.domain.roll_up import HOUR
 from missionops.domain.snapshot import SnapshotKey
+from missionops.domain.timestamp import HOUR, SECOND
 from missionops.ingest import bisect_refused
 from missionops.ingest.alarms import in_order
 from missionops.ingest.alarms.in_order import JudgedEntries
@@ -24,9 +24,8 @@ from missionops.ingest.limits_cache import LimitsCache
 from missionops.ingest.parameter_sets import BatchSets
 from missionops.store import anomalies, snapshot_rows
 from missionops.store.anomalies import AnomalyRow, StoredAnomaly
-from missionops.store.configs import IngestConfig
 from missionops.store.database import Connection
-from missionops.store.reception import Reception
+from missionops.store.spacecraft import IngestConfig, Reception
 
 _encode = msgspec.json.Encoder().encode
 
@@ -145,12 +144,12 @@ def _judge(
     entries: Iterable[BatchEntry], version: int, rules: Rules, origin: StreamOrigin
 ) -> Iterator[tuple[int, list[AnomalyRow]]]:
     """The anomalies of one spacecraft's snapshots by the place of the snapshot; those without any are passed over."""
-    sequence, number, kind = 0, 0, None
+    sequence, number, values_class = 0, 0, None
     for place, entry in enumerate(entries):
         snapshot = entry.snapshot
-        if snapshot.values.__class__ is not kind:
-            kind = snapshot.values.__class__
-            are_met = rules.check_of(kind)
+        if snapshot.values.__class__ is not values_class:
+            values_class = snapshot.values.__class__
+            are_met = anomaly.fast_check(rules, values_class)
         if are_met(snapshot.values):
             continue
         if entry.delivery.sequence != sequence:
@@ -183,7 +182,7 @@ def newest_timestamp(judged: JudgedEntries, ahead: float) -> int | None:
 
     What is stamped more than `ahead` seconds after its reception is passed over; None where nothing is left.
     """
-    allowed = int(ahead * 1_000_000)
+    allowed = int(ahead * SECOND)
     newest = max(judged.stamps)
     if newest <= judged.entries[0].received + allowed:  # the first was received first
         return newest

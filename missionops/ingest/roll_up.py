@@ -6,7 +6,8 @@ from itertools import groupby
 from typing import Self, TypeAlias
 
 from missionops.domain import roll_up
-from missionops.domain.roll_up import DAY, HOUR, MINUTE, Bucket, RollUpStream
+from missionops.domain.roll_up import Bucket, RollUpStream
+from missionops.domain.timestamp import DAY, HOUR, MINUTE
 from missionops.store import roll_ups
 from missionops.store.database import Connection
 from missionops.store.roll_ups import StaleHours, StoredBucket, Violations

@@ -23,7 +23,7 @@ _encode = msgspec.json.Encoder().encode
 class Change(NamedTuple):
     """A change that somebody has made."""
 
-    kind: EventType
+    type: EventType
     spacecraft_id: str | None
     at: datetime
     message: str
@@ -35,7 +35,7 @@ async def record(connection: Connection, change: Change) -> None:
     """Record the event of a change in the transaction that makes it; the event is published after the commit."""
     name = f"ev_{uuid.uuid4().hex}"
     metadata = msgspec.Raw(_encode(change.metadata))
-    event = Event(name, change.spacecraft_id, change.at, change.kind, Severity.LOW, change.message, metadata)
+    event = Event(name, change.spacecraft_id, change.at, change.type, Severity.LOW, change.message, metadata)
     await events.add_and_publish(connection, event, recorded_by=None)
 
 

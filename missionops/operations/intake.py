@@ -103,8 +103,8 @@ async def take(context: Context, request: Request) -> Response:
     found = _check(spacecraft_id, body)
     if isinstance(found, Fault):
         detail = _detail(found)
-        kind = TooLarge if found.code == "too_large" else InvalidRequest
-        raise kind(f"{detail.path or 'body'} {detail.message}", (detail,))
+        error_class = TooLarge if found.code == "too_large" else InvalidRequest
+        raise error_class(f"{detail.path or 'body'} {detail.message}", (detail,))
     if len(body) > context.stream.max_payload:
         raise TooLarge(f"The snapshot has {len(body)} bytes; the stream takes {context.stream.max_payload}.")
     is_stored = await _store(context, [_Checked(found.identity, body)], deadline)

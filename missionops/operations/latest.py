@@ -11,12 +11,12 @@ from msgspec import Meta
 from missionops.domain import latest as reports
 from missionops.domain import limits, number, timestamp
 from missionops.domain.access import Role
-from missionops.domain.clock import Clock
+from missionops.domain.clock import AHEAD, Clock
 from missionops.domain.latest import ReportedValue
 from missionops.domain.parameter_name import MAX_NAME
 from missionops.domain.parameter_set import Value
 from missionops.domain.severity import Severity
-from missionops.domain.timestamp import InvalidTimestamp, Timestamp
+from missionops.domain.timestamp import SECOND, InvalidTimestamp, Timestamp
 from missionops.errors import TooLarge
 from missionops.operations import parameter_limits, request_parsing
 from missionops.operations.latest_reading import LatestReading
@@ -32,7 +32,7 @@ _MOST_BYTES = 8_000_000
 _LONGEST = 1e11
 """Seconds by which no two times that are kept differ."""
 _VALUE = {"type": ["number", "string", "boolean", "null"]}
-_UNREGISTERED = SettingsInForce(0, 600.0, None)
+_UNREGISTERED = SettingsInForce(0, AHEAD, None)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -100,7 +100,7 @@ async def latest_of(context: Context, request: Request) -> Response:
         if config.clock_from is not None:
             with contextlib.suppress(InvalidTimestamp):
                 since = timestamp.to_microseconds(timestamp.parse(config.clock_from))
-        clock = Clock(round(min(config.clock_ahead, _LONGEST) * 1_000_000), since)
+        clock = Clock(round(min(config.clock_ahead, _LONGEST) * SECOND), since)
         # Without `at` also what is ahead of our clock, as far as it may be: it was reported, and nothing is newer.
         reading = LatestReading(request.spacecraft_id, wanted.parameters, clock, at or timestamp.LATEST)
         received = datetime.now(UTC)

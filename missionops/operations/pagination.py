@@ -43,7 +43,7 @@ async def page(items: AsyncIterator[PageItem], limit: int, max_bytes: int) -> Re
     return Response(b"[%b]" % b",".join(bodies))
 
 
-def read(cursor: str | None, kind: type[T]) -> T | None:
+def read(cursor: str | None, cursor_type: type[T]) -> T | None:
     """The position in a cursor; None without a cursor. A cursor that this service did not make is refused.
 
     Anyone can write one, so its values go to the database only if the database could hold them.
@@ -51,7 +51,7 @@ def read(cursor: str | None, kind: type[T]) -> T | None:
     if cursor is None:
         return None
     try:
-        position = msgspec.json.decode(base64.urlsafe_b64decode(cursor.encode()), type=kind)
+        position = msgspec.json.decode(base64.urlsafe_b64decode(cursor.encode()), type=cursor_type)
         _check(position)
     except (binascii.Error, ValueError, msgspec.MsgspecError):
         raise refused("cursor", "is none that this service gave out") from None

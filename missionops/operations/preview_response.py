@@ -14,12 +14,11 @@ from missionops.domain.preview.digest import Mean
 from missionops.domain.preview.findings import Difference, FoundAlarm, SideTally
 from missionops.domain.preview.parameter import MOST_TEXT, ParameterPreview
 from missionops.domain.severity import Severity
-from missionops.domain.timestamp import Timestamp
+from missionops.domain.timestamp import SECOND, Timestamp
 from missionops.errors import Detail
 from missionops.operations.configs import Warning as ConfigWarning
 from missionops.operations.preview_reading import PreviewReading
 
-_SECOND = 1_000_000
 _EARLIEST, _LATEST = map(timestamp.to_microseconds, (timestamp.EARLIEST, timestamp.LATEST))
 
 
@@ -185,7 +184,7 @@ def _comparison(one: ParameterPreview) -> ParameterComparison:
 
 def _tally(tally: SideTally) -> AlarmTally:
     by_severity = {level: tally.by_severity[level] for level in Severity if level in tally.by_severity}
-    return AlarmTally(sum(by_severity.values()), by_severity, tally.microseconds / _SECOND, tally.anomalies)
+    return AlarmTally(sum(by_severity.values()), by_severity, tally.microseconds / SECOND, tally.anomalies)
 
 
 def _one_sided(one: Difference) -> OneSidedAlarm:

@@ -30,12 +30,12 @@ Moment = Annotated[str, Meta(description="RFC 3339 with an offset", extra_json_s
 """A time in a request; `at` reads it."""
 
 
-def from_body(body: bytes, kind: type[R]) -> R:
+def from_body(body: bytes, request_type: type[R]) -> R:
     """The request in a JSON body; an empty body is `{}`."""
     try:
-        request = msgspec.json.decode(utf8(body).strip() or b"{}", type=kind)
+        request = msgspec.json.decode(utf8(body).strip() or b"{}", type=request_type)
     except msgspec.ValidationError as error:
-        _refuse(error, kind)
+        _refuse(error, request_type)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise refused("body", f"is not JSON: {why_not_json(error)}") from None
     except RecursionError:
@@ -45,7 +45,7 @@ def from_body(body: bytes, kind: type[R]) -> R:
     return request
 
 
-def from_fields(fields: Mapping[str, str], kind: type[R], given: Mapping[str, Any] = MappingProxyType({})) -> R:
+def from_fields(fields: Mapping[str, str], request_type: type[R], given: Mapping[str, Any] = MappingProxyType({})) -> R:
     r"""The request in the fields of a query string; the items of a list stand between commas.
 
     `\,` is a comma within an item, `\\` a backslash; before anything else a backslash stands for itself.
@@ -54,15 +54,15 @@ def from_fields(fields: Mapping[str, str], kind: type[R], given: Mapping[str, An
     for name in given.keys() & fields.keys():
         raise refused(name, "is no field of this query")
     values: dict[str, str | list[str]] = dict(fields)
-    for field in msgspec.structs.fields(kind):
+    for field in msgspec.structs.fields(request_type):
         if field.encode_name in fields and _is_list(field.type):
             items = _ITEMS.findall(fields[field.encode_name] + ",")
             values[field.encode_name] = [_ESCAPED.sub(r"\1", item) for item in items]
     try:
-        request = msgspec.convert(values, type=kind, strict=False)
+        request = msgspec.convert(values, type=request_type, strict=False)
     except msgspec.ValidationError as error:
-        _refuse(error, kind)
-    for field in msgspec.structs.fields(kind):
+        _refuse(error, request_type)
+    for field in msgspec.structs.fields(request_type):
         if field.encode_name in fields and getattr(request, field.name) is None:  # the text null is nothing of the kind
             raise refused(field.encode_name, "must not be null")
         text = fields.get(field.encode_name, "0")
@@ -72,9 +72,9 @@ def from_fields(fields: Mapping[str, str], kind: type[R], given: Mapping[str, An
     return msgspec.structs.replace(request, **given)
 
 
-def _is_list(kind: Any) -> bool:
+def _is_list(type_: Any) -> bool:
     """Whether a field takes a list, or may: `list[str] | None`, `Annotated[list[str], …]`."""
-    return get_origin(kind) is list or (get_origin(kind) is not None and any(map(_is_list, get_args(kind))))
+    return get_origin(type_) is list or (get_origin(type_) is not None and any(map(_is_list, get_args(type_))))
 
 
 def spacecraft_id(text: str, *, or_fleet: bool = False) -> str:
@@ -179,7 +179,7 @@ _BOUNDS = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"
 _PARTS = {"str": "character", "array": "item", "object": "key"}
 
 
-def _refuse(error: msgspec.ValidationError, kind: type[msgspec.Struct]) -> NoReturn:
+def _refuse(error: msgspec.ValidationError, request_type: type[msgspec.Struct]) -> NoReturn:
     """Refuse what msgspec refuses, in words for people. Its own are like: Expected `int` <= 1000 - at `$.limit`."""
     found = re.fullmatch(r"(?s)(.*) - at `(?:key in )?`?\$\.?(.*)`", str(error))
     message, path = (found[1], re.sub(r"\[([0-9]+)\]", r".\1", found[2])) if found else (str(error), "")
@@ -191,7 +191,7 @@ def _refuse(error: msgspec.ValidationError, kind: type[msgspec.Struct]) -> NoRet
         raise refused(_join(path, missing[1]), "is required")
     if message.startswith("Invalid enum value"):
         name = path.partition(".")[0]
-        pending = [field.type for field in msgspec.structs.fields(kind) if field.encode_name == name]
+        pending = [field.type for field in msgspec.structs.fields(request_type) if field.encode_name == name]
         texts: list[str] = []
         while pending:  # the type may stand in a list, and beside None
             one = pending.pop()

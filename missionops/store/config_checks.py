@@ -10,7 +10,7 @@ class ConfigCheck(NamedTuple):
     """A check that a version of a config has."""
 
     parameter: str
-    kind: str
+    check: str
     has_persistence: bool
     """Whether several samples may have to lie outside before they raise an alarm."""
 
@@ -43,7 +43,7 @@ class CheckSpan(NamedTuple):
     """Versions in a row that have a check."""
 
     parameter: str
-    kind: str
+    check: str
     first: int
     end: int | None
     """The first version that does not have it any more; None: it is in force."""

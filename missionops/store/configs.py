@@ -1,10 +1,11 @@
 """The versions of configs, in and out of their table."""
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
 from missionops.domain import rule
+from missionops.domain.clock import AHEAD
 from missionops.domain.limits import Rules
 from missionops.store import alarm_marks, config_checks, rows
 from missionops.store.config_checks import ConfigCheck
@@ -21,40 +22,12 @@ class ConfigVersion(NamedTuple):
     updated_at: datetime
 
 
-class IngestConfig(NamedTuple):
-    """What ingest needs to know of a spacecraft's config before it reads the document."""
-
-    version: int
-    """The one in force; 0 where there is none."""
-    clock_ahead: float
-    """Seconds by which a timestamp may be after its reception."""
-
-
-_FOR_INGEST = """
-SELECT spacecraft_id, config_version, clock_ahead FROM app.spacecraft WHERE spacecraft_id = ANY($1::text[])
-"""
-
-
-async def for_ingest(connection: Connection, spacecraft_ids: Collection[str]) -> dict[str, IngestConfig]:
-    """What is in force for each spacecraft that is registered."""
-    found = await connection.fetch(_FOR_INGEST, list(spacecraft_ids))
-    return {spacecraft_id: IngestConfig(version, ahead) for spacecraft_id, version, ahead in found}
-
-
 _VERSION = "SELECT config_version FROM app.spacecraft WHERE spacecraft_id = $1"
 
 
 async def version_in_force(connection: Connection, spacecraft_id: str) -> int:
     """The version that telemetry is judged by now; 0 where there is none."""
     return await connection.fetchval(_VERSION, spacecraft_id) or 0
-
-
-_REGISTER = "INSERT INTO app.spacecraft (spacecraft_id) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING"
-
-
-async def register(connection: Connection, spacecraft_ids: Iterable[str]) -> None:
-    """Register spacecraft at their first contact; in order, so that two writers cannot deadlock."""
-    await connection.execute(_REGISTER, sorted(spacecraft_ids))
 
 
 _DOCUMENTS = """
@@ -98,7 +71,7 @@ _RULED = """
 SELECT key, bool_or(value::text LIKE '%"change"%')
 FROM (
     SELECT document, lead(updated_at) OVER (ORDER BY version) AS replaced_at,
-           interval '1 hour' + interval '1 second' * coalesce((document #>> '{clock,ahead}')::float8, 600) AS ahead
+           interval '1 hour' + interval '1 second' * coalesce((document #>> '{clock,ahead}')::float8, $4) AS ahead
     FROM app.config WHERE spacecraft_id = $1 AND version <= $2
 ) AS of_version
 CROSS JOIN json_each(document -> 'parameters')
@@ -112,7 +85,7 @@ async def ruled(connection: Connection, spacecraft_id: str, version: int, since:
 
     With each whether one of its rules may have the check CHANGE.
     """
-    return {row[0]: row[1] for row in await connection.fetch(_RULED, spacecraft_id, version, since)}
+    return {row[0]: row[1] for row in await connection.fetch(_RULED, spacecraft_id, version, since, AHEAD)}
 
 
 _GET = """
@@ -153,7 +126,7 @@ async def history(connection: Connection, spacecraft_id: str, before: int, count
 # The row lock on the spacecraft numbers versions without gaps: two that set its config take turns.
 _RAISE_VERSION = """
 INSERT INTO app.spacecraft AS s (spacecraft_id, config_version, clock_ahead, silent_after, tells_silence)
-VALUES ($1, 1, coalesce(($2::json #>> '{clock,ahead}')::double precision, 600),
+VALUES ($1, 1, coalesce(($2::json #>> '{clock,ahead}')::double precision, $3),
         coalesce(($2::json ->> 'silentAfter')::double precision, 86400), $2::json ->> 'silentAfter' IS NOT NULL)
 ON CONFLICT (spacecraft_id) DO UPDATE
 SET config_version = s.config_version + 1, clock_ahead = EXCLUDED.clock_ahead, silent_after = EXCLUDED.silent_after,
@@ -184,7 +157,7 @@ async def put(connection: Connection, new: NewConfig, rules: Rules) -> ConfigVer
     The spacecraft is registered if need be.
     """
     spacecraft_id, *values = new
-    version = await connection.fetchval(_RAISE_VERSION, spacecraft_id, new.document)
+    version = await connection.fetchval(_RAISE_VERSION, spacecraft_id, new.document, AHEAD)
     row = await connection.fetchrow(_ADD, spacecraft_id, version, *values)
     if row is None:
         raise AssertionError("INSERT … RETURNING returns")

@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 OLDEST = 17
 """transaction_timeout, which frees the locks of a stopped writer, came with this version."""
 
+EPOCH = 946_684_800_000_000
+"""PostgreSQL counts microseconds from 2000: this is when, in ours from 1970."""
+
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 
 AWAY = (

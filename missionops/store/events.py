@@ -12,8 +12,10 @@ from missionops.store.database import Connection
 
 def event(row: Iterable[Any]) -> Event:
     """The event in a row of id, spacecraft_id, timestamp, type, severity, message and metadata."""
-    identifier, spacecraft_id, time, kind, severity, message, metadata = row
-    return Event(identifier, spacecraft_id, time, EventType(kind), Severity(severity), message, msgspec.Raw(metadata))
+    identifier, spacecraft_id, time, event_type, severity, message, metadata = row
+    return Event(
+        identifier, spacecraft_id, time, EventType(event_type), Severity(severity), message, msgspec.Raw(metadata)
+    )
 
 
 _ADD = """

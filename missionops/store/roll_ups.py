@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from missionops.domain import timestamp
-from missionops.domain.roll_up import DAY, HOUR, MINUTE, NOTHING, Bucket, Numbers, Others, RollUp, Row, VersionRun
+from missionops.domain.roll_up import NOTHING, Bucket, Numbers, Others, RollUp, Row, VersionRun
+from missionops.domain.timestamp import DAY, HOUR, MINUTE
 from missionops.store import database, partitions
 from missionops.store.database import Connection
 

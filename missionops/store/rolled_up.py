@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from missionops.domain import timestamp
-from missionops.domain.roll_up import DAY, HOUR, MINUTE
 from missionops.domain.series import Bucket, VersionSpan, spans_by_version
+from missionops.domain.timestamp import DAY, HOUR, MINUTE
 from missionops.store.database import Connection
 from missionops.store.samples import Positions, Wanted
 

@@ -18,7 +18,7 @@ from missionops.domain.parameter_set import Value
 from missionops.domain.preview import portion as portions
 from missionops.domain.preview.portion import SnapshotPortion
 from missionops.store import rows, samples
-from missionops.store.database import Connection
+from missionops.store.database import EPOCH, Connection
 from missionops.store.judged_snapshots import HAS_MISDATED, IS_DATED
 
 MOST_PARAMETERS = 1_600
@@ -26,7 +26,6 @@ MOST_PARAMETERS = 1_600
 
 _MOST_VALUES = 500_000
 """In one portion."""
-_EPOCH = 946_684_800_000_000  # PostgreSQL counts its microseconds from 2000
 
 _DATED = """
 SELECT "timestamp" AS time, "timestamp", id, config_version, parameter_set_id, numbers, others
@@ -106,7 +105,7 @@ class SnapshotColumns:
         row = await connection.fetchrow(query, *arguments, where.sets, *positions.values())
         if row is None or row[2] is None:
             return NONE_LEFT
-        times, stamps = ([one + _EPOCH for one in _unpacked("q", column)] for column in row[:2])
+        times, stamps = ([one + EPOCH for one in _unpacked("q", column)] for column in row[:2])
         columns: dict[str, list[Value]] = {}
         for name, column in zip(positions, row[_BEFORE_NUMBERS:], strict=True):
             doubles = _unpacked("d", column)
@@ -136,9 +135,9 @@ def _add(
             columns[name][place] = value
 
 
-def _unpacked(kind: str, data: bytes) -> list[Any]:
+def _unpacked(typecode: str, data: bytes) -> list[Any]:
     """Integers or doubles as the server sends them, the greatest byte first."""
-    found: array[Any] = array(kind)
+    found: array[Any] = array(typecode)
     found.frombytes(data)
     if sys.byteorder == "little":
         found.byteswap()

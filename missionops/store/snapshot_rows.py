@@ -19,7 +19,7 @@ from missionops.domain.number import LARGEST_EXACT
 from missionops.domain.parameter_set import ParameterSet, Value
 from missionops.domain.snapshot import ParameterValues, Snapshot, SnapshotKey
 from missionops.store import database, partitions
-from missionops.store.database import Connection
+from missionops.store.database import EPOCH, Connection
 
 COLUMNS = (
     "config_version", "spacecraft_id", "timestamp", "received_at", "id", "parameter_set_id", "numbers", "others",
@@ -36,7 +36,6 @@ _MOST_PLANS = 64
 """For the values of one class with one set: a publisher may write whole numbers as integers, each now and then."""
 _MOST_SETS = 16
 """For the values of one class."""
-_EPOCH = 946_684_800_000_000  # PostgreSQL counts its microseconds from 2000
 _FLOAT8 = 701  # its number for double precision
 _NULL = b"\xff\xff\xff\xff"  # the length of no value
 _NO_NUMBERS = _NULL + _NULL  # neither set nor numbers
@@ -56,17 +55,20 @@ of numbers that the parameter set has not: their values are among `others`."""
 
 
 def writer(
-    spacecraft_id: str, config_version: int, kind: type[ParameterValues | dict[str, Value]], known: ParameterSet | None
+    spacecraft_id: str,
+    config_version: int,
+    values_class: type[ParameterValues | dict[str, Value]],
+    known: ParameterSet | None,
 ) -> Writer:
     """What writes the rows of one spacecraft's snapshots, with values of one class and the parameter set to use."""
     name = spacecraft_id.encode()
     begin = _version_and_length(len(COLUMNS), 4, config_version, len(name)) + name
     plans: dict[tuple[type, ...], _Plan] | None = None
-    if issubclass(kind, ParameterValues):
+    if issubclass(values_class, ParameterValues):
         set_id = known and known.id
-        if set_id not in kind.writers and len(kind.writers) >= _MOST_SETS:
-            kind.writers.clear()
-        plans = kind.writers.setdefault(set_id, {})
+        if set_id not in values_class.writers and len(values_class.writers) >= _MOST_SETS:
+            values_class.writers.clear()
+        plans = values_class.writers.setdefault(set_id, {})
 
     def write(snapshot: Snapshot, received: int) -> tuple[bytes, Sequence[str]]:
         """The hot loop: for types that came before, a plan says where each value goes."""
@@ -77,7 +79,7 @@ def writer(
             types = tuple(map(type, by_position))
             plan = plans.get(types)
             if plan is None and len(plans) < _MOST_PLANS:
-                plan = plans[types] = _made(list(kind.fields), types, known)  # type: ignore[union-attr] # as above
+                plan = plans[types] = _made(list(values_class.fields), types, known)  # type: ignore[union-attr] # as above
             if plan and plan.integers and max(map(abs, plan.integers(by_position))) > LARGEST_EXACT:
                 plan = None
         if plan is None:
@@ -92,7 +94,7 @@ def writer(
                 text = _encode({name: by_position[index] for name, index in others_at})
                 others = _length(len(text)) + text
         own = identifier.encode()
-        times = _times_and_length(8, time - _EPOCH, 8, received - _EPOCH, len(own))
+        times = _times_and_length(8, time - EPOCH, 8, received - EPOCH, len(own))
         return b"".join((begin, times, own, numbers, others)), unplaced
 
     return write
@@ -139,7 +141,7 @@ class _Plan(NamedTuple):
 
 def _made(names: Sequence[str], types: Sequence[type], known: ParameterSet | None) -> _Plan:
     positions = known.positions if known else {}
-    is_number = [kind is float or kind is int for kind in types]
+    is_number = [one is float or one is int for one in types]
     placed = {positions[name]: index for index, name in enumerate(names) if is_number[index] and name in positions}
     pack, constant, size = None, 0, 0
     if known and placed:
@@ -152,7 +154,7 @@ def _made(names: Sequence[str], types: Sequence[type], known: ParameterSet | Non
         constant, size = int.from_bytes(written, "big"), len(written)
     return _Plan(
         _picked([placed[position] for position in sorted(placed)]),
-        _picked(integers) if (integers := [index for index, kind in enumerate(types) if kind is int]) else None,
+        _picked(integers) if (integers := [index for index, one in enumerate(types) if one is int]) else None,
         pack,
         constant,
         size,

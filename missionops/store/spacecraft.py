@@ -1,11 +1,11 @@
-"""Registrations of spacecraft, in and out of their table."""
+"""Spacecraft, in and out of their tables: registrations, and what was received of each last."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import NamedTuple
 
-from missionops.store import rows
+from missionops.store import changes, rows
 from missionops.store.database import Connection
 
 
@@ -108,3 +108,64 @@ async def by_id(
     among = None if within is None else list(within)
     async for row in rows.rows(connection, _LIST, limit, offset, among):
         yield Registered(*row)
+
+
+class IngestConfig(NamedTuple):
+    """What ingest needs to know of a spacecraft's config before it reads the document."""
+
+    version: int
+    """The one in force; 0 where there is none."""
+    clock_ahead: float
+    """Seconds by which a timestamp may be after its reception."""
+
+
+_CONFIGS = """
+SELECT spacecraft_id, config_version, clock_ahead FROM app.spacecraft WHERE spacecraft_id = ANY ($1::text[])
+"""
+
+_REGISTER_UNKNOWN = "INSERT INTO app.spacecraft (spacecraft_id) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING"
+
+
+async def configs_in_force(connection: Connection, spacecraft_ids: AbstractSet[str]) -> dict[str, IngestConfig]:
+    """What is in force for each of these spacecraft; one that is not registered yet is registered."""
+    found = await connection.fetch(_CONFIGS, list(spacecraft_ids))
+    if len(found) < len(spacecraft_ids):
+        unknown = spacecraft_ids - {row[0] for row in found}
+        await connection.execute(_REGISTER_UNKNOWN, sorted(unknown))  # in order, so that two writers cannot deadlock
+        found += await connection.fetch(_CONFIGS, list(unknown))
+    return {spacecraft_id: IngestConfig(version, ahead) for spacecraft_id, version, ahead in found}
+
+
+class Reception(NamedTuple):
+    """What was received of a spacecraft last; times in microseconds since 1970."""
+
+    spacecraft_id: str
+    received: int
+    timestamp: int
+    """Of that snapshot."""
+    newest_timestamp: int | None
+    """Of all that were received with it and are not ahead of the clock."""
+
+
+# Times as numbers: asyncpg takes longer to encode a time than the server to update its row. The hint travels with the
+# statement: it costs no round trip of its own.
+_NOTE_RECEIVED = """
+WITH noted AS (
+    INSERT INTO app.reception AS r (spacecraft_id, last_received_at, last_received_timestamp, last_timestamp)
+    SELECT spacecraft_id, timestamptz 'epoch' + received * interval '1 microsecond',
+           timestamptz 'epoch' + stamped * interval '1 microsecond',
+           timestamptz 'epoch' + newest * interval '1 microsecond'
+    FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS _ (spacecraft_id, received, stamped, newest)
+    ON CONFLICT (spacecraft_id) DO UPDATE
+    SET last_received_at = EXCLUDED.last_received_at, last_received_timestamp = EXCLUDED.last_received_timestamp,
+        last_timestamp = greatest(r.last_timestamp, EXCLUDED.last_timestamp)
+)
+SELECT pg_notify($5, hint) FROM unnest($6::text[]) AS _ (hint)
+"""
+
+
+async def note_received(connection: Connection, received: Sequence[Reception]) -> None:
+    """Note what a batch has received of its spacecraft, and hint at it. Two batches must not do so at the same time."""
+    columns = [list(column) for column in zip(*received, strict=True)]
+    hints = changes.written(changes.HintKind.TELEMETRY, (row.spacecraft_id for row in received))
+    await connection.execute(_NOTE_RECEIVED, *columns, changes.CHANNEL, list(hints))

@@ -91,8 +91,8 @@ MSGPACK = Encoding(
 
 def encoding_of(content_type: str | None) -> Encoding:
     """The encoding that a `Content-Type` names; JSON unless it is MessagePack."""
-    kind = (content_type or "").partition(";")[0].strip().lower()
-    return MSGPACK if kind in {"application/msgpack", "application/x-msgpack"} else JSON
+    media_type = (content_type or "").partition(";")[0].strip().lower()
+    return MSGPACK if media_type in {"application/msgpack", "application/x-msgpack"} else JSON
 
 
 def decode(spacecraft_id: str, body: bytes, encoding: Encoding = JSON) -> list[Snapshot | Fault]:

@@ -30,7 +30,7 @@ from missionops.ingest.record import RecordedBatch, StreamOrigin
 from missionops.ingest.roll_up_worker import MarkedHours
 from missionops.ingest.status import IngestStatus
 from missionops.store import anomalies as stored_anomalies
-from missionops.store import checkpoint, database, partitions, reception, roll_ups
+from missionops.store import checkpoint, database, partitions, roll_ups, spacecraft
 from missionops.store.checkpoint import Checkpoint, Lease
 from missionops.store.database import Connection
 from missionops.wire.decoder import Decoder
@@ -242,7 +242,7 @@ class Pipeline:
             await current.wait_for(Turn.READ_CONFIGS)
             sets = await self._parameter_sets.prepare(connection, batch)  # outside the transaction, too
             async with contextlib.AsyncExitStack() as until_committed, connection.transaction():
-                configs = await self._limits.in_force(connection, batch.last_received.keys())
+                configs = await spacecraft.configs_in_force(connection, batch.last_received.keys())
                 await sets.note(connection)
                 if batch.time - self._pruned_at >= _HOUR:
                     before = timestamp.from_nanoseconds(batch.time - 25 * _HOUR)  # a status counts 24 hours of them
@@ -270,7 +270,7 @@ class Pipeline:
                 if unmarked := self.marked_hours.unmarked(recorded.hours, current.done[Turn.COMMIT]):
                     await roll_ups.mark(connection, unmarked)
                 if batch.last_received:
-                    await reception.note(connection, recorded.receptions)
+                    await spacecraft.note_received(connection, recorded.receptions)
                 await self._move_checkpoint(connection, batch, recorded)
         return recorded
 

@@ -132,9 +132,9 @@ MUTANTS = (
         "keeps configs from batch to batch",
         (
             Change(
-                "missionops.ingest.limits_cache",
-                "LimitsCache.in_force",
-                edits.all_of(edits.calls("for_ingest"), lambda statement: isinstance(statement, ast.Assign)),
+                _PIPELINE,
+                "Pipeline._transact",
+                edits.calls("configs_in_force"),
                 edits.kept,
             ),
         ),

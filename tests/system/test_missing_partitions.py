@@ -210,6 +210,27 @@ async def test_a_dropped_month_is_made_anew_without_a_restart(mission: Mission):
     await mission.until_ready()
 
 
+async def test_a_month_is_reindexed_and_smaller_while_telemetry_comes(mission: Mission):
+    statement = re.search("`(REINDEX [^`]+)`", RUNNING.read_text())
+    assert statement
+    for minute in range(60):
+        times = [f"2025-01-01T00:{minute:02}:{second:02}Z" for second in range(60)]
+        body = json.dumps([{"timestamp": time, "parameters": {"t": 0}} for time in times]).encode()
+        for spacecraft_id in ("SC-1", "SC-2", "SC-3", "SC-4"):
+            await mission.client.jetstream().publish(f"telemetry.{spacecraft_id}", body)
+    await mission.publish("SC-1", ("2025-01-02T00:00:00Z", "a"))
+    await mission.until_stored("a")
+    size = "SELECT pg_relation_size('app.snapshot_2025_01_pkey')"
+    before = await mission.database.fetchval(size)
+    await mission.database.execute("SET ROLE mission_migrator")
+    await mission.database.execute(statement[1])
+    await mission.database.execute("RESET ROLE")
+    assert await mission.database.fetchval(size) < 0.8 * before
+    await mission.publish("SC-1", ("2025-01-03T00:00:00Z", "b"))
+    await mission.until_stored("b")
+    assert await mission.dead_letters() == 0
+
+
 async def test_a_month_that_is_being_detached_holds_telemetry_up_and_says_so(mission: Mission):
     """DETACH … CONCURRENTLY waits for whoever reads the table, and nothing can take the month's place meanwhile."""
     await mission.publish("SC-1", ("2025-01-01T00:00:00Z", "a"))

@@ -82,11 +82,11 @@ class BulkPublisher(Generic[Mark]):
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self, error_class: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Wait for the last acknowledgements, unless the block has failed."""
         try:
-            if kind is None:
+            if error_class is None:
                 await self.finish()
         finally:
             self._watch.cancel()

@@ -79,9 +79,9 @@ def decode(reply: bytes) -> ConfigVersion:
     return _converted(msgspec.json.decode(reply), ConfigVersion)
 
 
-def _converted(reply: Any, kind: type[T]) -> T:
+def _converted(reply: Any, type_: type[T]) -> T:
     try:
-        return msgspec.convert(reply, kind)
+        return msgspec.convert(reply, type_)
     except msgspec.ValidationError as error:
         raise errors.Unavailable(f"The reply is unexpected ({error}): is another program listening there?") from None
 

@@ -26,7 +26,7 @@ FOR_EVER = -1
 ErrorCallback = Callable[[Exception], Awaitable[None]]
 
 _REFUSED: Mapping[str, type[errors.Refused]] = {
-    kind.code: kind for kind in (errors.InvalidRequest, errors.NotFound, errors.Conflict, errors.TooLarge)
+    one.code: one for one in (errors.InvalidRequest, errors.NotFound, errors.Conflict, errors.TooLarge)
 }
 
 
@@ -130,8 +130,8 @@ def raise_error_of(reply: bytes) -> None:
     if error is None:
         return
     details = tuple(errors.Detail(detail.path, detail.message) for detail in error.details)
-    if kind := _REFUSED.get(error.code):
-        raise kind(error.message, details)
+    if error_class := _REFUSED.get(error.code):
+        raise error_class(error.message, details)
     if error.code == errors.Unavailable.code:
         raise errors.Unavailable(error.message)
     raise errors.MissionopsError(f"The service failed ({error.code}): {error.message}")

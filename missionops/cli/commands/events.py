@@ -75,7 +75,7 @@ def record_event(
     spacecraft_id: options.Spacecraft,
     message: _Message,
     *,
-    kind: _Type = EventType.INFO,
+    event_type: _Type = EventType.INFO,
     severity: _Severity = Severity.LOW,
     timestamp: _Timestamp = None,
     metadata: _Metadata = None,
@@ -96,7 +96,7 @@ def record_event(
         if given is None:
             raise typer.BadParameter(f"--metadata {metadata!r} is no JSON object.")
     request = {
-        "type": kind.value,
+        "type": event_type.value,
         "severity": severity.value,
         "message": message,
         "timestamp": timestamp,

@@ -14,9 +14,9 @@ from missionops.domain.clock import Clock
 from missionops.domain.history import JudgedSnapshot
 from missionops.domain.parameter_set import Value
 from missionops.domain.snapshot import Snapshot
+from missionops.domain.timestamp import SECOND
 
 _SPACECRAFT = "TEST"
-_SECOND = 1_000_000
 
 
 def run(test: LimitTest, path: str) -> list[str]:
@@ -68,14 +68,14 @@ def _snapshots(test: LimitTest, start: int, clock: Clock, path: str) -> Iterator
             given.append((index * test.every, values, None, None))
     given += [(one.at, one.parameters, one.received, one.id) for one in test.snapshots]
     for at, parameters, received, identifier in given:
-        time = start + round(at * _SECOND)
-        received_at = time if received is None else start + round(received * _SECOND)
+        time = start + round(at * SECOND)
+        received_at = time if received is None else start + round(received * SECOND)
         own = identifier or snapshot.derived_id(time, snapshot.text(parameters))
         yield JudgedSnapshot((clock.time(time, received_at), time, own), parameters, 1)
 
 
 def _seconds(time: int, start: int) -> float:
-    seconds = (time - start) / _SECOND
+    seconds = (time - start) / SECOND
     return int(seconds) if seconds.is_integer() else seconds
 
 

@@ -25,8 +25,8 @@ def show(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
     for key in {**old, **new}:
         if key != "parameters" and old.get(key) != new.get(key):
             changes.append(("gone" if key not in new else "changed" if key in old else "new", key))
-    for kind, what in changes[:_MOST_LINES]:
-        terminal.result(terminal.printable(f"  {kind:<8} {what}"))
+    for change, what in changes[:_MOST_LINES]:
+        terminal.result(terminal.printable(f"  {change:<8} {what}"))
     if len(changes) > _MOST_LINES:
         terminal.result(f"  … and {len(changes) - _MOST_LINES:,} more changes")
 

@@ -45,9 +45,9 @@ def as_json(message: Message) -> bytes:
 
 def as_line(message: Message) -> str:
     """One line: the time, the spacecraft, and the content."""
-    kind, _, rest = message.subject.partition(".")
+    channel, _, rest = message.subject.partition(".")
     try:
-        return _WRITERS[kind](message, rest)
+        return _WRITERS[channel](message, rest)
     except (AttributeError, LookupError, TypeError, ValueError, msgspec.DecodeError, RecursionError):
         # Another kind of message, or one whose content is not what is published on this subject.
         return _line(_received(message), message.subject, "", message.data.decode("utf-8", "backslashreplace"))

@@ -14,6 +14,7 @@ from missionops.domain.episodes.judgement import NOMINAL, Judgement
 from missionops.domain.episodes.level_fold import LevelFold, LevelSearch
 from missionops.domain.episodes.persistence import Persistences
 from missionops.domain.parameter_set import Value, is_number
+from missionops.domain.timestamp import SECOND
 from missionops.errors import Detail
 
 NAMES = ("watch", "warn", "crit", "severe")
@@ -70,7 +71,7 @@ class ChangeCheck(NamedTuple):
         # Two integers make an exact difference. Without a time between them a double holds it, perhaps as inf.
         change = abs(value - before[1])
         if self.is_per_second:
-            change /= (time - before[0]) / 1_000_000
+            change /= (time - before[0]) / SECOND
         for level, name, limit in self.limits:
             if change > limit:
                 return Judgement(level, f"change.{name}", limit, min(change - limit, rule_key.LARGEST))

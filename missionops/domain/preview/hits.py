@@ -9,6 +9,7 @@ from missionops.domain.checks.state import StateCheck
 from missionops.domain.number import plain
 from missionops.domain.parameter_set import is_number
 from missionops.domain.preview.portion import Column
+from missionops.domain.timestamp import SECOND
 
 _ROUNDED = 1 - 1e-9
 """Differences of doubles are rounded: what nearly reaches a limit is a hit."""
@@ -29,8 +30,8 @@ def of_state(check: StateCheck, column: Column) -> Sequence[int]:
     if len(column.numbers) == column.carried and not check.takes_numbers:
         return ()
     bad = {
-        (kind, value)
-        for kind, value in {(value.__class__, value) for value in column.values}
+        (class_, value)
+        for class_, value in {(value.__class__, value) for value in column.values}
         if (found := check.judge(plain(value) if isinstance(value, float) else value)) and found.level
     }
     return [place for place, value in enumerate(column.values) if (value.__class__, value) in bad] if bad else ()
@@ -54,5 +55,5 @@ def of_change(check: ChangeCheck, column: Column, times: Sequence[int]) -> Seque
     changes = [abs(later - number) for number, later in pairwise(numbers)]
     if check.is_per_second:
         spans = (later - time for time, later in pairwise(times))
-        changes = [change * 1_000_000 / span for change, span in zip(changes, spans, strict=True)]
+        changes = [change * SECOND / span for change, span in zip(changes, spans, strict=True)]
     return [*places[:2], *(places[place] for place, change in enumerate(changes[1:], 2) if change >= limit)]

@@ -77,9 +77,9 @@ _ERROR_HEADERS = {
 
 def document(operations: Sequence[Operation]) -> Schema:
     """The AsyncAPI document."""
-    kinds = [ReportedSnapshot, Anomaly, AlarmMessage, Event, ErrorBody]
-    kinds += [kind for operation in operations for kind in (schemas.taken(operation), operation.reply)]
-    known = Schemas({repr(kind): kind for kind in kinds}.values())
+    types = [ReportedSnapshot, Anomaly, AlarmMessage, Event, ErrorBody]
+    types += [type_ for operation in operations for type_ in (schemas.taken(operation), operation.reply)]
+    known = Schemas({repr(type_): type_ for type_ in types}.values())
     requests = [_request(operation, known) for operation in operations]
     error_headers = _REPLY_HEADERS | _ERROR_HEADERS
     error = _message(
@@ -219,7 +219,7 @@ def _request(operation: Operation, known: Schemas) -> _RequestSchemas:
         "messages": [{"$ref": f"#/channels/{name}/messages/request"}],
         "reply": {
             "channel": {"$ref": f"#/channels/{reply_name}"},
-            "messages": [{"$ref": f"#/channels/{reply_name}/messages/{kind}"} for kind in ("reply", "error")],
+            "messages": [{"$ref": f"#/channels/{reply_name}/messages/{name}"} for name in ("reply", "error")],
         },
     }
     return _RequestSchemas(channels, described)

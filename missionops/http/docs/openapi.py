@@ -66,13 +66,13 @@ class ServiceRoute(NamedTuple):
 def document(offered: Sequence[tuple[Operation, Route]], about: Sequence[ServiceRoute], *, is_open: bool) -> Schema:
     """The OpenAPI document of some operations at their routes, and of pages; `is_open`: no caller needs a token."""
     types = [
-        kind
+        type_
         for operation, _ in offered
-        for kind in (operation.reply, schemas.taken(operation), operation.document)
-        if kind
+        for type_ in (operation.reply, schemas.taken(operation), operation.document)
+        if type_
     ]
-    types += [kind for page in about for kind in (page.reply, page.to_strangers) if kind]
-    known = Schemas({repr(kind): kind for kind in (*types, ErrorBody)}.values())
+    types += [type_ for page in about for type_ in (page.reply, page.to_strangers) if type_]
+    known = Schemas({repr(type_): type_ for type_ in (*types, ErrorBody)}.values())
     paths: dict[str, Schema] = {}
     for operation, route in offered:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(operation, route, known)

@@ -41,19 +41,19 @@ class Schemas:
     """The schemas of some types, each of them in the document's components."""
 
     def __init__(self, types: Iterable[Any]) -> None:
-        kinds = list(types)
+        wanted = list(types)
         self.components: dict[str, Schema]
-        found, self.components = msgspec.json.schema_components(kinds, ref_template=f"{_PREFIX}{{name}}")
-        self._found = dict(zip(map(_key, kinds), found, strict=True))
+        found, self.components = msgspec.json.schema_components(wanted, ref_template=f"{_PREFIX}{{name}}")
+        self._found = dict(zip(map(_key, wanted), found, strict=True))
 
-    def of(self, kind: Any) -> Schema:
+    def of(self, type_: Any) -> Schema:
         """The schema of a type: a reference if it has a name."""
-        found: Schema = self._found[_key(kind)]
+        found: Schema = self._found[_key(type_)]
         return found
 
-    def inside(self, kind: Any) -> Schema:
+    def inside(self, type_: Any) -> Schema:
         """The schema of a named type itself."""
-        name: str = self.of(kind)["$ref"].removeprefix(_PREFIX)
+        name: str = self.of(type_)["$ref"].removeprefix(_PREFIX)
         return self.components[name]
 
     def is_continued(self, operation: Operation) -> bool:
@@ -77,5 +77,5 @@ def fields(schema: Mapping[str, Any]) -> Iterable[tuple[str, Schema, bool]]:
             yield name, field, name in schema.get("required", ())
 
 
-def _key(kind: Any) -> str:
-    return repr(kind)
+def _key(type_: Any) -> str:
+    return repr(type_)

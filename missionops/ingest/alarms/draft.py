@@ -8,11 +8,12 @@ import msgspec
 from missionops.domain import rule
 from missionops.domain.alarm import Alarm
 from missionops.domain.episodes.episode import Position
-from missionops.ingest.alarms import late, marked_spans
+from missionops.ingest.alarms import marked_spans
+from missionops.ingest.alarms.history import END
 from missionops.ingest.alarms.known_alarms import KnownAlarms
-from missionops.ingest.alarms.late import MarkedSpan, Refold
-from missionops.ingest.alarms.marked_spans import StoredHistory
+from missionops.ingest.alarms.marked_spans import MarkedSpan, StoredHistory
 from missionops.ingest.alarms.memory import Key, LiveFold, SpacecraftMemory
+from missionops.ingest.alarms.refold import Refold
 from missionops.store import alarm_marks, alarms, configs
 from missionops.store.alarm_marks import Marked
 
@@ -58,7 +59,7 @@ async def _fold(
 ) -> list[KnownAlarms]:
     """Fold spans again, and remember where the folds stand; returns what became of alarms."""
     connection, spacecraft_id, history, versions = stored
-    since = min((span.first for of_key in spans.values() for span in of_key), default=late.END)
+    since = min((span.first for of_key in spans.values() for span in of_key), default=END)
     found, keys = [], [*spans]
     for number, (key, of_key) in enumerate(spans.items()):
         if number % _KEYS_AT_ONCE == 0:
@@ -67,7 +68,7 @@ async def _fold(
             preloaded = await _preloaded(stored, next_keys, since)
         known = KnownAlarms(connection, spacecraft_id, key)
         if preloaded is not None:
-            known.preload(preloaded.get(key, ()), since, late.END)
+            known.preload(preloaded.get(key, ()), since, END)
         refold = Refold(history, versions, key, known)
         await history.pace.rest()
         for span in marked_spans.merged(of_key):
@@ -103,7 +104,7 @@ async def _settle(stored: StoredHistory, memory: SpacecraftMemory) -> None:
     """Note where the spacecraft stands now."""
     connection, spacecraft_id, history, versions = stored
     memory.is_known = True
-    async for one in history.before(late.END):
+    async for one in history.before(END):
         memory.note(dict, one.position)
         break
     version = await configs.version_in_force(connection, spacecraft_id)

@@ -14,8 +14,8 @@ from missionops.domain import rule
 from missionops.domain.limits import Rules
 from missionops.ingest.alarms import draft, in_order, writing
 from missionops.ingest.alarms.draft import Draft
+from missionops.ingest.alarms.history import History
 from missionops.ingest.alarms.in_order import Findings, InOrder, JudgedEntries, PlacedEntries
-from missionops.ingest.alarms.late import History
 from missionops.ingest.alarms.marked_spans import StoredHistory
 from missionops.ingest.alarms.memory import AlarmMemory, Key, SpacecraftMemory
 from missionops.ingest.alarms.pace import Pace
@@ -29,7 +29,7 @@ from missionops.store.alarm_marks import Mark
 from missionops.store.database import Connection
 from missionops.store.judged_snapshots import JudgedSnapshots
 from missionops.store.parameter_sets import ParameterNames
-from missionops.store.reception import Reception
+from missionops.store.spacecraft import Reception
 
 log = logging.getLogger(__name__)
 

@@ -14,12 +14,13 @@ from missionops.domain.limits import Rules
 from missionops.domain.parameter_set import Value
 from missionops.domain.recompute.matching import GoesOn
 from missionops.domain.snapshot import ParameterValues
+from missionops.domain.timestamp import HOUR
 from missionops.ingest.alarms.memory import Key, LiveFold, SpacecraftMemory
 from missionops.ingest.alarms.writing import New, new_id
 from missionops.ingest.batch import BatchEntry
 from missionops.store.alarm_marks import Mark
 
-_GAP = 3_600_000_000
+_GAP = HOUR
 """Microseconds: late snapshots that are farther apart are folded again in spans of their own."""
 _STALE = rule.PLACES["STALE"]
 
@@ -197,13 +198,13 @@ class InOrder:
 
     def _related(self, values: ParameterValues | dict[str, Value]) -> Iterator[Position]:
         """The newest positions of snapshots that have a parameter in common with these values, or a check."""
-        for kind, position in self._memory.newest.items():
+        for values_class, position in self._memory.newest.items():
             if (
-                kind is values.__class__
-                or kind is dict
+                values_class is values.__class__
+                or values_class is dict
                 or isinstance(values, dict)
                 or self._rules.with_memory
-                or not kind.fields.keys().isdisjoint(values.fields)  # type: ignore[attr-defined] # a parameter set
+                or not values_class.fields.keys().isdisjoint(values.fields)  # type: ignore[attr-defined] # a parameter set
             ):
                 yield position
 

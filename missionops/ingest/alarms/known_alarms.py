@@ -9,12 +9,12 @@ from missionops.domain.episodes import episode as episodes
 from missionops.domain.episodes.episode import Episode, Facts, Position
 from missionops.domain.recompute import joined_facts
 from missionops.domain.recompute.matching import GoesOn, Matching, Retracted, goes_on
+from missionops.domain.timestamp import DAY
 from missionops.ingest.alarms.memory import Key
 from missionops.ingest.alarms.writing import New, new_id
 from missionops.store import alarms, anomalies
 from missionops.store.database import Connection
 
-DAY = 86_400_000_000
 _EARLIEST, _LATEST = (timestamp.to_microseconds(moment) for moment in (timestamp.EARLIEST, timestamp.LATEST))
 
 

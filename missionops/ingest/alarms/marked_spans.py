@@ -6,13 +6,22 @@ from typing import NamedTuple
 from missionops.domain import rule
 from missionops.domain.episodes import episode as episodes
 from missionops.domain.episodes.episode import Position
-from missionops.ingest.alarms import in_order, late
-from missionops.ingest.alarms.late import History, MarkedSpan
+from missionops.ingest.alarms import in_order
+from missionops.ingest.alarms.history import END, History
 from missionops.ingest.alarms.memory import Key, SpacecraftMemory
 from missionops.ingest.alarms.rule_versions import RuleVersions
 from missionops.store import alarm_marks, alarms, anomalies, config_checks
 from missionops.store.alarm_marks import Marked
 from missionops.store.database import Connection
+
+
+class MarkedSpan(NamedTuple):
+    """A span of one parameter and check that is to be folded again."""
+
+    first: Position
+    last: Position
+    """The end of time: up to the newest snapshot."""
+    is_late: bool
 
 
 class StoredHistory(NamedTuple):
@@ -38,13 +47,13 @@ async def chosen(
         else:
             key = mark.parameter, rule.PLACES[mark.check]
             spans.setdefault(key, []).append(MarkedSpan(mark.first, mark.last, mark.is_late))
-    everything = [one._replace(last=late.END) for one in whole]
-    everything += [MarkedSpan(episodes.end_of(time), late.END, is_late=False) for time in began.values()]
+    everything = [one._replace(last=END) for one in whole]
+    everything += [MarkedSpan(episodes.end_of(time), END, is_late=False) for time in began.values()]
     if not everything and memory.is_known:
         return spans
     if not everything:  # this owner has not met it yet: where its folds stand is found as well
-        async for newest in stored.history.before(late.END):
-            everything.append(MarkedSpan(newest.position, late.END, is_late=False))
+        async for newest in stored.history.before(END):
+            everything.append(MarkedSpan(newest.position, END, is_late=False))
             break
         else:
             return spans
@@ -75,7 +84,7 @@ async def config_starts(stored: StoredHistory) -> dict[int, int]:
     began = {}
     for version, updated_at in await alarm_marks.new_configs(stored.connection, stored.spacecraft_id):
         began[version] = updated_at
-        async for snapshot in stored.history.before(late.END):
+        async for snapshot in stored.history.before(END):
             if snapshot.version < version:
                 began[version] = max(updated_at, snapshot.position[0])
                 break

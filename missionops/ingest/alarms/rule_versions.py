@@ -86,8 +86,8 @@ class RuleVersions:
     async def _versions(self) -> Mapping[Key, Sequence[tuple[int, int | None]]]:
         if self._spans is None:
             self._spans = {}
-            for name, kind, first, end in await config_checks.spans(self._connection, self._spacecraft_id):
-                self._spans.setdefault((name, rule.PLACES[kind]), []).append((first, end))
+            for name, check, first, end in await config_checks.spans(self._connection, self._spacecraft_id):
+                self._spans.setdefault((name, rule.PLACES[check]), []).append((first, end))
         return self._spans
 
     async def ends_before(self, key: Key, position: Position) -> AsyncIterator[Reading]:

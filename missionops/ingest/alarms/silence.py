@@ -13,12 +13,13 @@ from missionops.domain.episodes import episode as episodes
 from missionops.domain.episodes.episode import Episode, Facts, Rise
 from missionops.domain.recompute.matching import GoesOn
 from missionops.domain.severity import Severity
+from missionops.domain.timestamp import SECOND
 from missionops.ingest.alarms import writing
 from missionops.ingest.alarms.rule_texts import RuleTexts
 from missionops.store import alarms, silence
 from missionops.store.database import Connection
-from missionops.store.reception import Reception
 from missionops.store.silence import Silent
+from missionops.store.spacecraft import Reception
 
 SEVERITY = Severity.HIGH
 
@@ -60,7 +61,7 @@ class Silence:
 
 
 def _alarm(silent: Silent, now: datetime) -> Alarm:
-    start = silent.since + int(silent.seconds * 1_000_000)
+    start = silent.since + int(silent.seconds * SECOND)
     moment = timestamp.to_microseconds(now)
     rise = Rise(SEVERITY.level, (moment, moment, ""), "silentAfter", silent.seconds, silent.version)
     seconds = int(silent.seconds) if silent.seconds.is_integer() else silent.seconds

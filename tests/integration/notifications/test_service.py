@@ -108,6 +108,26 @@ async def test_a_consumer_that_somebody_deletes_is_made_again_and_nothing_is_mis
         assert (await hook.until(2))[1] == "OVER SC-001 temp (was HIGH)"
 
 
+async def test_what_the_watch_does_not_expect_is_logged_with_its_trace_and_it_goes_on(
+    serve, hook, client, *, database, monkeypatch, caplog
+):
+    """As where somebody has changed the tables: a consumer that is missing then cannot be made."""
+    monkeypatch.setattr(alarm_subscriber, "_LOOK", 0.05)
+    async with serve(one(hook)):
+        await database.execute("ALTER TABLE app.notifier RENAME TO moved")
+        await client.jetstream().delete_consumer("ALARMS", alarm_subscriber.CONSUMER)
+        sentence = 'it is not known how many alarms wait to be told: relation "app.notifier" does not exist'
+        await until_async(lambda: sentence in caplog.text, "the line in the log")
+        record = next(record for record in caplog.records if record.getMessage() == sentence)
+        assert record.levelno == logging.ERROR
+        assert record.exc_info
+        await database.execute("ALTER TABLE app.moved RENAME TO notifier")
+        await configure(client)
+        await report(client, 1, 75)
+        assert await hook.until(1) == ["HIGH SC-001 temp 75 °C"]
+    assert caplog.text.count(sentence) == 1
+
+
 async def test_what_is_no_transition_costs_nobody_a_message(serve, hook, client, caplog):
     async with serve(one(hook)):
         await client.publish("alarms.SC-001", b"no transition")

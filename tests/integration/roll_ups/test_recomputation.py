@@ -13,7 +13,7 @@ from hypothesis import settings as profile
 from hypothesis import strategies as st
 
 from missionops.domain import timestamp
-from missionops.domain.roll_up import DAY, HOUR, MINUTE
+from missionops.domain.timestamp import DAY, HOUR, MINUTE
 from missionops.ingest.roll_up_status import RollUpStatus
 from missionops.ingest.roll_up_worker import MarkedHours, RollUpWorker
 from missionops.store import database as databases

@@ -46,7 +46,7 @@ async def put_all(connection: Any) -> None:
 async def spans(connection: Any) -> dict[tuple[str, str], list[tuple[int, int | None]]]:
     found: dict[tuple[str, str], list[tuple[int, int | None]]] = {}
     for span in await config_checks.spans(connection, "SC-1"):
-        found.setdefault((span.parameter, span.kind), []).append((span.first, span.end))
+        found.setdefault((span.parameter, span.check), []).append((span.first, span.end))
     return {key: sorted(found[key], key=lambda span: span[0]) for key in sorted(found)}
 
 

@@ -15,7 +15,7 @@ from missionops.ingest.batch import Batch, Delivery
 from missionops.ingest.parameter_sets import BatchSets, ParameterSets
 from missionops.store import database as databases
 from missionops.store import parameter_sets
-from missionops.store.configs import IngestConfig
+from missionops.store.spacecraft import IngestConfig
 from missionops.wire.decoder import Decoder
 
 

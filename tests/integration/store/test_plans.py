@@ -9,8 +9,8 @@ import pytest
 
 from missionops.domain import timestamp
 from missionops.domain.episodes import episode
-from missionops.domain.roll_up import DAY, HOUR
 from missionops.domain.snapshot import SnapshotKey
+from missionops.domain.timestamp import DAY, HOUR
 from missionops.ingest import roll_up
 from missionops.store import (
     anomalies,

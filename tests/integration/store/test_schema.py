@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 
 from missionops import store
+from missionops.domain.clock import AHEAD
 from missionops.store import database as databases
 
 _SQL = re.compile(r"\s*(WITH|SELECT|INSERT|UPDATE|DELETE|SET|LOCK|CREATE|DO)\s")
@@ -262,3 +263,9 @@ async def test_each_rule_refuses_what_it_is_there_to_refuse(tables):
             with pytest.raises(asyncpg.CheckViolationError) as refusal:
                 await insert(tables, table, ROWS[table] | {column: value})
             assert refusal.value.constraint_name == constraint
+
+
+async def test_a_clock_may_be_ahead_by_as_much_where_no_config_was_ever_set(database_url):
+    async with databases.connected(database_url) as connection:
+        await connection.execute("INSERT INTO app.spacecraft (spacecraft_id) VALUES ('SC-001')")
+        assert await connection.fetchval("SELECT clock_ahead FROM app.spacecraft") == AHEAD

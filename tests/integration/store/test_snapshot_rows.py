@@ -20,8 +20,8 @@ from missionops.ingest.batch import Batch, Delivery
 from missionops.ingest.parameter_sets import ParameterSets
 from missionops.store import database as databases
 from missionops.store import partitions, snapshot_rows, telemetry
-from missionops.store.configs import IngestConfig
 from missionops.store.parameter_sets import ParameterNames
+from missionops.store.spacecraft import IngestConfig
 from missionops.wire import schema_decoder
 from missionops.wire.decoder import Decoder
 

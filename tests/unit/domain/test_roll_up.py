@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from missionops.domain import roll_up
-from missionops.domain.roll_up import DAY, HOUR, MINUTE, Bucket, RollUpStream, Row
+from missionops.domain.roll_up import Bucket, RollUpStream, Row
+from missionops.domain.timestamp import DAY, HOUR, MINUTE
 
 BASE = 20_000 * DAY
 

@@ -2,136 +2,26 @@
 
 from collections.abc import AsyncIterator, Sequence
 from itertools import count
-from typing import NamedTuple
 
 import msgspec
 
-from missionops.domain import rule, timestamp
-from missionops.domain.episodes import episode as episodes
+from missionops.domain import rule
 from missionops.domain.episodes.episode import Episode, Facts, Position, Reading
 from missionops.domain.episodes.fold import BackwardSearch, Fold, Known
 from missionops.domain.episodes.level_fold import LevelFold
 from missionops.domain.history import JudgedSnapshot
 from missionops.domain.recompute.matching import match
 from missionops.domain.recompute.span import Span
+from missionops.domain.timestamp import DAY, HOUR
 from missionops.ingest.alarms import known_alarms
-from missionops.ingest.alarms.known_alarms import DAY, KnownAlarms
+from missionops.ingest.alarms.history import BEGINNING, END, History
+from missionops.ingest.alarms.known_alarms import KnownAlarms
+from missionops.ingest.alarms.marked_spans import MarkedSpan
 from missionops.ingest.alarms.memory import Key
-from missionops.ingest.alarms.pace import Pace
 from missionops.ingest.alarms.rule_versions import RuleVersions
-from missionops.store.judged_snapshots import JudgedSnapshots
 
-_HOUR = 3_600_000_000
-_EARLIEST = timestamp.to_microseconds(timestamp.EARLIEST)
-BEGINNING: Position = episodes.beginning_of(_EARLIEST)
-END: Position = episodes.end_of(timestamp.to_microseconds(timestamp.LATEST))
-_MOST_KEPT = 120_000
-"""Values of snapshots that are kept for the next parameter to be folded, of some 100 bytes each."""
-_OF_ITSELF = 5
-"""A snapshot takes as much memory as so many values, beside its own."""
-_LARGE = 200
-"""Values in a snapshot above which those are left out that nobody needs."""
 _TURN = 100
 """Readings after which others may work."""
-
-
-class MarkedSpan(NamedTuple):
-    """A span of one parameter and check that is to be folded again."""
-
-    first: Position
-    last: Position
-    """The end of time: up to the newest snapshot."""
-    is_late: bool
-
-
-class _Kept:
-    """The snapshots that were read from a position on in one direction."""
-
-    def __init__(self, source: AsyncIterator[JudgedSnapshot]) -> None:
-        self.source: AsyncIterator[JudgedSnapshot] | None = source
-        """Of those that follow; None where there is none any more."""
-        self.snapshots: list[JudgedSnapshot] = []
-        self.is_cut = False
-        """Not all are kept that were read."""
-        self._by_parameter: dict[str, list[JudgedSnapshot]] | None = None
-
-    def with_parameter(self, name: str) -> Sequence[JudgedSnapshot]:
-        """Those that carry a parameter, once all are read: of a spacecraft that reports few at a time these are few."""
-        if self._by_parameter is None:
-            self._by_parameter = {}
-            for one in self.snapshots:
-                for each in one.values:
-                    self._by_parameter.setdefault(each, []).append(one)
-        return self._by_parameter.get(name, ())
-
-
-class History:
-    """The snapshots of one spacecraft in both directions; what was read for one parameter is kept for the next.
-
-    Of large snapshots only the values are kept that the prepared parameters need.
-    """
-
-    def __init__(self, snapshots: JudgedSnapshots, versions: RuleVersions, pace: Pace) -> None:
-        self.pace = pace
-        self._snapshots = snapshots
-        self._versions = versions
-        self._is_narrowed = False
-        self._count = 0
-        """How many values are kept."""
-        self._kept: dict[tuple[bool, Position], _Kept] = {}
-
-    def prepare(self, parameters: Sequence[str]) -> None:
-        """What is asked for next is about these parameters."""
-        self._versions.prepare(parameters)
-        if self._is_narrowed:
-            self._kept.clear()
-            self._is_narrowed, self._count = False, 0
-
-    async def has_misdated(self) -> bool:
-        """Whether any of them stands elsewhere than at its timestamp."""
-        return await self._snapshots.has_misdated()
-
-    def after(self, position: Position, parameter: str | None = None) -> AsyncIterator[JudgedSnapshot]:
-        """Those after a position that carry the parameter, if one is given, in order."""
-        return self._read((True, position), parameter)
-
-    def before(self, position: Position, parameter: str | None = None) -> AsyncIterator[JudgedSnapshot]:
-        """Those before a position that carry the parameter, if one is given, the newest first."""
-        return self._read((False, position), parameter)
-
-    async def _read(self, key: tuple[bool, Position], parameter: str | None) -> AsyncIterator[JudgedSnapshot]:
-        kept = self._kept.get(key)
-        if kept and kept.source is None and parameter is not None:
-            for one in kept.with_parameter(parameter):
-                yield one
-        else:
-            async for one in self._read_all(key):
-                if parameter is None or parameter in one.values:
-                    yield one
-
-    async def _read_all(self, key: tuple[bool, Position]) -> AsyncIterator[JudgedSnapshot]:
-        is_ascending, position = key
-        read = self._snapshots.after if is_ascending else self._snapshots.before
-        kept = self._kept.get(key) or self._kept.setdefault(key, _Kept(read(position)))
-        for one in kept.snapshots:
-            yield one
-        rest = kept.source
-        if kept.is_cut:
-            rest = read(kept.snapshots[-1].position if kept.snapshots else position)
-        if rest is None:
-            return
-        async for one in rest:
-            if len(one.values) > _LARGE:
-                self._is_narrowed = True
-                used = await self._versions.used(one.version)
-                one = one._replace(values={name: one.values[name] for name in used & one.values.keys()})  # noqa: PLW2901
-            kept.is_cut |= self._count > _MOST_KEPT
-            if not kept.is_cut:
-                kept.snapshots.append(one)
-                self._count += len(one.values) + _OF_ITSELF
-            yield one
-        if not kept.is_cut:
-            kept.source = None
 
 
 class Refold:
@@ -185,7 +75,7 @@ class Refold:
 
     async def _search(self, search: BackwardSearch, first: Position, old: list[Episode] | None) -> Known | None:
         """Where the fold is known before a position; None: nowhere, so it begins with what is stored."""
-        covered, reach, oldest, steps = known_alarms.before(first, 0), _HOUR, first, count(1)
+        covered, reach, oldest, steps = known_alarms.before(first, 0), HOUR, first, count(1)
         async for reading in self._readings_before(first):
             if next(steps) % _TURN == 0:
                 await self._history.pace.rest()
