@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from missionops.cli.client import alarms
+from missionops.cli.client import alarms, nothing_found
 from missionops.cli.commands import options, times
 from missionops.cli.commands.show import show, show_list
 from missionops.cli.output import alarm_tables
@@ -93,7 +93,10 @@ def list_alarms(
     subject = f"missionops.alarms.list.{spacecraft_id}" if spacecraft_id else "missionops.alarms.search"
     whose = f"of {spacecraft_id} " if spacecraft_id else ""
     render = partial(alarm_tables.alarms, with_spacecraft=spacecraft_id is None)
-    show_list(service.list(subject, filters, at_most=limit), as_json, render, f"No alarms {whose}are stored for that.")
+    found = service.list(subject, filters, at_most=limit)
+    show_list(found, as_json, render, f"No alarms {whose}are stored for that.")
+    if not found.items:
+        nothing_found.explain(service, spacecraft_id)
 
 
 def show_alarm(
