@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Annotated
 
+import msgspec
 import typer
 
 from missionops.cli.client import alarms, nothing_found
@@ -84,7 +85,10 @@ def list_alarms(
         }  # fmt: skip
         are_some = any(value for name, value in request.items() if name != "limit")
         render = partial(alarm_tables.standing, are_some=are_some)
-        show(service.request("missionops.alarms.active", request), as_json, render)
+        reply = service.request("missionops.alarms.active", request)
+        show(reply, as_json, render)
+        if not msgspec.json.decode(reply)["items"]:
+            nothing_found.explain(service, spacecraft_id)
         return
     filters = {
         "state": state, "minSeverity": min_severity, "parameter": parameter, "check": check, "q": search, "from": start,
@@ -131,3 +135,4 @@ def alarm_statistics(
     request = {"from": start or times.start("-7d"), "to": end or times.end("now")}
     of_one = f".{spacecraft_id}" if spacecraft_id else ""
     show(service.request(f"missionops.alarms.statistics{of_one}", request), as_json, alarm_tables.statistics)
+    nothing_found.explain(service, spacecraft_id)
