@@ -238,27 +238,37 @@ class Alarm(msgspec.Struct):
     def begin(self, at: datetime) -> Iterator[Told]:
         """It was found: the first message is always that it was raised, also where it has returned since."""
         now = self.episode
-        self.episode = msgspec.structs.replace(now, end=None, closed_at=None, reason=None)
+        self.episode = _still_open(now)
         yield self.tell(Transition.RAISED, at)
         self.episode = now
         if now.end is not None:
-            yield from self._return(at)
+            yield self.tell(Transition.RETURNED, at)
+        if self.state is State.CLOSED:
+            yield self.tell(Transition.CLOSED, at)
 
     def go_on(self, becomes: GoesOn, at: datetime) -> Iterator[Told]:
-        """It goes on as an episode that was found anew; an acknowledgement of something less bad is taken back."""
-        self.episode = becomes.episode
+        """It goes on as an episode that was found anew; an acknowledgement of something less bad is taken back.
+
+        Each message has what it and those before it tell, and nothing of what only the next one tells.
+        """
+        was, now, state = self.episode, becomes.episode, self.state
+        self.waits = now.rises[-1].waits
         if becomes.has_risen or becomes.is_active_again:
             self.acknowledged = None
         if becomes.has_risen:
+            rises = [was.rises[0], *now.rises]
+            self.episode = msgspec.structs.replace(
+                now, start=was.start, rises=rises, end=was.end, closed_at=was.closed_at, reason=was.reason
+            )
             yield self.tell(Transition.SEVERITY_INCREASED, at)
-        if becomes.is_revised:
+        self.episode = _still_open(now) if becomes.has_returned else now
+        waits_again = state is State.CLOSED and self.state is State.RETURNED_UNACKNOWLEDGED
+        if becomes.is_revised or (waits_again and not becomes.has_risen):
             yield self.tell(Transition.REVISED, at)
+        self.episode = now
         if becomes.has_returned:
-            yield from self._return(at)
-
-    def _return(self, at: datetime) -> Iterator[Told]:
-        yield self.tell(Transition.RETURNED, at)
-        if self.state is State.CLOSED:
+            yield self.tell(Transition.RETURNED, at)
+        if self.state is State.CLOSED and state is not State.CLOSED:
             yield self.tell(Transition.CLOSED, at)
 
     def retract(self, merged_into: str | None, at: datetime) -> Told:
@@ -294,6 +304,10 @@ def cause(parameter: str, check: str, episode: Episode, rule: Mapping[str, Any])
         rule.get("guidance"),
         rule.get("documents") or [],
     )
+
+
+def _still_open(episode: Episode) -> Episode:
+    return msgspec.structs.replace(episode, end=None, closed_at=None, reason=None)
 
 
 def _sample(found: SampleAt | None) -> AlarmSample | None:

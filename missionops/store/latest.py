@@ -72,6 +72,18 @@ async def backwards(connection: Connection, search: Search, before: Cursor) -> l
     return [FoundSnapshot(*row) for row in rows]
 
 
+_COUNT = """
+SELECT count(*) FROM (
+    SELECT FROM app.snapshot WHERE spacecraft_id = $1 AND "timestamp" BETWEEN $2 AND $3 LIMIT $4
+) AS _
+"""
+
+
+async def count(connection: Connection, spacecraft_id: str, between: Between, at_most: int) -> int:
+    """How many snapshots there are between two times, both inclusive; `at_most` stands for more."""
+    return int(await connection.fetchval(_COUNT, spacecraft_id, *between, at_most))
+
+
 _SETS = """
 SELECT id FROM app.spacecraft_parameter_set JOIN app.parameter_set ON id = parameter_set_id
 WHERE spacecraft_id = $1 AND names && $2

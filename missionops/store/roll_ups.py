@@ -311,5 +311,5 @@ def _read_other(values: Sequence[Any], start: int) -> Others:
     if len(values) == 1:
         return Others(values[0], NOTHING)
     others, count, low, low_at, high, high_at, last, last_at = values
-    numbers = Numbers(count, float(low), start + low_at, float(high), start + high_at, float(last), start + last_at)
+    numbers = Numbers(count, low, start + low_at, high, start + high_at, last, start + last_at)
     return Others(others, numbers)

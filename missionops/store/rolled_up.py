@@ -219,6 +219,6 @@ def _bucket(columns: Sequence[Any]) -> Bucket:
             count, low, low_at, high, high_at, newest, newest_at = numbers
             low_at, high_at, newest_at = (start + time for time in (low_at, high_at, newest_at))
             first = round(first_seconds * 1e6)
-            more = Bucket(count, first, float(low), low_at, float(high), high_at, float(newest), newest_at, texts)
+            more = Bucket(count, first, low, low_at, high, high_at, newest, newest_at, texts)
         bucket = bucket.joined(more)
     return bucket

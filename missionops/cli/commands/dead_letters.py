@@ -34,7 +34,7 @@ _All = Annotated[bool, typer.Option("--all", help="All that are stored now; with
 
 @app.command("list", cls=parsing.Command)
 def list_letters(
-    spacecraft_id: options.SomeSpacecraft = None,
+    spacecraft_id: options.SomeSpacecraftOrUnknown = None,
     *,
     limit: options.Limit = options.DEFAULT_LIMIT,
     as_json: options.Json = False,

@@ -162,8 +162,8 @@ class _Resumed:
             self._facts.add(reading, judgement)
 
     def complete(self, episode: Episode) -> bool:
-        """Give an episode its facts, if it is that one."""
-        if episode is not self._episode:
+        """Give an episode its facts, if it is that one; not where it has ended before what was told of it."""
+        if episode is not self._episode or (episode.closed_at and episode.closed_at < self._after):
             return False
         episode.facts, episode.is_partial = self._facts, False
         return True

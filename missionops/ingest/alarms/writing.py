@@ -139,4 +139,4 @@ def _explain(alarm: Alarm, episode: Episode, rules: Mapping[RuleKey, Mapping[str
     rise = episode.rises[-1]
     given = rules.get((alarm.spacecraft_id, rise.version, alarm.parameter), {})
     alarm.cause = alarms_domain.cause(alarm.parameter, alarm.check, episode, given)
-    alarm.masked_by, alarm.waits = given.get("maskedBy"), rise.waits
+    alarm.masked_by = given.get("maskedBy")

@@ -1,6 +1,8 @@
 """When late telemetry is worked in, and what is left of what retention has removed."""
 
+import asyncio
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from missionops.store import alarm_marks, anomalies
 from missionops.store.checkpoint import Lease
 from tests.integration.alarms.test_any_order import by_reference, found, until_settled
 from tests.integration.alarms.test_told import Alarms
+from tests.wait import until_async
 
 POSITION = bytes(16)
 
@@ -127,3 +130,26 @@ async def test_late_telemetry_without_a_parameter_is_folded_again_for_its_stalen
         await until_settled(database, 4 + number)
         assert {*marked} == expected, values
     assert await found(database, alarms.name) == await by_reference(database, alarms.name)
+
+
+async def test_an_alarm_that_a_config_ended_has_no_samples_of_after_its_end(alarms, database, monkeypatch):
+    """The config after it has the check again, and its first sample comes before the worker has ended anything."""
+    may_end, due = asyncio.Event(), alarm_marks.due
+
+    async def due_later(*args: Any) -> Any:
+        return await due(*args) if may_end.is_set() else []
+
+    monkeypatch.setattr(alarm_marks, "due", due_later)
+    rule = {"parameters": {"temp": {"warnHigh": 50}}}
+    await alarms.configure(rule)
+    await alarms.report(1, temp=60)
+    await alarms.until_told("RAISED")
+    await alarms.configure({})
+    await alarms.configure(rule)
+    await alarms.report_at(datetime.now(UTC).isoformat(), temp=90)
+    await until_async(lambda: database.fetchval("SELECT count(*) = 2 FROM app.snapshot"), "both are stored")
+    assert len(await alarms.told()) == 1
+    may_end.set()
+    await until_settled(database, 2)
+    assert await found(database, "SC-001") == await by_reference(database, "SC-001")
+    assert [one[-1] for one in await kept(database)] == [1, 1]
