@@ -109,7 +109,7 @@ def _roll_up(snapshots: list[Stored]) -> RollUp:
         {
             name: Others(
                 sum(isinstance(value, str | bool) for _, value in values),
-                _numbers([(time, float(value)) for time, value in values if not isinstance(value, str | bool)]),
+                _numbers([(time, value) for time, value in values if not isinstance(value, str | bool)]),
             )
             for name, values in others.items()
         },

@@ -82,20 +82,19 @@ def clock(document: Mapping[str, Any]) -> Clock:
 
 
 def suspicious_keys(document: Mapping[str, Any]) -> Iterator[Detail]:
-    """Top-level keys of a document without rules that look like rules, or like a misspelled `parameters`."""
-    if document.get("parameters"):
-        return
+    """Top-level keys that look like rules, or like a misspelled `parameters`; beside rules only what is one exactly."""
+    looks_like_rule = _is_rule if document.get("parameters") else _looks_like_rule
     for key, value in islice(document.items(), _MOST_KEYS):
         path = key[:MAX_NAME]
-        if key == "parameters" or not isinstance(value, dict):
+        if key in {"parameters", "clock"} or not isinstance(value, dict | list):
             continue
-        if likeness(key, "parameters") >= _ALIKE:
+        inner = value.values() if isinstance(value, dict) else value
+        if looks_like_rule is _looks_like_rule and isinstance(value, dict) and likeness(key, "parameters") >= _ALIKE:
             yield Detail(path, f"is kept and checks nothing: did you mean parameters instead of {path}?")
-        elif _looks_like_rule(value):
+        elif looks_like_rule(value):
             yield Detail(path, "looks like a rule and checks nothing here: rules stand in parameters")
         elif any(
-            _looks_like_rule(inner) or (isinstance(inner, dict) and any(map(_looks_like_rule, inner.values())))
-            for inner in value.values()
+            looks_like_rule(one) or (isinstance(one, dict) and any(map(looks_like_rule, one.values()))) for one in inner
         ):
             yield Detail(path, "holds what looks like rules and checks nothing: rules stand in parameters")
 
@@ -111,9 +110,19 @@ def folded(name: str) -> str:
 
 
 def _looks_like_rule(value: object) -> bool:
-    """Whether a value is an object with a number under a name that nearly is a limit's."""
+    """Whether a value is an object with a number under a name that nearly is a limit's, or with another check."""
+    return _is_rule(value) or (
+        isinstance(value, dict)
+        and any(isinstance(inner, int | float) and _LIMIT.fullmatch(folded(key)) for key, inner in value.items())
+    )
+
+
+def _is_rule(value: object) -> bool:
+    """Whether a value is an object with a check under its own name."""
     return isinstance(value, dict) and any(
-        isinstance(inner, int | float) and _LIMIT.fullmatch(folded(key)) for key, inner in value.items()
+        isinstance(inner, dict if key in {"states", "change"} else int | float)
+        for key, inner in value.items()
+        if key in _LIMITS
     )
 
 

@@ -38,7 +38,10 @@ class VersionRun(NamedTuple):
 
 
 class Numbers(NamedTuple):
-    """Numbers of one parameter; None where there are no samples. Of equal values the first counts."""
+    """Numbers of one parameter; None where there are no samples. Of equal values the first counts.
+
+    Integers that no double holds are there as integers, and compared exactly.
+    """
 
     samples: int
     minimum: float | None
@@ -150,7 +153,7 @@ def _others(texts: Sequence[bytes | None], seconds: Sequence[float], base: int) 
             if isinstance(value, str | bool):
                 counted[name] += len(found_at)
             elif value is not None:
-                numbers.setdefault(name, []).extend((index, float(value)) for index in found_at)
+                numbers.setdefault(name, []).extend((index, value) for index in found_at)
         if len(counted) + len(numbers) > 2 * _MOST_NAMES:
             return None
     found = {name: Others(count, NOTHING) for name, count in counted.items()}

@@ -47,17 +47,17 @@ class VersionSpan(NamedTuple):
 
 
 class Bucket(msgspec.Struct, array_like=True, gc=False):
-    """What is known of one parameter within one bucket, or within a part of it."""
+    """What is known of one parameter within one bucket, or within a part of it. An integer is one, exactly."""
 
     count: int = 0
     """Numbers; where there is none, what follows up to `last_at` says nothing."""
     first_at: int = 0
-    min: float = 0.0
+    min: int | float = 0.0
     min_at: int = 0
     """The first, if there are several."""
-    max: float = 0.0
+    max: int | float = 0.0
     max_at: int = 0
-    last: float = 0.0
+    last: int | float = 0.0
     last_at: int = 0
     others: int = 0
     """Texts and booleans."""

@@ -9,7 +9,7 @@ from missionops.domain.access import Caller
 from missionops.operations import request_parsing
 from missionops.operations.operation import EmptyRequest, Operation, Request, Route
 from missionops.operations.request_parsing import refused
-from missionops.wire.text import utf8
+from missionops.wire.text import utf8, why_not_json
 
 MAX_BYTES = 8_000_000
 
@@ -92,6 +92,6 @@ def _object(body: bytes) -> dict[str, msgspec.Raw]:
     except msgspec.ValidationError:
         raise refused("body", "must be an object") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise refused("body", f"is not JSON: {error}") from None
+        raise refused("body", f"is not JSON: {why_not_json(error)}") from None
     except RecursionError:
         raise refused("body", "is nested too deeply") from None

@@ -149,7 +149,7 @@ class ShelvesRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 async def shelves(context: Context, request: Request) -> Response:
     """Every shelf in force of the spacecraft that the caller may see, also those that hide nothing now."""
-    after, now = pagination.read(request.request.cursor, ShelfKey), datetime.now(UTC)
+    after, now = pagination.read(request.request.cursor, ShelfKey, request.listing), datetime.now(UTC)
 
     async def items(connection: Connection) -> AsyncIterator[PageItem]:
         found = alarm_shelves.in_force(connection, request.caller.visible, now, after, pagination.MAX_ITEMS + 1)
@@ -157,7 +157,7 @@ async def shelves(context: Context, request: Request) -> Response:
             yield PageItem(_encode(_shown(shelf)), shelf.key)
 
     async with context.database.transaction() as connection:
-        return await pagination.page(items(connection), pagination.MAX_ITEMS, request.max_bytes)
+        return await pagination.page(request, items(connection), pagination.MAX_ITEMS)
 
 
 OPERATIONS = (

@@ -131,7 +131,7 @@ async def _list(
         request_parsing.between(wanted.start, wanted.end),
         subsystem,
     )
-    before = pagination.read(wanted.cursor, AlarmCursor)
+    before = pagination.read(wanted.cursor, AlarmCursor, request.listing)
 
     async def items(connection: Connection) -> AsyncIterator[PageItem]:
         async for alarm in alarm_search.newest(connection, chosen, before, wanted.limit + 1, datetime.now(UTC)):
@@ -140,7 +140,7 @@ async def _list(
 
     async with context.database.transaction() as connection:
         headers = await handled_at(connection)
-        response = await pagination.page(items(connection), wanted.limit, request.max_bytes)
+        response = await pagination.page(request, items(connection), wanted.limit)
     return response._replace(headers=headers)
 
 
@@ -182,11 +182,12 @@ class _HistoryCursor(NamedTuple):
 async def get(context: Context, request: Request) -> Response:
     """One alarm with its history, oldest first, and its documents."""
     wanted: AlarmRequest = request.request
-    after = pagination.read(wanted.cursor, _HistoryCursor)
     async with context.database.transaction() as connection:
         alarm = await alarm_search.get(connection, wanted.id, datetime.now(UTC))
         if alarm is None or not is_visible(request, alarm.spacecraft_id):
             raise NotFound(f"There is no alarm {wanted.id}.")
+        request = request._replace(spacecraft_id=alarm.spacecraft_id)  # over HTTP the path has the alarm's id alone
+        after = pagination.read(wanted.cursor, _HistoryCursor, request.listing)
         record = alarm.record()
         titles = await alarm_search.titles(connection, record.documents)
 
@@ -204,7 +205,8 @@ async def get(context: Context, request: Request) -> Response:
             shown.append(LinkedDocument(name, None if is_hidden else title))
         whole = WholeAlarm(**msgspec.structs.asdict(record) | {"documents": shown, "history": []})
         head = _encode(whole).removesuffix(b"[]}")
-        history = await pagination.page(transitions(), pagination.MAX_ITEMS, request.max_bytes - len(head))
+        left = request._replace(max_bytes=request.max_bytes - len(head))
+        history = await pagination.page(left, transitions(), pagination.MAX_ITEMS)
     return history._replace(body=b"%b%b}" % (head, history.body))
 
 

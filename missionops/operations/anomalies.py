@@ -47,14 +47,14 @@ async def _list(context: Context, request: Request, spacecraft_ids: AbstractSet[
         wanted.parameter,
         request_parsing.between(wanted.start, wanted.end),
     )
-    before = pagination.read(wanted.cursor, AnomalySearchCursor)
+    before = pagination.read(wanted.cursor, AnomalySearchCursor, request.listing)
 
     async def items(connection: Connection) -> AsyncIterator[PageItem]:
         async for row in anomaly_search.newest(connection, chosen, before, wanted.limit + 1):
             yield PageItem(row.body, (row.timestamp, row.id, row.snapshot_id, row.spacecraft_id))
 
     async with context.database.transaction() as connection:
-        return await pagination.page(items(connection), wanted.limit, request.max_bytes)
+        return await pagination.page(request, items(connection), wanted.limit)
 
 
 class TimelineRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -69,14 +69,14 @@ async def timeline(context: Context, request: Request) -> Response:
     """Stored anomalies, oldest first."""
     wanted: TimelineRequest = request.request
     between = request_parsing.between(wanted.start, wanted.end)
-    after = pagination.read(wanted.cursor, AnomalyCursor)
+    after = pagination.read(wanted.cursor, AnomalyCursor, request.listing)
 
     async def items(connection: Connection) -> AsyncIterator[PageItem]:
         async for row in anomalies.oldest(connection, request.spacecraft_id, between, after, pagination.MAX_ITEMS + 1):
             yield PageItem(row.body, (row.timestamp, row.id, row.snapshot_id))
 
     async with context.database.transaction() as connection:
-        return await pagination.page(items(connection), pagination.MAX_ITEMS, request.max_bytes)
+        return await pagination.page(request, items(connection), pagination.MAX_ITEMS)
 
 
 OPERATIONS = (

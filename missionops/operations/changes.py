@@ -31,6 +31,7 @@ _CHECK = 5.0
 """Seconds between two looks at whether the connection that listens still answers."""
 _MOST_NAMED = 1_000
 """Spacecraft that one hint names; where it would be more, it says any."""
+_LISTING = "changes"
 
 
 class Changes(msgspec.Struct):
@@ -133,8 +134,8 @@ class ChangeFeed:
 
         `visible` are the spacecraft that the caller may see; None: all, and what is about no one of them.
         """
-        position = pagination.read(cursor, ChangeCursor)
-        reached = pagination.written(ChangeCursor(self._id, self._advance()))
+        position = pagination.read(cursor, ChangeCursor, _LISTING)
+        reached = pagination.written(ChangeCursor(self._id, self._advance()), _LISTING)
         now = datetime.now(UTC)
         if position is None or position.feed_id != self._id or position.number > self._number:
             return Changes(reached, now, None, alarms=True, events=True, configs=True), True

@@ -15,7 +15,7 @@ from missionops.domain.parameter_name import MAX_PARAMETERS
 from missionops.domain.rule import Rule
 from missionops.errors import Detail, InvalidRequest
 from missionops.operations import request_parsing
-from missionops.wire.text import utf8
+from missionops.wire.text import utf8, why_not_json
 
 _SLICE = 250
 """Rules that are validated and compiled before other tasks run: 10,000 take a tenth of a second."""
@@ -41,7 +41,7 @@ async def read(body: bytes, spacecraft_id: str) -> ValidConfig:
     except msgspec.ValidationError:
         raise _refused("body", "holds a number that no finite double can hold") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _refused("body", f"is not JSON: {error}") from None
+        raise _refused("body", f"is not JSON: {why_not_json(error)}") from None
     except RecursionError:
         raise _refused("body", "is nested too deeply") from None
     if repeated is not None:

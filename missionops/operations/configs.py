@@ -230,7 +230,7 @@ class _VersionCursor(NamedTuple):
 async def versions(context: Context, request: Request) -> Response:
     """The versions of a config, newest first."""
     wanted: VersionsRequest = request.request
-    cursor = pagination.read(wanted.cursor, _VersionCursor)
+    cursor = pagination.read(wanted.cursor, _VersionCursor, request.listing)
     before = min(cursor.version, _MOST_VERSIONS) if cursor else _MOST_VERSIONS
     async with context.database.transaction() as connection:
         if await configs.get(connection, request.spacecraft_id) is None:
@@ -240,7 +240,7 @@ async def versions(context: Context, request: Request) -> Response:
             async for record in configs.history(connection, request.spacecraft_id, before, wanted.limit + 1):
                 yield PageItem(_encode(VersionResponse(*record)), _VersionCursor(record.version))
 
-        return await pagination.page(items(), wanted.limit, request.max_bytes)
+        return await pagination.page(request, items(), wanted.limit)
 
 
 _PATH = "/spacecraft/{spacecraftId}/config"

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from missionops.domain.access import Caller, Role
-from missionops.domain.dead_letter import DeadLetter, DeadLetterSummary
+from missionops.domain.dead_letter import UNKNOWN, DeadLetter, DeadLetterSummary
 from missionops.domain.event import Event, EventType
 from missionops.domain.severity import Severity
 from missionops.errors import MissionopsError, NotFound, Unavailable
@@ -42,16 +42,19 @@ class DeadLetterListRequest(msgspec.Struct, forbid_unknown_fields=True, rename="
 
     limit: Limit = 20
     cursor: str | None = None
-    spacecraft_id: str | None = None
+    spacecraft_id: (
+        Annotated[str, Meta(description=f"{UNKNOWN}: those whose telemetry named no spacecraft in its subject.")] | None
+    ) = None
 
 
 async def list_newest(context: Context, request: Request) -> Response:
     """Dead letters, newest first. A token that is limited to some spacecraft sees those of these spacecraft only."""
     wanted: DeadLetterListRequest = request.request
-    before = pagination.read(wanted.cursor, SequenceCursor)
+    before = pagination.read(wanted.cursor, SequenceCursor, request.listing)
     visible = request.caller.spacecraft
     if wanted.spacecraft_id is not None:
-        request_parsing.spacecraft_id(wanted.spacecraft_id)
+        if wanted.spacecraft_id != UNKNOWN:
+            request_parsing.spacecraft_id(wanted.spacecraft_id)
         if not request.caller.reaches(wanted.spacecraft_id):
             raise request_parsing.out_of_reach(request.caller, wanted.spacecraft_id)
         visible = {wanted.spacecraft_id}
@@ -61,7 +64,7 @@ async def list_newest(context: Context, request: Request) -> Response:
         for letter in found:
             yield PageItem(_encode(letter), (letter.sequence,))
 
-    return await pagination.page(items(), wanted.limit, request.max_bytes)
+    return await pagination.page(request, items(), wanted.limit)
 
 
 class DeadLetterRequest(msgspec.Struct, forbid_unknown_fields=True):

@@ -52,7 +52,7 @@ async def run(
     if deadline is None:
         deadline = asyncio.get_running_loop().time() + TIME
     async with asyncio.timeout_at(deadline), room or nullcontext():
-        request = read()._replace(deadline=deadline)
+        request = read()._replace(deadline=deadline, operation=operation.name)
         # Whether or not the spacecraft is registered. Where a request names other spacecraft, or none, the operation
         # checks them.
         if request.spacecraft_id and not request.caller.reaches(request.spacecraft_id):

@@ -166,7 +166,7 @@ async def search(context: Context, request: Request) -> Response:
             async for row in documents.some(connection, fitting):
                 yield PageItem(_encode(DocumentResponse(*row)), ())
 
-        page = await pagination.page(items(), wanted.limit, request.max_bytes)
+        page = await pagination.page(request, items(), wanted.limit)
     is_cut = page.is_cut or len(fitting) < len(found)
     return Response(page.body, is_cut=is_cut)  # a search has no cursor: what did not fit is found by a narrower one
 

@@ -157,14 +157,14 @@ async def _list(
         wanted.q,
         request_parsing.between(wanted.start, wanted.end),
     )
-    before = pagination.read(wanted.cursor, TimeCursor)
+    before = pagination.read(wanted.cursor, TimeCursor, request.listing)
 
     async def items(connection: Connection) -> AsyncIterator[PageItem]:
         async for event in event_search.newest(connection, chosen, before, wanted.limit + 1):
             yield PageItem(_encode(event), (event.timestamp, event.id))
 
     async with context.database.transaction() as connection:
-        return await pagination.page(items(connection), wanted.limit, request.max_bytes)
+        return await pagination.page(request, items(connection), wanted.limit)
 
 
 OPERATIONS = (

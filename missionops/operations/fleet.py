@@ -122,7 +122,7 @@ class FleetStatus:
 async def status(context: Context, request: Request) -> Response:
     """How all spacecraft that the caller may see do, the worst first, and how many are in which state."""
     wanted: FleetRequest = request.request
-    after = pagination.read(wanted.cursor, _Cursor)
+    after = pagination.read(wanted.cursor, _Cursor, request.listing)
     at, crafts = await context.fleet.read(context)
     visible = [craft for craft in crafts if request.caller.reaches(craft.row.spacecraft_id)]
     counts = Counter(STATES[craft.rank] for craft in visible)
@@ -145,7 +145,7 @@ async def status(context: Context, request: Request) -> Response:
         room -= len(item) + 1
         is_cut = room < 0 and bool(items)
         if is_cut or len(items) == wanted.limit:
-            cursor = pagination.written(last)
+            cursor = pagination.written(last, request.listing)
             break
         items.append(msgspec.Raw(item))
         last = _Cursor(craft.rank, row.spacecraft_id)

@@ -57,7 +57,8 @@ class BrokenLimit(msgspec.Struct):
 class LatestValue(msgspec.Struct, rename="camel"):
     """The newest value of a parameter that is not `null`, and what is known of it.
 
-    `timestamp` and `value` are null where the parameter was reported once, but not among the snapshots searched.
+    `timestamp` and `value` are null where the parameter was reported once, but not among the snapshots searched; a
+    parameter that had no value yet at the time `at` is left out.
     `severity`, `limit`, `limits`, `version`: what judged it when it came. `unit`, `description`, `subsystem`: of the
     rule in force now. `previous`: the value before it. `every`: the median of its last 20 intervals, in seconds.
     `isStale`: whether it is older than the rule's `staleAfter`, else than three such intervals; null where nobody can
@@ -101,17 +102,18 @@ async def latest_of(context: Context, request: Request) -> Response:
             with contextlib.suppress(InvalidTimestamp):
                 since = timestamp.to_microseconds(timestamp.parse(config.clock_from))
         clock = Clock(round(min(config.clock_ahead, _LONGEST) * SECOND), since)
-        # Without `at` also what is ahead of our clock, as far as it may be: it was reported, and nothing is newer.
+        # Without `at`, what is ahead of our clock counts, too, as far as it may be: nothing is newer.
         reading = LatestReading(request.spacecraft_id, wanted.parameters, clock, at or timestamp.LATEST)
         received = datetime.now(UTC)
-        # Later than this no clock that is right can be; nor is a time after the last that can be kept.
+        # No clock that is right can be later than this; and no time after LATEST is stored.
         is_bounded = config.clock_ahead < (timestamp.LATEST - received).total_seconds()
         latest_possible = received + timedelta(seconds=config.clock_ahead) if is_bounded else timestamp.LATEST
         await reading.search(connection, at or latest_possible, latest_possible)
         newest = reading.newest()
         shown = await _shown(connection, request.spacecraft_id, config, newest, _Moment(now, as_of_then=at is not None))
     nothing = [None] * (len(LatestValue.__struct_fields__) - 1)
-    missing = [LatestValue(name, *nothing) for name in reading.incomplete - newest.keys()]
+    not_yet = reading.absent if at else set()
+    missing = [LatestValue(name, *nothing) for name in reading.incomplete - newest.keys() - not_yet]
     parameters = sorted([*shown, *missing], key=lambda value: value.name)
     body = _encode(Latest(request.spacecraft_id, now, parameters))
     if len(body) > _MOST_BYTES:

@@ -13,7 +13,7 @@ from missionops.domain.latest import COUNTED, ReportedValue
 from missionops.domain.parameter_set import ParameterSet, Value
 from missionops.store import latest, parameter_sets
 from missionops.store.database import Connection
-from missionops.store.latest import Found, Search
+from missionops.store.latest import FoundSnapshot, Search
 from missionops.store.telemetry import Between, Cursor
 
 _SCANNED = (32, 256, 2_048, 16_384, 131_072)
@@ -40,6 +40,8 @@ class LatestReading:
         self._until = asyncio.get_running_loop().time() + _SECONDS
         self.incomplete: set[str] = set()
         """Parameters of which fewer reports were found than count."""
+        self.absent: set[str] = set()
+        """Of these, those that were looked for in all snapshots and are in none."""
         self.reports: dict[str, list[ReportedValue]] = {}
         self._dated: dict[str, int] = {}
         """How many reports of each parameter are noted that stand at their timestamp."""
@@ -63,7 +65,10 @@ class LatestReading:
                 break
             before = found[-1].timestamp, found[-1].id
         # Then, one by one, each parameter of which nothing was found: it is rare among snapshots that have room for it.
-        for name in sorted(self.incomplete - self.reports.keys()):
+        rare, most = sorted(self.incomplete - self.reports.keys()), _SCANNED[-1] + 1
+        count = await latest.count(connection, self._spacecraft_id, (first, last), most) if rare else 0
+        self.absent.update(() if count else rare)
+        for name in rare if count else ():
             if asyncio.get_running_loop().time() > self._until:
                 break
             search = Search(self._spacecraft_id, (first, last), (), _SCANNED[-1], COUNTED)
@@ -72,6 +77,8 @@ class LatestReading:
             if not found and (end := await latest.last_rolled_up(connection, self._spacecraft_id, name, (first, last))):
                 search = search._replace(between=(first, end))
                 found = await latest.of_parameter(connection, search, name)
+            if not found and count < most:
+                self.absent.add(name)
             await self._add(connection, found)
         microsecond = timedelta(microseconds=1)
         for between in (
@@ -84,7 +91,7 @@ class LatestReading:
                 search = Search(self._spacecraft_id, between, sets, _MISDATED, _MISDATED)
                 await self._add(connection, await latest.backwards(connection, search, _end(between)))
 
-    async def _add(self, connection: Connection, found: Iterable[Found]) -> None:
+    async def _add(self, connection: Connection, found: Iterable[FoundSnapshot]) -> None:
         """Note the values of snapshots."""
         rows = list(found)
         sets = {row.parameter_set_id for row in rows if row.parameter_set_id is not None}

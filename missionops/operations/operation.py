@@ -88,6 +88,13 @@ class Request(NamedTuple):
     """The request's headers, their names in any case."""
     deadline: float = float("inf")
     """The time by which the response is due, by the clock of the event loop; `dispatch` sets it."""
+    operation: str = ""
+    """The name of the operation that performs it; `dispatch` sets it."""
+
+    @property
+    def listing(self) -> str:
+        """What a cursor in the response continues: this operation, of this spacecraft."""
+        return f"{self.operation} of {self.spacecraft_id}" if self.spacecraft_id else self.operation
 
 
 class Response(NamedTuple):

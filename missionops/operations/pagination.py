@@ -10,7 +10,7 @@ import msgspec
 
 from missionops.domain import timestamp
 from missionops.domain.timestamp import InvalidTimestamp
-from missionops.operations.operation import Response
+from missionops.operations.operation import Request, Response
 from missionops.operations.request_parsing import refused
 
 CURSOR_HEADER = "Missionops-Next-Cursor"
@@ -28,30 +28,38 @@ class PageItem(NamedTuple):
     after: Sequence[Any]
 
 
-async def page(items: AsyncIterator[PageItem], limit: int, max_bytes: int) -> Response:
-    """The first of `items` that fit, as a JSON array; whatever comes first, `limit`, 10,000 or `max_bytes`, ends it."""
+async def page(request: Request, items: AsyncIterator[PageItem], limit: int) -> Response:
+    """The first of `items` that fit, as a JSON array.
+
+    Whatever comes first, `limit`, 10,000 or the request's `max_bytes`, ends it.
+    """
     bodies: list[bytes] = []
-    size, after = 2, None
+    size = 2
+    after: Sequence[Any] = ()
     async for item in items:
         size += len(item.body) + 1
         is_full = len(bodies) == min(limit, MAX_ITEMS)
-        is_cut = not is_full and size > max_bytes and bool(bodies)
+        is_cut = not is_full and size > request.max_bytes and bool(bodies)
         if is_full or is_cut:
-            return Response(b"[%b]" % b",".join(bodies), None if after is None else written(after), is_cut=is_cut)
+            cursor = written(after, request.listing) if after else None
+            return Response(b"[%b]" % b",".join(bodies), cursor, is_cut=is_cut)
         bodies.append(item.body)
         after = item.after
     return Response(b"[%b]" % b",".join(bodies))
 
 
-def read(cursor: str | None, cursor_type: type[T]) -> T | None:
-    """The position in a cursor; None without a cursor. A cursor that this service did not make is refused.
+def read(cursor: str | None, cursor_type: type[T], listing: str) -> T | None:
+    """The position in a cursor; None without a cursor. One that this service did not make for the listing is refused.
 
     Anyone can write one, so its values go to the database only if the database could hold them.
     """
     if cursor is None:
         return None
     try:
-        position = msgspec.json.decode(base64.urlsafe_b64decode(cursor.encode()), type=cursor_type)
+        of, body = msgspec.json.decode(base64.urlsafe_b64decode(cursor.encode()), type=tuple[str, msgspec.Raw])
+        if of != listing:
+            raise refused("cursor", f"is none that this service gave out for {listing}")
+        position = msgspec.json.decode(body, type=cursor_type)
         _check(position)
     except (binascii.Error, ValueError, msgspec.MsgspecError):
         raise refused("cursor", "is none that this service gave out") from None
@@ -74,9 +82,9 @@ def _check(value: object) -> None:
             raise ValueError("is no count, version or sequence")
 
 
-def written(after: Sequence[Any]) -> str:
-    """The cursor that continues after a position."""
-    return base64.urlsafe_b64encode(msgspec.json.encode(after)).decode()
+def written(after: Sequence[Any], listing: str) -> str:
+    """The cursor that continues a listing after a position, and no other listing."""
+    return base64.urlsafe_b64encode(msgspec.json.encode((listing, after))).decode()
 
 
 class TimeCursor(NamedTuple):

@@ -13,7 +13,7 @@ from msgspec import Meta
 from missionops.domain import spacecraft, timestamp
 from missionops.domain.access import Caller
 from missionops.errors import Detail, Forbidden, InvalidRequest
-from missionops.wire.text import utf8
+from missionops.wire.text import utf8, why_not_json
 
 MAX_SOURCE = 128
 MAX_REASON = 1_024
@@ -37,7 +37,7 @@ def from_body(body: bytes, request_type: type[R]) -> R:
     except msgspec.ValidationError as error:
         _refuse(error, request_type)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise refused("body", f"is not JSON: {error}") from None
+        raise refused("body", f"is not JSON: {why_not_json(error)}") from None
     except RecursionError:
         raise refused("body", "is nested too deeply") from None
     if b"\\u0000" in body:

@@ -123,7 +123,7 @@ async def series_of(context: Context, request: Request) -> Response:
         raise refused("points", f"may be at most {MAX_VALUES // len(names)} for {len(names)} parameters")
     first, last = map(timestamp.to_microseconds, (start, end))
     step = series.step_for(first, last, wanted.points)
-    cursor = pagination.read(wanted.cursor, SeriesCursor)
+    cursor = pagination.read(wanted.cursor, SeriesCursor, request.listing)
     reading = SeriesReading(Wanted(request.spacecraft_id, names, end, step), start, wanted.points, cursor)
     async with context.readings:
         pace = ReadingPace(request.deadline)
@@ -138,17 +138,17 @@ async def series_of(context: Context, request: Request) -> Response:
                 break
         async with context.database.transaction() as connection:
             await reading.look_up(connection)
-        return await _page(reading, start, request.max_bytes)
+        return await _page(request, reading, start)
 
 
-async def _page(reading: SeriesReading, start: datetime, max_bytes: int) -> Response:
+async def _page(request: Request, reading: SeriesReading, start: datetime) -> Response:
     """What was read of whole buckets, or the first of these that fit into the response."""
     numbers = sorted({number for found in reading.buckets for number in found})
     before = None if reading.is_done else reading.open_bucket
     is_cut, kept = False, len(numbers)
-    while len(body := await _written(reading, start, before, is_cut=is_cut)) > max_bytes:
+    while len(body := await _written(reading, start, before, is_cut=is_cut)) > request.max_bytes:
         if kept > 1:
-            kept = max(1, int(kept * max_bytes / len(body) * 0.9))
+            kept = max(1, int(kept * request.max_bytes / len(body) * 0.9))
             is_cut, before = True, numbers[kept]
         elif any(reading.samples):  # thousands within one bucket
             reading.samples = [None for _ in reading.samples]
@@ -157,7 +157,7 @@ async def _page(reading: SeriesReading, start: datetime, max_bytes: int) -> Resp
     if before is None:
         return Response(body)
     cursor = reading.cursor_before(before) if is_cut else reading.cursor()
-    return Response(body, pagination.written(cursor), is_cut=is_cut)
+    return Response(body, pagination.written(cursor, request.listing), is_cut=is_cut)
 
 
 async def _written(reading: SeriesReading, start: datetime, before: int | None, *, is_cut: bool) -> bytes:

@@ -1,5 +1,6 @@
 """What a request for a series has read so far: buckets of each parameter, and its samples as long as they are few."""
 
+import zlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -22,6 +23,8 @@ _BUCKET_BYTES, _SAMPLE_BYTES = 50, 20
 class SeriesCursor(NamedTuple):
     """How far a series came."""
 
+    request: int
+    """What it is of, as a number: another request has other buckets."""
     timestamp: datetime
     id: str
     counts: list[int]
@@ -35,7 +38,8 @@ class SeriesReading:
 
     def __init__(self, wanted: Wanted, start: datetime, points: int, cursor: SeriesCursor | None) -> None:
         count = len(wanted.parameters)
-        if cursor and not len(cursor.counts) == len(cursor.open) == count:
+        self._request = zlib.crc32(msgspec.json.encode((wanted.parameters, start, wanted.end, points)))
+        if cursor and not (cursor.request == self._request and len(cursor.counts) == len(cursor.open) == count):
             raise refused("cursor", "is of another request")
         self.wanted = wanted
         self.points = points
@@ -86,13 +90,13 @@ class SeriesReading:
             found.get(number, nothing) if few is None else nothing
             for found, few in zip(self.buckets, self.samples, strict=True)
         ]
-        return SeriesCursor(*self.position, [self.numbers(index) for index in range(len(parts))], parts)
+        return SeriesCursor(self._request, *self.position, [self.numbers(index) for index in range(len(parts))], parts)
 
     def cursor_before(self, number: int) -> SeriesCursor:
         """The cursor that continues with a bucket that is not on this page."""
         counts = [self.numbers(index, number) for index in range(len(self.buckets))]
         start = timestamp.from_microseconds(number * self.wanted.step)
-        return SeriesCursor(start, "", counts, [Bucket() for _ in counts])
+        return SeriesCursor(self._request, start, "", counts, [Bucket() for _ in counts])
 
     async def read(self, connection: Connection, count: int) -> bool:
         """Read on: what roll-ups say of a stretch of time, or else the next `count` snapshots; True if these."""

@@ -91,7 +91,7 @@ async def active(context: Context, request: Request) -> Response:
         wanted.state.states if wanted.state else None,
         wanted.waiting_first,
     )
-    before, now = pagination.read(wanted.cursor, StandingCursor), datetime.now(UTC)
+    before, now = pagination.read(wanted.cursor, StandingCursor, request.listing), datetime.now(UTC)
     items: list[msgspec.Raw] = []
     room, cursor, is_cut = request.max_bytes - 1_000, None, False
     last: StandingCursor | None = None
@@ -105,7 +105,7 @@ async def active(context: Context, request: Request) -> Response:
             room -= len(item) + 1
             is_cut = room < 0 and bool(items)
             if is_cut or len(items) == wanted.limit:
-                cursor = pagination.written(last) if last else None
+                cursor = pagination.written(last, request.listing) if last else None
                 break
             items.append(msgspec.Raw(item))
             is_first = wanted.waiting_first and record.state is not State.ACTIVE_ACKNOWLEDGED

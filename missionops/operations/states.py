@@ -78,7 +78,7 @@ async def states_of(context: Context, request: Request) -> Response:
     wanted: StatesRequest = request.request
     start, end = request_parsing.between(wanted.start, wanted.end)
     names = list(dict.fromkeys(wanted.parameters))
-    cursor = pagination.read(wanted.cursor, StatesCursor)
+    cursor = pagination.read(wanted.cursor, StatesCursor, request.listing)
     reading = _Reading(StateSearch(request.spacecraft_id, names, end, MAX_SPANS, request.max_bytes), start, cursor)
     async with context.readings:
         pace = ReadingPace(request.deadline)
@@ -95,7 +95,7 @@ async def states_of(context: Context, request: Request) -> Response:
                 break
     return Response(
         _encode(States(request.spacecraft_id, start, end, reading.is_done, reading.found)),
-        None if reading.is_done else pagination.written(StatesCursor(*reading.position)),
+        None if reading.is_done else pagination.written(StatesCursor(*reading.position), request.listing),
         is_cut=reading.is_full,
     )
 

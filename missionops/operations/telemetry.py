@@ -55,7 +55,7 @@ async def list_newest(context: Context, request: Request) -> Response:
     """Snapshots, newest first."""
     wanted: SnapshotListRequest = request.request
     between = request_parsing.between(wanted.start, wanted.end)
-    before = pagination.read(wanted.cursor, TimeCursor)
+    before = pagination.read(wanted.cursor, TimeCursor, request.listing)
     async with context.database.transaction() as connection:
         rows = telemetry.newest(
             connection, request.spacecraft_id, between, before, wanted.limit + 1, names=context.parameter_names
@@ -76,7 +76,7 @@ async def list_newest(context: Context, request: Request) -> Response:
             )
             async for row in rows
         )
-        return await pagination.page(items, wanted.limit, request.max_bytes)
+        return await pagination.page(request, items, wanted.limit)
 
 
 class AnalyzeRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -103,7 +103,7 @@ async def analyze(context: Context, request: Request) -> Response:
     if (wanted.start is None) != (wanted.end is None):
         raise refused("to" if wanted.end is None else "from", "is required: give from and to, or neither")
     between = request_parsing.between(wanted.start, wanted.end)  # refused even where there is nothing to judge
-    reached = pagination.read(wanted.cursor, _AnalysisCursor)
+    reached = pagination.read(wanted.cursor, _AnalysisCursor, request.listing)
     config = await context.limits.current(context.database, request.spacecraft_id)
     if config is None:
         return Response(b"[]")
@@ -119,9 +119,9 @@ async def analyze(context: Context, request: Request) -> Response:
             rows = telemetry.oldest_from(
                 connection, request.spacecraft_id, between, cursor, _SCANNED + 1, names=context.parameter_names
             )
-        response = await pagination.page(analysis.items(rows), pagination.MAX_ITEMS, request.max_bytes)
+        response = await pagination.page(request, analysis.items(rows), pagination.MAX_ITEMS)
     if response.cursor is None and analysis.unseen:
-        return response._replace(cursor=pagination.written(analysis.unseen))
+        return response._replace(cursor=pagination.written(analysis.unseen, request.listing))
     return response
 
 

@@ -6,11 +6,13 @@ that no double holds or whose names are in no parameter set; texts and booleans 
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
 
 from missionops.domain import timestamp
+from missionops.domain.number import LARGEST_EXACT
 from missionops.domain.series import Bucket, VersionSpan
 from missionops.store.database import Connection
 from missionops.store.telemetry import Cursor
@@ -105,9 +107,18 @@ _EXTREMES = """min("timestamp") FILTER (WHERE v{i} = min{i}), min("timestamp") F
     (array_agg(v{i} ORDER BY id DESC) FILTER (WHERE "timestamp" = last{i} AND v{i} IS NOT NULL))[1]"""
 _BEFORE_SUMS, _SUMS_EACH, _EXTREMES_EACH = 3, 6, 3
 
+# The numbers of one parameter that a double rounds to an extreme or to the last of a bucket: for each when it came
+# first, when last, and in which snapshot that was.
+_EXACT = """
+SELECT bucket, v{one}, o{one} #>> '{{}}', min("timestamp"), max("timestamp"),
+    (array_agg(id ORDER BY "timestamp" DESC, id DESC))[1]
+FROM sample WHERE (bucket, v{one}) IN (SELECT * FROM unnest({starts}::timestamptz[], {doubles}::float8[]))
+GROUP BY 1, 2, 3
+"""
+
 _VERSIONS = """
 SELECT bucket, config_version, {spans} FROM sample
-GROUP BY bucket, config_version HAVING bucket = ANY ({mixed}) ORDER BY bucket, config_version
+GROUP BY bucket, config_version HAVING bucket = ANY ({starts}) ORDER BY bucket, config_version
 """
 _SPANS = """min("timestamp") FILTER (WHERE v{i} IS NOT NULL), max("timestamp") FILTER (WHERE v{i} IS NOT NULL)"""
 
@@ -139,6 +150,7 @@ async def buckets(connection: Connection, wanted: Wanted, where: Positions, afte
             if sums[0] or sums[5]:
                 extremes = row[_BEFORE_SUMS + size * _SUMS_EACH + 1 + index * _EXTREMES_EACH :][:_EXTREMES_EACH]
                 found[number] = _bucket(sums, extremes, version)
+    await _make_exact(connection, wanted, arguments, portion.buckets)
     if mixed:
         query = _filled(_SAMPLES + _VERSIONS, size, spans=_SPANS)
         for start, version, *times in await connection.fetch(query, *arguments, mixed):
@@ -157,6 +169,29 @@ async def buckets(connection: Connection, wanted: Wanted, where: Positions, afte
     return portion
 
 
+async def _make_exact(
+    connection: Connection, wanted: Wanted, arguments: Sequence[object], portion: Sequence[Mapping[int, Bucket]]
+) -> None:
+    """Put the integers that no double holds in place of the doubles that they were rounded to."""
+    for index, found in enumerate(portion):
+        large = {number: one for number, one in found.items() if max(-one.min, one.max) >= LARGEST_EXACT}
+        if not large:
+            continue
+        query = _filled(_SAMPLES + _EXACT.replace("{one}", str(index + 1)), len(portion))
+        rounded = [(number, value) for number, one in large.items() for value in (one.min, one.max, one.last)]
+        starts = [timestamp.from_microseconds(number * wanted.step) for number, _ in rounded]
+        reported: dict[tuple[int, float], list[tuple[float, int, tuple[int, str]]]] = {}
+        for row in await connection.fetch(query, *arguments, starts, [value for _, value in rounded]):
+            start, first_at, last_at = map(timestamp.to_microseconds, (row[0], row[3], row[4]))
+            value = row[1] if row[2] is None else msgspec.json.decode(row[2])
+            reported.setdefault((start // wanted.step, row[1]), []).append((value, first_at, (last_at, row[5])))
+        for number, one in large.items():
+            lows, highs, lasts = (reported[number, value] for value in (one.min, one.max, one.last))
+            one.min, one.min_at, _ = min(lows)
+            one.max, one.max_at, _ = min(highs, key=lambda high: (-high[0], high[1]))
+            one.last, _, (one.last_at, _) = max(lasts, key=itemgetter(2))
+
+
 def _arguments(wanted: Wanted, where: Positions, after: Cursor, count: int) -> tuple[object, ...]:
     step = timedelta(microseconds=wanted.step)
     return (
@@ -171,7 +206,7 @@ def _filled(query: str, size: int, **more: str) -> str:
         name: ", ".join(text.format(i=i + 1, argument=_FIRST_ARRAY + i) for i in range(size))
         for name, text in (_OF_ONE | more).items()
     }
-    return query.format(**filled, mixed=f"${_FIRST_ARRAY + size}")
+    return query.format(**filled, starts=f"${_FIRST_ARRAY + size}", doubles=f"${_FIRST_ARRAY + size + 1}")
 
 
 def _bucket(sums: Sequence[Any], extremes: Sequence[Any], version: int | None) -> Bucket:

@@ -3,9 +3,12 @@
 import csv
 import re
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import NamedTuple
 
 import msgspec
+
+from missionops.wire.text import NOT_UTF8
 
 _TIME_COLUMNS = ("timestamp", "time", "utc", "datetime")
 _DELIMITERS = (",", ";", "\t")
@@ -26,7 +29,11 @@ class Row(NamedTuple):
 
 def is_header(line: bytes) -> bool:
     """Whether a file's first line is the header of CSV: several columns, one of which may hold the time."""
-    names = _cells(line.decode("utf-8", "replace"))
+    text = line.decode("utf-8", "replace").partition("\r")[0]
+    try:
+        names = _names(next(csv.reader([text], delimiter=_delimiter(text), skipinitialspace=True), []))
+    except csv.Error:
+        return False
     return len(names) > 1 and _time_column(names) is not None
 
 
@@ -45,25 +52,29 @@ class Table:
     def rows(self, chunks: Iterable[list[tuple[bytes, str | None]]]) -> Iterator[list[Row]]:
         """The rows of each chunk of lines, each with the reason why it cannot be read, if there is one."""
         lines = self._lines(chunks)
-        header = next((line for line in lines if line.strip()), "")
-        names, above = _cells(header), self._number
-        time = self._time(names)
-        if isinstance(time, str):
-            yield [Row(above, b"", time)]
-            return
-        reader, found = csv.reader(lines, delimiter=_delimiter(header), skipinitialspace=True), list[Row]()
+        first = next((line for line in lines if line.strip()), "")
+        above = self._number - 1
+        reader = csv.reader(chain([first], lines), delimiter=_delimiter(first), skipinitialspace=True)
+        found = list[Row]()
         try:
+            names = _names(next(reader, []))
+            time = self._unreadable(0, self._number) or self._time(names)
+            if isinstance(time, str):
+                yield [Row(above + 1, b"", time)]
+                return
+            last = self._number
             for cells in reader:
                 line = above + reader.line_num
-                if reason := self._bad.pop(line, None):
+                if reason := self._unreadable(last, line):
                     found.append(Row(line, b"", reason))
                 elif any(cells):
                     found.append(self._row(line, names, time, cells))
+                last = line
                 if not self._left:
                     yield found
                     found = []
         except csv.Error as error:
-            found.append(Row(above + reader.line_num, b"", f"the CSV cannot be read from here on ({error})"))
+            found.append(Row(above + reader.line_num, b"", f"the CSV cannot be read from here on ({_in_words(error)})"))
         yield found
 
     def _lines(self, chunks: Iterable[list[tuple[bytes, str | None]]]) -> Iterator[str]:
@@ -74,16 +85,25 @@ class Table:
                 self._number += 1
                 if fault:
                     self._bad[self._number] = fault
-                yield line.decode("utf-8", "replace") + "\n"
+                try:
+                    yield line.decode() + "\n"
+                except UnicodeDecodeError:
+                    self._bad[self._number] = NOT_UTF8
+                    yield line.decode("utf-8", "replace") + "\n"
+
+    def _unreadable(self, last: int, line: int) -> str | None:
+        """Why a row cannot be read whose lines are those after `last` up to `line`."""
+        reasons = [self._bad.pop(number) for number in range(last + 1, line + 1) if number in self._bad]
+        return reasons[0] if reasons else None
 
     def notes(self) -> list[str]:
-        """What should be known of what was sent."""
-        said = []
+        """What the sender should know of what was read, a sentence each."""
+        found = []
         if self._texts:
-            said.append(f"Sent as text, which no limit judges: {', '.join(self._texts)}.")
+            found.append(f"Sent as text, which no limit judges: {', '.join(self._texts)}.")
         if self._has_nameless:
-            said.append("A column without a name was left out.")
-        return said
+            found.append("A column without a name was left out.")
+        return found
 
     def _time(self, names: list[str]) -> int | str:
         """Which column holds the time, or why the table cannot be read."""
@@ -101,7 +121,7 @@ class Table:
 
     def _row(self, line: int, names: list[str], time: int, cells: list[str]) -> Row:
         if len(cells) != len(names):
-            return Row(line, b"", f"the row and the header have not as many cells: {len(cells)} and {len(names)}")
+            return Row(line, b"", f"the row has {len(cells)} cells and the header {len(names)}")
         parameters = {}
         for name, cell in zip(names, cells, strict=True):
             if name and name != names[time] and (value := _value(cell.strip())) is not None:
@@ -134,5 +154,9 @@ def _delimiter(header: str) -> str:
     return max(_DELIMITERS, key=header.count)
 
 
-def _cells(line: str) -> list[str]:
-    return [cell.strip() for cell in next(csv.reader([line], delimiter=_delimiter(line), skipinitialspace=True), [])]
+def _names(header: Iterable[str]) -> list[str]:
+    return [name.strip() for name in header]
+
+
+def _in_words(error: csv.Error) -> str:
+    return "its lines end in CR alone: write LF or CRLF" if "new-line" in str(error) else str(error)

@@ -1,7 +1,7 @@
 """Files of snapshots cut into the snapshots' own texts, whatever form the file has, in bounded memory.
 
 Known forms: newline-delimited JSON; JSON arrays; objects over several lines; CSV with a header; each in UTF-8, with or
-without a byte order mark, or in UTF-16.
+without a byte order mark, or in UTF-16 or UTF-32 with one.
 """
 
 import codecs
@@ -11,7 +11,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from missionops.wire import csv_snapshots
-from missionops.wire.text import utf8, utf16
+from missionops.wire.text import compression, utf8, wide_codec
 
 MAX_TEXT = 8 * 1024 * 1024
 """NATS servers take 1 MB by default, and never should be told to take more than this."""
@@ -57,6 +57,9 @@ class SnapshotFile:
             lines += head.count(b"\n")
             head = chunk
         start = head.lstrip(_WHITE_SPACE)
+        if packed := compression(start):
+            yield [Piece(lines + 1, b"", f"the file is {packed}, which has to be unpacked first")]
+            return
         if start.startswith(b"["):
             self.unit = "item"
             yield from _cut(chain([start], chunks))
@@ -81,12 +84,12 @@ class SnapshotFile:
     def _decoded(self) -> Iterator[bytes]:
         """The chunks as UTF-8 without a mark before it."""
         head = next(self._chunks, b"")
-        codec = utf16(head)
+        codec = wide_codec(head)
         if codec is None:
             yield utf8(head)
             yield from self._chunks
             return
-        self.notes.append("The file is UTF-16 text; it was read as such, and had better be UTF-8.")
+        self.notes.append(f"The file is {codec[:6].upper()} text; it was read as such, and had better be UTF-8.")
         decoder = codecs.getincrementaldecoder(codec)("replace")
         for chunk in chain([head], self._chunks):
             yield decoder.decode(chunk).encode("utf-8", "replace")

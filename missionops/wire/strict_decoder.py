@@ -18,7 +18,7 @@ from missionops.domain.parameter_set import Value
 from missionops.domain.snapshot import Snapshot
 from missionops.wire import no_value
 from missionops.wire.fault import Faulty, shown
-from missionops.wire.text import utf16
+from missionops.wire.text import compression, why_not_json, wide_codec
 
 MAX_ID = 128
 
@@ -231,7 +231,7 @@ def _malformed(field: str, body: bytes, codec: Codec, error: Exception) -> Fault
             return Faulty("malformed", f"{field}: a string holds half of a surrogate pair")
         except (ValueError, RecursionError):
             pass  # it is as msgspec says
-    return Faulty("malformed", f"{field}: not {codec.name}: {error}")
+    return Faulty("malformed", f"{field}: not {codec.name}: {why_not_json(error)}")
 
 
 def _malformed_body(body: bytes, codec: Codec, error: Exception) -> Faulty:
@@ -247,8 +247,10 @@ def _malformed_body(body: bytes, codec: Codec, error: Exception) -> Faulty:
                 "body: not JSON: it looks like MessagePack, which has to come with the header "
                 "Content-Type: application/msgpack",
             )
-    if utf16(body):
-        return Faulty("malformed", "body: not JSON: it looks like UTF-16 text, and JSON is UTF-8")
+    if codec_name := wide_codec(body):
+        return Faulty("malformed", f"body: not JSON: it looks like {codec_name[:6].upper()} text, and JSON is UTF-8")
+    if packed := compression(body):
+        return Faulty("malformed", f"body: not JSON: it looks like {packed}, which has to be unpacked first")
     plain = no_value.as_text(body)  # as long as the body: the byte that the error names is the body's
     try:
         codec.parts(plain)

@@ -59,6 +59,7 @@ FORMS = {
     "byte-order-mark": b"\xef\xbb\xbf" + LINES.encode(),
     "utf-16": LINES.encode("utf-16"),
     "utf-16-without-mark": LINES.encode("utf-16-le"),
+    "utf-32": LINES.encode("utf-32"),
     "pretty-printed-objects": "\n".join(json.dumps(each, indent=2) for each in WHOLE).encode(),
     "pretty-printed-array": json.dumps(WHOLE, indent=2).encode(),
     "two-arrays": "\n".join(json.dumps([each]) for each in WHOLE).encode(),
@@ -75,7 +76,7 @@ def test_every_form_is_taken_whole(
     assert done.code == 0, done
     assert done.out.startswith("2 sent, 2 acknowledged, 0 refused")
     assert done.out.rstrip().endswith(f"FORM-{form} 2")
-    assert ("UTF-16" in done.err) == form.startswith("utf-16")
+    assert ("The file is UTF-" in done.err) == form.startswith("utf-")
     assert stored(f"FORM-{form}", 2) == WHOLE
 
 
@@ -109,6 +110,34 @@ def test_the_column_of_the_time_can_be_named_and_the_delimiter_is_found(
     (bad,) = [line for line in publish(b"a,b\n1,2\n", "CSV-2", name="x.csv").err.splitlines() if "refused" in line]
     assert "--time-column" in bad
     assert "(a, b)" in bad
+
+
+NEARLY_CSV = {
+    "old-mac": (f"time,a\r{TIME},1\r".encode(), "its lines end in CR alone: write LF or CRLF"),
+    "latin-1-header": (f"time,Empfänger\n{TIME},1\n".encode("latin-1"), "it is not UTF-8 text (line 1)"),
+    "zip": (b"PK\x03\x04" + bytes(100), "the file is zip, which has to be unpacked first"),
+    "gzip-in-gzip": (gzip.compress(gzip.compress(b"time,a\n")), "the file is gzip, which has to be unpacked first"),
+}
+
+
+@pytest.mark.parametrize("form", NEARLY_CSV)
+@pytest.mark.parametrize("name", ["x.csv", "x.txt"])
+def test_what_is_nearly_csv_is_one_sentence(form: str, name: str, publish: Callable[..., Done]) -> None:
+    content, sentence = NEARLY_CSV[form]
+    if form != "latin-1-header" or name == "x.csv":
+        done = publish(content, "CSV-4", name=name)
+        assert (done.code, done.out.startswith("0 sent, 0 acknowledged, 1 refused")) == (1, True)
+        assert sentence in done.err
+
+
+def test_rows_that_are_not_utf_8_are_refused_and_names_and_texts_go_over_several_lines(
+    publish: Callable[..., Done], stored: Callable[[str, int], list[dict[str, Any]]]
+) -> None:
+    rows = ['time,"a\nb",mode', f"{TIME},1,OK", f'{TIME},2,"\nüber"', "2031-03-05T13:00:01Z,3,OK"]
+    done = publish("\n".join(rows).encode("latin-1"), "CSV-5", name="x.csv")
+    assert done.code == 1
+    assert "1 refused: it is not UTF-8 text (line 5)" in done.err
+    assert stored("CSV-5", 2) == [snapshot(0, mode="OK", **{"a\nb": 1}), snapshot(1, mode="OK", **{"a\nb": 3})]
 
 
 def test_a_row_that_is_cut_off_is_refused_and_the_others_are_taken(publish: Callable[..., Done]) -> None:
@@ -180,11 +209,19 @@ def test_nothing_in_a_file_is_said(place: Place, up: Up, content: str) -> None:
 
 
 def test_what_looks_like_a_number_and_is_sent_as_text_is_said(place: Place, up: Up) -> None:
-    done = place.run("publish", "TEXT-1", "--param", "temp=71,5", "--param", "n=7", "--server", up.nats)
+    values = ("temp=71,5", "minus=\u22125", "padded= 5", "nan=nan", "n=7", "null=null", "none=NaN", "mode=nano")
+    parameters = [word for value in values for word in ("--param", value)]
+    done = place.run("publish", "TEXT-1", *parameters, "--server", up.nats)
     assert done.code == 0
-    assert "text" in done.err
-    assert "temp" in done.err
-    assert " n " not in done.err
+    texts = "temp ('71,5'), minus ('\u22125'), padded (' 5'), nan ('nan')"
+    assert done.err.strip() == f"Sent as text, which no limit judges: {texts}."
+
+
+def test_null_and_nan_are_no_value(place: Place, up: Up, stored: Callable[[str, int], list[dict[str, Any]]]) -> None:
+    parameters = ("--param", "a=null", "--param", "b=NaN", "--param", "c=-Infinity", "--param", "d=1")
+    assert place.run("publish", "TEXT-2", *parameters, "--server", up.nats).code == 0
+    [found] = stored("TEXT-2", 1)
+    assert found["parameters"] == {"a": None, "b": None, "c": None, "d": 1}
 
 
 MEASURE = """

@@ -98,6 +98,11 @@ def test_a_spacecraft_nobody_knows_is_said(place: Place, up: Up) -> None:
         done = place.run(*command, "--server", up.nats)
         assert (done.code, done.out) == (1, "")
         assert "No spacecraft nope is known" in done.sentence
+    lists = ("list-telemetry", "list-anomalies", "list-alarms", "list-events", "latest", "series temp", "states mode")
+    for words in map(str.split, lists):
+        done = place.run(words[0], "nope", *words[1:], "--server", up.nats)
+        assert done.code == 0
+        assert "No spacecraft nope is known" in done.err
 
 
 def test_an_analysis_that_finds_nothing_says_why(place: Place, up: Up) -> None:

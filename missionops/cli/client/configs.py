@@ -18,7 +18,7 @@ from missionops.cli.output import config_changes, tables, terminal
 from missionops.domain import config_document, limits, number
 from missionops.domain.checks.limit import NAMES
 from missionops.domain.rule_document import OFF
-from missionops.wire.text import utf8, utf16
+from missionops.wire.text import utf8, why_not_json, wide_codec
 
 T = TypeVar("T")
 
@@ -90,12 +90,12 @@ def read(file: Path) -> bytes:
     """The JSON in a file, as UTF-8 without a mark before it."""
     document = files.read(file)
     try:
-        if codec := utf16(document):
+        if codec := wide_codec(document):
             document = document.decode(codec).encode()
         document = utf8(document)
         msgspec.json.decode(document)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise errors.InvalidRequest(f"{files.name(file)} is not JSON: {error}.") from None
+        raise errors.InvalidRequest(f"{files.name(file)} is not JSON: {why_not_json(error)}.") from None
     return document
 
 

@@ -13,25 +13,26 @@ from missionops.cli.output import terminal
 from missionops.wire import decoder
 from missionops.wire.fault import Fault
 
-_LITERAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?|true|false")
+_LITERAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?|true|false|null|NaN|-?Infinity")
+# 71,5 or 99C was probably meant as a number, and nan as no value.
+_NO_PLAIN_TEXT = re.compile(
+    r"\s*[+\-\u2212]?[.,]?\d.*|\s*([+-]?(nan|inf|infinity)|true|false|null|none)\s*", re.IGNORECASE
+)
 
 
 def encode(spacecraft_id: str, values: Mapping[str, str], timestamp: str | None, snapshot_id: str | None) -> bytes:
-    """The snapshot's body, which the service will take: numbers, true and false as in JSON, all else as strings."""
+    """The snapshot's body, which the service will take: what a snapshot in JSON may hold, all else as strings."""
     snapshot: dict[str, object] = {
         "timestamp": timestamp or datetime.now(UTC).isoformat().replace("+00:00", "Z"),
         "parameters": {
             name: msgspec.Raw(text.encode()) if _LITERAL.fullmatch(text) else text for name, text in values.items()
         },
     }
-    # 71,5 or 99C was probably meant as a number.
     texts = [
         f"{name} ({text!r})"
         for name, text in values.items()
-        if re.match(r"[+-]?[.,]?[0-9]", text) and not _LITERAL.fullmatch(text)
+        if _NO_PLAIN_TEXT.fullmatch(text) and not _LITERAL.fullmatch(text)
     ]
-    if texts:
-        terminal.note(f"Sent as text, which no limit judges: {terminal.printable(', '.join(texts))}.")
     if snapshot_id is not None:
         snapshot["id"] = snapshot_id
     try:
@@ -41,6 +42,8 @@ def encode(spacecraft_id: str, values: Mapping[str, str], timestamp: str | None,
     [decoded] = decoder.decode(spacecraft_id, body)
     if isinstance(decoded, Fault):
         raise errors.InvalidRequest(f"Not published: {decoded.reason}.")
+    if texts:
+        terminal.note(f"Sent as text, which no limit judges: {terminal.printable(', '.join(texts))}.")
     return body
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from missionops.cli.client import alarms
+from missionops.cli.client import alarms, nothing_found
 from missionops.cli.commands import options
 from missionops.cli.commands.show import show
 from missionops.cli.output import alarm_tables, terminal
@@ -70,9 +70,9 @@ def acknowledge(
         identifiers = list(revisions)
         if not identifiers:
             terminal.note(f"No alarm of {spacecraft_id} waits for that.")
+            nothing_found.explain(service, spacecraft_id)
             return
-    said = {"comment": comment, "by": by or user()}
-    found = alarms.acknowledge(service, spacecraft_id, identifiers, revisions, said)
+    found = alarms.acknowledge(service, spacecraft_id, identifiers, revisions, {"comment": comment, "by": by or user()})
     show(msgspec.json.encode(found), as_json, alarm_tables.acknowledged)
     if len(revisions) == alarms.MOST:
         terminal.note("There may be more that wait: do it again.")

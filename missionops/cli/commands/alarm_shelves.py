@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from missionops.cli.client import nothing_found
 from missionops.cli.commands import options, times
 from missionops.cli.commands.alarm_actions import By, user
 from missionops.cli.commands.show import show, show_list
@@ -57,6 +58,7 @@ def shelve(
         terminal.result(f"{alarm_tables.covered(shelf)}: shelved until {until} UTC; alarms hidden: {shelf['hiding']:,}")
 
     show(service.request(f"missionops.alarms.shelve.{spacecraft_id}", request), as_json, render)
+    nothing_found.explain(service, spacecraft_id)
 
 
 def unshelve(
@@ -85,6 +87,7 @@ def unshelve(
         )
 
     show(service.request(f"missionops.alarms.unshelve.{spacecraft_id}", request), as_json, render)
+    nothing_found.explain(service, spacecraft_id)
 
 
 def list_shelves(*, as_json: options.Json = False, service: options.Server = options.DEFAULT_SERVER) -> None:

@@ -3,9 +3,10 @@
 from functools import partial
 from typing import Annotated
 
+import msgspec
 import typer
 
-from missionops.cli.client import alarms
+from missionops.cli.client import alarms, nothing_found
 from missionops.cli.commands import options, times
 from missionops.cli.commands.show import show, show_list
 from missionops.cli.output import alarm_tables
@@ -84,7 +85,10 @@ def list_alarms(
         }  # fmt: skip
         are_some = any(value for name, value in request.items() if name != "limit")
         render = partial(alarm_tables.standing, are_some=are_some)
-        show(service.request("missionops.alarms.active", request), as_json, render)
+        reply = service.request("missionops.alarms.active", request)
+        show(reply, as_json, render)
+        if not msgspec.json.decode(reply)["items"]:
+            nothing_found.explain(service, spacecraft_id)
         return
     filters = {
         "state": state, "minSeverity": min_severity, "parameter": parameter, "check": check, "q": search, "from": start,
@@ -93,7 +97,10 @@ def list_alarms(
     subject = f"missionops.alarms.list.{spacecraft_id}" if spacecraft_id else "missionops.alarms.search"
     whose = f"of {spacecraft_id} " if spacecraft_id else ""
     render = partial(alarm_tables.alarms, with_spacecraft=spacecraft_id is None)
-    show_list(service.list(subject, filters, at_most=limit), as_json, render, f"No alarms {whose}are stored for that.")
+    found = service.list(subject, filters, at_most=limit)
+    show_list(found, as_json, render, f"No alarms {whose}are stored for that.")
+    if not found.items:
+        nothing_found.explain(service, spacecraft_id)
 
 
 def show_alarm(
@@ -128,3 +135,4 @@ def alarm_statistics(
     request = {"from": start or times.start("-7d"), "to": end or times.end("now")}
     of_one = f".{spacecraft_id}" if spacecraft_id else ""
     show(service.request(f"missionops.alarms.statistics{of_one}", request), as_json, alarm_tables.statistics)
+    nothing_found.explain(service, spacecraft_id)

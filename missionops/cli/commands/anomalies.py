@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from missionops.cli.client import nothing_found
 from missionops.cli.client.pagination import Pages
 from missionops.cli.commands import options
 from missionops.cli.commands.show import show_list
@@ -52,3 +53,5 @@ def list_anomalies(
     whose = f"of {spacecraft_id} " if spacecraft_id else ""
     render = partial(tables.anomalies, with_spacecraft=spacecraft_id is None)
     show_list(found, as_json, render, f"No anomalies {whose}are stored for that.")
+    if not found.items:
+        nothing_found.explain(service, spacecraft_id)

@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from missionops.cli.client import nothing_found
 from missionops.cli.commands import options
 from missionops.cli.commands.show import show, show_list
 from missionops.cli.output import tables, terminal
@@ -66,6 +67,8 @@ def list_events(
     nothing = "of no single spacecraft " if spacecraft_id == spacecraft.FLEET else f"of {spacecraft_id} "
     render = partial(tables.events, with_spacecraft=spacecraft_id is None)
     show_list(found, as_json, render, f"No events {nothing if spacecraft_id else ''}are recorded for that.")
+    if not found.items and spacecraft_id != spacecraft.FLEET:
+        nothing_found.explain(service, spacecraft_id)
 
 
 def record_event(

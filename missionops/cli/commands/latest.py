@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from missionops.cli.client import latest_values, loop
+from missionops.cli.client import latest_values, loop, nothing_found
 from missionops.cli.client.service import Service
 from missionops.cli.commands import options, times
 from missionops.cli.commands.show import show
@@ -49,6 +49,7 @@ def show_latest(
         show(reply, as_json, latest.show)
     else:
         terminal.note(f"No telemetry of {spacecraft_id} is stored for that.")
+        nothing_found.explain(service, spacecraft_id)
 
 
 async def _watch(service: Service, spacecraft_id: str, request: Mapping[str, Any], *, as_json: bool) -> None:

@@ -7,7 +7,7 @@ import typer
 from missionops.cli.client.service import LOCAL, Service
 from missionops.cli.commands import times
 from missionops.cli.commands.parsing import SPACECRAFT_OPTION
-from missionops.domain import spacecraft
+from missionops.domain import dead_letter, spacecraft
 from missionops.domain.severity import Severity
 
 DEFAULT_LIMIT = 20
@@ -23,6 +23,11 @@ def checked_id(spacecraft_id: str | None) -> str | None:
 def checked_id_or_fleet(text: str | None) -> str | None:
     """The same for an event, which may belong to no single spacecraft (`_fleet`)."""
     return text if text == spacecraft.FLEET else checked_id(text)
+
+
+def checked_id_or_unknown(text: str | None) -> str | None:
+    """The same for a dead letter, whose telemetry may have named no spacecraft (`_unknown`)."""
+    return text if text == dead_letter.UNKNOWN else checked_id(text)
 
 
 Server = Annotated[
@@ -50,6 +55,14 @@ SomeSpacecraftOrFleet = Annotated[
         metavar="SPACECRAFT",
         callback=checked_id_or_fleet,
         help=f"Only this spacecraft, else all; {spacecraft.FLEET}: events that belong to no single spacecraft.",
+    ),
+]
+SomeSpacecraftOrUnknown = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="SPACECRAFT",
+        callback=checked_id_or_unknown,
+        help=f"Only this spacecraft, else all; {dead_letter.UNKNOWN}: telemetry whose subject named no spacecraft.",
     ),
 ]
 SomeSpacecraftId = Annotated[

@@ -19,7 +19,7 @@ _Parameters = Annotated[
         "--param",
         "-p",
         metavar="NAME=VALUE",
-        help="One parameter; repeat it for more. VALUE is a JSON number, true or false, else a string.",
+        help="One parameter; repeat it for more. VALUE is as in JSON, NaN included; what is not is a string.",
     ),
 ]
 _Timestamp = Annotated[

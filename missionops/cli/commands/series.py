@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from missionops.cli.client import range_pages
+from missionops.cli.client import nothing_found, range_pages
 from missionops.cli.commands import options, times
 from missionops.cli.output import series, terminal
 
@@ -58,3 +58,4 @@ def show_series(
         series.show(found)
         if not any(map(series.size, found["series"])):
             terminal.note(f"No numbers of {spacecraft_id} are stored for that.")
+            nothing_found.explain(service, spacecraft_id)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from missionops import errors
-from missionops.cli.client import loop, pagination
+from missionops.cli.client import loop, nothing_found, pagination
 from missionops.cli.client.pagination import Pages
 from missionops.cli.client.service import Service
 from missionops.cli.commands import options
@@ -68,9 +68,7 @@ def status(
 
     def render(found: Any) -> None:
         if found["monitoring"] == "UNKNOWN":
-            raise errors.NotFound(
-                f"No spacecraft {spacecraft_id} is known: it sent no telemetry and is not registered."
-            )
+            raise errors.NotFound(nothing_found.unknown(spacecraft_id))
         tables.status(found)
 
     show(service.request(f"missionops.spacecraft.status.{spacecraft_id}"), as_json, render)

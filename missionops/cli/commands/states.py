@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from missionops.cli.client import range_pages
+from missionops.cli.client import nothing_found, range_pages
 from missionops.cli.commands import options, times
 from missionops.cli.output import tables, terminal
 
@@ -51,6 +51,7 @@ def show_states(
         tables.plain(("parameter", "from (UTC)", "to (UTC)", "value", "samples"), spans, right=("samples",))
     else:
         terminal.note(f"No texts and no booleans of {spacecraft_id} are stored for that.")
+        nothing_found.explain(service, spacecraft_id)
 
 
 def _time(text: Any) -> str:

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from missionops.cli.client import analysis, configs, loop, publish_file
-from missionops.cli.commands import options
+from missionops.cli.client import configs, loop, nothing_found, publish_file
+from missionops.cli.commands import options, times
 from missionops.cli.commands.show import show, show_list
 from missionops.cli.output import tables, terminal
 
@@ -40,6 +40,8 @@ def list_telemetry(
     request = {"from": start, "to": end}
     found = service.list(f"missionops.telemetry.list.{spacecraft_id}", request, at_most=limit)
     show_list(found, as_json, tables.telemetry, f"No telemetry of {spacecraft_id} is stored for that.")
+    if not found.items:
+        nothing_found.explain(service, spacecraft_id)
 
 
 def analyze_telemetry(
@@ -53,18 +55,20 @@ def analyze_telemetry(
 ) -> None:
     """Check stored telemetry against the limits in force now.
 
-    The newest --limit snapshots; or with --from and --to all between them, oldest first.
+    The newest --limit snapshots; or with --from or --to all of that time, oldest first.
 
       missionops analyze-telemetry --spacecraft-id SC-001 --limit 100
 
       missionops analyze-telemetry --spacecraft-id SC-001 --from 2025-01-01T00:00:00Z --to 2025-01-02T00:00:00Z
     """
+    if start or end:
+        start, end = start or times.start("1900-01-01"), end or times.end("2199-12-31")
     request = {"limit": limit, "from": start, "to": end}
     found = service.list(f"missionops.telemetry.analyze.{spacecraft_id}", request, by_limit=False)
     if as_json or found.items:
         show(found.body, as_json, tables.anomalies)
     if not as_json and not found.items:
-        terminal.note(analysis.why_nothing(service, spacecraft_id, start, end))
+        terminal.note(nothing_found.by_analysis(service, spacecraft_id, start, end))
     if not as_json and (unchecked := configs.unchecked(service, spacecraft_id)):
         terminal.note(terminal.printable(unchecked))
 

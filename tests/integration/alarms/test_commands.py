@@ -4,7 +4,9 @@ import asyncio
 import json
 
 import pytest
+from nats.aio.client import Client
 
+from missionops.app import Service
 from missionops.domain.severity import Severity
 from tests.stored_alarms import acknowledged, alarm
 
@@ -14,6 +16,12 @@ RED, BLUE = f"al_aa{'1' * 30}", f"al_bb{'2' * 30}"
 @pytest.fixture(autouse=True)
 def _alice(monkeypatch):
     monkeypatch.setenv("LOGNAME", "alice")
+
+
+@pytest.fixture(autouse=True)
+async def _known(service: Service, client: Client) -> None:
+    for spacecraft_id in ("SC-001", "SC-002"):
+        await client.request(f"missionops.spacecraft.register.{spacecraft_id}", timeout=5)
 
 
 @pytest.fixture
@@ -43,7 +51,8 @@ async def test_lists_say_what_stands_since_when_and_how_bad(run, monkeypatch):
     assert "until 2025-01-02 01:00:00" in out
     assert "There are more than these 1" in err
     code, out, err = await run("list-alarms", "SC-009")
-    assert (code, out, err) == (0, "", "No alarms of SC-009 are stored for that.\n")
+    assert (code, out) == (0, "")
+    assert err.startswith("No alarms of SC-009 are stored for that.\nNo spacecraft SC-009 is known")
     for wrong in (("SC-001", "--search", "x"), ("--standing", "--from", "-1d"), ("--subsystem", "EPS")):
         assert (await run("list-alarms", *wrong))[0] == 2
 
@@ -58,7 +67,9 @@ async def test_of_what_stands_some_may_be_asked_for(run):
     ):
         code, out, err = await run("list-alarms", *words, "--standing")
         ids = [word.rstrip(",") for word in out.split() if word.startswith("al_")]
-        assert (code, " ".join(ids), err) == (0, shown, "In all: 1 CRITICAL, 1 LOW active, 2 to acknowledge.\n")
+        assert (code, " ".join(ids)) == (0, shown)
+        assert err.startswith("In all: 1 CRITICAL, 1 LOW active, 2 to acknowledge.\n")
+        assert ("No spacecraft SC-009 is known" in err) == (words == ("SC-009",))
     _, out, err = await run("list-alarms", "--standing", "--limit", "1")
     assert out.count("al_") == 1
     assert err.startswith("These are the first 1 of 3: --limit shows more.\n")
@@ -124,6 +135,15 @@ async def test_a_comment(run, ask):
     assert (code, out, err) == (0, f"{BLUE}: comment 1 added\n", "")
     [found] = (await ask("get.SC-001", id=BLUE)).body["comments"]
     assert (found["by"], found["comment"]) == ("alice", "As last week")
+
+
+async def test_what_is_done_with_alarms_of_a_spacecraft_that_nobody_knows_says_so(run):
+    for words in (
+        ("shelve", "SC-009", "--for", "1h", "--reason", "Test"), ("unshelve", "SC-009"), ("alarm-statistics", "SC-009"),
+        ("acknowledge", "SC-009", "--all"),
+    ):  # fmt: skip
+        code, _, err = await run(*words)
+        assert (code, "No spacecraft SC-009 is known" in err) == (0, True), err
 
 
 @pytest.mark.usefixtures("several")

@@ -160,8 +160,25 @@ async def test_listings_are_tables_for_people_and_json_for_programs(client: Clie
         f"list-anomalies --spacecraft-id SC-001 {between} --limit 1 --json",
         "list-telemetry --spacecraft-id SC-404 --json",
         "list-anomalies --spacecraft-id SC-404",
+        "list-anomalies --spacecraft-id SC-001 --from now",
+        "analyze-telemetry --spacecraft-id SC-001 --from 2025-01-01T00:05:00Z --json",
+        "analyze-telemetry --spacecraft-id SC-001 --to 2025-01-01T00:05:00Z --json",
     )
-    listed, between_json, analyzed, analyzed_json, anomalies, two, timeline, first, nothing, none = told
+    (
+        listed,
+        between_json,
+        analyzed,
+        analyzed_json,
+        anomalies,
+        two,
+        timeline,
+        first,
+        nothing,
+        unknown,
+        none,
+        later,
+        earlier,
+    ) = told
     assert [line[:2] for line in listed.lines[2:]] == [["2025-01-01", "00:08:00"], ["2025-01-01", "00:07:00"]]
     assert listed.lines[2][2:] == ['mode="CRUISE"', "temp=46"]
     assert "more" in listed.err
@@ -177,7 +194,11 @@ async def test_listings_are_tables_for_people_and_json_for_programs(client: Clie
     assert [found["timestamp"][14:16] for found in timeline.json] == ["02", "05"]
     assert first.json == timeline.json[:1]
     assert nothing.json == []
-    assert (none.code, none.out, none.err) == (0, "", "No anomalies of SC-404 are stored for that.\n")
+    assert (unknown.code, unknown.out) == (0, "")
+    assert unknown.err.startswith("No anomalies of SC-404 are stored for that.\nNo spacecraft SC-404 is known")
+    assert (none.code, none.out, none.err) == (0, "", "No anomalies of SC-001 are stored for that.\n")
+    assert [found["timestamp"][14:16] for found in later.json] == ["05", "08"]
+    assert [found["timestamp"][14:16] for found in earlier.json] == ["02", "05"]
 
 
 async def test_more_than_one_answer_holds_is_followed_up_to_the_limit(client: Client, commands: Commands) -> None:
@@ -197,7 +218,9 @@ async def test_what_the_service_refuses_is_one_sentence(commands: Commands) -> N
         "analyze-telemetry --spacecraft-id SC-001 --from 2025-01-01T00:00:00Z",
         "dead-letters show 1",
     )
-    for done, part in zip(told, ("to must not be before from", "to is required", "no dead letter 1."), strict=True):
+    for done, part in zip(
+        told, ("to must not be before from", "No spacecraft SC-001 is known", "no dead letter 1."), strict=True
+    ):
         assert done.ends_with_one_sentence(part), done
 
 
@@ -394,6 +417,10 @@ async def test_all_letters_are_replayed_once_and_what_cannot_be_stays(client: Cl
     assert "Letter 4 cannot be replayed: the subject that it came on names no spacecraft." in done.err
     await until_letters(client, 3)
     assert [letter["sequence"] for letter in (await commands.run("dead-letters", "list", "--json")).json] == [6, 4, 3]
+    of_none = await commands.run("dead-letters", "list", "_unknown", "--json")
+    assert [letter["sequence"] for letter in of_none.json] == [4]
+    of_another = await commands.run("dead-letters", "list", "SC-404")
+    assert of_another.err.startswith("There are no dead letters of SC-404.\nNo spacecraft SC-404 is known")
 
 
 async def test_more_letters_than_one_request_has_time_for_are_replayed(

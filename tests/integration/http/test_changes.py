@@ -13,6 +13,7 @@ import pytest
 from missionops import app
 from missionops.domain.access import Role
 from missionops.http import change_stream
+from missionops.operations import pagination
 from missionops.settings import Settings
 from tests.wait import PATIENCE, until_async
 
@@ -99,10 +100,14 @@ async def test_a_cursor_continues_without_a_gap(service, clients, client):
 
 async def test_a_cursor_of_another_instance_begins_anew(service, clients):
     http = clients.showing(None)
-    async with following(http, after="WyJvdGhlciIsMV0=") as stream:
+    async with following(http, after=pagination.written(("other", 1), "changes")) as stream:
         assert (await stream.next())["event"] == "reset"
     refused = await http.get("/changes", params={"after": "nonsense"})
     assert (refused.status_code, refused.json()["error"]["details"][0]["path"]) == (400, "cursor")
+    misspelled = await http.get("/changes", params={"cursor": "WyJvdGhlciIsMV0="})
+    assert (misspelled.status_code, misspelled.json()["error"]["message"]) == (
+        400, "cursor is no field of this request"
+    )  # fmt: skip
 
 
 async def test_a_standby_tells_of_what_the_owner_stores(service, settings, client):

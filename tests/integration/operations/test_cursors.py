@@ -21,7 +21,10 @@ pytestmark = pytest.mark.shared_service
 
 AT = "2025-01-01T00:00:00Z"
 RANGE = {"from": AT, "to": AT}
-REQUESTS: dict[str, dict[str, Any]] = {"anomalies.timeline": RANGE, "alarms.get": {"id": "al_1"}}
+REQUESTS: dict[str, dict[str, Any]] = {
+    "anomalies.timeline": RANGE, "alarms.get": {"id": "al_1"}, "telemetry.series": RANGE | {"parameters": ["t"]},
+    "telemetry.states": RANGE | {"parameters": ["t"]},
+}  # fmt: skip
 """By operation, where an empty one says nothing."""
 
 LISTINGS = [
@@ -49,9 +52,22 @@ PLACES = st.one_of(
     st.lists(PARTS, max_size=5), st.dictionaries(TEXTS, PARTS, max_size=2), PARTS,
 )  # fmt: skip
 CURSORS = st.one_of(
-    PLACES.map(lambda place: base64.urlsafe_b64encode(json.dumps(place).encode()).decode()),
-    st.binary(max_size=40).map(lambda text: base64.urlsafe_b64encode(text).decode()),
-    st.text(max_size=20),
+    st.binary(max_size=40).map(lambda text: base64.urlsafe_b64encode(text).decode()), st.text(max_size=20)
+)
+
+
+def listing(operation: Operation) -> str:
+    return operation.name + (" of SC-001" if operation.about_spacecraft else "")
+
+
+def forged(place: object, of: str) -> str:
+    return base64.urlsafe_b64encode(json.dumps([of, place]).encode()).decode()
+
+
+FORGED = st.sampled_from(LISTINGS).flatmap(
+    lambda operation: st.tuples(
+        st.just(operation), st.one_of(CURSORS, PLACES.map(lambda place: forged(place, listing(operation))))
+    )
 )
 
 
@@ -66,11 +82,12 @@ async def http(service: Service, client: Client):
         yield found
 
 
-@given(operation=st.sampled_from(LISTINGS), cursor=CURSORS)
+@given(FORGED)
 @settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 async def test_a_forged_cursor_is_refused_or_a_place(
-    http: httpx.AsyncClient, client: Client, operation: Operation, cursor: str
+    http: httpx.AsyncClient, client: Client, cursor_for: tuple[Operation, str]
 ):
+    operation, cursor = cursor_for
     request = REQUESTS.get(operation.name, {})
     subject = operation.subject.replace("*", "SC-001")
     body = json.dumps(request | {"cursor": cursor}).encode()
@@ -98,17 +115,41 @@ async def test_a_forged_cursor_is_refused_or_a_place(
     ],
 )  # fmt: skip
 async def test_what_no_row_holds_is_refused(http: httpx.AsyncClient, place: Any):
-    for path in ("/telemetry", "/events"):
-        query = {"spacecraftId": "SC-001", "cursor": base64.urlsafe_b64encode(json.dumps(place).encode()).decode()}
+    for path, name in (("/telemetry", "telemetry.list"), ("/events", "events.list")):
+        query = {"spacecraftId": "SC-001", "cursor": forged(place, f"{name} of SC-001")}
         answer = await http.get(path, params=query)
         assert (answer.status_code, answer.json()["error"]["details"][0]["path"]) == (400, "cursor"), answer.text
 
 
 @pytest.mark.parametrize("timestamp", ["1900-01-01T00:00:00Z", "2199-12-31T23:59:59.999999Z"])
 async def test_a_place_at_either_end_of_time_is_one(http: httpx.AsyncClient, timestamp: str):
-    cursor = pagination.written((datetime.fromisoformat(timestamp), "a"))
+    cursor = pagination.written((datetime.fromisoformat(timestamp), "a"), "telemetry.list of SC-001")
     answer = await http.get("/telemetry", params={"spacecraftId": "SC-001", "cursor": cursor})
     assert (answer.status_code, answer.json()) == (200, [])
+
+
+async def test_a_cursor_continues_its_own_listing_alone(http: httpx.AsyncClient, client: Client):
+    """One of telemetry reads as a place among events, too, and before all of them: there would seem to be none."""
+    for message in ("first", "second"):
+        event = {"type": "INFO", "severity": "LOW", "message": message, "timestamp": AT}
+        await client.request("missionops.events.record.SC-001", json.dumps(event).encode(), timeout=5)
+    first = await http.get("/events", params={"spacecraftId": "SC-001", "limit": 1, "from": AT, "to": AT})
+    cursor = first.headers["missionops-next-cursor"]
+    body = json.dumps({"cursor": cursor}).encode()
+    [second] = json.loads((await client.request("missionops.events.list.SC-001", body, timeout=5)).data)
+    assert {first.json()[0]["message"], second["message"]} == {"first", "second"}
+    refused = set()
+    for operation in LISTINGS:
+        for spacecraft_id in ("SC-001", "SC-002") if operation.about_spacecraft else ("",):
+            if (operation.name, spacecraft_id) in {("events.list", "SC-001"), ("alarms.get", spacecraft_id)}:
+                continue
+            request = REQUESTS.get(operation.name, {}) | {"cursor": cursor}
+            subject = operation.subject.replace("*", spacecraft_id)
+            answer = json.loads((await client.request(subject, json.dumps(request).encode(), timeout=5)).data)
+            message = f"cursor is none that this service gave out for {operation.name}"
+            assert answer["error"]["message"] == message + (f" of {spacecraft_id}" if spacecraft_id else "")
+            refused.add(operation.name)
+    assert {"events.list", "events.search", "telemetry.list", "telemetry.series", "fleet.status"} <= refused
 
 
 @pytest.mark.parametrize("limit", ["1.0", "1e0", "1E0", "1.5"])

@@ -119,6 +119,14 @@ async def test_some_parameters_are_asked_for_by_name(ask, store):
     assert await latest(ask, "nobody") == {}
 
 
+async def test_what_had_no_value_yet_is_left_out(ask, store):
+    history = [(START, {"a": 1, "b": None}), (START + timedelta(1), {"b": "x", "c": 3})]
+    spacecraft_id = await store(history)
+    assert set(await latest(ask, spacecraft_id)) == {"a", "b", "c"}
+    assert set(await latest(ask, spacecraft_id, at=START)) == {"a"}
+    assert await latest(ask, spacecraft_id, at=START - timedelta(1)) == {}
+
+
 async def test_a_rare_parameter_is_found_among_many_snapshots(ask, store, database):
     """One in a set of its own, one that has room in every snapshot, and one that has none in any set."""
     spacecraft_id = await store([(START - timedelta(days=1), {"often": 1.5, "sparse": 7})], names=["often", "sparse"])
@@ -158,7 +166,9 @@ async def test_of_what_was_reported_long_ago_the_roll_ups_say_where_it_is(ask, s
     assert datetime.fromisoformat(found["rare"]["timestamp"]) == START + timedelta(seconds=500)
     found = await latest(ask, spacecraft_id, at=START + timedelta(days=2))
     assert found["rare"]["value"] == 500
+    # Of 401 snapshots 64 are looked at: nobody can say that it had no value.
     assert (await latest(ask, spacecraft_id, at=START + timedelta(seconds=400)))["rare"]["value"] is None
+    assert set(await latest(ask, spacecraft_id, at=START + timedelta(seconds=40))) == {"often"}
 
 
 async def test_a_clock_that_is_ahead_or_reset_does_not_hide_what_is_new(ask, store, database):

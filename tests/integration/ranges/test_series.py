@@ -73,7 +73,7 @@ def joined(pages: Sequence[Any], index: int) -> dict[str, Any]:
             rows[number] = merged(rows.get(number), row)
         for t, value in zip(one.get("t", ()), one.get("value", ()), strict=True):
             number = round(t * 1e6) // round(step * 1e6)
-            rows[number] = merged(rows.get(number), [1, float(value), t, float(value), t, float(value)])
+            rows[number] = merged(rows.get(number), [1, value, t, value, t, value])
         for severity, found in one["violations"].items():
             for place, count in found:
                 number = place if one["kind"] == "buckets" else round(one["t"][place] * 1e6) // round(step * 1e6)
@@ -126,14 +126,9 @@ def check(
         assert sorted(all_pages["rows"]) == sorted(buckets)
         for number, (count, low, low_at, high, high_at, last) in all_pages["rows"].items():
             values = [value for _, value in buckets[number]]
-            assert (count, low, high, last) == (
-                len(values),
-                min(map(float, values)),
-                max(map(float, values)),
-                float(values[-1]),
-            )
-            assert round(low_at * 1e6) == next(offset for offset, value in buckets[number] if float(value) == low)
-            assert round(high_at * 1e6) == next(offset for offset, value in buckets[number] if float(value) == high)
+            assert (count, low, high, last) == (len(values), min(values), max(values), values[-1])
+            assert round(low_at * 1e6) == next(offset for offset, value in buckets[number] if value == low)
+            assert round(high_at * 1e6) == next(offset for offset, value in buckets[number] if value == high)
         counted: dict[tuple[str, int], int] = {}
         for (offset, *_), severity in zip(samples, violations, strict=True):
             if severity:
@@ -159,7 +154,9 @@ def check_limits(found: Any, samples: Sequence[Any], origin: datetime) -> None:
 VALUES = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False),
     st.integers(-3, 12),
-    st.sampled_from([-0.0, 0.0, 5e-324, -1.7976931348623157e308, 2**53 + 1, 2**64 - 1, -(2**63)]),
+    st.sampled_from(
+        [-0.0, 0.0, 5e-324, -1.7976931348623157e308, 2**53, 2**53 + 1, 2.0**53, 2**64 - 1, 2**64 - 2, 2.0**64, -(2**63)]
+    ),
     st.sampled_from(["SAFE", "", True, False, None]),
 )
 OFFSETS = st.one_of(st.integers(0, 40), st.integers(0, 10**12))
@@ -297,6 +294,19 @@ async def test_a_cursor_that_holds_twenty_open_buckets_fits_into_a_url(ask, stor
     assert [one["count"] for one in pages[-1]["series"]] == [[40]] * 20
 
 
+async def test_a_cursor_continues_its_own_series_alone(ask, store, monkeypatch):
+    spacecraft_id = await store([(START + number * timedelta(seconds=1), {"a": number}) for number in range(40)])
+    monkeypatch.setattr(operation, "ReadingPace", Hurried)
+    request = {"parameters": ["a"], "start": START, "end": START + timedelta(1), "points": 1}
+    _, cursor = await ask.page("series", spacecraft_id, **request)
+    others = {"parameters": ["b"], "start": START - timedelta(1), "end": START + timedelta(2), "points": 2}
+    for field, value in others.items():
+        found, _ = await ask.page("series", spacecraft_id, **request | {field: value}, cursor=cursor)
+        assert found["error"]["message"] == "cursor is of another request"
+    found, _ = await ask.page("series", spacecraft_id, **request, cursor=cursor)
+    assert "series" in found
+
+
 async def pages_over_http(url: str, query: dict[str, Any]) -> list[Any]:
     found, cursor = [], None
     async with httpx.AsyncClient(base_url=url, timeout=10) as http:
@@ -316,7 +326,23 @@ async def test_a_parameter_that_changes_its_type_is_in_both(ask, store):
     assert (found["value"], found["others"]) == ([1, 2.5, 2**64 - 1], 3)
     [page] = await ask.pages("series", spacecraft_id, parameters=["a"], start=START, end=START + timedelta(1), points=2)
     [found] = page["series"]
-    assert (found["count"], found["others"], found["max"]) == ([3], 3, [float(2**64)])
+    assert (found["count"], found["others"], found["max"]) == ([3], 3, [2**64 - 1])
+
+
+async def test_integers_that_no_double_holds_are_exact_in_buckets(ask, store):
+    """A counter of nanoseconds, of which a double would show the quarter of a microsecond."""
+    values = [
+        1_767_225_600_000_000_003,
+        1_767_225_600_000_000_001,
+        1_767_225_600_000_000_005,
+        1_767_225_600_000_000_002,
+    ]
+    spacecraft_id = await store([(START + number * US, {"a": value}) for number, value in enumerate(values)])
+    [page] = await ask.pages("series", spacecraft_id, parameters=["a"], start=START, end=START + timedelta(1), points=1)
+    [found] = page["series"]
+    assert [found[key] for key in ("min", "minAt", "max", "maxAt", "last")] == [
+        [values[1]], [1e-6], [values[2]], [2e-6], [values[3]]
+    ]  # fmt: skip
 
 
 async def test_ten_thousand_parameters_are_no_hindrance(ask, store):

@@ -95,7 +95,11 @@ def test_settings_that_are_refused(settings: dict[str, Any], path: str) -> None:
         ({"limits": {"bus_v": {"min": 6}}}, ["limits"]),
         ({"config": {"parameters": {"bus_v": {"critLow": 6}}}, "mission": "x"}, ["config"]),
         ({"parameters": {}, "bus_v": {"critLow": 6}}, ["bus_v"]),
-        ({"parameters": {"temp": {"warnLow": 1}}, "bus_v": {"critLow": 6}}, []),  # one with rules is the user's
+        ({"wheel": {"states": {"ON": "HIGH"}}, "a": {"change": {"per": "second", "crit": 2}}}, ["wheel", "a"]),
+        ({"bus_v": {"staleAfter": 60}, "rules": [{"name": "temp", "min": 6}]}, ["bus_v", "rules"]),
+        ({"parameters": {"temp": {"warnLow": 1}}, "bus_v": {"critLow": 6}}, ["bus_v"]),
+        ({"parameters": {"temp": {"warnLow": 1}}, "parameter": {"bus_v": {"staleAfter": 6}}}, ["parameter"]),
+        ({"parameters": {"temp": {"warnLow": 1}}, "params": {}, "orbit": {"min": 1}}, []),  # the user's, beside rules
         ({"mission": "x", "notes": {"pump": {"flow": 3}}, "orbit": {"altitude": 500}, "params": [1]}, []),
         ({}, []),
     ],

@@ -18,7 +18,7 @@ others = st.none() | st.sampled_from(
 @st.composite
 def rows(draw: st.DrawFn) -> list[Row]:
     """Snapshots of some hours: many in some of the minutes and few in others."""
-    kinds = draw(st.lists(st.tuples(st.integers(0, 2), numbers, others), min_size=1, max_size=6))
+    kinds = draw(st.lists(st.tuples(st.integers(1, 3), numbers, others), min_size=1, max_size=6))
     found: list[Row] = []
     for minute in draw(st.sets(st.integers(0, 185), max_size=6)):
         count = draw(st.integers(1, 100))

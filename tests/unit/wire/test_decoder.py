@@ -1,5 +1,6 @@
 """One snapshot in a body: what is taken, and how what is not taken is named."""
 
+import gzip
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -496,6 +497,10 @@ def test_what_is_written_otherwise_is_named():
         assert "looks like MessagePack" in refused(body)[1]
         assert "Content-Type: application/msgpack" in refused(body)[1]
     assert "UTF-16" in refused(with_value("1").decode().encode("utf-16"))[1]
+    assert "UTF-32" in refused(with_value("1").decode().encode("utf-32"))[1]
+    assert refused(gzip.compress(b"{}"))[1] == "body: not JSON: it looks like gzip, which has to be unpacked first"
+    latin1 = with_value('"ü"').decode().encode("latin-1")
+    assert refused(latin1)[1].endswith("not JSON: it is not UTF-8 text")
     for body in (with_value("1"), b" [" + with_value("1") + b"]"):
         assert "looks like JSON" in refused(body, decoder.MSGPACK)[1]
     for body, encoding in ((b"", decoder.JSON), (b" \n", decoder.JSON), (b"", decoder.MSGPACK)):
