@@ -69,7 +69,6 @@ class AlarmEngine:
         await self.silence.end(connection, received)
         self._memory.make_room()
         await self._meet(connection, judged)
-        await self._note(connection, judged)
         wanted = {
             spacecraft_id: one
             for spacecraft_id, one in judged.items()
@@ -107,18 +106,6 @@ class AlarmEngine:
             total -= new[spacecraft_id]
             found.append(spacecraft_id)
         return found
-
-    async def _note(self, connection: Connection, judged: Mapping[str, JudgedEntries]) -> None:
-        """Note that there is more of these spacecraft, and up to when which config has judged them."""
-        for spacecraft_id, one in judged.items():
-            memory = self._known(spacecraft_id)
-            memory.changes += 1
-            if one.version < memory.version or not memory.is_known:
-                until = PlacedEntries(one)[-1].position[0]
-                memory.judged_until[one.version] = max(until, memory.judged_until.get(one.version, until))
-            if one.version < memory.version:  # a config was set while this batch was on its way
-                await self._postpone_configs(connection, spacecraft_id, memory)
-                memory.is_known = False
 
     async def _postpone_configs(self, connection: Connection, spacecraft_id: str, memory: SpacecraftMemory) -> None:
         """Have configs end nothing before what earlier ones judged, and fold again what they have ended before that."""
@@ -171,13 +158,25 @@ class AlarmEngine:
         return found
 
     async def _meet(self, connection: Connection, judged: Mapping[str, JudgedEntries]) -> None:
-        """Remember spacecraft that are not remembered; those that never sent anything have no alarms."""
+        """Remember spacecraft that are not remembered, and up to when which config has judged them.
+
+        Those that never sent anything have no alarms.
+        """
         unknown = [spacecraft_id for spacecraft_id in judged if self._memory.get(spacecraft_id) is None]
         if unknown:
             newest = await alarm_marks.newest_times(connection, unknown)
             for spacecraft_id in unknown:
                 is_known = spacecraft_id not in newest or not judged[spacecraft_id].version
                 self._memory.begin(spacecraft_id, is_known=is_known)
+        for spacecraft_id, one in judged.items():
+            memory = self._known(spacecraft_id)
+            memory.changes += 1
+            if one.version < memory.version or not memory.is_known:
+                until = PlacedEntries(one)[-1].position[0]
+                memory.judged_until[one.version] = max(until, memory.judged_until.get(one.version, until))
+            if one.version < memory.version:  # a config was set while this batch was on its way
+                await self._postpone_configs(connection, spacecraft_id, memory)
+                memory.is_known = False
 
     async def _take(
         self, connection: Connection, spacecraft_id: str, judged: JudgedEntries, rules: Rules, findings: Findings
