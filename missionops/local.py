@@ -1,6 +1,5 @@
 """What `missionops up` and `demo` run: embedded servers and the service on them."""
 
-import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -27,13 +26,7 @@ class LocalService(NamedTuple):
 
     async def failed(self) -> str:
         """Wait until a server or the service cannot go on, and return why, in one sentence."""
-        waiting = [asyncio.ensure_future(part) for part in (self.servers.died(), self.service.failed())]
-        try:
-            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            return done.pop().result()
-        finally:
-            for part in waiting:
-                part.cancel()
+        return await servers.first_of(self.servers.died(), self.service.failed())
 
     @property
     def addresses(self) -> dict[str, str]:

@@ -169,9 +169,8 @@ class AdmitRequests(_WithStatistics):
 
 def failure_response(failure: ErrorResponse) -> NatsResponse:
     """An error as NATS services answer it: the contract's body, and the headers of ADR-32."""
-    line = (
-        printable(failure.message).encode("ascii", "backslashreplace")[:_ERROR_BYTES].decode()
-    )  # a header takes ASCII
+    # A header takes ASCII.
+    line = printable(failure.message).encode("ascii", "backslashreplace")[:_ERROR_BYTES].decode()
     headers = {ERROR_HEADER: line, ERROR_CODE_HEADER: str(failure.status)}
     return NatsResponse(failure.body, headers=JSON | headers)
 

@@ -93,9 +93,8 @@ async def connect(broker: Broker, closed: "asyncio.Future[str]") -> Client:
     Waits for a server that is away; SetupError once it is `closed`, as it is for a user that the server does not know.
     """
     connecting = asyncio.create_task(broker.connect())
-    connecting.add_done_callback(
-        lambda task: task.cancelled() or task.exception()
-    )  # so that asyncio does not report its error as unseen
+    # So that asyncio does not report its error as unseen.
+    connecting.add_done_callback(lambda task: task.cancelled() or task.exception())
     try:
         await asyncio.wait((connecting, closed), return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -18,8 +18,8 @@ class Equals(NamedTuple):
     value: bool | int | float | str
 
     def holds(self, value: object) -> bool:
-        """Whether a value is of the same kind and equal."""
-        return value == self.value and (self.value.__class__ is str or _kind(value) is _kind(self.value))
+        """Whether a value is of the same type and equal."""
+        return value == self.value and (self.value.__class__ is str or _type(value) is _type(self.value))
 
 
 class Between(NamedTuple):
@@ -31,7 +31,7 @@ class Between(NamedTuple):
     def holds(self, value: object) -> bool:
         """Whether a value is a number between the limits."""
         return (
-            _kind(value) is float
+            _type(value) is float
             and (self.below is None or value < self.below)  # type: ignore[operator] # a number
             and (self.above is None or value > self.above)  # type: ignore[operator]
         )
@@ -48,7 +48,7 @@ Context = tuple[Condition, ...]
 """All of them have to hold."""
 
 
-def _kind(value: object) -> type | None:
+def _type(value: object) -> type | None:
     """str, bool, or float for any number; None for what is no value."""
     if isinstance(value, bool):
         return bool

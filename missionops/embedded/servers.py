@@ -2,9 +2,10 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from missionops.embedded import access
 from missionops.embedded.directory import DataDirectory
@@ -47,13 +48,18 @@ class Servers:
 
     async def died(self) -> str:
         """Waits until one of them ends and returns a sentence about it. Cancel this before you stop them."""
-        watches = [asyncio.create_task(server.died()) for server in (self.nats, self.postgres)]
-        try:
-            done, _ = await asyncio.wait(watches, return_when=asyncio.FIRST_COMPLETED)
-            return done.pop().result()
-        finally:
-            for watch in watches:
-                watch.cancel()
+        return await first_of(self.nats.died(), self.postgres.died())
+
+
+async def first_of(*waits: Coroutine[Any, Any, str]) -> str:
+    """What the first of these returns; the others are cancelled."""
+    waiting = [asyncio.create_task(wait) for wait in waits]
+    try:
+        done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        return done.pop().result()
+    finally:
+        for wait in waiting:
+            wait.cancel()
 
 
 @asynccontextmanager

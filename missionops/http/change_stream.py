@@ -41,7 +41,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Pulse(msgspec.Struct):
-    """A sign of life, with the clock of the service."""
+    """A heartbeat, with the clock of the service."""
 
     at: Timestamp
 

@@ -1,4 +1,4 @@
-"""What is known of a stream that goes out: how full it is, and what it dropped for its size."""
+"""What is known of an outgoing stream: how full it is, and what it dropped for its size."""
 
 import time
 from datetime import datetime, timedelta
@@ -9,10 +9,10 @@ from prometheus_client import Counter
 from missionops.logs import RepeatFilter
 
 FULL = 0.9
-"""Of what a stream may hold: from here on room is made in it, and what goes is taken for dropped for its size."""
+"""The share of max_bytes from which on room is made in a stream, and what is gone counts as dropped for its size."""
 
-_SPELL = 600.0
-"""Seconds after which the same thing is said again."""
+_REPEAT_SECONDS = 600.0
+"""How long trouble is shown, and the same thing is not logged again."""
 
 
 class _Look(NamedTuple):
@@ -39,7 +39,7 @@ class Outgoing:
         self._purged_since = 0
         self._trouble = ""
         self._troubled_at = 0.0
-        self.repeats = RepeatFilter(_SPELL)
+        self.repeats = RepeatFilter(_REPEAT_SECONDS)
         """What was logged about it lately."""
 
     @property
@@ -53,7 +53,7 @@ class Outgoing:
         return total(self._purged)
 
     def look(self, info: dict[str, Any]) -> int:
-        """Take in the server's answer about the stream; returns how many messages it dropped since the last one.
+        """Take in what the server says of the stream; returns how many messages it dropped since the last one.
 
         What went while it was full, and was too young to go by age, went for its size.
         """
@@ -83,13 +83,13 @@ class Outgoing:
         self._purged_since += count
 
     def note(self, trouble: str) -> None:
-        """Have `trouble` say this for some minutes."""
+        """Show this trouble for some minutes."""
         self._trouble, self._troubled_at = trouble, time.monotonic()
 
     @property
     def trouble(self) -> str | None:
         """What was noted last, if it was lately."""
-        return self._trouble if self._trouble and time.monotonic() - self._troubled_at < _SPELL else None
+        return self._trouble if self._trouble and time.monotonic() - self._troubled_at < _REPEAT_SECONDS else None
 
 
 def total(counter: Counter) -> int:

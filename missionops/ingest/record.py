@@ -130,7 +130,7 @@ async def record(
 
 
 def _by_spacecraft(entries: Iterable[BatchEntry]) -> dict[str, JudgedEntries]:
-    """Entries that are to be judged."""
+    """Entries that are to be judged, in their order; a config judges those of one spacecraft."""
     found: dict[str, list[BatchEntry]] = defaultdict(list)
     for entry in entries:
         found[entry.snapshot.identity[0]].append(entry)

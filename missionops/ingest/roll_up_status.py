@@ -27,7 +27,7 @@ class RollUpStatus:
         )
         waiting.set_function(lambda: self.waiting or 0)
         lag = prometheus.Gauge(
-            "missionops_roll_up_lag_seconds", "For how long there has always been an hour that was due.",
+            "missionops_roll_up_lag_seconds", "Seconds since no hour was due; 0 while none is.",
             registry=registry,
         )  # fmt: skip
         lag.set_function(lambda: self.lag)
@@ -46,7 +46,7 @@ class RollUpStatus:
 
     @property
     def lag(self) -> float:
-        """For how long there has always been an hour that was due, in seconds."""
+        """Seconds since no hour was due; 0 while none is."""
         return 0.0 if self._waiting_since is None else time.monotonic() - self._waiting_since
 
     def count(self, hours: int, seconds: float) -> None:

@@ -23,11 +23,12 @@ from missionops.store.database import Connection
 log = logging.getLogger(__name__)
 
 _BUSY_REST = 9.0
-"""While batches are in flight it rests nine times as long as it worked,"""
+"""While batches are in flight the worker rests so many times as long as it worked."""
 _BUSY_SECONDS = 60.0
-"""until a transaction is so old: then, as when nothing is in flight, others get their turn and no more."""
+"""The age of a transaction from which on the worker only lets others have their turn, as where nothing is in flight."""
 _SHORT, _LONG = 0.2, 1.0
-"""Seconds of work in a transaction: after less it takes twice as many hours the next time, after more half as many."""
+"""Seconds of work in a transaction: after less the worker takes twice as many hours the next time, after more half as
+many."""
 _MOST_HOURS = 512
 _IDLE = 2.0
 """Seconds between two looks for hours that are due."""
@@ -50,7 +51,7 @@ class MarkedHours:
     def __init__(self) -> None:
         self._marked: set[tuple[str, int]] = set()
         self._committed: asyncio.Event | None = None
-        """Of the last batch that has decided what to mark; those before it are committed."""
+        """Set with the commit of the last batch that has decided what to mark; those before it are committed then."""
 
     def unmarked(self, hours: AbstractSet[tuple[str, int]], committed: asyncio.Event) -> AbstractSet[tuple[str, int]]:
         """The hours that a batch has to mark, of those that it adds to; it commits next, or the session ends."""

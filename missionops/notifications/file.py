@@ -1,4 +1,4 @@
-"""The notify file: targets, routes and the sign of life, in TOML. Every fault is refused with its path.
+"""The notify file: targets, routes and the heartbeat, in TOML. Every fault is refused with its path.
 
 Addresses of targets hold passwords and tokens: no error, log or repr shows one.
 """
@@ -68,7 +68,7 @@ class _Document(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Heartbeat(NamedTuple):
-    """The sign of life."""
+    """The heartbeat."""
 
     to: tuple[str, ...]
     every: float

@@ -72,7 +72,7 @@ class Notifier:
         return self._clock()
 
     async def run(self, is_handling: Callable[[], Awaitable[bool]]) -> None:
-        """Work until stopped; `is_handling` says whether telemetry is handled, for the sign of life."""
+        """Work until stopped; `is_handling` says whether telemetry is handled, for the heartbeat."""
         if not self._file.routes:
             log.warning("nobody is told of alarms: the notify file has no [[routes]]")
         catching_up = asyncio.create_task(self._until_done(self.intake.catch_up))
@@ -156,7 +156,7 @@ class Notifier:
             del self._done[0]
 
     async def _beat(self, connection: Connection, is_handling: Callable[[], Awaitable[bool]]) -> None:
-        """Send the sign of life, if it is time, and if telemetry is handled and alarms are told."""
+        """Send the heartbeat, if it is time, and if telemetry is handled and alarms are told."""
         heartbeat, now = self._file.heartbeat, self._clock()
         if heartbeat is None:
             return

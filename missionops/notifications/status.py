@@ -1,4 +1,4 @@
-"""How the telling of people goes: its metrics are declared and written here, by the names of targets alone."""
+"""Whether people are notified of alarms; its metrics are declared and written here, by the names of targets alone."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ class NotificationStatus:
 
     def __init__(self, targets: Collection[str], registry: prometheus.CollectorRegistry | None = None) -> None:
         self.trouble: str | None = None
-        """Why this instance tells nobody anything now, in one sentence; None while it does."""
+        """Why this instance notifies nobody now, in one sentence; None while it does."""
         self.waiting: Mapping[str, WaitingMessages] = {}
         """By target: messages that are written and not sent."""
         self._targets = tuple(targets)

@@ -138,9 +138,9 @@ def _judged_nothing(rule: Rule, last_value: object) -> str:
     about = "limits judge numbers" if rule.judges(0) else "these states are of texts and booleans"
     if last_value is None:
         return f"only null (no value) was seen in this spacecraft's telemetry: {about}"
-    kind = "true or false was" if isinstance(last_value, bool) else "texts were"
+    seen = "true or false was" if isinstance(last_value, bool) else "texts were"
     last = msgspec.json.encode(last_value).decode()
-    return f"only {kind} seen in this spacecraft's telemetry, the last {last}: {about}"
+    return f"only {seen} seen in this spacecraft's telemetry, the last {last}: {about}"
 
 
 def _nearest(names: Iterable[str], known: Iterable[str]) -> dict[str, str]:

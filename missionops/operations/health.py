@@ -29,7 +29,7 @@ class RollUps(msgspec.Struct, rename="camel"):
     waiting_hours: int
     """Hours of spacecraft that are to be rolled up, up to 10,000."""
     lag_seconds: float
-    """For how long there has always been one."""
+    """Seconds since there was no such hour; 0 while there is none."""
 
 
 class AlarmFinding(msgspec.Struct, rename="camel"):
@@ -92,16 +92,16 @@ class NotificationTarget(msgspec.Struct, rename="camel"):
     waiting_seconds: float
     """For how long the oldest of them has waited."""
     trouble: str | None
-    """Why it is not told what it is to be told; null while it is."""
+    """Why messages do not reach it; null while they do."""
 
 
 class Notifications(msgspec.Struct):
-    """How the telling of people goes."""
+    """Whether people are notified of alarms."""
 
     behind: int
     """Messages of the stream ALARMS that are not taken in yet."""
     trouble: str | None
-    """Why this instance tells nobody anything now; null while it does."""
+    """Why this instance notifies nobody now; null while it does."""
     targets: dict[str, NotificationTarget]
     """By name."""
 

@@ -102,10 +102,10 @@ async def latest_of(context: Context, request: Request) -> Response:
             with contextlib.suppress(InvalidTimestamp):
                 since = timestamp.to_microseconds(timestamp.parse(config.clock_from))
         clock = Clock(round(min(config.clock_ahead, _LONGEST) * SECOND), since)
-        # Without `at` also what is ahead of our clock, as far as it may be: it was reported, and nothing is newer.
+        # Without `at`, what is ahead of our clock counts, too, as far as it may be: nothing is newer.
         reading = LatestReading(request.spacecraft_id, wanted.parameters, clock, at or timestamp.LATEST)
         received = datetime.now(UTC)
-        # Later than this no clock that is right can be; nor is a time after the last that can be kept.
+        # No clock that is right can be later than this; and no time after LATEST is stored.
         is_bounded = config.clock_ahead < (timestamp.LATEST - received).total_seconds()
         latest_possible = received + timedelta(seconds=config.clock_ahead) if is_bounded else timestamp.LATEST
         await reading.search(connection, at or latest_possible, latest_possible)

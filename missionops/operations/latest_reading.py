@@ -13,7 +13,7 @@ from missionops.domain.latest import COUNTED, ReportedValue
 from missionops.domain.parameter_set import ParameterSet, Value
 from missionops.store import latest, parameter_sets
 from missionops.store.database import Connection
-from missionops.store.latest import Found, Search
+from missionops.store.latest import FoundSnapshot, Search
 from missionops.store.telemetry import Between, Cursor
 
 _SCANNED = (32, 256, 2_048, 16_384, 131_072)
@@ -91,7 +91,7 @@ class LatestReading:
                 search = Search(self._spacecraft_id, between, sets, _MISDATED, _MISDATED)
                 await self._add(connection, await latest.backwards(connection, search, _end(between)))
 
-    async def _add(self, connection: Connection, found: Iterable[Found]) -> None:
+    async def _add(self, connection: Connection, found: Iterable[FoundSnapshot]) -> None:
         """Note the values of snapshots."""
         rows = list(found)
         sets = {row.parameter_set_id for row in rows if row.parameter_set_id is not None}

@@ -167,7 +167,7 @@ FROM app.reception WHERE spacecraft_id = ANY ($1::text[])
 
 
 async def newest_times(connection: Connection, spacecraft_ids: Collection[str]) -> dict[str, int]:
-    """The time of the newest snapshot of each spacecraft that was heard; of a misdated one that is its reception."""
+    """The time of the newest snapshot of each spacecraft that sent any; of a misdated one that is its reception."""
     rows = await connection.fetch(_NEWEST, list(spacecraft_ids))
     earliest = timestamp.to_microseconds(timestamp.EARLIEST)
     return {row[0]: timestamp.to_microseconds(row[1]) if row[1] else earliest for row in rows}

@@ -38,31 +38,28 @@ class AlarmCursor(NamedTuple):
 
 _PAST = AlarmCursor(timestamp.LATEST + timedelta(microseconds=1), "")
 
-# An index gives the order: alarm_by_start for one spacecraft, alarm_by_time for several and all.
-_NEWEST_OF_ONE = f"""
-SELECT {alarms.COLUMNS} FROM app.alarm
-WHERE spacecraft_id = $1 AND (start, id) < ($2, $3) AND start <= $5 AND ("end" IS NULL OR "end" >= $4)
+_WANTED = """(start, id) < ($2, $3) AND start <= $5 AND ("end" IS NULL OR "end" >= $4)
     AND ($6::text[] IS NULL OR state = ANY ($6)) AND severity >= $7
     AND ($8::text IS NULL OR parameter = $8) AND ($9::text IS NULL OR "check" = $9)
     AND ($10::text IS NULL OR position(
         lower($10) IN lower(concat_ws(' ', spacecraft_id, parameter, cause ->> 'description', subsystem))) > 0)
-    AND ($11::text IS NULL OR subsystem = $11)
+    AND ($11::text IS NULL OR subsystem = $11)"""
+
+# An index gives the order: alarm_by_start for one spacecraft, alarm_by_time for several and all.
+_NEWEST_OF_ONE = f"""
+SELECT {alarms.COLUMNS} FROM app.alarm
+WHERE spacecraft_id = $1 AND {_WANTED}
 ORDER BY start DESC, id DESC
 LIMIT $12
-"""  # noqa: S608 - of our own columns
+"""  # noqa: S608 - of our own columns and conditions
 
 _NEWEST_OF_SEVERAL = f"""
 SELECT {alarms.COLUMNS} FROM app.alarm
 WHERE ($1::text[] IS NULL OR spacecraft_id = ANY ($1))
-    AND (start, id) < ($2, $3) AND start <= $5 AND ("end" IS NULL OR "end" >= $4)
-    AND ($6::text[] IS NULL OR state = ANY ($6)) AND severity >= $7
-    AND ($8::text IS NULL OR parameter = $8) AND ($9::text IS NULL OR "check" = $9)
-    AND ($10::text IS NULL OR position(
-        lower($10) IN lower(concat_ws(' ', spacecraft_id, parameter, cause ->> 'description', subsystem))) > 0)
-    AND ($11::text IS NULL OR subsystem = $11)
+    AND {_WANTED}
 ORDER BY start DESC, id DESC
 LIMIT $12
-"""  # noqa: S608 - of our own columns
+"""  # noqa: S608 - of our own columns and conditions
 
 
 async def newest(

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from missionops.domain.alarm import Alarm
 from missionops.store import rows
+from missionops.store.alarms import ShelfRow
 from missionops.store.database import Connection
 
 
@@ -118,9 +119,9 @@ RETURNING s.spacecraft_id, s.is_whole, s.parameter, s."check", by, until, reason
 """
 
 
-async def end(connection: Connection, keys: Sequence[ShelfKey], now: datetime) -> list[tuple[object, ...]]:
-    """Remove those of these shelves that have run out; returns them as `alarms.shelf_of` reads them."""
-    return [tuple(row) for row in await connection.fetch(_END, *map(list, zip(*keys, strict=True)), now)]
+async def end(connection: Connection, keys: Sequence[ShelfKey], now: datetime) -> list[ShelfRow]:
+    """Remove those of these shelves that have run out; returns them in no order."""
+    return [ShelfRow(*row) for row in await connection.fetch(_END, *map(list, zip(*keys, strict=True)), now)]
 
 
 _OPEN_IDS = """

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -251,6 +251,19 @@ async def tell(connection: Connection, told: Sequence[Told]) -> None:
         await connection.execute(_NOTIFY, CHANNEL, changes.CHANNEL, list(hints))
 
 
+class ShelfRow(NamedTuple):
+    """A shelf as it is stored: what it covers, and what operators see of it."""
+
+    spacecraft_id: str
+    is_whole: bool
+    parameter: str
+    check: str
+    by: str
+    until: datetime
+    reason: str
+
+
+# The closest first.
 _SHELVES = """
 SELECT spacecraft_id, is_whole, parameter, "check", by, until, reason FROM app.alarm_shelf
 WHERE spacecraft_id = ANY ($1::text[]) AND until > $2
@@ -278,6 +291,7 @@ async def note_shelved_and_masked(
     if not alarms:
         return
     rows = await connection.fetch(_SHELVES, list({one.spacecraft_id for one in alarms}), now)
+    shelves = [ShelfRow(*row) for row in rows]
     masks = {(one.spacecraft_id, one.masked_by) for one in alarms if one.masked_by}
     masking = set(active)
     if masks:
@@ -285,14 +299,14 @@ async def note_shelved_and_masked(
         stored = await connection.fetch(_ACTIVE_MASKS, spacecraft_ids, parameters, list(except_for))
         masking |= {(row[0], row[1]) for row in stored}
     for one in alarms:
-        one.shelf = shelf_of(one, rows)
+        one.shelf = shelf_of(one, shelves)
         one.is_masked = one.masked_by is not None and (one.spacecraft_id, one.masked_by) in masking
 
 
-def shelf_of(alarm: Alarm, shelves: Iterable[Any]) -> Shelf | None:
-    """The shelf that an alarm is on, of rows of app.alarm_shelf: the one that names it most closely."""
-    for spacecraft_id, is_whole, parameter, check, by, until, reason in shelves:
-        names_it = is_whole or parameter == alarm.parameter
-        if spacecraft_id == alarm.spacecraft_id and names_it and check in {"", alarm.check}:
-            return Shelf(by, until, reason)
+def shelf_of(alarm: Alarm, shelves: Iterable[ShelfRow]) -> Shelf | None:
+    """The shelf that an alarm is on: the first that covers it."""
+    for shelf in shelves:
+        names_it = shelf.is_whole or shelf.parameter == alarm.parameter
+        if shelf.spacecraft_id == alarm.spacecraft_id and names_it and shelf.check in {"", alarm.check}:
+            return Shelf(shelf.by, shelf.until, shelf.reason)
     return None

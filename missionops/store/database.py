@@ -228,9 +228,7 @@ async def opened(dsn: str) -> AsyncIterator[Database]:
         yield Database(pool, dsn)
     finally:
         try:
-            async with asyncio.timeout(
-                1
-            ):  # no request uses it any more: a connection that is not closed by now is lost
+            async with asyncio.timeout(1):  # no request uses it any more: what is not closed by then is lost
                 await pool.close()
         except TimeoutError:
             pool.terminate()

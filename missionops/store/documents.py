@@ -131,6 +131,7 @@ class SearchQueries(NamedTuple):
 
 # Their arguments: text, pattern, spacecraft_id, category, limit, the spacecraft that the caller is limited to, tag.
 SEARCH = SearchQueries(_search(*_WORDS, _PARTS[0]), _search(_PARTS[1]))
+# For a text without three letters or digits in a row, of which an index of trigrams finds nothing: by pairs of letters.
 SHORT_SEARCH = SearchQueries(_search(*_WORDS, _SHORT_PARTS[0]), _search(_SHORT_PARTS[1]))
 
 _HAS_TRIGRAM = re.compile(r"[^\W_]{3}")

@@ -31,50 +31,46 @@ class EventFilter(NamedTuple):
     between: Between
 
 
+_WANTED = """("timestamp", id) < ($1, $2) AND "timestamp" BETWEEN $3 AND $4
+    AND ($5::text[] IS NULL OR type = ANY ($5)) AND ($6::text[] IS NULL OR severity = ANY ($6))
+    AND ($7::text IS NULL OR position(lower($7) IN lower(message)) > 0)"""
+
 # An index gives the order: event_by_spacecraft for one spacecraft and for the fleet, event_by_time for several and all.
-_NEWEST_OF_ONE = """
+_NEWEST_OF_ONE = f"""
 SELECT id, spacecraft_id, "timestamp", type, severity, message, metadata
 FROM app.event
 WHERE spacecraft_id = $9
-    AND ("timestamp", id) < ($1, $2) AND "timestamp" BETWEEN $3 AND $4
-    AND ($5::text[] IS NULL OR type = ANY ($5)) AND ($6::text[] IS NULL OR severity = ANY ($6))
-    AND ($7::text IS NULL OR position(lower($7) IN lower(message)) > 0)
+    AND {_WANTED}
 ORDER BY "timestamp" DESC, id DESC
 LIMIT $8
-"""
+"""  # noqa: S608 - of our own conditions
 
 # `spacecraft_id` in ORDER BY lets the index give the order: to the planner IS NULL is no equality.
-_NEWEST_OF_FLEET = """
+_NEWEST_OF_FLEET = f"""
 SELECT id, spacecraft_id, "timestamp", type, severity, message, metadata
 FROM app.event
 WHERE spacecraft_id IS NULL
-    AND ("timestamp", id) < ($1, $2) AND "timestamp" BETWEEN $3 AND $4
-    AND ($5::text[] IS NULL OR type = ANY ($5)) AND ($6::text[] IS NULL OR severity = ANY ($6))
-    AND ($7::text IS NULL OR position(lower($7) IN lower(message)) > 0)
+    AND {_WANTED}
 ORDER BY spacecraft_id DESC, "timestamp" DESC, id DESC
 LIMIT $8
-"""
+"""  # noqa: S608 - of our own conditions
 
-_NEWEST_OF_SEVERAL = """
+_NEWEST_OF_SEVERAL = f"""
 SELECT id, spacecraft_id, "timestamp", type, severity, message, metadata
 FROM app.event
 WHERE spacecraft_id = ANY ($9::text[])
-    AND ("timestamp", id) < ($1, $2) AND "timestamp" BETWEEN $3 AND $4
-    AND ($5::text[] IS NULL OR type = ANY ($5)) AND ($6::text[] IS NULL OR severity = ANY ($6))
-    AND ($7::text IS NULL OR position(lower($7) IN lower(message)) > 0)
+    AND {_WANTED}
 ORDER BY "timestamp" DESC, id DESC
 LIMIT $8
-"""
+"""  # noqa: S608 - of our own conditions
 
-_NEWEST_OF_ALL = """
+_NEWEST_OF_ALL = f"""
 SELECT id, spacecraft_id, "timestamp", type, severity, message, metadata
 FROM app.event
-WHERE ("timestamp", id) < ($1, $2) AND "timestamp" BETWEEN $3 AND $4
-    AND ($5::text[] IS NULL OR type = ANY ($5)) AND ($6::text[] IS NULL OR severity = ANY ($6))
-    AND ($7::text IS NULL OR position(lower($7) IN lower(message)) > 0)
+WHERE {_WANTED}
 ORDER BY "timestamp" DESC, id DESC
 LIMIT $8
-"""
+"""  # noqa: S608 - of our own conditions
 
 
 async def newest(

@@ -9,8 +9,8 @@ from missionops.store.database import Connection
 from missionops.store.telemetry import Between, Cursor
 
 
-class Found(NamedTuple):
-    """One snapshot as it is kept."""
+class FoundSnapshot(NamedTuple):
+    """One snapshot as it is stored."""
 
     timestamp: datetime
     id: str
@@ -46,22 +46,22 @@ class Search(NamedTuple):
     between: Between
     sets: Collection[int]
     """The parameter sets that are looked for; those without one always are."""
-    scanned: int
+    most_scanned: int
     """Snapshots that are looked at in one go."""
-    found: int
-    """Snapshots that are returned at most."""
+    most_found: int
+    """Snapshots that are returned."""
 
 
-async def backwards(connection: Connection, search: Search, before: Cursor) -> list[Found]:
-    """The next snapshots before a position, newest first; none if these were all.
+async def backwards(connection: Connection, search: Search, before: Cursor) -> list[FoundSnapshot]:
+    """The next snapshots before a position, newest first; none if there are no more.
 
-    The last of them is where the search stands: also where nothing that was looked for is there.
+    The search continues from the last of them, which is returned even if it has nothing that was looked for.
     """
     since = partitions.recent_since()
     first, last = search.between
     arguments = (
         search.spacecraft_id, first, min(last, before[0]), before[1] if before[0] <= last else AFTER_ANY_ID,
-        search.scanned, list(search.sets), search.found,
+        search.most_scanned, list(search.sets), search.most_found,
     )  # fmt: skip
     rows: list[Any] = []
     if arguments[2] >= since:
@@ -69,7 +69,7 @@ async def backwards(connection: Connection, search: Search, before: Cursor) -> l
     if not rows and first < since:
         await connection.execute(partitions.PLAN_ONCE)
         rows = await connection.fetch(_BACKWARDS.format(period=f"< '{since}'"), *arguments)
-    return [Found(*row) for row in rows]
+    return [FoundSnapshot(*row) for row in rows]
 
 
 _COUNT = """
@@ -119,11 +119,11 @@ ORDER BY "timestamp" DESC, id DESC LIMIT $6
 """
 
 
-async def of_parameter(connection: Connection, search: Search, parameter: str) -> list[Found]:
+async def of_parameter(connection: Connection, search: Search, parameter: str) -> list[FoundSnapshot]:
     """The newest snapshots that have a value of one parameter, which alone is in `others`."""
     await connection.execute(partitions.PLAN_ONCE)
-    arguments = search.spacecraft_id, *search.between, search.scanned, parameter, search.found
-    return [Found(*row) for row in await connection.fetch(_OF_ONE, *arguments)]
+    arguments = search.spacecraft_id, *search.between, search.most_scanned, parameter, search.most_found
+    return [FoundSnapshot(*row) for row in await connection.fetch(_OF_ONE, *arguments)]
 
 
 _LAST_ROLL_UP = """

@@ -1,4 +1,4 @@
-"""Notifications that are written and not known to be sent, and the turn of the sign of life."""
+"""Notifications that are written and not known to be sent, and which instance sends the heartbeat next."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -51,7 +51,10 @@ async def claim(
     `longest_pause`: seconds by which an attempt is put off at most.
     """
     row = await connection.fetchrow(_CLAIM, target, now, until, longest_pause)
-    return Claimed((row[0], row[1]), Notification(*row[2:6]), row[6], row[7]) if row else None
+    if row is None:
+        return None
+    route, on_target, *message, attempts, written_at = row
+    return Claimed((route, on_target), Notification(*message), attempts, written_at)
 
 
 _SENT = "DELETE FROM app.notification_message WHERE route = $1 AND target = $2 AND written_at = $3"
@@ -112,7 +115,7 @@ RETURNING true
 
 
 async def take_heartbeat(connection: Connection, now: datetime, every: float) -> bool:
-    """Whether it is this instance's turn to send a sign of life; the next one is `every` seconds later.
+    """Whether it is this instance's turn to send the heartbeat; the next one is `every` seconds later.
 
     One that lies farther ahead than that was sent by a clock that was ahead, and holds up none.
     """

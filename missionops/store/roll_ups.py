@@ -122,7 +122,7 @@ async def snapshots(connection: Connection, spacecraft_id: str, start: int, end:
     count = _FIRST_ROWS
     while rows := await cursor.fetch(count):
         yield rows  # type: ignore[misc] # a Record is a sequence of its columns
-        width = max(1 + len(row[3] or ()) + len(row[4] or b"") // 8 for row in rows)
+        width = max(1 + len(numbers or ()) + len(others or b"") // 8 for *_, numbers, others in rows)
         count = max(8, min(_MOST_ROWS, 4 * count, _MOST_VALUES // width))
 
 

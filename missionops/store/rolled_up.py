@@ -78,14 +78,15 @@ async def next_stretch(connection: Connection, wanted: Wanted, position: int) ->
             _ISLANDS.format(**_LEVELS[level]), wanted.spacecraft_id, *between, most, _EPOCH, _MOST_GAPS
         )
         islands = [
-            (timestamp.to_microseconds(row[0]), timestamp.to_microseconds(row[1]) + level, int(row[2])) for row in rows
+            (timestamp.to_microseconds(first), timestamp.to_microseconds(last) + level, int(snapshots))
+            for first, last, snapshots, _ in rows
         ]
         found = await _worthwhile(connection, wanted, position, islands)
         if found and found[0][0] == position:
             return Stretch(level, *found[0]), found[0][1]
         if found:
             until = min(until, found[0][0])
-        elif len(rows) == _MOST_GAPS or sum(row[3] for row in rows) == most:  # there may be more
+        elif len(rows) == _MOST_GAPS or sum(count for *_, count in rows) == most:  # there may be more
             until = min(until, islands[-1][1])
     return None, until
 
@@ -158,7 +159,7 @@ _OF_ONE = {
     "arrays": "${argument}::integer[]",
     "positions": "p{i}",
 }
-_FIRST_ARRAY, _BEFORE_FOUND, _FOUND_EACH = 8, 6, 9
+_FIRST_ARRAY, _FOUND_EACH = 8, 9
 
 
 async def buckets(
@@ -178,18 +179,18 @@ async def buckets(
         timedelta(microseconds=wanted.step), _EPOCH, list(wanted.parameters), where.sets, *where.positions,
     )  # fmt: skip
     found: list[list[tuple[int, Bucket]]] = [[] for _ in wanted.parameters]
-    for row in rows:
-        number = timestamp.to_microseconds(row[0]) // wanted.step
-        begun_at, ended_at = map(timestamp.to_microseconds, row[2:4])
-        violations = msgspec.json.decode(row[4]) if row[4] else ()
-        runs = msgspec.json.decode(row[5]) if row[5] else ()
+    for at, of_all, begun, ended, violations_json, runs_json, *of_each in rows:
+        number = timestamp.to_microseconds(at) // wanted.step
+        begun_at, ended_at = map(timestamp.to_microseconds, (begun, ended))
+        violations = msgspec.json.decode(violations_json) if violations_json else ()
+        runs = msgspec.json.decode(runs_json) if runs_json else ()
         spans = [
             VersionSpan(version, round(start * 1e6) + since, round(start * 1e6) + until)
             for start, several in runs
             for version, since, until in several
-        ] or [VersionSpan(row[1], begun_at, ended_at)]
+        ] or [VersionSpan(of_all, begun_at, ended_at)]
         for index, name in enumerate(wanted.parameters):
-            columns = row[_BEFORE_FOUND + index * _FOUND_EACH :][:_FOUND_EACH]
+            columns = of_each[index * _FOUND_EACH :][:_FOUND_EACH]
             counted: Counter[str] = Counter()
             for severity, counts in (pair for one in violations for pair in one.items()):
                 if name in counts:

@@ -61,7 +61,6 @@ FROM (
 ) AS unpacked
 """
 _NUMBERS = ", string_agg(float8send(coalesce(numbers[(${argument}::integer[])[place]], 'NaN')), ''::bytea)"
-_BEFORE_NUMBERS = 7
 _LARGE = f"""
 SELECT "timestamp", id, others FROM ({{portion}}) AS portion WHERE NOT ({_IS_SMALL})
 """  # noqa: S608 - of our own texts
@@ -102,26 +101,27 @@ class SnapshotColumns:
         time, stamp = map(timestamp.from_microseconds, position[:2])
         fewer = min(count, _MOST_VALUES // (len(positions) + 1))
         arguments = self._spacecraft_id, time, stamp, position[2], self._until, fewer
-        row = await connection.fetchrow(query, *arguments, where.sets, *positions.values())
-        if row is None or row[2] is None:
+        [row] = await connection.fetch(query, *arguments, where.sets, *positions.values())
+        time_column, stamp_column, ids, versions, small_others, small_places, has_large, *number_columns = row
+        if ids is None:
             return NONE_LEFT
-        times, stamps = ([one + EPOCH for one in _unpacked("q", column)] for column in row[:2])
+        times, stamps = ([one + EPOCH for one in _unpacked("q", column)] for column in (time_column, stamp_column))
         columns: dict[str, list[Value]] = {}
-        for name, column in zip(positions, row[_BEFORE_NUMBERS:], strict=True):
+        for name, column in zip(positions, number_columns, strict=True):
             doubles = _unpacked("d", column)
             # NaN is no number that could be stored. The sum of numbers that are too large for a sum may be NaN, too.
             has_nan = math.isnan(sum(doubles))
             columns[name] = [None if math.isnan(one) else one for one in doubles] if has_nan else doubles
-        add = partial(_add, columns, frozenset(wanted), len(row[2]))
-        for place, text in zip(row[5] or (), row[4] or (), strict=True):
+        add = partial(_add, columns, frozenset(wanted), len(ids))
+        for place, text in zip(small_places or (), small_others or (), strict=True):
             add(place, _decode(text))
-        if row[6]:
-            places = {key: place for place, key in enumerate(zip(stamps, row[2], strict=True))}
+        if has_large:
+            places = {key: place for place, key in enumerate(zip(stamps, ids, strict=True))}
             async for at, identifier, others in rows.rows(connection, _LARGE.format(portion=portion), *arguments):
                 if (found := places.get((timestamp.to_microseconds(at), identifier))) is not None:
                     add(found, _decode(others))
         found_columns = {name: portions.column(values) for name, values in columns.items()}
-        return StoredPortion(SnapshotPortion(times, stamps, row[2], found_columns), _unpacked("i", row[3]))
+        return StoredPortion(SnapshotPortion(times, stamps, ids, found_columns), _unpacked("i", versions))
 
 
 def _add(

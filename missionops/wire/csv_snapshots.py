@@ -97,13 +97,13 @@ class Table:
         return reasons[0] if reasons else None
 
     def notes(self) -> list[str]:
-        """What should be known of what was sent."""
-        said = []
+        """What the sender should know of what was read, a sentence each."""
+        found = []
         if self._texts:
-            said.append(f"Sent as text, which no limit judges: {', '.join(self._texts)}.")
+            found.append(f"Sent as text, which no limit judges: {', '.join(self._texts)}.")
         if self._has_nameless:
-            said.append("A column without a name was left out.")
-        return said
+            found.append("A column without a name was left out.")
+        return found
 
     def _time(self, names: list[str]) -> int | str:
         """Which column holds the time, or why the table cannot be read."""
@@ -121,7 +121,7 @@ class Table:
 
     def _row(self, line: int, names: list[str], time: int, cells: list[str]) -> Row:
         if len(cells) != len(names):
-            return Row(line, b"", f"the row and the header have not as many cells: {len(cells)} and {len(names)}")
+            return Row(line, b"", f"the row has {len(cells)} cells and the header {len(names)}")
         parameters = {}
         for name, cell in zip(names, cells, strict=True):
             if name and name != names[time] and (value := _value(cell.strip())) is not None:

@@ -164,8 +164,8 @@ class Pipeline:
     async def run(self, tasks: TaskGroup) -> None:
         """Collect batches while messages come, and handle each in a task of its own.
 
-        A batch is what has arrived while earlier batches were in flight: alone in the night a snapshot goes straight
-        through, under load batches grow by themselves.
+        A batch is what has arrived while earlier batches were in flight: a single snapshot goes straight through, and
+        under load batches grow by themselves.
         """
         previous: InFlightBatch | None = None
         after = self._position.at.sequence
@@ -204,7 +204,7 @@ class Pipeline:
                 self._count(current, recorded)
                 raise OwnershipLost(f"the database refused rows of the batch {batch.name} that a later one repeats")
         current.finish(Turn.COMMIT)
-        # How many anomalies a snapshot of each spacecraft has now counts when a batch is cut.
+        # Where the next batch is cut depends on how many anomalies a snapshot of each spacecraft has now.
         for spacecraft_id, judged in recorded.judged.items():
             if judged.anomalous:
                 found = sum(map(len, judged.anomalous.values()))

@@ -74,7 +74,7 @@ class Session:
         self._status = status
         self._lock_holder: str | None = None
         self._rooms = [Room(client, stream, status.outgoing[stream]) for stream in (ANOMALIES, DEADLETTERS)]
-        # Nothing is purged from these: the service must not be able to take back what it has said.
+        # Nothing is purged from these: the service must not be able to remove what it has published.
         self._kept_rooms = [Room(client, stream, status.outgoing[stream]) for stream in (ALARMS, EVENTS)]
         publisher = partial(
             ExactlyOncePublisher,

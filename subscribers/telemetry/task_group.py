@@ -8,7 +8,7 @@ _INSISTENCE = 1.0
 
 
 class TaskGroup(asyncio.TaskGroup):
-    """Tasks that end together, those too that do not heed their first cancellation.
+    """Tasks that end together, also those that do not end at their first cancellation.
 
     nats-py swallows one while it waits for its flusher, asyncio.wait_for one that meets the result (before Python
     3.12), and a database that is cut off keeps a rollback waiting.

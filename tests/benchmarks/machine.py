@@ -14,7 +14,7 @@ from tests.benchmarks.stage import Stage
 
 
 async def described(stage: Stage, directory: Path) -> dict[str, Any]:
-    """In words."""
+    """The machine and what runs on it, in words."""
     connection = await asyncpg.connect(stage.servers.postgres.dsn())
     postgres, fsync, commit = [
         await connection.fetchval(f"SHOW {name}") for name in ("server_version", "fsync", "synchronous_commit")

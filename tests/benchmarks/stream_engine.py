@@ -1,4 +1,4 @@
-"""The peer: Pathway, a stream engine in Rust with a face in Python, as its documentation would have the same job done.
+"""The peer: Pathway, a stream engine in Rust, used from Python as its documentation would have the same job done.
 
     python tests/benchmarks/stream_engine.py URL STREAM PARAMETER HOST PORT DBNAME
 

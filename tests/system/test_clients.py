@@ -228,3 +228,23 @@ async def test_watch_shows_once_what_comes_again_with_its_id(place: Place, up: U
         await client.publish("anomalies.WATCH-1", body, headers={"Nats-Msg-Id": name})
     await client.close()
     assert watch.end().out.split() == ["1", "2", "3"]
+
+
+async def test_what_is_written_otherwise_is_named_in_its_dead_letter(place: Place, up: Up) -> None:
+    client = await nats.connect(up.nats)
+    marked = b'\xef\xbb\xbf{"timestamp":"2025-01-01T00:00:00Z","parameters":{"a":1}}'
+    await client.publish("telemetry.WIRE-1", b"\x82\xa9timestamp\xb42025-01-01T00:00:00Z\xaaparameters\x80")
+    await client.publish("telemetry.WIRE-2", marked[3:], headers={"Content-Type": "application/msgpack"})
+    await client.publish("telemetry.WIRE-2", b"")
+    await client.publish("telemetry.WIRE-1", marked)
+    await client.close()
+    letters = ("dead-letters", "list", "WIRE-1", "--json", "--server", up.nats)
+    (letter,) = until(lambda: json.loads(place.run(*letters).out), "the dead letter")
+    assert "looks like MessagePack" in letter["error"]
+    assert "Content-Type: application/msgpack" in letter["error"]
+    stored = ("list-telemetry", "WIRE-1", "--json", "--server", up.nats)
+    (snapshot,) = until(lambda: json.loads(place.run(*stored).out), "the snapshot")
+    assert snapshot["parameters"] == {"a": 1}
+    letters = ("dead-letters", "list", "WIRE-2", "--json", "--server", up.nats)
+    empty, as_json = json.loads(place.run(*letters).out)  # published before the snapshot that is stored
+    assert (empty["error"], "looks like JSON" in as_json["error"]) == ("body: not JSON: it is empty", True)

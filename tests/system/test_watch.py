@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import nats
 import pytest
 
 from tests.system.installed import COMMAND, Place, Running, Up
@@ -20,7 +19,8 @@ def publish(place: Place, up: Up, spacecraft_id: str, *values: int) -> None:
         assert sent.code == 0
 
 
-def limited(place: Place, up: Up, spacecraft_id: str) -> str:
+def set_limits(place: Place, up: Up, spacecraft_id: str) -> str:
+    """Limits for a spacecraft; returns the subject of its anomalies."""
     done = place.run(
         "set-config", spacecraft_id, "--file", "-", "--server", up.nats, stdin='{"parameters":{"temp":{"critHigh":70}}}'
     )
@@ -29,7 +29,7 @@ def limited(place: Place, up: Up, spacecraft_id: str) -> str:
 
 
 def test_since_shows_what_the_stream_keeps_and_then_what_comes(place: Place, up: Up) -> None:
-    subject = limited(place, up, "WATCH-1")
+    subject = set_limits(place, up, "WATCH-1")
     publish(place, up, "WATCH-1", 71, 72)
     listed = ("list-anomalies", "WATCH-1", "--json", "--server", up.nats)
     until(lambda: len(json.loads(place.run(*listed).out)) == 2, "the anomalies")
@@ -97,23 +97,3 @@ def test_after_a_reconnect_it_is_said_what_is_missing_and_how_to_see_it(place: P
         for each in watching:
             each.interrupt()
             assert each.end().code == 130
-
-
-async def test_what_is_written_otherwise_is_named_in_its_dead_letter(place: Place, up: Up) -> None:
-    client = await nats.connect(up.nats)
-    marked = b'\xef\xbb\xbf{"timestamp":"2025-01-01T00:00:00Z","parameters":{"a":1}}'
-    await client.publish("telemetry.WIRE-1", b"\x82\xa9timestamp\xb42025-01-01T00:00:00Z\xaaparameters\x80")
-    await client.publish("telemetry.WIRE-2", marked[3:], headers={"Content-Type": "application/msgpack"})
-    await client.publish("telemetry.WIRE-2", b"")
-    await client.publish("telemetry.WIRE-1", marked)
-    await client.close()
-    letters = ("dead-letters", "list", "WIRE-1", "--json", "--server", up.nats)
-    (letter,) = until(lambda: json.loads(place.run(*letters).out), "the dead letter")
-    assert "looks like MessagePack" in letter["error"]
-    assert "Content-Type: application/msgpack" in letter["error"]
-    stored = ("list-telemetry", "WIRE-1", "--json", "--server", up.nats)
-    (snapshot,) = until(lambda: json.loads(place.run(*stored).out), "the snapshot")
-    assert snapshot["parameters"] == {"a": 1}
-    letters = ("dead-letters", "list", "WIRE-2", "--json", "--server", up.nats)
-    empty, as_json = json.loads(place.run(*letters).out)  # published before the snapshot that is stored
-    assert (empty["error"], "looks like JSON" in as_json["error"]) == ("body: not JSON: it is empty", True)

@@ -21,7 +21,7 @@ LONGEST_SECONDS = 2.0
 
 
 async def follow(service: Service, spacecraft_id: str, request: Mapping[str, Any]) -> AsyncIterator[bytes]:
-    """The latest values, now and again and again; an outage is said once, and waited for."""
+    """The latest values, now and whenever some may be new; during an outage one line says so, and it goes on after."""
     arrived, is_away = asyncio.Event(), False
 
     async def note(_: Msg) -> None:

@@ -72,8 +72,7 @@ def acknowledge(
             terminal.note(f"No alarm of {spacecraft_id} waits for that.")
             nothing_found.explain(service, spacecraft_id)
             return
-    said = {"comment": comment, "by": by or user()}
-    found = alarms.acknowledge(service, spacecraft_id, identifiers, revisions, said)
+    found = alarms.acknowledge(service, spacecraft_id, identifiers, revisions, {"comment": comment, "by": by or user()})
     show(msgspec.json.encode(found), as_json, alarm_tables.acknowledged)
     if len(revisions) == alarms.MOST:
         terminal.note("There may be more that wait: do it again.")

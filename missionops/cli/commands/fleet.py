@@ -1,4 +1,4 @@
-"""`missionops fleet`."""
+"""`missionops fleet`: how all spacecraft do."""
 
 from typing import Annotated, Any
 

@@ -22,8 +22,7 @@ _File = Annotated[
 def notify_test(target: _Target, *, path: _File = None) -> None:
     """Send a test message to one target of the notify file.
 
-    It says what became of it, and checks the whole file first. Exit code 1 if that is wrong, or if the target did not
-    take the message.
+    The whole file is checked first. The exit code is 1 if it is wrong, or if the target did not take the message.
 
       missionops notify-test ops --file notify.toml
     """

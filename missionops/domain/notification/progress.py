@@ -76,7 +76,7 @@ def follow(route: NotifyRoute, progress: NotificationProgress, message: AlarmMes
 
 
 def happened_by(progress: NotificationProgress, now: datetime) -> NotificationProgress:
-    """The progress where a clock that is ahead has said when things happened: they count from now on."""
+    """The progress without times after `now`, which a clock that is ahead has given: these are `now`."""
     since, news_at = (None if moment is None else min(moment, now) for moment in (progress.since, progress.news_at))
     return progress._replace(since=since, news_at=news_at)
 

@@ -85,7 +85,7 @@ class NotificationDigest:
 
 
 def heartbeat(now: datetime) -> Notification:
-    """The sign of life."""
+    """The heartbeat."""
     body = f"Telemetry is handled and alarms are told, at {_moment(now)}."
     return Notification("missionops is alive", body, 0, 0)
 

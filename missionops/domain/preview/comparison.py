@@ -1,8 +1,8 @@
 """Comparisons: which alarms of one history are those of another one, and which are gained, lost or changed.
 
 Both are in order. Two that overlap, from the first sample to the one at which the end was known, are one alarm; where
-several overlap the first ones are taken together. What is said does not depend on when it is asked: an alarm waits
-until nothing that comes later could change it.
+several overlap the first ones are taken together. The result does not depend on how much is known at a time: an alarm
+waits until nothing that comes later could change it.
 """
 
 from collections.abc import Iterator, Sequence

@@ -150,12 +150,12 @@ class AlarmEngine:
         return found
 
     async def _meet(self, connection: Connection, judged: Mapping[str, JudgedEntries]) -> None:
-        """Remember spacecraft that are not remembered; nothing was found of those that were never heard."""
+        """Remember spacecraft that are not remembered; those that never sent anything have no alarms."""
         unknown = [spacecraft_id for spacecraft_id in judged if self._memory.get(spacecraft_id) is None]
         if unknown:
-            heard = await alarm_marks.newest_times(connection, unknown)
+            newest = await alarm_marks.newest_times(connection, unknown)
             for spacecraft_id in unknown:
-                is_known = spacecraft_id not in heard or not judged[spacecraft_id].version
+                is_known = spacecraft_id not in newest or not judged[spacecraft_id].version
                 self._memory.begin(spacecraft_id, is_known=is_known)
 
     async def _take(

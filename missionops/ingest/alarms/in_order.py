@@ -43,7 +43,7 @@ class JudgedEntries(NamedTuple):
 
 @lru_cache(10_000)
 def key_of(parameter: str, kind: str) -> Key:
-    """The parameter and kind of check that an anomaly of some kind, WARN_HIGH or STATE, is of."""
+    """The parameter, and the check that finds anomalies of a kind such as WARN_HIGH or STATE."""
     return parameter, rule.PLACES["STATE" if kind == "STATE" else "LIMIT"]
 
 
@@ -114,7 +114,7 @@ class PlacedEntries:
         return self._judged.anomalous
 
     @property
-    def last_of_kinds(self) -> Iterable[PlacedEntry]:
+    def last_of_classes(self) -> Iterable[PlacedEntry]:
         """The last of each class of values, where all stand as they came."""
         entries = self._judged.entries
         places = {entry.snapshot.values.__class__: place for place, entry in enumerate(entries)}
@@ -178,7 +178,7 @@ class InOrder:
             one = snapshots[place]
             self._step(one, {**dict.fromkeys(self._memory.live), **dict.fromkeys(one.keys)})
             place += 1
-        for one in snapshots.last_of_kinds:
+        for one in snapshots.last_of_classes:
             self._memory.note(one.entry.snapshot.values.__class__, one.position)
 
     def _take_each(self, snapshots: PlacedEntries) -> None:

@@ -138,7 +138,7 @@ class KnownAlarms:
                     self._connection, self._spacecraft_id, parameter, between,
                     is_state=is_state, has_misdated=has_misdated,
                 )  # fmt: skip
-                # Of what retention has removed no fewer are told than before.
+                # Samples that retention has removed stay in the count.
                 facts.samples = counted.found if counted.has_first else max(counted.found, facts.samples)
         self._uncounted.clear()
 

@@ -117,7 +117,7 @@ class AlarmMemory:
         self._kept[spacecraft_id] = memory
 
     def forget(self, spacecraft_id: str) -> None:
-        """What is next heard of it is folded with what is stored."""
+        """Forget a spacecraft: its next telemetry is folded with what is stored."""
         self._kept.pop(spacecraft_id, None)
 
     def make_room(self) -> None:

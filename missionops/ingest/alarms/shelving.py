@@ -50,9 +50,9 @@ async def end_shelves(connection: Connection, now: datetime) -> int:
     if not keys:
         return 0
     found = await lock_open(connection, {key.spacecraft_id for key in keys}, now)
-    # In the order in which `alarms.note_shelved_and_masked` reads shelves: the closest first.
-    ended = sorted(await alarm_shelves.end(connection, keys, now), key=lambda row: str(row[3]), reverse=True)
-    ended.sort(key=lambda row: bool(row[1]))
+    # The closest first, as where an alarm is covered by several: of one parameter, and of one check.
+    ended = sorted(await alarm_shelves.end(connection, keys, now), key=lambda shelf: shelf.check, reverse=True)
+    ended.sort(key=lambda shelf: shelf.is_whole)
     # One that is on another shelf now stays on it: nothing is told.
     left = [one for one in found.values() if one.shelf is None]
     await tell(connection, left, {one.id: alarms.shelf_of(one, ended) for one in left}, now)

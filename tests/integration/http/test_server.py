@@ -13,9 +13,10 @@ from tests.wait import until_async
 async def test_a_server_that_ends_is_logged_and_the_service_still_stops(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
+    others = asyncio.all_tasks()  # such as those of a service that tests share
     async with app.running(settings) as service:
         await service.until_ready()
-        [server] = [task for task in asyncio.all_tasks() if "Server.serve" in repr(task.get_coro())]
+        [server] = [task for task in asyncio.all_tasks() - others if "Server.serve" in repr(task.get_coro())]
         server.cancel()
         sentence = "HTTP is not served any more: start the service again"
         await until_async(lambda: sentence in caplog.text, "the line in the log")

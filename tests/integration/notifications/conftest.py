@@ -197,7 +197,7 @@ class Turning(Notifier):
         await self.intake.catch_up()
         await self.tick()
 
-    async def hear(self, connection: Any) -> None:
+    async def take_all(self, connection: Any) -> None:
         """Take in all transitions that there are, as they were published."""
         rows = await connection.fetch("SELECT message FROM app.alarm_transition ORDER BY number")
         await self.intake.take([msgspec.json.decode(row[0], type=AlarmMessage) for row in rows], self.now())

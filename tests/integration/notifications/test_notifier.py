@@ -36,7 +36,7 @@ async def test_one_that_is_over_and_one_that_is_retracted_are_told(hook, on, sta
     on.clock.move(10)
     await on.retract(alarm)
     async with pool.transaction() as connection:
-        await notifier.hear(connection)  # catch_up looks at those that stand
+        await notifier.take_all(connection)  # catch_up looks at those that stand
     await notifier.tick()
     assert hook.titles() == ["HIGH SC-001 temp 71.5 °C", "RETRACTED SC-001 temp (was HIGH)"]
 
@@ -401,7 +401,7 @@ async def test_a_route_that_comes_back_after_it_was_gone_goes_on_where_it_was(ho
     assert hook.titles()[1:] == ["HIGH SC-001 c 71.5 °C"]  # what was told before is not told again
     await on.retract(told)
     async with pool.transaction() as connection:
-        await again.hear(connection)  # all that the stream holds from when the route was gone
+        await again.take_all(connection)  # all that the stream holds from when the route was gone
     on.clock.move(60)
     await again.look()
     assert hook.titles()[2].startswith("2 alarms, first: RETRACTED SC-001 ")

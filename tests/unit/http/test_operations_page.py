@@ -34,8 +34,8 @@ async def test_every_file_is_served_compressed_as_what_it_is_and_all_of_them_are
         assert {path.split("/", 3)[3] for path in own} == {file.relative_to(UI).as_posix() for file in FILES}
         for path in own:
             answer = await client.get(path, headers={"Accept-Encoding": "gzip, br"})
-            kind = "text/javascript" if path.endswith(".js") else "text/css"
-            assert answer.headers["content-type"] == f"{kind}; charset=utf-8"
+            media_type = "text/javascript" if path.endswith(".js") else "text/css"
+            assert answer.headers["content-type"] == f"{media_type}; charset=utf-8"
             assert answer.headers["content-encoding"] == "gzip"
             plain = await client.get(path, headers={"Accept-Encoding": "identity"})
             assert "content-encoding" not in plain.headers
