@@ -23,13 +23,15 @@ from missionops.http.response import HttpResponse
 from missionops.operations import dispatch
 from missionops.operations.changes import ChangeFeed, Changes
 from missionops.operations.dispatch import ErrorResponse
+from missionops.operations.request_parsing import refused
 
 PATH = "/changes"
 PULSE = 5.0
 """Seconds between two signs of life."""
 _APART = 0.25
 """Seconds between two hints: at most four a second."""
-_LONG_POLL = 20.0
+_LONG_POLL = 19.0
+"""Seconds after which it answers that nothing was changed: its answer arrives within 20 s."""
 _MOST = 100
 _MOST_OF_ONE = 10
 _STREAM = "text/event-stream"
@@ -61,6 +63,8 @@ class ChangeStream:
             return
         cursor = request.query_params.get("after") or request.headers.get("last-event-id")
         try:
+            for name in request.query_params.keys() - {"after"}:
+                raise refused(name, "is no field of this request")
             self._feed.since(cursor, caller.spacecraft)
         except InvalidRequest as error:
             await response.failed(dispatch.refusal(error))(scope, receive, send)

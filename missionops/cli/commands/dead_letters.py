@@ -8,11 +8,12 @@ import msgspec
 import typer
 
 from missionops import errors
-from missionops.cli.client import dead_letters, loop
+from missionops.cli.client import dead_letters, loop, nothing_found
 from missionops.cli.client.service import Service
 from missionops.cli.commands import options, parsing
 from missionops.cli.commands.show import show, show_list
 from missionops.cli.output import tables, terminal
+from missionops.domain.dead_letter import UNKNOWN
 
 app = typer.Typer(
     name="dead-letters",
@@ -45,7 +46,10 @@ def list_letters(
     missionops dead-letters list --spacecraft-id SC-001
     """
     found = service.list(_LIST, {"spacecraftId": spacecraft_id}, at_most=limit)
-    show_list(found, as_json, tables.letters, "There are no dead letters.")
+    whose = f" of {spacecraft_id}" if spacecraft_id else ""
+    show_list(found, as_json, tables.letters, f"There are no dead letters{whose}.")
+    if not found.items and spacecraft_id != UNKNOWN:
+        nothing_found.explain(service, spacecraft_id)
 
 
 @app.command("show", cls=parsing.Command)

@@ -419,6 +419,8 @@ async def test_all_letters_are_replayed_once_and_what_cannot_be_stays(client: Cl
     assert [letter["sequence"] for letter in (await commands.run("dead-letters", "list", "--json")).json] == [6, 4, 3]
     of_none = await commands.run("dead-letters", "list", "_unknown", "--json")
     assert [letter["sequence"] for letter in of_none.json] == [4]
+    of_another = await commands.run("dead-letters", "list", "SC-404")
+    assert of_another.err.startswith("There are no dead letters of SC-404.\nNo spacecraft SC-404 is known")
 
 
 async def test_more_letters_than_one_request_has_time_for_are_replayed(

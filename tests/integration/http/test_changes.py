@@ -104,6 +104,10 @@ async def test_a_cursor_of_another_instance_begins_anew(service, clients):
         assert (await stream.next())["event"] == "reset"
     refused = await http.get("/changes", params={"after": "nonsense"})
     assert (refused.status_code, refused.json()["error"]["details"][0]["path"]) == (400, "cursor")
+    misspelled = await http.get("/changes", params={"cursor": "WyJvdGhlciIsMV0="})
+    assert (misspelled.status_code, misspelled.json()["error"]["message"]) == (
+        400, "cursor is no field of this request"
+    )  # fmt: skip
 
 
 async def test_a_standby_tells_of_what_the_owner_stores(service, settings, client):
