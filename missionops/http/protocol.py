@@ -20,7 +20,7 @@ HEAD_BYTES = 16 << 10
 """The most bytes of an incomplete head; one that arrives in one piece may be as long as what is read at once."""
 
 
-class _Timer:
+class _TimeLimit:
     """Calls something so many seconds after it was started, unless it is stopped before; then it can start again."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float, callback: Callable[[], None]) -> None:
@@ -51,9 +51,9 @@ class BoundedProtocol(H11Protocol):
         super().__init__(**given)
         self.conn = StrictConnection(HEAD_BYTES)
         self._connections = connections
-        self._head_timer = _Timer(self.loop, HEAD_SECONDS, self._close_if_idle)
-        self._read_timer = _Timer(self.loop, READ_SECONDS, self.abort)
-        self._answer_timer = _Timer(self.loop, ANSWER_SECONDS, self.abort)
+        self._head_timer = _TimeLimit(self.loop, HEAD_SECONDS, self._close_if_idle)
+        self._read_timer = _TimeLimit(self.loop, READ_SECONDS, self.abort)
+        self._answer_timer = _TimeLimit(self.loop, ANSWER_SECONDS, self.abort)
 
     def abort(self) -> None:
         """Disconnect at once."""
