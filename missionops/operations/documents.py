@@ -15,7 +15,7 @@ from missionops.domain.timestamp import Timestamp
 from missionops.errors import Conflict, NotFound, TooLarge
 from missionops.operations import audit, pagination, request_parsing
 from missionops.operations.audit import Change
-from missionops.operations.operation import Context, Operation, Request, Response, Route
+from missionops.operations.operation import Context, Operation, ReplyHeader, Request, Response, Route
 from missionops.operations.pagination import PageItem
 from missionops.operations.request_parsing import refused
 from missionops.store import documents
@@ -23,6 +23,12 @@ from missionops.store.documents import Document as Published
 from missionops.store.documents import DocumentContent
 
 _MAX_BYTES = 1_000_000
+
+LEFT_OUT = ReplyHeader(
+    "Missionops-Left-Out",
+    "How many of the documents, as many as were asked for, did not fit into the reply; absent where all did.",
+    {"type": "integer"},
+)
 """Of a document as JSON: one alone still fits into a NATS message of the usual size."""
 
 _encode = msgspec.json.Encoder().encode
@@ -162,13 +168,18 @@ async def search(context: Context, request: Request) -> Response:
                 break
             fitting.append(name)
 
+        read = 0
+
         async def items() -> AsyncIterator[PageItem]:
+            nonlocal read
             async for row in documents.some(connection, fitting):
+                read += 1
                 yield PageItem(_encode(DocumentResponse(*row)), ())
 
         page = await pagination.page(request, items(), wanted.limit)
-    is_cut = page.is_cut or len(fitting) < len(found)
-    return Response(page.body, is_cut=is_cut)  # a search has no cursor: what did not fit is found by a narrower one
+    # A search has no cursor: what did not fit is found by a narrower one.
+    left_out = len(found) - read + page.is_cut
+    return Response(page.body, is_cut=left_out > 0, headers={LEFT_OUT.name: str(left_out)} if left_out else {})
 
 
 OPERATIONS = (
@@ -182,6 +193,6 @@ OPERATIONS = (
     ),
     Operation(
         "docs.search", "Documents, best match first, or the newest", Role.READER, SearchRequest, list[DocumentResponse],
-        search, (Route("GET", "/docs/search"),), about_spacecraft=False,
+        search, (Route("GET", "/docs/search"),), about_spacecraft=False, reply_headers=(LEFT_OUT,),
     ),
 )  # fmt: skip

@@ -10,6 +10,7 @@ from missionops import errors
 from missionops.cli.client import connection
 
 CURSOR = "Missionops-Next-Cursor"
+LEFT_OUT = "Missionops-Left-Out"
 LARGEST_PAGE = 1000
 
 _decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -21,6 +22,8 @@ class Pages(NamedTuple):
     items: list[msgspec.Raw]
     has_more: bool
     """Whether the list has more items than were wanted."""
+    left_out: int = 0
+    """Items that were wanted and did not fit into a response that no cursor continues."""
 
     @property
     def body(self) -> bytes:
@@ -47,9 +50,11 @@ async def collect(
             raise errors.Unavailable(
                 f"The response is no list ({error}): is another program listening there?"
             ) from None
-        cursor = (reply.headers or {}).get(CURSOR)
+        headers = reply.headers or {}
+        cursor = headers.get(CURSOR)
         if cursor is None or (at_most is not None and len(items) >= at_most):
-            return Pages(items[:at_most], cursor is not None or (at_most is not None and len(items) > at_most))
+            has_more = cursor is not None or (at_most is not None and len(items) > at_most)
+            return Pages(items[:at_most], has_more, int(headers.get(LEFT_OUT, 0)))
         fields["cursor"] = cursor
 
 

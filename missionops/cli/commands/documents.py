@@ -62,6 +62,8 @@ def search_docs(
         nothing = f"There is no document{which}.{hint}"
     # A search ends with its best matches: that there are more says nothing.
     show_list(found._replace(has_more=False), as_json, tables.documents, nothing)
+    if found.left_out:
+        terminal.note(f"{found.left_out:,} more did not fit into the response: narrow the search.")
 
 
 def get_doc(

@@ -345,6 +345,15 @@ async def test_documents_are_seeded_created_and_found(commands: Commands, tmp_pa
 
 
 @has_documents
+async def test_documents_that_did_not_fit_into_the_response_are_counted(client: Client, commands: Commands) -> None:
+    for name in ("first", "second"):
+        document = {"id": name, "title": "Battery", "body": "Battery. " * 60_000}
+        await client.request("missionops.docs.create", json.dumps(document).encode(), timeout=5)
+    found = await commands.run("search-docs", "--query", "battery", "--json")
+    assert [document["id"] for document in found.json] == ["second"]
+    assert found.err == "1 more did not fit into the response: narrow the search.\n"
+
+
 async def test_a_changed_document_is_kept_unless_it_shall_be_overwritten(client: Client, commands: Commands) -> None:
     mine = {"id": "cube-001-overview", "title": "Mine", "body": "mine"}
     await ask(client, "docs.create", mine)

@@ -9,6 +9,7 @@ import uuid
 from typing import Any
 
 import asyncpg
+import httpx
 import pytest
 from nats.aio.client import Client
 
@@ -161,6 +162,20 @@ async def test_the_largest_bodies_are_kept_and_searched(service: Service, client
     assert (await ask(client, "docs.get", documentId="large"))["body"] == body
     assert await found(client, "Needle in") == ["large"]  # as a part, where the words did not all fit
     assert (await create(client, body=body + "x" * 110_000))["error"]["code"] == "too_large"
+
+
+async def test_what_does_not_fit_into_a_reply_is_counted(service: Service, client):
+    for name in ("a", "b", "c"):
+        await create(client, id=name, body="Battery. " * 50_000)
+    for request in ({"q": "battery"}, {}):
+        reply = await client.request("missionops.docs.search", json.dumps(request).encode(), timeout=10)
+        shown = [document["id"] for document in json.loads(reply.data)]
+        assert (shown, reply.headers["Missionops-Left-Out"]) == (["c"], "2")
+    async with httpx.AsyncClient(base_url=service.http_url, timeout=10) as http:
+        whole = await http.get("/docs/search", params={"q": "battery"})
+    assert ([document["id"] for document in whole.json()], "missionops-left-out" in whole.headers) == (
+        ["c", "b", "a"], False,
+    )  # fmt: skip
 
 
 async def test_words_are_found_in_whatever_form_and_the_best_match_is_first(service: Service, client):
