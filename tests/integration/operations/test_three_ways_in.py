@@ -577,8 +577,9 @@ def has_command(operation: Operation, spacecraft_id: str, request: Any) -> bool:
         return True
     if operation.name == "anomalies.list" and request.get("limit", 0) > 1000:
         return False  # which is several pages
-    if operation.name == "anomalies.timeline" and len(request) < 2:
-        return False  # which is the command of the list
+    ends = len(request.keys() & {"from", "to"})
+    if (operation.name, ends) in {("anomalies.timeline", 0), ("anomalies.timeline", 1), ("telemetry.analyze", 1)}:
+        return False  # which is the command of the list, or takes one end alone
     if operation.name == "telemetry.latest" and not request:
         return False  # of an unknown spacecraft it says a sentence
     if operation.name in WITH_DEFAULTS and not request.keys() >= command.fields.keys():
