@@ -1,6 +1,7 @@
 """HTTP on one connection, with time limits: uvicorn alone waits without end for a head and for a slow client."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import h11
@@ -19,17 +20,40 @@ HEAD_BYTES = 16 << 10
 """The most bytes of an incomplete head; one that arrives in one piece may be as long as what is read at once."""
 
 
+class _TimeLimit:
+    """Calls something so many seconds after it was started, unless it is stopped before; then it can start again."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float, callback: Callable[[], None]) -> None:
+        self._loop = loop
+        self._seconds = seconds
+        self._callback = callback
+        self._handle: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Start it, unless it runs already."""
+        self._handle = self._handle or self._loop.call_later(self._seconds, self._run)
+
+    def stop(self) -> None:
+        """Stop it, if it runs."""
+        if self._handle:
+            self._handle.cancel()
+        self._handle = None
+
+    def _run(self) -> None:
+        self._handle = None
+        self._callback()
+
+
 class BoundedProtocol(H11Protocol):
     """A connection that ends when its client is too slow."""
-
-    _head_timer: asyncio.TimerHandle | None = None
-    _read_timer: asyncio.TimerHandle | None = None
-    _answer_timer: asyncio.TimerHandle | None = None
 
     def __init__(self, connections: Connections, **given: Any) -> None:
         super().__init__(**given)
         self.conn = StrictConnection(HEAD_BYTES)
         self._connections = connections
+        self._head_timer = _TimeLimit(self.loop, HEAD_SECONDS, self._close_if_idle)
+        self._read_timer = _TimeLimit(self.loop, READ_SECONDS, self.abort)
+        self._answer_timer = _TimeLimit(self.loop, ANSWER_SECONDS, self.abort)
 
     def abort(self) -> None:
         """Disconnect at once."""
@@ -45,9 +69,8 @@ class BoundedProtocol(H11Protocol):
         """The client has disconnected."""
         self._connections.closed(self)
         super().connection_lost(exc)
-        self._stop_head_timer()
-        self._stop_read_timer()
-        self._stop_answer_timer()
+        for timer in (self._head_timer, self._read_timer, self._answer_timer):
+            timer.stop()
 
     def data_received(self, data: bytes) -> None:
         """A part of a head has arrived, or of a body, which has a time limit of its own."""
@@ -56,7 +79,7 @@ class BoundedProtocol(H11Protocol):
 
     def on_response_complete(self) -> None:
         """A request that was sent ahead is handled now; otherwise uvicorn waits a few seconds for one."""
-        self._stop_answer_timer()
+        self._answer_timer.stop()
         super().on_response_complete()
         self._note_turn()
         if self.timeout_keep_alive_task is None:
@@ -66,14 +89,14 @@ class BoundedProtocol(H11Protocol):
         """More is written than the client has received."""
         super().pause_writing()
         self._connections.stalls(self, self.loop.time())
-        self._answer_timer = self._answer_timer or self.loop.call_later(ANSWER_SECONDS, self.transport.abort)
-        self._read_timer = self._read_timer or self.loop.call_later(READ_SECONDS, self.transport.abort)
+        self._answer_timer.start()
+        self._read_timer.start()
 
     def resume_writing(self) -> None:
         """The client has received nearly all."""
         super().resume_writing()
         self._connections.goes_on(self)
-        self._stop_read_timer()
+        self._read_timer.stop()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what cannot be read, unless a response is being sent, in which nothing can be inserted."""
@@ -91,26 +114,10 @@ class BoundedProtocol(H11Protocol):
     def _watch_head(self) -> None:
         self._note_turn()
         if self.conn.their_state is not h11.IDLE:
-            self._stop_head_timer()
-        elif self._head_timer is None:
-            self._head_timer = self.loop.call_later(HEAD_SECONDS, self._end)
+            self._head_timer.stop()
+        else:
+            self._head_timer.start()
 
-    def _end(self) -> None:
-        self._head_timer = None
+    def _close_if_idle(self) -> None:
         if self.conn.their_state is h11.IDLE:
             self.transport.close()
-
-    def _stop_head_timer(self) -> None:
-        if self._head_timer:
-            self._head_timer.cancel()
-        self._head_timer = None
-
-    def _stop_answer_timer(self) -> None:
-        if self._answer_timer:
-            self._answer_timer.cancel()
-        self._answer_timer = None
-
-    def _stop_read_timer(self) -> None:
-        if self._read_timer:
-            self._read_timer.cancel()
-        self._read_timer = None

@@ -13,12 +13,15 @@ from missionops.domain import config_document, limits, rule_document
 from missionops.domain.limits import Rules
 from missionops.domain.parameter_name import MAX_PARAMETERS
 from missionops.domain.rule import Rule
-from missionops.errors import Detail, InvalidRequest
+from missionops.errors import Detail, InvalidRequest, TooLarge
 from missionops.operations import request_parsing
 from missionops.wire.text import utf8, why_not_json
 
 _SLICE = 250
 """Rules that are validated and compiled before other tasks run: 10,000 take a tenth of a second."""
+
+_MAX_BYTES = 1_000_000
+"""Of a document: what is in force is returned over NATS, too, beside who set it and when."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -59,7 +62,10 @@ async def read(body: bytes, spacecraft_id: str) -> ValidConfig:
         faults = [*error.details, *faults]
     if faults:
         raise rule_document.refusal(faults[: rule_document.MAX_FAULTS])
-    return ValidConfig(document, _encode(document), rules)
+    stored = _encode(document)
+    if len(stored) > _MAX_BYTES:
+        raise TooLarge(f"The config has {len(stored)} bytes as JSON; at most {_MAX_BYTES} are kept")
+    return ValidConfig(document, stored, rules)
 
 
 def _repeated_name(body: bytes) -> str | None:

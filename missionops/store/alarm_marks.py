@@ -214,10 +214,20 @@ async def begin_config(connection: Connection, spacecraft_id: str, version: int,
 
 
 _POSTPONE = """
-UPDATE app.config_start SET time = $3 WHERE spacecraft_id = $1 AND version > $2 AND time < $3
+WITH early AS (
+    SELECT version, time FROM app.config_start WHERE spacecraft_id = $1 AND version > $2 AND time < $3
+), postponed AS (
+    UPDATE app.config_start SET time = $3 FROM early
+    WHERE spacecraft_id = $1 AND config_start.version = early.version
+)
+SELECT min(time) FROM early
 """
 
 
-async def postpone_configs(connection: Connection, spacecraft_id: str, version: int, time: int) -> None:
-    """A snapshot of this time was judged by `version` after later versions were noted: they end nothing before it."""
-    await connection.execute(_POSTPONE, spacecraft_id, version, timestamp.from_microseconds(time))
+async def postpone_configs(connection: Connection, spacecraft_id: str, version: int, time: int) -> int | None:
+    """Later versions end nothing before a time, as `version` has judged a snapshot of it.
+
+    Returns from when on they have ended what they do not check, if that was noted as earlier.
+    """
+    noted = await connection.fetchval(_POSTPONE, spacecraft_id, version, timestamp.from_microseconds(time))
+    return None if noted is None else timestamp.to_microseconds(noted)

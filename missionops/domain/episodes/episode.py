@@ -125,6 +125,12 @@ class Episode(msgspec.Struct):
         """The sample that raised it."""
         return self.rises[0].position
 
+    def overlaps(self, other: "Episode") -> bool:
+        """Whether both were open at one time, each from its first sample to the one at which its end was known."""
+        return (other.closed_at is None or self.first_at <= other.closed_at) and (
+            self.closed_at is None or other.first_at <= self.closed_at
+        )
+
     def close(self, position: Position, end: int, reason: Reason | None = None) -> None:
         """End it; that is known at `position`."""
         self.closed_at, self.end, self.reason = position, end, reason

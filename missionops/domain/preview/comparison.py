@@ -40,7 +40,7 @@ class AlarmComparison(msgspec.Struct, array_like=True):
                 queues[side][0] if queues[side] else None if is_end else folds[side].episode for side in (NOW, THEN)
             )
             if now and then:
-                if not _overlap(now, then):
+                if not now.overlaps(then):
                     side = NOW if now.first_at < then.first_at else THEN
                     yield _alone(side, queues[side].pop(0))
                 elif is_end or (now.closed_at and then.closed_at):
@@ -69,12 +69,6 @@ class AlarmComparison(msgspec.Struct, array_like=True):
 
 def _alone(side: int, one: Episode) -> Pair:
     return (one, None) if side == NOW else (None, one)
-
-
-def _overlap(one: Episode, other: Episode) -> bool:
-    return (one.closed_at is None or one.closed_at >= other.first_at) and (
-        other.closed_at is None or other.closed_at >= one.first_at
-    )
 
 
 def _can_begin_before(fold: Fold, position: Position) -> bool:

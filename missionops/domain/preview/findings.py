@@ -1,7 +1,8 @@
 """Findings: what a preview says of one parameter in one part of a range; those of the parts add up."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from operator import attrgetter
+from typing import NamedTuple, Self
 
 import msgspec
 
@@ -27,6 +28,13 @@ class FoundAlarm(NamedTuple):
     peak: tuple[int, Value] | None
     """Timestamp and value; None for STALE."""
 
+    @classmethod
+    def of(cls, episode: Episode) -> Self:
+        """An episode as it is shown."""
+        peak = episode.facts.peak
+        shown = peak and (peak.position[1], peak.value)
+        return cls(episode.severity, episode.start, episode.raised_at[0], episode.end, shown)
+
 
 class Difference(NamedTuple):
     """An alarm that is gained, lost or changed."""
@@ -34,6 +42,13 @@ class Difference(NamedTuple):
     check: str
     now: FoundAlarm | None
     then: FoundAlarm | None
+
+    @property
+    def order(self) -> tuple[float, ...]:
+        """What differences are shown by: severity, then how long the alarm lasts, then time; the worst is least."""
+        sides = [side for side in (self.now, self.then) if side]
+        length = max(float("inf") if side.end is None else side.end - side.start for side in sides)
+        return -max(side.severity for side in sides), -length, sides[-1].start, rule.PLACES[self.check]
 
 
 class SideTally(msgspec.Struct):
@@ -68,7 +83,7 @@ class PreviewFindings:
             for side in (NOW, THEN):
                 if one := pair[side]:
                     self.tallies[side].add(one, until)
-            now, then = (None if one is None else _found(one) for one in pair)
+            now, then = (None if one is None else FoundAlarm.of(one) for one in pair)
             name = "gained" if now is None else "lost" if then is None else "changed"
             if name == "changed" and now and then and now[:-1] == then[:-1]:
                 continue
@@ -85,16 +100,4 @@ class PreviewFindings:
 
 def worst(differences: Iterable[Difference]) -> list[Difference]:
     """The first of them by severity, then by how long they last, then by time."""
-    return sorted(differences, key=_badness)[:MOST_SHOWN]
-
-
-def _badness(one: Difference) -> tuple[float, ...]:
-    found = [each for each in (one.now, one.then) if each]
-    length = max(float("inf") if each.end is None else each.end - each.start for each in found)
-    return -max(each.severity for each in found), -length, found[-1].start, rule.PLACES[one.check]
-
-
-def _found(one: Episode) -> FoundAlarm:
-    peak = one.facts.peak
-    shown = peak and (peak.position[1], peak.value)
-    return FoundAlarm(one.severity, one.start, one.raised_at[0], one.end, shown)
+    return sorted(differences, key=attrgetter("order"))[:MOST_SHOWN]

@@ -44,10 +44,7 @@ def match(alarms: Mapping[Id, Episode], episodes: Sequence[Episode]) -> Matching
     found: dict[Id, GoesOn | Retracted[Id]] = {}
     taken: dict[int, Id] = {}
     for identifier, old in sorted(alarms.items(), key=lambda item: item[1].first_at):
-        overlapping = (
-            index for index, one in enumerate(episodes) if _begins_before_end(old, one) and _begins_before_end(one, old)
-        )
-        index = next(overlapping, None)
+        index = next((index for index, one in enumerate(episodes) if old.overlaps(one)), None)
         if index is None:
             found[identifier] = Retracted(None)
         elif index in taken:
@@ -56,10 +53,6 @@ def match(alarms: Mapping[Id, Episode], episodes: Sequence[Episode]) -> Matching
             taken[index] = identifier
             found[identifier] = goes_on(old, episodes[index])
     return Matching(found, [one for index, one in enumerate(episodes) if index not in taken])
-
-
-def _begins_before_end(one: Episode, other: Episode) -> bool:
-    return other.closed_at is None or one.first_at <= other.closed_at
 
 
 def goes_on(old: Episode, now: Episode) -> GoesOn:

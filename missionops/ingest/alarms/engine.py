@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from itertools import chain
 
 from missionops.domain import rule
+from missionops.domain.episodes import episode as episodes
 from missionops.domain.limits import Rules
 from missionops.ingest.alarms import draft, in_order, writing
 from missionops.ingest.alarms.draft import Draft
@@ -68,8 +69,6 @@ class AlarmEngine:
         await self.silence.end(connection, received)
         self._memory.make_room()
         await self._meet(connection, judged)
-        for spacecraft_id in judged:
-            self._known(spacecraft_id).changes += 1
         wanted = {
             spacecraft_id: one
             for spacecraft_id, one in judged.items()
@@ -107,6 +106,15 @@ class AlarmEngine:
             total -= new[spacecraft_id]
             found.append(spacecraft_id)
         return found
+
+    async def _postpone_configs(self, connection: Connection, spacecraft_id: str, memory: SpacecraftMemory) -> None:
+        """Have configs end nothing before what earlier ones judged, and fold again what they have ended before that."""
+        for version, until in memory.judged_until.items():
+            ended_at = await alarm_marks.postpone_configs(connection, spacecraft_id, version, until)
+            if ended_at is not None:
+                first, last = episodes.beginning_of(ended_at), episodes.end_of(until)
+                await alarm_marks.add(connection, [Mark(spacecraft_id, None, None, first, last, is_late=False)])
+                self.marked.set()
 
     async def _mark(self, connection: Connection, judged: Mapping[str, JudgedEntries]) -> None:
         """Have the alarms in these snapshots found by the worker."""
@@ -150,13 +158,25 @@ class AlarmEngine:
         return found
 
     async def _meet(self, connection: Connection, judged: Mapping[str, JudgedEntries]) -> None:
-        """Remember spacecraft that are not remembered; those that never sent anything have no alarms."""
+        """Remember spacecraft that are not remembered, and up to when which config has judged them.
+
+        Those that never sent anything have no alarms.
+        """
         unknown = [spacecraft_id for spacecraft_id in judged if self._memory.get(spacecraft_id) is None]
         if unknown:
             newest = await alarm_marks.newest_times(connection, unknown)
             for spacecraft_id in unknown:
                 is_known = spacecraft_id not in newest or not judged[spacecraft_id].version
                 self._memory.begin(spacecraft_id, is_known=is_known)
+        for spacecraft_id, one in judged.items():
+            memory = self._known(spacecraft_id)
+            memory.changes += 1
+            if one.version < memory.version or not memory.is_known:
+                until = PlacedEntries(one)[-1].position[0]
+                memory.judged_until[one.version] = max(until, memory.judged_until.get(one.version, until))
+            if one.version < memory.version:  # a config was set while this batch was on its way
+                await self._postpone_configs(connection, spacecraft_id, memory)
+                memory.is_known = False
 
     async def _take(
         self, connection: Connection, spacecraft_id: str, judged: JudgedEntries, rules: Rules, findings: Findings
@@ -165,9 +185,6 @@ class AlarmEngine:
         snapshots = PlacedEntries(judged)
         findings.misdated += [(spacecraft_id, position) for position in snapshots.misdated]
         first, last = snapshots[0].position, snapshots[-1].position
-        if judged.version < memory.version:  # a config was set while this batch was on its way
-            await alarm_marks.postpone_configs(connection, spacecraft_id, judged.version, last[0])
-            memory.is_known = False
         touched = {*memory.live, *rules.with_memory, *chain.from_iterable(judged.anomalous.values())}
         if memory.coming and (judged.version > memory.version or not memory.ended.isdisjoint(touched)):
             # What an earlier version ends lies in the middle of what is folded now, or after it.
@@ -268,6 +285,7 @@ class AlarmEngine:
         spacecraft_id = found.marked.spacecraft_id
         for version, time in found.began.items():
             await alarm_marks.begin_config(connection, spacecraft_id, version, time)
+        await self._postpone_configs(connection, spacecraft_id, found.base)
         beside = Beside(
             {(spacecraft_id, known.key[0]) for known in found.found if known.open},
             {name for known in found.found for name, _ in known.changed()},

@@ -37,6 +37,7 @@ class SpacecraftMemory:
         "coming",
         "ended",
         "is_known",
+        "judged_until",
         "live",
         "newest",
         "version",
@@ -48,6 +49,8 @@ class SpacecraftMemory:
         """Whether `live` has all folds that are not quiet; else a mark says that they are to be found."""
         self.version = 0
         """The newest config version that is known here."""
+        self.judged_until: dict[int, int] = {}
+        """While it is not known: by config version, the newest time of what that judged."""
         self.live: dict[Key, LiveFold] = {}
         self.newest: dict[type, Position] = {}
         """By the class of the values: the position of the newest snapshot. Other snapshots are late where they share
@@ -68,7 +71,7 @@ class SpacecraftMemory:
         found = SpacecraftMemory(is_known=self.is_known)
         for name in self.__slots__:
             setattr(found, name, getattr(self, name))
-        found.live, found.newest = dict(self.live), dict(self.newest)
+        found.live, found.newest, found.judged_until = dict(self.live), dict(self.newest), {}
         return found
 
     def note(self, values: type, position: Position) -> None:

@@ -2,12 +2,13 @@
 
 import asyncio
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from missionops.ingest.alarms import in_order
+from missionops.ingest import record
+from missionops.ingest.alarms import draft, in_order
 from missionops.store import alarm_marks, anomalies
 from missionops.store.checkpoint import Lease
 from tests.integration.alarms.test_any_order import by_reference, found, until_settled
@@ -153,3 +154,82 @@ async def test_an_alarm_that_a_config_ended_has_no_samples_of_after_its_end(alar
     await until_settled(database, 2)
     assert await found(database, "SC-001") == await by_reference(database, "SC-001")
     assert [one[-1] for one in await kept(database)] == [1, 1]
+
+
+class Held:
+    """Batches are held back between their judging and their commit, once `begins` is set and until `may_end` is."""
+
+    def __init__(self) -> None:
+        self.begins, self.is_judged, self.may_end = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+
+@pytest.fixture
+def held(monkeypatch) -> Held:
+    held, record_ = Held(), record.record
+
+    async def hold(*args: Any, **named: Any) -> Any:
+        found = await record_(*args, **named)
+        if found.judged and held.begins.is_set():
+            held.is_judged.set()
+            await held.may_end.wait()
+        return found
+
+    monkeypatch.setattr(record, "record", hold)
+    return held
+
+
+def from_now(seconds: float) -> str:
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
+
+
+@pytest.mark.parametrize("value", [40, 60])
+async def test_a_config_ends_nothing_before_what_was_judged_and_not_stored_when_it_was_set(
+    alarms, database, held, value
+):
+    await alarms.configure({"parameters": {"temp": {"warnHigh": 50}}})
+    await alarms.report(1, temp=60)
+    await alarms.until_told("RAISED")
+    held.begins.set()
+    await alarms.report_at(from_now(300), temp=value)
+    await held.is_judged.wait()
+    await alarms.configure({})
+    await alarms.until_told("RAISED", "RETURNED")
+    held.may_end.set()
+    await until_settled(database, 2)
+    assert await found(database, "SC-001") == await by_reference(database, "SC-001")
+
+
+async def test_a_config_ends_nothing_before_what_is_stored_while_the_worker_folds_what_it_ends(
+    alarms, database, held, monkeypatch
+):
+    is_begun, may_go_on, is_folded, may_finish, made = *(asyncio.Event() for _ in range(4)), draft.made
+
+    async def made_slowly(*args: Any) -> Any:
+        if not is_begun.is_set():  # the first time it is in vain, as there is more when it is made
+            is_begun.set()
+            await may_go_on.wait()
+            return await made(*args)
+        found = await made(*args)
+        is_folded.set()
+        await may_finish.wait()
+        return found
+
+    await alarms.configure({"parameters": {"temp": {"warnHigh": 50}}})
+    await alarms.report(1, temp=60)
+    await alarms.until_told("RAISED")
+    monkeypatch.setattr(draft, "made", made_slowly)
+    await alarms.configure({"parameters": {"temp": {"warnHigh": 50, "staleAfter": 9}}})
+    await is_begun.wait()
+    await alarms.report(2, temp=60)  # under a new check: batches only mark what they bring from now on
+    await until_async(lambda: database.fetchval("SELECT count(*) = 2 FROM app.snapshot"), "both are stored")
+    held.begins.set()
+    await alarms.report_at(from_now(300), temp=60)
+    await held.is_judged.wait()
+    await alarms.configure({})
+    may_go_on.set()
+    await is_folded.wait()
+    held.may_end.set()
+    await until_async(lambda: database.fetchval("SELECT count(*) = 3 FROM app.snapshot"), "all are stored")
+    may_finish.set()
+    await until_settled(database, 3)
+    assert await found(database, "SC-001") == await by_reference(database, "SC-001")

@@ -77,3 +77,18 @@ async def test_an_envelope_is_unwrapped_and_what_looks_like_rules_is_warned_of(c
     assert (reply["config"], [one["path"] for one in reply["warnings"]]) == (MISSPELLED, ["bus_v", "wheel_rpm"])
     refused = await ask(client, "config.set.A", RULES | {"clock": {"ahead": -1}, "silentAfter": 1})
     assert [detail["path"] for detail in refused["error"]["details"]] == ["silentAfter", "clock.ahead"]
+
+
+@pytest.mark.usefixtures("service")
+async def test_a_config_that_no_reply_has_room_for_is_refused_and_not_in_force(client: Client):
+    longest = "x" * (1_000_000 - len('{"notes":""}'))
+    refused = await ask(client, "config.set.A", {"notes": f"{longest}x"})
+    assert refused["error"]["code"] == "too_large"
+    assert refused["error"]["message"] == "The config has 1000001 bytes as JSON; at most 1000000 are kept"
+    assert (await ask(client, "config.get.A"))["error"]["code"] == "not_found"
+    headers = {"Missionops-Source": "\x01" * 128}  # a control character has six bytes as JSON
+    name = {"name": "\x01" * 256, "missionType": "\x01" * 256}
+    assert (await ask(client, "config.set.A", {"notes": longest}, headers))["version"] == 1
+    assert (await ask(client, "spacecraft.register.A", name))["name"] == name["name"]
+    for subject in ("config.get.A", "spacecraft.get.A"):
+        assert (await ask(client, subject))["config"] == {"notes": longest}

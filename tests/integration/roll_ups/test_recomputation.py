@@ -13,7 +13,7 @@ from hypothesis import settings as profile
 from hypothesis import strategies as st
 
 from missionops.domain import timestamp
-from missionops.domain.timestamp import DAY, HOUR, MINUTE
+from missionops.domain.timestamp import DAY, HOUR, MINUTE, SECOND
 from missionops.ingest.roll_up_status import RollUpStatus
 from missionops.ingest.roll_up_worker import MarkedHours, RollUpWorker
 from missionops.store import database as databases
@@ -211,7 +211,7 @@ async def mission(database_url: str, writer: Any) -> AsyncIterator[Mission]:
 
 def burst(minute: int = 0, count: int = 40) -> list[Snapshot]:
     """Snapshots of one hour, a second apart."""
-    times = [BASE + minute * MINUTE + index * 1_000_000 for index in range(count)]
+    times = [BASE + minute * MINUTE + index * SECOND for index in range(count)]
     return [Snapshot(time, f"m{minute}", 1, 0, [1.0], None, is_anomalous=False) for time in times]
 
 

@@ -5,8 +5,7 @@ import pytest
 from missionops.domain import latest
 from missionops.domain.clock import Clock
 from missionops.domain.latest import ReportedValue
-
-SECOND = 1_000_000
+from missionops.domain.timestamp import SECOND
 
 
 def reported(*times: int) -> list[ReportedValue]:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from missionops.domain import series
 from missionops.domain.series import Bucket, VersionSpan
+from missionops.domain.timestamp import DAY, SECOND
 
-SECOND, DAY = 1_000_000, 86_400_000_000
 MICROSECONDS = st.integers(0, 300 * 366 * DAY)
 
 

@@ -11,8 +11,8 @@ from missionops.domain import rule as rule_module
 from missionops.domain.episodes.episode import Episode, Reading, unmonitored
 from missionops.domain.history import AlarmInHistory, JudgedSnapshot
 from missionops.domain.severity import Severity
+from missionops.domain.timestamp import SECOND
 
-S = 1_000_000
 Values = Mapping[str, Any]
 
 
@@ -23,7 +23,7 @@ def found(document: Mapping[str, Any], snapshots: Sequence[tuple[float, Values]]
 
 
 def at(time: float, identifier: str = "a") -> tuple[int, int, str]:
-    return round(time * S), round(time * S), identifier
+    return round(time * SECOND), round(time * SECOND), identifier
 
 
 def of_p(rule: Mapping[str, Any], *values: Any) -> list[tuple[Any, ...]]:
@@ -33,8 +33,8 @@ def of_p(rule: Mapping[str, Any], *values: Any) -> list[tuple[Any, ...]]:
 
 
 def shown(check: str, one: Episode) -> tuple[Any, ...]:
-    end = None if one.end is None else one.end / S
-    return check, one.severity, one.start / S, one.raised_at[0] / S, end, one.reason, one.facts.samples
+    end = None if one.end is None else one.end / SECOND
+    return check, one.severity, one.start / SECOND, one.raised_at[0] / SECOND, end, one.reason, one.facts.samples
 
 
 HIGH = {"watchHigh": 1, "warnHigh": 2, "critHigh": 3, "severeHigh": 4}
@@ -98,7 +98,7 @@ def test_change_compares_with_a_number_whichever_version_judged_it():
     rules = {1: limits.compile_rules({}), 2: limits.compile_rules(
         {"parameters": {"p": {"change": {"per": "sample", "warn": 1}}}})}  # fmt: skip
     snapshots = [JudgedSnapshot(at(0), {"p": 0}, 1), JudgedSnapshot(at(1), {"p": 9}, 2)]
-    assert [one.episode.start for one in history.alarms(snapshots, rules)] == [S]
+    assert [one.episode.start for one in history.alarms(snapshots, rules)] == [SECOND]
 
 
 def test_raise_and_clear_of_change_are_its_own():
@@ -133,7 +133,7 @@ def test_start_and_raised_at_do_not_move_when_severity_rises_and_the_limit_is_th
     (one,) = found({"parameters": {"p": HIGH}}, [(0, {"p": 1.5}), (1, {"p": 2}), (2, {"p": 3.5}), (3, {"p": 2.5})])
     assert (one.episode.start, one.episode.raised_at[0]) == (0, 0)
     assert [(rise.level, rise.position[0], rise.limit, rise.bound) for rise in one.episode.rises] == [
-        (1, 0, "watchHigh", 1), (3, 2 * S, "critHigh", 3),
+        (1, 0, "watchHigh", 1), (3, 2 * SECOND, "critHigh", 3),
     ]  # fmt: skip
 
 
@@ -141,7 +141,7 @@ def test_it_ends_at_the_first_sample_with_an_unbroken_quiet_run_and_end_is_the_f
     rule = HIGH | {"clear": {"samples": 2, "seconds": 2}}
     assert of_p(rule, 5, 0, 5, 0, 0, 0) == [("LIMIT", 4, 0, 0, 3, None, 2)]
     (one,) = found({"parameters": {"p": rule}}, [(0, {"p": 5}), (1, {"p": 0}), (5, {"p": 0})])
-    assert (one.episode.end, one.episode.closed_at) == (S, at(5))
+    assert (one.episode.end, one.episode.closed_at) == (SECOND, at(5))
 
 
 def test_a_run_goes_over_gaps_and_versions():
@@ -174,9 +174,9 @@ def test_setting_a_version_without_the_check_ends_the_episode_at_that_time(kind)
     fold = checks.KINDS[kind].fold()
     for index, value in enumerate(values[kind]):
         fold.step(Reading(at(index), value, check, 1))
-    ended = fold.step(unmonitored(7 * S, 2))
+    ended = fold.step(unmonitored(7 * SECOND, 2))
     assert ended
-    assert (ended.end, ended.reason, fold.episode) == (7 * S, "unmonitored", None)
+    assert (ended.end, ended.reason, fold.episode) == (7 * SECOND, "unmonitored", None)
 
 
 def test_stale_counts_from_the_last_snapshot_with_the_parameter():
@@ -191,7 +191,7 @@ def test_whoever_was_out_of_contact_begins_anew():
     document = {"parameters": {"p": {"staleAfter": 2, "staleSeverity": "LOW"}}}
     assert found(document, [(0, {"p": 1}), (100, {}), (101, {}), (102, {})]) == []
     (one,) = found(document, [(0, {"p": 1}), (100, {}), (101, {}), (102.5, {})])
-    assert (one.episode.severity, one.episode.start) == (Severity.LOW.level, 102 * S)
+    assert (one.episode.severity, one.episode.start) == (Severity.LOW.level, 102 * SECOND)
 
 
 def test_stale_counts_from_the_first_snapshot_under_such_a_rule_and_ends_as_unmonitored():
@@ -220,21 +220,21 @@ def test_samples_counts_the_anomalies_and_peak_is_the_farthest_beyond_of_the_hig
 def test_time_is_received_at_where_the_clock_cannot_be_right(timestamp, received, counts_at):
     document = {"clock": {"ahead": 600, "from": "1970-01-01T00:00:50Z"}}
     clock = config_document.clock(document)
-    assert clock.time(timestamp * S, received * S) == counts_at * S
+    assert clock.time(timestamp * SECOND, received * SECOND) == counts_at * SECOND
 
 
 def test_without_a_clock_of_its_own_600_seconds_ahead_can_be_right_and_any_past():
     clock = config_document.clock({})
-    assert (clock.time(600 * S, 0), clock.time(600 * S + 1, 0), clock.time(-(10**15), 0)) == (
-        600 * S, 0, -(10**15),
+    assert (clock.time(600 * SECOND, 0), clock.time(600 * SECOND + 1, 0), clock.time(-(10**15), 0)) == (
+        600 * SECOND, 0, -(10**15),
     )  # fmt: skip
 
 
 def test_a_jump_of_the_clock_to_2107_and_back_leaves_no_alarm_behind():
     document = {"parameters": {"p": {"warnHigh": 1}}}
     rules, clock = limits.compile_rules(document), config_document.clock(document)
-    year = 31_536_000 * S
-    told = [(S, S, 0), (137 * year, 2 * S, 5), (3 * S, 3 * S, 0)]
+    year = 31_536_000 * SECOND
+    told = [(SECOND, SECOND, 0), (137 * year, 2 * SECOND, 5), (3 * SECOND, 3 * SECOND, 0)]
     snapshots = [
         JudgedSnapshot((clock.time(time, received), time, "a"), {"p": value}, 1) for time, received, value in told
     ]

@@ -7,20 +7,19 @@ import pytest
 from missionops.domain.episodes.episode import Episode, Facts, Reading, Rise
 from missionops.domain.limits import compile_rules
 from missionops.domain.recompute.matching import GoesOn, Retracted, match
+from missionops.domain.timestamp import SECOND
 from tests.unit.domain.episodes.engine import Engine
-
-S = 1_000_000
 
 
 def at(time: int) -> tuple[int, int, str]:
-    return time * S, time * S, "a"
+    return time * SECOND, time * SECOND, "a"
 
 
 def episode(start: int, end: int | None, severity: int = 2, raised: int | None = None) -> Episode:
     rise = Rise(severity, at(start if raised is None else raised), "warnHigh", 1, 1)
-    one = Episode(start * S, at(start), [rise], Facts())
+    one = Episode(start * SECOND, at(start), [rise], Facts())
     if end is not None:
-        one.close(at(end), end * S)
+        one.close(at(end), end * SECOND)
     return one
 
 
@@ -40,7 +39,7 @@ def test_an_alarm_goes_on_as_the_first_episode_that_overlaps_it():
 
 def test_it_reaches_to_the_sample_at_which_its_end_was_known():
     old = episode(0, 5)
-    old.end = 3 * S
+    old.end = 3 * SECOND
     assert isinstance(match({"a": old}, [episode(5, 7)]).alarms["a"], GoesOn)
     assert match({"a": old}, [episode(6, 7)]).alarms["a"] == Retracted(None)
 
@@ -106,8 +105,8 @@ def test_a_late_nominal_sample_splits_an_alarm_which_goes_on_as_the_earlier_part
     engine.take(one for index, one in enumerate(told) if index != 3)
     engine.take([told[3]])
     engine.work_off()
-    assert [(number, one.start // S, one.end and one.end // S) for number, one in sorted(engine.alarms.items())] == [
-        (0, 1, 3), (1, 4, 6),
+    assert [(number, one.start, one.end) for number, one in sorted(engine.alarms.items())] == [
+        (0, 1 * SECOND, 3 * SECOND), (1, 4 * SECOND, 6 * SECOND),
     ]  # fmt: skip
     assert [one.facts.samples for one in engine.counted()] == [2, 2]
 

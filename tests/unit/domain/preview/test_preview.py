@@ -22,8 +22,6 @@ from missionops.domain.preview.portion import SnapshotPortion
 from tests.unit.domain.episodes import histories
 from tests.unit.domain.episodes.reference import History
 
-SECOND = 1_000_000
-
 
 class Recorder(PreviewFindings):
     """Keeps every pair."""
