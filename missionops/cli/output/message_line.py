@@ -59,7 +59,8 @@ def _alarm(message: Message, spacecraft_id: str) -> str:
     by = f" by {body['by']}" if body["by"] else ""
     shelved = ", shelved" if alarm["shelved"] else ""
     masked = ", masked" if alarm["masked"] else ""
-    text = f"{body['transition']}{by}{shelved}{masked}: {alarm['description']}"
+    why = str(alarm["description"]).removeprefix("Parameter ")  # of 80 columns half are left for it
+    text = f"{body['transition']}{by}{shelved}{masked}: {why}"
     if alarm["last"]:
         text += f", now {terminal.plain_value(alarm['last']['value'])}"
     return _line(_time(body["at"]), spacecraft_id, severity, f"{text} ({str(alarm['id'])[:11]})", severity)

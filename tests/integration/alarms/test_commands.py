@@ -199,4 +199,4 @@ async def test_watch_shows_alarms(run, store, client):
     assert (code, err) == (0, "Watching alarms.*; Ctrl-C ends.\n")
     lines = [line.split(maxsplit=4) for line in out.splitlines()]
     raised = next(line for line in lines if line[2] == "SC-001")
-    assert raised[3:] == ["HIGH", "RAISED: Parameter temp above critHigh 70, now 71.5 (al_aa111111)"]
+    assert raised[3:] == ["HIGH", "RAISED: temp above critHigh 70, now 71.5 (al_aa111111)"]
