@@ -218,6 +218,7 @@ async def test_the_address_of_the_database_is_the_same_after_each_start(place: P
 async def test_the_demo_stays_up_and_is_replayed_once(place: Place) -> None:
     up = place.up("--demo")
     assert "The service found exactly what the mission's own fault detection found." in up.out
+    assert f"open {up.http}" in up.err  # again, as the first lines have gone by
     assert await stored(up) == 36_950
     assert up.stop().code == 0
     place.until_nothing_runs()

@@ -85,6 +85,7 @@ def up(
                 terminal.note(f"  Data      {directory.absolute() if directory else 'is deleted at the end'}")
                 if demo:
                     await run.run_in(running)
+                    terminal.note(f"missionops stays up: open {addresses['http']}. Ctrl-C stops it.")
                 with local.ready_file(ready_file, addresses):
                     start.close()
                     raise errors.SetupError(await running.failed())

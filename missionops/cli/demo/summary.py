@@ -91,7 +91,7 @@ def conclude(result: Result) -> bool:
     for fault in faults:
         terminal.note(terminal.paint(fault, "red"))
     if not faults:
-        terminal.result("The alarms are those of the half year in its own order, though a part of it came late.")
+        terminal.result("The alarms are those of the half year in order, though a part of it came late.")
         terminal.result("The service found exactly what the mission's own fault detection found.")
     return not faults
 
