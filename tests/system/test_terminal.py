@@ -85,6 +85,14 @@ def test_json_is_utf_8_in_every_locale(shell: Shell, known: str) -> None:
     assert "Temp_Empfänger_°C" in again.stdout.decode()
 
 
+@pytest.mark.parametrize("columns", ["0", "5", "none"])
+def test_a_width_that_holds_nothing_hides_nothing(shell: Shell, known: str, columns: str) -> None:
+    for line, shown in ((f"M status {known}", known.encode()), ("M status --help", b"Usage: missionops status")):
+        done = shell.run(line, COLUMNS=columns)
+        assert done.returncode == 0
+        assert shown in done.stdout
+
+
 def test_a_config_with_a_byte_order_mark_or_in_utf_16_is_taken(place: Place, up: Up) -> None:
     for name, encoding in (("TERM-3", "utf-8-sig"), ("TERM-4", "utf-16")):
         (place.work / "limits.json").write_bytes(json.dumps(NAMES).encode(encoding) + b"")

@@ -15,6 +15,8 @@ from missionops.wire.text import printable as printable  # noqa: PLC0414 - what 
 INTERRUPTED = 130
 _STREAMS = {0: os.O_WRONLY, 1: os.O_RDONLY, 2: os.O_WRONLY}
 """How /dev/null is opened in place of a closed stream: so that reading or writing it fails."""
+_NARROWEST = 20
+"""Columns into which a table fits at all: in none, as some containers say, nothing of it would be printed."""
 
 
 class _Output(io.FileIO):
@@ -46,8 +48,10 @@ class _Complaints(io.FileIO):
 def prepare() -> None:
     """Replace the standard streams, each of which may be closed, full, or without a reader.
 
-    A character that the terminal lacks is replaced by another.
+    A character that the terminal lacks is replaced by another. A width in `COLUMNS` that holds nothing counts as none.
     """
+    if (columns := os.environ.get("COLUMNS", "")).isdecimal() and int(columns) < _NARROWEST:
+        del os.environ["COLUMNS"]
     for descriptor, mode in _STREAMS.items():
         try:
             os.fstat(descriptor)
