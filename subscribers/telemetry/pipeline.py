@@ -17,7 +17,6 @@ from contextlib import asynccontextmanager
 from datetime import date
 from enum import Enum
 from itertools import chain
-from typing import NamedTuple
 
 from missionops.domain import timestamp
 from missionops.errors import OwnershipLost
@@ -46,13 +45,37 @@ _IN_FLIGHT = 3  # two in transactions, one being published
 _WRITERS = 2
 _HOUR = 3_600_000_000_000  # nanoseconds
 _PAUSE_WEIGHT = 5_000  # some milliseconds of decoding
+_LONGEST = 60.0
+"""Seconds that a transaction gets at most on a machine that cannot finish one within the lease."""
+_SMALL_PART = 1 / 4
+"""Of a batch's time: where it took less, one of twice the size is tried next."""
 
 
-class BatchBudget(NamedTuple):
-    """How much goes into one transaction, and how long it may take."""
+class BatchBudget:
+    """How much goes into one transaction, and how long it may take: of a worker, in all its sessions.
 
-    weight: int
-    seconds: float
+    A batch may not fit into the lease. So after a session that has finished none, the next one takes a quarter at once,
+    and gives it twice the time. From then on each batch that was as large as allowed, and took a small part of its
+    time, allows for twice as much: otherwise one bad minute would slow down all that follows.
+    """
+
+    def __init__(self, weight: int, seconds: float) -> None:
+        self.weight = self._full_weight = weight
+        self.seconds = self._usual_seconds = seconds
+
+    def shrink(self) -> None:
+        """A session has ended without a finished batch."""
+        self.weight = max(self.weight // 4, 1)
+        self.seconds = min(2 * self.seconds, max(_LONGEST, self._usual_seconds))
+
+    def restore_seconds(self) -> None:
+        """A session has ended after it had finished batches."""
+        self.seconds = self._usual_seconds
+
+    def note_finished(self, weight: int, seconds: float) -> None:
+        """A batch was finished within a time."""
+        if weight >= self.weight and seconds < self.seconds * _SMALL_PART:
+            self.weight = min(2 * self.weight, self._full_weight)
 
 
 class Turn(Enum):
@@ -228,6 +251,7 @@ class Pipeline:
             await self._consumer.acknowledge(batch.last)
         current.finish(Turn.PUBLISH)
         self.in_flight.remove(current)
+        self._budget.note_finished(batch.weight, time.monotonic() - current.began)
         self._count(current, recorded)
         self._slots.release()
 

@@ -36,8 +36,6 @@ log = logging.getLogger(__name__)
 
 PARTITION = 0
 
-_LONGEST = 60.0
-"""Seconds that a transaction gets at most on a machine that cannot finish one within the lease."""
 _CLAIM_TIME = 10.0
 _STOP_TIME = 4.5
 """Seconds from the request to stop in which the batches in flight may be finished."""
@@ -185,11 +183,9 @@ class PartitionWorker:
         finally:
             self._session = None
             if self._status.batches > batches:
-                self._budget = BatchBudget(self._settings.batch_parameters, self._settings.lease)
+                self._budget.restore_seconds()
             elif session.has_batches:  # otherwise no batch ended it: NATS may have been away
-                # A batch may not fit into the lease: try less at once, and for longer.
-                longest = max(_LONGEST, self._settings.lease)
-                self._budget = BatchBudget(max(self._budget.weight // 4, 1), min(2 * self._budget.seconds, longest))
+                self._budget.shrink()
 
     def _report(self, error: BaseException) -> None:
         """Show why the session has ended, in health and in the log; a fault that repeats is logged now and then."""
