@@ -31,7 +31,10 @@ EVENT = {"type": "INFO", "severity": "LOW", "message": "Hello", "timestamp": AT,
 DOCUMENT = {"title": "Battery", "body": "Warm it.", "id": "battery", "tags": ["eps"], "spacecraftId": "SC-001"}
 
 # What two calls, one after the other, cannot agree about.
-OF_THE_MOMENT = {"updatedAt", "version", "lag", "sequence", "at", "until", "revision", "comments"}
+OF_THE_MOMENT = {
+    "updatedAt", "version", "lag", "lagSeconds", "rollUps", "waitingSpans", "sequence", "at", "until", "revision",
+    "comments",
+}  # fmt: skip
 
 
 class Reply(NamedTuple):
