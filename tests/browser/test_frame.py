@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from missionops.domain.access import Role
 from missionops.settings import Settings
@@ -107,6 +107,26 @@ async def test_go_to_anything_and_the_day_of_the_year(page: Page, craft: Craft):
     await clock.click()
     await expect(clock).to_have_text(re.compile(r"^\d{4}-\d{3} \d\d:\d\d:\d\d UTC$"))
     await clock.click()
+
+
+async def test_enter_goes_to_what_fits_the_text_as_it_is_and_not_as_it_was(page: Page, craft: Craft):
+    await craft.report(temp=20)
+    await page.goto("/#/events")
+    await expect(page.get_by_role("heading", name="Events")).to_be_visible()
+    typed = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await typed.wait()
+        await route.continue_()
+
+    await page.route(f"**/fleet?q={craft.id}*", late)
+    await page.keyboard.press("/")
+    await page.get_by_role("option", name=craft.id).wait_for()  # of no text: the pages come first
+    await page.keyboard.type(craft.id)
+    await page.keyboard.press("Enter")
+    typed.set()
+    await expect(page.get_by_role("button", name=craft.id)).to_be_visible()
+    assert f"/#/events?sc={craft.id}" in page.url
 
 
 async def test_eight_tabs_share_one_stream_and_each_stays_up_to_date(page: Page, craft: Craft):

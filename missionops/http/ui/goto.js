@@ -75,6 +75,7 @@ export function goTo() {
   let chosen = 0;
   /** @type {AbortController | null} */
   let asking = null;
+  let filling = Promise.resolve();
   const input = h("input", {
     type: "search",
     class: "long",
@@ -85,7 +86,9 @@ export function goTo() {
     "aria-controls": "places",
     "aria-label": "Go to",
     placeholder: "a spacecraft, a parameter, a page",
-    input: () => void fill(),
+    input: () => {
+      filling = fill();
+    },
     keydown: (/** @type {KeyboardEvent} */ event) => {
       if (event.key === "ArrowDown" || event.key === "ArrowUp") {
         event.preventDefault();
@@ -94,7 +97,7 @@ export function goTo() {
         dialog.close(); // such a field would only be emptied by it
       } else if (event.key === "Enter") {
         event.preventDefault();
-        go(/** @type {HTMLElement | undefined} */ (list.children[chosen])?.dataset.href ?? "");
+        void goToChosen();
       }
     },
   });
@@ -116,6 +119,13 @@ export function goTo() {
     location.hash = href;
   }
 
+  /** What is chosen of what fits the text as it is now: the list may still be that of an earlier text. */
+  async function goToChosen() {
+    const wanted = filling;
+    await wanted;
+    if (wanted === filling && dialog.open) go(/** @type {HTMLElement | undefined} */ (list.children[chosen])?.dataset.href ?? "");
+  }
+
   async function fill() {
     asking?.abort();
     asking = new AbortController();
@@ -134,7 +144,9 @@ export function goTo() {
       note.textContent = found.length ? "" : "Nothing fits.";
       choose(0);
     } catch (error) {
-      if (/** @type {Error} */ (error).name !== "AbortError") note.textContent = /** @type {Error} */ (error).message;
+      if (/** @type {Error} */ (error).name === "AbortError") return;
+      list.replaceChildren();
+      note.textContent = /** @type {Error} */ (error).message;
     }
   }
 
@@ -142,6 +154,6 @@ export function goTo() {
     input.value = text;
     dialog.showModal();
     input.focus();
-    void fill();
+    filling = fill();
   };
 }
