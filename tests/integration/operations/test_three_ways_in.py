@@ -492,6 +492,11 @@ async def test_an_id_that_is_none_is_refused_over_http_too(service: Service):
 
 
 async def test_health_is_the_same_over_both(service: Service, client: Client):
+    async def are_alarms_known() -> bool:
+        reply = await client.request("missionops.health", timeout=6)
+        return json.loads(reply.data)["ingest"]["alarms"] is not None
+
+    await until_async(are_alarms_known, "the first look of the alarm worker")
     async with httpx.AsyncClient(base_url=service.http_url) as http:
         ready = await http.get("/health/ready")
     reply = await client.request("missionops.health", timeout=6)
