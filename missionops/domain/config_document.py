@@ -83,13 +83,14 @@ def clock(document: Mapping[str, Any]) -> Clock:
 
 def suspicious_keys(document: Mapping[str, Any]) -> Iterator[Detail]:
     """Top-level keys that look like rules, or like a misspelled `parameters`; beside rules only what is one exactly."""
-    looks_like_rule = _is_rule if document.get("parameters") else _looks_like_rule
+    has_rules = bool(document.get("parameters"))
+    looks_like_rule = _is_rule if has_rules else _looks_like_rule
     for key, value in islice(document.items(), _MOST_KEYS):
         path = key[:MAX_NAME]
         if key in {"parameters", "clock"} or not isinstance(value, dict | list):
             continue
         inner = value.values() if isinstance(value, dict) else value
-        if looks_like_rule is _looks_like_rule and isinstance(value, dict) and likeness(key, "parameters") >= _ALIKE:
+        if not has_rules and isinstance(value, dict) and likeness(key, "parameters") >= _ALIKE:
             yield Detail(path, f"is kept and checks nothing: did you mean parameters instead of {path}?")
         elif looks_like_rule(value):
             yield Detail(path, "looks like a rule and checks nothing here: rules stand in parameters")

@@ -67,8 +67,10 @@ class LatestReading:
         # Then, one by one, each parameter of which nothing was found: it is rare among snapshots that have room for it.
         rare, most = sorted(self.incomplete - self.reports.keys()), _SCANNED[-1] + 1
         count = await latest.count(connection, self._spacecraft_id, (first, last), most) if rare else 0
-        self.absent.update(() if count else rare)
-        for name in rare if count else ():
+        if not count:  # there is nothing to look at
+            self.absent.update(rare)
+            rare = []
+        for name in rare:
             if asyncio.get_running_loop().time() > self._until:
                 break
             search = Search(self._spacecraft_id, (first, last), (), _SCANNED[-1], COUNTED)

@@ -53,18 +53,18 @@ def acknowledge(
     spacecraft_id: str,
     identifiers: Sequence[str],
     revisions: Mapping[str, int],
-    comment: Mapping[str, str | None],
+    fields: Mapping[str, str | None],
 ) -> dict[str, list[Any]]:
     """Acknowledge alarms by as many requests as it takes: what they answered, together.
 
-    One whose revision is not that of `revisions`, if it is there, is refused. `comment`: the fields `by` and `comment`.
+    One whose revision is not that of `revisions`, if it is there, is refused. `fields` are `by` and `comment`.
     """
     found: dict[str, list[Any]] = {"alarms": [], "refused": []}
     left = [*identifiers]
     while left:
         ids = left[:_NAMED]
         seen = {one: revisions[one] for one in ids if one in revisions}
-        request = {"ids": ids, "revisions": seen or None, **comment}
+        request = {"ids": ids, "revisions": seen or None, **fields}
         reply = msgspec.json.decode(service.request(f"missionops.alarms.acknowledge.{spacecraft_id}", request))
         # Those that the response had no room for are named again, as long as that leads anywhere.
         again = {one["id"] for one in reply["refused"] if one["code"] == "unavailable" and reply["alarms"]}

@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -20,14 +21,9 @@ def checked_id(spacecraft_id: str | None) -> str | None:
     return spacecraft_id
 
 
-def checked_id_or_fleet(text: str | None) -> str | None:
-    """The same for an event, which may belong to no single spacecraft (`_fleet`)."""
-    return text if text == spacecraft.FLEET else checked_id(text)
-
-
-def checked_id_or_unknown(text: str | None) -> str | None:
-    """The same for a dead letter, whose telemetry may have named no spacecraft (`_unknown`)."""
-    return text if text == dead_letter.UNKNOWN else checked_id(text)
+def checked_id_or(other: str) -> Callable[[str | None], str | None]:
+    """The same where `other` may stand in place of an id."""
+    return lambda text: text if text == other else checked_id(text)
 
 
 Server = Annotated[
@@ -53,7 +49,7 @@ SomeSpacecraftOrFleet = Annotated[
     str | None,
     typer.Argument(
         metavar="SPACECRAFT",
-        callback=checked_id_or_fleet,
+        callback=checked_id_or(spacecraft.FLEET),
         help=f"Only this spacecraft, else all; {spacecraft.FLEET}: events that belong to no single spacecraft.",
     ),
 ]
@@ -61,7 +57,7 @@ SomeSpacecraftOrUnknown = Annotated[
     str | None,
     typer.Argument(
         metavar="SPACECRAFT",
-        callback=checked_id_or_unknown,
+        callback=checked_id_or(dead_letter.UNKNOWN),
         help=f"Only this spacecraft, else all; {dead_letter.UNKNOWN}: telemetry whose subject named no spacecraft.",
     ),
 ]
